@@ -1,0 +1,1 @@
+"""From a Hugging Face checkpoint to quantized GGUF and projector, in one pass."""

@@ -1,0 +1,90 @@
+"""Make written files appear: all of a set, or none; after a kill, the next run finishes or sweeps.
+
+    1. every file lies whole under NAME.partial, the new manifest under manifest.json.partial
+    2. files that are about to be replaced leave the old manifest
+    3. the partial files take their final names
+    4. the new manifest takes its name: only now does the set count
+
+A manifest.json.partial that can be read means that step 1 was finished, so the rest can be done by
+whoever comes next.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+from edge_med import _platform
+from edge_med.artifacts import manifest as manifests
+from edge_med.artifacts.manifest import FileEntry, Manifest
+from edge_med.artifacts.naming import MANIFEST, PARTIAL
+from edge_med.errors import ArtifactError
+
+LOCK = ".edge-med.lock"
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[tuple[str, ...]]:
+    """Make and lock a model folder, and put right what a killed run left in it.
+
+    Yields the names of files that a killed run had written and that now count.
+
+    Raises:
+        BusyError: another conversion writes into the folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with _platform.locked(folder / LOCK, f"Another conversion writes into {folder.name}."):
+        finished = _finish_pending(folder)
+        sweep(folder)
+        yield finished
+
+
+def sweep(folder: Path) -> None:
+    """Remove partial files."""
+    for path in [*folder.glob(f"*.gguf{PARTIAL}"), *folder.glob(f"{MANIFEST}.*")]:
+        path.unlink(missing_ok=True)
+
+
+def commit(folder: Path, manifest: Manifest) -> None:
+    """Let the files of a manifest, whole under their partial names, appear together with it."""
+    manifests.write(manifest, folder / (MANIFEST + PARTIAL))
+    _rename_all(folder, manifest)
+
+
+def _finish_pending(folder: Path) -> tuple[str, ...]:
+    pending = folder / (MANIFEST + PARTIAL)
+    try:
+        manifest = manifests.read(pending)
+    except ArtifactError:  # killed while it was written: nothing was renamed yet
+        return ()
+    if manifest is None or not all(_is_there(folder, entry) for entry in manifest.files):
+        return ()
+    names = tuple(e.path for e in manifest.files if (folder / (e.path + PARTIAL)).exists())
+    _rename_all(folder, manifest)
+    return names
+
+
+def _is_there(folder: Path, entry: FileEntry) -> bool:
+    paths = (folder / (entry.path + PARTIAL), folder / entry.path)
+    return any(path.is_file() and path.stat().st_size == entry.size for path in paths)
+
+
+def _rename_all(folder: Path, manifest: Manifest) -> None:
+    fresh = [e.path for e in manifest.files if (folder / (e.path + PARTIAL)).exists()]
+    _unlist(folder, fresh)
+    for name in fresh:
+        _platform.replace(folder / (name + PARTIAL), folder / name)
+    _platform.sync_folder(folder)
+    _platform.replace(folder / (MANIFEST + PARTIAL), folder / MANIFEST)
+    _platform.sync_folder(folder)
+
+
+def _unlist(folder: Path, names: list[str]) -> None:
+    """Take files out of the manifest that stands, before their bytes change under it."""
+    standing = manifests.load(folder)
+    if standing is None or not any(standing.entry(name) for name in names):
+        return
+    kept = tuple(entry for entry in standing.files if entry.path not in names)
+    manifests.save(dataclasses.replace(standing, files=kept), folder)

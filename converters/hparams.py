@@ -1,0 +1,265 @@
+"""The model's numbers, from config.json.
+
+A missing key takes the default of transformers' own config class and nothing else is guessed; a
+setting that llama.cpp would not honour is refused by name.
+
+Sources: transformers 5.23 `configuration_gemma3.py` and `configuration_siglip.py` for defaults;
+llama.cpp `src/models/gemma3.cpp` for what is fixed there: window pattern 6, attention scale,
+activation, rope of the window layers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from edge_med.errors import CheckpointError
+
+ARCHITECTURES = ("Gemma3ForConditionalGeneration", "Gemma3ForCausalLM")
+WINDOW_PATTERN = 6
+SCALED_BY_WIDTH = 62
+"""At this number of layers, and no other, llama.cpp scales attention by 1/√(hidden/heads)."""
+
+_REFUSED = "llama.cpp would run this model differently; only unchanged Gemma 3 settings convert."
+
+
+@dataclass(frozen=True, slots=True)
+class TextParams:
+    """The text model; names are those of config.json, in full words.
+
+    Attributes:
+        rope_theta: base of the layers with global attention.
+        rope_theta_window: base of the layers with a sliding window.
+        rope_factor: linear scaling of the global layers' positions; None for none.
+        softcap: of the final logits; None for none.
+        tied: whether the output head is the embedding.
+    """
+
+    layers: int
+    hidden: int
+    feed_forward: int
+    heads: int
+    key_value_heads: int
+    head_size: int
+    vocabulary: int
+    context: int
+    window: int
+    epsilon: float
+    rope_theta: float
+    rope_theta_window: float
+    rope_factor: float | None
+    softcap: float | None
+    tied: bool
+
+
+@dataclass(frozen=True, slots=True)
+class VisionParams:
+    """The vision tower and the projector; sizes in pixels, mean and deviation per channel."""
+
+    layers: int
+    hidden: int
+    feed_forward: int
+    heads: int
+    image_size: int
+    patch_size: int
+    epsilon: float
+    image_tokens: int
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+
+    @property
+    def pool(self) -> int:
+        """How many patches of one side are averaged into one token."""
+        return self.image_size // self.patch_size // math.isqrt(self.image_tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelParams:
+    """Both; `vision` is None for a text model."""
+
+    text: TextParams
+    vision: VisionParams | None
+
+
+def read_params(config: Mapping[str, Any], preprocessor: Mapping[str, Any]) -> ModelParams:
+    """Read and check the model's numbers.
+
+    Args:
+        config: config.json.
+        preprocessor: preprocessor_config.json and processor_config.json, merged.
+
+    Raises:
+        CheckpointError: the architecture or a setting can't be converted; the message names it.
+    """
+    names = config.get("architectures") or []
+    if not names or names[0] not in ARCHITECTURES:
+        raise CheckpointError(
+            f"The architecture {names[0] if names else '(none)'} can't be converted.",
+            f"edge-med converts MedGemma and Gemma 3: {', '.join(ARCHITECTURES)}.",
+        )
+    multimodal = names[0] == ARCHITECTURES[0]
+    text = _Section(config.get("text_config", {}) if multimodal else config, "text_config")
+    tied = _Section(config, "config").flag("tie_word_embeddings", text.flag("tie_word_embeddings", True))
+    params = _text_params(text, tied)
+    _check_text(text, params)
+    if not multimodal:
+        return ModelParams(params, None)
+    vision = _Section(config.get("vision_config", {}), "vision_config")
+    return ModelParams(params, _vision_params(vision, preprocessor, config))
+
+
+class _Section:
+    """One object of config.json, read with types."""
+
+    def __init__(self, data: Any, name: str) -> None:
+        if not isinstance(data, Mapping):
+            raise CheckpointError(f"{name} in config.json isn't an object.")
+        self._data = data
+
+    def get(self, key: str) -> Any:
+        return self._data.get(key)
+
+    def integer(self, key: str, default: int) -> int:
+        value = self._data.get(key, default)
+        if type(value) is not int or not 0 < value < 1 << 31:
+            raise CheckpointError(f"{key} in config.json is {value!r}, not a positive number.")
+        return value
+
+    def number(self, key: str, default: float) -> float:
+        value = self._data.get(key, default)
+        if type(value) not in (int, float) or not 0 < value < math.inf:
+            raise CheckpointError(f"{key} in config.json is {value!r}, not a positive number.")
+        return float(value)
+
+    def flag(self, key: str, default: bool) -> bool:  # noqa: FBT001 - it is the value itself
+        value = self._data.get(key, default)
+        return bool(default if value is None else value)
+
+
+def _text_params(text: _Section, tied: bool) -> TextParams:  # noqa: FBT001
+    rope_global, rope_window, factor = _rope(text)
+    softcap = text.get("final_logit_softcapping")
+    return TextParams(
+        layers=text.integer("num_hidden_layers", 26),
+        hidden=text.integer("hidden_size", 2304),
+        feed_forward=text.integer("intermediate_size", 9216),
+        heads=text.integer("num_attention_heads", 8),
+        key_value_heads=text.integer("num_key_value_heads", 4),
+        head_size=text.integer("head_dim", 256),
+        vocabulary=text.integer("vocab_size", 262_208),
+        context=text.integer("max_position_embeddings", 131_072),
+        window=text.integer("sliding_window", 4096),
+        epsilon=text.number("rms_norm_eps", 1e-6),
+        rope_theta=rope_global,
+        rope_theta_window=rope_window,
+        rope_factor=factor,
+        softcap=text.number("final_logit_softcapping", 0.0) if softcap else None,
+        tied=tied,
+    )
+
+
+def _rope(text: _Section) -> tuple[float, float, float | None]:
+    """Bases and linear factor, in the form of transformers 5 (`rope_parameters`) or the older one."""
+    layers = text.get("rope_parameters") or {}
+    full = dict(layers.get("full_attention") or text.get("rope_scaling") or {})
+    window = dict(layers.get("sliding_attention") or {})
+    full.setdefault("rope_theta", text.number("rope_theta", 1_000_000.0))
+    window.setdefault("rope_theta", text.number("rope_local_base_freq", 10_000.0))
+    kind = full.get("rope_type") or full.get("type") or "default"
+    if kind not in ("default", "linear"):
+        raise CheckpointError(f"rope_type in config.json is '{kind}'.", _REFUSED)
+    if window.get("rope_type", "default") != "default":
+        raise CheckpointError("The window layers' rope_type in config.json is scaled.", _REFUSED)
+    factor = _Section(full, "rope").number("factor", 1.0) if kind == "linear" else None
+    thetas = (_Section(part, "rope").number("rope_theta", 1.0) for part in (full, window))
+    return (*thetas, factor)  # type: ignore[return-value]
+
+
+def _check_text(text: _Section, params: TextParams) -> None:
+    """Refuse what llama.cpp has fixed to another value than the config's."""
+    by_width = params.layers == SCALED_BY_WIDTH
+    scale = params.hidden // params.heads if by_width else params.head_size
+    layer_types = [
+        "full_attention" if (n + 1) % WINDOW_PATTERN == 0 else "sliding_attention"
+        for n in range(params.layers)
+    ]
+    fixed = {
+        "query_pre_attn_scalar": (256, (scale,)),
+        "sliding_window_pattern": (WINDOW_PATTERN, (WINDOW_PATTERN,)),
+        "_sliding_window_pattern": (WINDOW_PATTERN, (WINDOW_PATTERN,)),
+        "layer_types": (layer_types, (layer_types, None)),
+        "hidden_activation": ("gelu_pytorch_tanh", ("gelu_pytorch_tanh",)),
+        "attention_bias": (False, (False, None)),
+        "attn_logit_softcapping": (None, (None,)),
+        "use_bidirectional_attention": (False, (False, None)),
+    }
+    for key, (default, honoured) in fixed.items():
+        value = default if text.get(key) is None else text.get(key)
+        if value not in honoured:
+            raise CheckpointError(
+                f"{key} in config.json is {_short(value)}, and llama.cpp would use "
+                f"{_short(honoured[0])}.",
+                _REFUSED,
+            )
+    for key, whole, part in (
+        ("num_key_value_heads", params.heads, params.key_value_heads),
+        ("num_attention_heads", params.hidden, params.heads),
+    ):
+        if whole % part:
+            raise CheckpointError(f"{key} in config.json is {part}, which doesn't divide {whole}.")
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+def _vision_params(
+    vision: _Section, preprocessor: Mapping[str, Any], config: Mapping[str, Any]
+) -> VisionParams:
+    tokens = _Section(config, "config").integer("mm_tokens_per_image", 256)
+    params = VisionParams(
+        layers=vision.integer("num_hidden_layers", 12),
+        hidden=vision.integer("hidden_size", 768),
+        feed_forward=vision.integer("intermediate_size", 3072),
+        heads=vision.integer("num_attention_heads", 12),
+        image_size=vision.integer("image_size", 224),
+        patch_size=vision.integer("patch_size", 16),
+        epsilon=vision.number("layer_norm_eps", 1e-6),
+        image_tokens=tokens,
+        mean=_channels(preprocessor, "image_mean"),
+        deviation=_channels(preprocessor, "image_std"),
+    )
+    _check_vision(vision, params, preprocessor)
+    return params
+
+
+def _check_vision(
+    vision: _Section, params: VisionParams, preprocessor: Mapping[str, Any]
+) -> None:
+    side = math.isqrt(params.image_tokens)
+    patches = params.image_size // params.patch_size
+    checks = {
+        "hidden_act": vision.get("hidden_act") in (None, "gelu_pytorch_tanh"),
+        "num_channels": vision.get("num_channels") in (None, 3),
+        "image_size": params.image_size % params.patch_size == 0,
+        "mm_tokens_per_image": side * side == params.image_tokens and patches % side == 0,
+        "image_seq_length": preprocessor.get("image_seq_length", params.image_tokens)
+        == params.image_tokens,
+    }
+    for key, honoured in checks.items():
+        if not honoured:
+            raise CheckpointError(f"{key} in the checkpoint can't be converted.", _REFUSED)
+
+
+def _channels(preprocessor: Mapping[str, Any], key: str) -> tuple[float, ...]:
+    """Three numbers; Gemma 3's own are 0.5 each, but a projector without the file is incomplete."""
+    values = preprocessor.get(key)
+    if not isinstance(values, list) or len(values) != 3:
+        raise CheckpointError(
+            f"{key} is missing: preprocessor_config.json or processor_config.json should have it.",
+            "Download the missing file of the checkpoint.",
+        )
+    return tuple(_Section({key: value}, key).number(key, 1.0) for value in values)

@@ -1,0 +1,229 @@
+"""The conversion: read once, quantize on all cores, write every file in the same pass.
+
+One thread reads, hashes and writes, in order; the others only compute. Nothing is held but the slabs
+on their way between them, so memory stays the same for every model.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import shutil
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from converters.commit import commit, held
+from converters.plan import Plan, TensorPlan, make_plan
+from converters.quantize import Bytes
+from converters.request import Request
+from converters.slabs import Slab, SourceReader, encode_slab, slab_size
+from converters.stages import Stage, Stopwatch
+from converters.writer import FileWriter
+from edge_med import __version__, _platform
+from edge_med.artifacts import manifest as manifests
+from edge_med.artifacts.manifest import (
+    FORMAT,
+    FileEntry,
+    Manifest,
+    ModelFacts,
+    Recipe,
+    Source,
+    SourceFile,
+    Tool,
+)
+from edge_med.errors import ArtifactError, DiskShortError, InputError
+
+Advance = Callable[[int, int], None]
+"""Told how many bytes of the source are done, and how many there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """What a conversion did.
+
+    Attributes:
+        manifest: of the folder, with the new files.
+        written: the names of the new files.
+        finished: names of files that an earlier, killed run had written and that now count as well.
+        seconds: of work in each stage, added up over all threads.
+    """
+
+    manifest: Manifest
+    written: tuple[str, ...]
+    finished: tuple[str, ...]
+    seconds: dict[Stage, float]
+
+
+def convert(request: Request, advance: Advance = lambda _done, _total: None) -> Conversion:
+    """Convert a Hugging Face checkpoint to GGUF files and a manifest.
+
+    Raises:
+        UsageError: the request can't be followed.
+        CheckpointError: the checkpoint is damaged or can't be converted.
+        InputError: files of this name are there already.
+        DiskShortError: the disk is, or becomes, too small; nothing is left behind.
+        BusyError: another conversion writes into the folder.
+    """
+    return run(make_plan(request), advance)
+
+
+def run(plan: Plan, advance: Advance = lambda _done, _total: None) -> Conversion:
+    """Follow a plan; raises as `convert` does."""
+    folder, watch = plan.request.folder, Stopwatch()
+    with held(folder) as finished:
+        standing = _standing(plan)
+        _check_disk(plan)
+        with _writers(plan, watch) as writers:
+            sources = _stream(plan, writers, watch, advance)
+            entries = tuple(writer.finish() for writer in writers)
+            manifest = _manifest(plan, entries, sources, standing)
+            commit(folder, manifest)
+    return Conversion(manifest, tuple(e.path for e in entries), finished, watch.seconds())
+
+
+@contextlib.contextmanager
+def _writers(plan: Plan, watch: Stopwatch) -> Iterator[list[FileWriter]]:
+    """A writer for each file; whatever goes wrong, their partial files go."""
+    writers: list[FileWriter] = []
+    try:
+        for file in plan.files:
+            writers.append(FileWriter(plan.request.folder, file, watch))
+        yield writers
+    finally:
+        for writer in writers:
+            writer.abandon()
+
+
+def _stream(
+    plan: Plan, writers: list[FileWriter], watch: Stopwatch, advance: Advance
+) -> tuple[SourceFile, ...]:
+    """Read slabs, have them encoded, and write them in the order in which they were read."""
+    threads = plan.request.threads or _platform.usable_cores()
+    depth = 2 * threads + 2
+    reader = SourceReader(plan.checkpoint, slab_size(plan.files, depth), watch)
+    jobs = _jobs(writers)
+    done, waiting = 0, deque[tuple[Slab, Future[list[Bytes]]]]()
+    pool = ThreadPoolExecutor(threads, "quantize")
+    try:
+        for slab in reader.slabs():
+            wanted = [tensor for _, tensor in jobs.get(slab.tensor.name, [])]
+            waiting.append((slab, pool.submit(encode_slab, slab, wanted, watch)))
+            while len(waiting) >= depth:
+                done += _write_oldest(waiting, jobs)
+                advance(done, plan.checkpoint.size)
+        while waiting:
+            done += _write_oldest(waiting, jobs)
+            advance(done, plan.checkpoint.size)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+    return reader.files()
+
+
+Jobs = dict[str, list[tuple[FileWriter, TensorPlan]]]
+
+
+def _jobs(writers: list[FileWriter]) -> Jobs:
+    """For every tensor of the source, which files want it and as what."""
+    jobs: Jobs = {}
+    for writer in writers:
+        for tensor in writer.plan.tensors:
+            jobs.setdefault(tensor.source.name, []).append((writer, tensor))
+    return jobs
+
+
+def _write_oldest(waiting: deque[tuple[Slab, Future[list[Bytes]]]], jobs: Jobs) -> int:
+    slab, future = waiting.popleft()
+    encoded = future.result()
+    for (writer, tensor), data in zip(jobs.get(slab.tensor.name, []), encoded, strict=True):
+        writer.write(tensor, data.data)
+    return slab.raw.nbytes
+
+
+def _standing(plan: Plan) -> Manifest | None:
+    """The manifest that is there already, if the new files may join it.
+
+    Raises:
+        InputError: a file would be overwritten, or the folder holds another model.
+    """
+    request, folder = plan.request, plan.request.folder
+    there = [file.name for file in plan.files if (folder / file.name).exists()]
+    if there and not request.force:
+        raise InputError(
+            f"{there[0]} exists already.", "Add --force to replace it, or choose another --out."
+        )
+    try:
+        standing = manifests.load(folder)
+    except ArtifactError:
+        if not request.force:
+            raise
+        return None
+    if standing is None or _same_source(plan, standing):
+        return standing
+    if not request.force:
+        raise InputError(
+            f"{folder.name} holds files of another model, {standing.name}.",
+            "Choose another --out, or add --force to drop them from the manifest.",
+        )
+    return None
+
+
+def _same_source(plan: Plan, standing: Manifest) -> bool:
+    """Whether the weights are those the manifest was made from, as far as sizes can tell."""
+    shards = {(shard.path.name, shard.size) for shard in plan.checkpoint.shards}
+    known = {(f.path, f.size) for f in standing.source.files if f.path.endswith(".safetensors")}
+    return standing.name == plan.request.model_name and shards == known
+
+
+def _check_disk(plan: Plan) -> None:
+    free = shutil.disk_usage(plan.request.folder).free
+    if plan.size > free:
+        raise DiskShortError(
+            f"The files need {plan.size / 1e9:.2f} GB, and {free / 1e9:.2f} GB are free.",
+            "Free some space, choose another --out, or fewer --quant.",
+        )
+
+
+def _manifest(
+    plan: Plan,
+    entries: tuple[FileEntry, ...],
+    sources: tuple[SourceFile, ...],
+    standing: Manifest | None,
+) -> Manifest:
+    if standing is not None and standing.source.files != sources:
+        standing = None
+    request, fresh = plan.request, {entry.path for entry in entries}
+    kept = tuple(e for e in standing.files if e.path not in fresh) if standing else ()
+    quants = (standing.recipe.quants if standing and kept else ()) + request.quants
+    return Manifest(
+        format=FORMAT,
+        name=request.model_name,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        tool=Tool(__version__, version("llama-cpp-python"), version("gguf")),
+        source=Source(request.source_id, request.revision, plan.licence, sources),
+        recipe=Recipe(
+            quants=tuple(dict.fromkeys(quants)),
+            mmproj=request.mmproj if plan.params.vision else None,
+            tensor_types=request.tensor_types,
+        ),
+        notice=plan.notice,
+        model=_facts(plan),
+        files=kept + entries,
+    )
+
+
+def _facts(plan: Plan) -> ModelFacts:
+    text, vision = plan.params.text, plan.params.vision
+    return ModelFacts(
+        architecture="gemma3",
+        layers=text.layers,
+        hidden=text.hidden,
+        vocabulary=text.vocabulary,
+        context=text.context,
+        window=text.window,
+        image_size=vision.image_size if vision else None,
+        image_tokens=vision.image_tokens if vision else None,
+        template_sha256=plan.template_sha256,
+    )

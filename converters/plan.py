@@ -1,0 +1,225 @@
+"""Everything that will be written, decided before the first weight is read.
+
+A plan is a value: `--dry-run` prints it, and the writing only follows it. The tensors of a file
+stand in the order in which the source holds them, so that the source and every file are each read,
+hashed and written from front to back, once.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from converters import metadata, names
+from converters.checkpoint import Checkpoint, SourceTensor, open_checkpoint
+from converters.header import Placed, pack_header
+from converters.hparams import ModelParams, VisionParams, read_params
+from converters.quant_mix import (
+    Mixer,
+    goes_through_bf16,
+    parse_override,
+    projector_type_of,
+)
+from converters.quantize import Widening
+from converters.request import Request
+from converters.shapes import all_shapes, without_layer
+from converters.vocabulary import read_vocabulary
+from edge_med import __version__
+from edge_med.artifacts.gguf import DEFAULT_ALIGNMENT, pad
+from edge_med.artifacts.manifest import Role
+from edge_med.artifacts.naming import FILE_TYPES, projector_file, text_file
+from edge_med.artifacts.tensor_types import TensorType
+from edge_med.errors import CheckpointError
+
+
+@dataclass(frozen=True, slots=True)
+class TensorPlan:
+    """One tensor of one file; the offset counts from the file's first tensor."""
+
+    name: str
+    source: SourceTensor
+    type: TensorType
+    shape: tuple[int, ...]
+    offset: int
+    size: int
+    widening: Widening
+
+
+@dataclass(frozen=True, slots=True)
+class FilePlan:
+    """One file: its header as bytes, and the tensors that follow it."""
+
+    name: str
+    role: Role
+    quant: str
+    header: bytes = field(repr=False)
+    tensors: tuple[TensorPlan, ...] = field(repr=False)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole file."""
+        last = self.tensors[-1]
+        return len(self.header) + pad(last.offset + last.size, DEFAULT_ALIGNMENT)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The whole conversion; `licence` and `notice` are what the files say of their terms."""
+
+    request: Request
+    checkpoint: Checkpoint
+    params: ModelParams
+    licence: str
+    notice: str
+    template_sha256: str | None
+    files: tuple[FilePlan, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size for file in self.files)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A tensor of the checkpoint with its GGUF name, and the shape that it will have there."""
+
+    source: SourceTensor
+    name: str
+    shape: tuple[int, ...]
+
+
+def make_plan(request: Request) -> Plan:
+    """Decide every byte's place.
+
+    Raises:
+        UsageError: an override can't be used.
+        CheckpointError: the checkpoint can't be converted.
+    """
+    checkpoint = open_checkpoint(request.source)
+    preprocessor = checkpoint.json("preprocessor_config.json")
+    processor = checkpoint.json("processor_config.json")
+    nested = processor.get("image_processor")  # where transformers 5 keeps it
+    processor |= nested if isinstance(nested, dict) else {}
+    params = read_params(checkpoint.config, preprocessor | processor)
+    text, projector = _entries(checkpoint, params)
+    vocabulary = read_vocabulary(checkpoint, params.text.vocabulary)
+    card = metadata.read_card(checkpoint, _parameters(text), request.source_id)
+    values = metadata.text_values(checkpoint, params.text, vocabulary, card, __version__)
+    files = [_text_file(request, quant, params, values, text) for quant in _once(request.quants)]
+    if params.vision:
+        card = metadata.read_card(checkpoint, _parameters(projector), request.source_id)
+        files.append(_projector_file(request, params, params.vision, card, projector))
+    return Plan(
+        request=request,
+        checkpoint=checkpoint,
+        params=params,
+        licence=card.licence.name,
+        notice=card.notice(__version__),
+        template_sha256=metadata.template_sha256(values),
+        files=tuple(files),
+    )
+
+
+def _once(quants: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(quants))
+
+
+def _parameters(entries: list[_Entry]) -> int:
+    return sum(math.prod(entry.shape) for entry in entries)
+
+
+def _entries(checkpoint: Checkpoint, params: ModelParams) -> tuple[list[_Entry], list[_Entry]]:
+    """The tensors of the text model and of the projector, in the order of the source."""
+    parts: dict[names.Part, list[_Entry]] = {"text": [], "projector": [], "unused": []}
+    shapes = all_shapes(params)
+    for shard in checkpoint.shards:
+        for source in shard.tensors:
+            goal = names.target(source.name, tied=params.text.tied)
+            shape = source.shape if goal.part == "unused" else _shape(source, goal.name, shapes)
+            parts[goal.part].append(_Entry(source, goal.name, shape))
+    _compare(parts["text"], names.text_names(params.text.layers, tied=params.text.tied))
+    _compare(parts["projector"], names.projector_names(params.vision.layers) if params.vision else [])
+    return parts["text"], parts["projector"]
+
+
+def _shape(
+    source: SourceTensor, name: str, shapes: dict[str, tuple[int, ...]]
+) -> tuple[int, ...]:
+    """The shape in the file; rows beyond the vocabulary are left out."""
+    wanted = shapes.get(without_layer(name))
+    cut = (wanted or ())[:1] + source.shape[1:] if name in ("token_embd.weight", names.HEAD) else ()
+    if wanted is None or (source.shape != wanted and (cut != wanted or source.shape < wanted)):
+        raise CheckpointError(
+            f"{source.name} has the shape {list(source.shape)}; by config.json it should be "
+            f"{list(wanted) if wanted else 'absent'}.",
+            "Weights and config.json don't belong together; download both again.",
+        )
+    return wanted
+
+
+def _compare(entries: list[_Entry], wanted: list[str]) -> None:
+    """Every tensor must be there once, and no other."""
+    taken: dict[str, str] = {}
+    for entry in entries:
+        if entry.name in taken:
+            raise CheckpointError(f"{entry.source.name} and {taken[entry.name]} are the same tensor.")
+        taken[entry.name] = entry.source.name
+    missing = [name for name in wanted if name not in taken]
+    leftover = [source for name, source in taken.items() if name not in set(wanted)]
+    if missing:
+        raise CheckpointError(
+            f"{len(missing)} tensors are missing, among them {missing[0]}.",
+            "Download the missing shards; an adapter must be merged into its base model first.",
+        )
+    if leftover:
+        raise CheckpointError(
+            f"{leftover[0]} doesn't belong to a model of this config.json.",
+            "Weights and config.json don't belong together; download both again.",
+        )
+
+
+def _text_file(
+    request: Request, quant: str, params: ModelParams, values: metadata.Values, entries: list[_Entry]
+) -> FilePlan:
+    text = params.text
+    overrides = tuple(map(parse_override, request.tensor_types))
+    mixer = Mixer(quant, text.layers, text.heads // text.key_value_heads, text.tied, overrides)
+    types = [mixer.type_of(entry.name, entry.shape) for entry in entries]
+    tensors = _lay_out(entries, types, through_bf16=goes_through_bf16(quant))
+    header = _header(values, quant, tensors)
+    return FilePlan(text_file(request.model_name, quant), "text", quant, header, tensors)
+
+
+def _projector_file(
+    request: Request,
+    params: ModelParams,
+    vision: VisionParams,
+    card: metadata.Card,
+    entries: list[_Entry],
+) -> FilePlan:
+    quant = request.mmproj
+    types = [projector_type_of(entry.name, entry.shape, quant) for entry in entries]
+    tensors = _lay_out(entries, types, through_bf16=False)
+    values = metadata.projector_values(params, vision, card, __version__)
+    name = projector_file(request.model_name, quant)
+    return FilePlan(name, "projector", quant, _header(values, quant, tensors), tensors)
+
+
+def _lay_out(
+    entries: list[_Entry], types: list[TensorType], *, through_bf16: bool
+) -> tuple[TensorPlan, ...]:
+    placed, at = [], 0
+    for entry, kind in zip(entries, types, strict=True):
+        size = kind.row_bytes(entry.shape[-1]) * math.prod(entry.shape[:-1])
+        plus = 1.0 if names.NORM_PLUS_ONE.search(entry.name) else 0.0
+        # Norms are F32 in llama.cpp's intermediate file as well, so nothing rounds them.
+        how = Widening(entry.source.type, plus, through_bf16 and len(entry.shape) > 1)
+        placed.append(TensorPlan(entry.name, entry.source, kind, entry.shape, at, size, how))
+        at = pad(at + size, DEFAULT_ALIGNMENT)
+    return tuple(placed)
+
+
+def _header(values: metadata.Values, quant: str, tensors: tuple[TensorPlan, ...]) -> bytes:
+    lines = [Placed(t.name, t.type.id, t.shape, t.offset) for t in tensors]
+    return pack_header(metadata.with_file_type(values, FILE_TYPES[quant]), lines)

@@ -1,0 +1,114 @@
+"""Turn numbers into ggml's types, with llama.cpp's own code: libggml-base, found by path.
+
+`ggml_quantize_chunk` treats whole rows one by one, so its bytes don't depend on how a tensor is cut
+into slabs or on how many threads share them. Calls release Python's lock.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_med._platform import native_library
+from edge_med.artifacts.tensor_types import BF16, F16, F32, TensorType
+
+Floats = npt.NDArray[np.float32]
+Bytes = npt.NDArray[np.uint8]
+
+_STORED = {F32: np.float32, F16: np.float16, BF16: np.uint16}
+_EXPONENT = {F32: np.uint32(0x7F800000), F16: np.uint16(0x7C00), BF16: np.uint16(0x7F80)}
+_WORD = {F32: np.uint32, F16: np.uint16, BF16: np.uint16}
+
+
+@functools.cache
+def _ggml() -> ctypes.CDLL:
+    library = ctypes.CDLL(str(native_library("ggml-base")))
+    pointer, size = ctypes.c_void_p, ctypes.c_size_t
+    signatures: dict[str, tuple[object, list[object]]] = {
+        "ggml_quantize_chunk": (size, [ctypes.c_int, pointer, pointer, *[ctypes.c_int64] * 3, pointer]),
+        "ggml_validate_row_data": (ctypes.c_bool, [ctypes.c_int, pointer, size]),
+        "ggml_bf16_to_fp32_row": (None, [pointer, pointer, ctypes.c_int64]),
+        "ggml_fp16_to_fp32_row": (None, [pointer, pointer, ctypes.c_int64]),
+        "ggml_fp32_to_bf16_row_ref": (None, [pointer, pointer, ctypes.c_int64]),
+    }
+    for name, (result, arguments) in signatures.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+    return library
+
+
+@dataclass(frozen=True, slots=True)
+class Widening:
+    """How stored numbers become the F32 that is quantized.
+
+    Attributes:
+        stored: the type in the checkpoint.
+        plus: 1 for RMS norms, else 0. F16 weights are added to in F16, as llama.cpp does.
+        through_bf16: whether to round to BF16 on the way.
+    """
+
+    stored: TensorType
+    plus: float
+    through_bf16: bool
+
+
+def all_finite(raw: Bytes, stored: TensorType) -> bool:
+    """Whether stored numbers hold neither NaN nor infinity: no exponent is all ones."""
+    words = raw.view(_WORD[stored])
+    mask = _EXPONENT[stored]
+    return bool(np.bitwise_and(words, mask).max() < mask)
+
+
+def widen(raw: Bytes, how: Widening) -> Floats:
+    """Stored numbers as F32."""
+    stored = raw.view(_STORED[how.stored])
+    if how.plus and how.stored is F16:
+        stored = stored + np.float16(how.plus)
+    values = _to_f32(stored, how.stored)
+    if how.plus and how.stored is not F16:
+        values = values + np.float32(how.plus)
+    return _round_to_bf16(values) if how.through_bf16 and how.stored is not BF16 else values
+
+
+def encode(values: Floats, kind: TensorType, row: int) -> Bytes:
+    """F32 numbers in another type.
+
+    Args:
+        values: whole rows, one after another.
+        kind: what to make of them; a row must fit it.
+        row: numbers in a row.
+    """
+    rows = values.size // row
+    if kind is F32:
+        return values.view(np.uint8)
+    out = np.empty(rows * kind.row_bytes(row), np.uint8)
+    _ggml().ggml_quantize_chunk(
+        kind.id, values.ctypes.data, out.ctypes.data, 0, rows, row, None
+    )
+    return out
+
+
+def is_sound(data: Bytes, kind: TensorType) -> bool:
+    """Whether encoded numbers are finite: a value can exceed F16's range, or that of a scale."""
+    if kind in _EXPONENT:
+        return all_finite(data, kind)
+    return bool(_ggml().ggml_validate_row_data(kind.id, data.ctypes.data, data.nbytes))
+
+
+def _to_f32(stored: npt.NDArray[np.generic], kind: TensorType) -> Floats:
+    if kind is F32:
+        return stored.view(np.float32)
+    values = np.empty(stored.size, np.float32)
+    function = _ggml().ggml_bf16_to_fp32_row if kind is BF16 else _ggml().ggml_fp16_to_fp32_row
+    function(stored.ctypes.data, values.ctypes.data, stored.size)
+    return values
+
+
+def _round_to_bf16(values: Floats) -> Floats:
+    rounded = np.empty(values.size, np.uint16)
+    _ggml().ggml_fp32_to_bf16_row_ref(values.ctypes.data, rounded.ctypes.data, values.size)
+    return _to_f32(rounded, BF16)

@@ -1,0 +1,62 @@
+"""What a conversion is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_med.artifacts.naming import PROJECTOR_TYPES, QUANTS, check_model_name
+from edge_med.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What to convert, and into what.
+
+    Attributes:
+        source: the checkpoint's folder.
+        folder: where the files go.
+        quants: of the text model, out of `edge_med.artifacts.naming.QUANTS`.
+        mmproj: of the projector, out of `PROJECTOR_TYPES`; a text model has none.
+        name: of the model; the source folder's if empty.
+        tensor_types: REGEX=TYPE overrides for the text model; the first that matches decides.
+        threads: that quantize; as many as there are usable cores if None.
+        force: replace files that are there already.
+        source_id: what the source is called, such as `google/medgemma-4b-it`; for the records.
+        revision: of the source; for the records.
+
+    Raises:
+        UsageError: a quantization or a name that doesn't exist.
+    """
+
+    source: Path
+    folder: Path
+    quants: tuple[str, ...]
+    mmproj: str = "F16"
+    name: str = ""
+    tensor_types: tuple[str, ...] = ()
+    threads: int | None = None
+    force: bool = False
+    source_id: str = ""
+    revision: str = ""
+
+    def __post_init__(self) -> None:
+        unknown = [quant for quant in self.quants if quant not in QUANTS]
+        if unknown or not self.quants:
+            raise UsageError(
+                f"There is no quantization {unknown[0]}." if unknown else "No quantization given.",
+                f"Choose --quant out of: {', '.join(QUANTS)}.",
+            )
+        if self.mmproj not in PROJECTOR_TYPES:
+            raise UsageError(
+                f"A projector can't be {self.mmproj}.",
+                f"Choose --mmproj out of: {', '.join(PROJECTOR_TYPES)}.",
+            )
+        if self.threads is not None and self.threads < 1:
+            raise UsageError("--threads must be 1 or more.")
+        check_model_name(self.model_name)
+
+    @property
+    def model_name(self) -> str:
+        """What the model will be called."""
+        return self.name or self.source.resolve().name

@@ -1,0 +1,142 @@
+"""Read the source once, from front to back, and turn each slab of rows into every type wanted."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from converters.checkpoint import Checkpoint, Shard, SourceTensor
+from converters.plan import FilePlan, TensorPlan
+from converters.quantize import Bytes, Floats, Widening, all_finite, encode, is_sound, widen
+from converters.stages import Stopwatch
+from edge_med.artifacts.manifest import SourceFile
+from edge_med.artifacts.tensor_types import TensorType
+from edge_med.errors import CheckpointError
+
+MEMORY = 512 << 20
+"""Bytes that slabs on their way may take, whatever the model's size and the number of files."""
+
+MAX_SLAB = 1 << 20
+"""Numbers in a slab: enough that a call's overhead vanishes, and few enough to stay in the cache."""
+
+_METADATA_FILES = ("*.json", "*.model", "*.jinja", "README.md")
+
+
+@dataclass(frozen=True, slots=True)
+class Slab:
+    """Whole rows of one tensor, as they are stored; `last` says that no more of it will come."""
+
+    tensor: SourceTensor
+    first_row: int
+    raw: Bytes
+
+
+class SourceReader:
+    """Hands out the checkpoint slab by slab, and knows the hash of every file afterwards."""
+
+    def __init__(self, checkpoint: Checkpoint, slab_size: int, watch: Stopwatch) -> None:
+        self._checkpoint = checkpoint
+        self._slab_size = slab_size
+        self._watch = watch
+        self._hashed: list[SourceFile] = []
+
+    def slabs(self) -> Iterator[Slab]:
+        """Every tensor of every shard, also those that no file wants: they count for the hash.
+
+        Raises:
+            CheckpointError: a shard has become shorter since it was opened.
+        """
+        for shard in self._checkpoint.shards:
+            yield from self._shard(shard)
+
+    def files(self) -> tuple[SourceFile, ...]:
+        """All files that shaped the result, with their hashes; only after the last slab."""
+        folder = self._checkpoint.folder
+        small = {path for pattern in _METADATA_FILES for path in folder.glob(pattern)}
+        return (*(_source_file(path) for path in sorted(small)), *self._hashed)
+
+    def _shard(self, shard: Shard) -> Iterator[Slab]:
+        digest = hashlib.sha256()
+        with shard.path.open("rb", buffering=0) as file:
+            digest.update(file.read(shard.data_start))
+            for tensor in shard.tensors:
+                row = tensor.shape[-1] * tensor.type.block_bytes
+                step = max(1, self._slab_size // tensor.shape[-1]) * row
+                for at in range(0, tensor.size, step):
+                    raw = np.empty(min(step, tensor.size - at), np.uint8)
+                    with self._watch.time("read"):
+                        _fill(file, raw, shard.path.name)
+                    with self._watch.time("hash"):
+                        digest.update(raw.data)
+                    yield Slab(tensor, at // row, raw)
+        self._hashed.append(SourceFile(shard.path.name, shard.size, digest.hexdigest()))
+
+
+def slab_size(files: Sequence[FilePlan], in_flight: int) -> int:
+    """How many numbers a slab may have, so that all that are under way fit `MEMORY`.
+
+    Each number takes at the most four bytes as stored, four widened, and four in every file; and so
+    much again for what is being rounded or checked.
+    """
+    bytes_each = 4 * (4 + len(files))
+    return min(MAX_SLAB, MEMORY // (in_flight * bytes_each))
+
+
+def encode_slab(slab: Slab, wanted: Sequence[TensorPlan], watch: Stopwatch) -> list[Bytes]:
+    """One slab in each of the types that the files want, in their order; equal ones are made once.
+
+    Raises:
+        CheckpointError: the weights aren't finite, or exceed a type's range.
+    """
+    made: dict[tuple[Widening, TensorType], Bytes] = {}
+    widened: dict[Widening, Floats] = {}
+    with watch.time("widen"):
+        if wanted and not all_finite(slab.raw, slab.tensor.type):
+            raise CheckpointError(
+                f"{slab.tensor.name} holds NaN or infinity.", "Download the checkpoint again."
+            )
+        for plan in wanted:
+            if plan.widening not in widened:
+                widened[plan.widening] = widen(_kept_rows(slab, plan), plan.widening)
+    with watch.time("quantize"):
+        for plan in wanted:
+            key = (plan.widening, plan.type)
+            if key not in made:
+                made[key] = _encode(widened[plan.widening], plan)
+    return [made[plan.widening, plan.type] for plan in wanted]
+
+
+def _kept_rows(slab: Slab, plan: TensorPlan) -> Bytes:
+    """The slab without rows beyond the vocabulary."""
+    if plan.shape == slab.tensor.shape:
+        return slab.raw
+    rows = max(0, plan.shape[0] - slab.first_row)
+    return slab.raw[: rows * slab.tensor.shape[-1] * slab.tensor.type.block_bytes]
+
+
+def _encode(values: Floats, plan: TensorPlan) -> Bytes:
+    data = encode(values, plan.type, plan.shape[-1])
+    if not is_sound(data, plan.type):
+        raise CheckpointError(
+            f"{plan.source.name} has a value that {plan.type.name} can't hold.",
+            "Choose BF16 or F32 for it: --mmproj BF16 for the projector, --quant BF16 for the text.",
+        )
+    return data
+
+
+def _fill(file: object, raw: Bytes, name: str) -> None:
+    left = memoryview(raw)
+    while left:
+        count = file.readinto(left)  # type: ignore[attr-defined]
+        if not count:
+            raise CheckpointError(f"{name} became shorter while it was read.", "Copy it again.")
+        left = left[count:]
+
+
+def _source_file(path: Path) -> SourceFile:
+    data = path.read_bytes()
+    return SourceFile(path.name, len(data), hashlib.sha256(data).hexdigest())

@@ -1,0 +1,152 @@
+"""All that differs between Linux, macOS and Windows; nothing else in the project asks which it is."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import importlib.util
+import os
+import sys
+import time
+from collections.abc import Iterator
+from io import FileIO
+from pathlib import Path
+
+from edge_med.errors import BusyError, EngineError
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+LLAMA_CPP_PYTHON = "0.3.36"
+"""The one version of llama-cpp-python whose struct layouts and quantized bytes this project knows."""
+
+LIBRARY_NAMES = {"win32": "{}.dll", "darwin": "lib{}.dylib"}
+"""How a shared library's file is called; everywhere else it is `lib{}.so`."""
+
+REPLACE_ATTEMPTS = 10
+"""Virus scanners on Windows hold a fresh file for a moment; ten waits add up to about one second."""
+
+
+def require_llama_cpp_python() -> None:
+    """Check the installed llama-cpp-python before any of its structs or functions is touched.
+
+    Raises:
+        EngineError: it is missing or of another version than `LLAMA_CPP_PYTHON`.
+    """
+    hint = f'Install it with: pip install "llama-cpp-python=={LLAMA_CPP_PYTHON}"'
+    try:
+        found = importlib.metadata.version("llama-cpp-python")
+    except importlib.metadata.PackageNotFoundError:
+        raise EngineError("llama-cpp-python isn't installed.", hint) from None
+    if found != LLAMA_CPP_PYTHON:
+        raise EngineError(
+            f"llama-cpp-python {found} is installed, but this version of edge-med works "
+            f"with {LLAMA_CPP_PYTHON} only.",
+            hint,
+        )
+
+
+def native_library(name: str) -> Path:
+    """Where llama-cpp-python keeps one of its shared libraries, without importing it.
+
+    Args:
+        name: the library's name without prefix and suffix, such as `ggml-base`.
+
+    Raises:
+        EngineError: the package or the library is missing, or of another version.
+    """
+    require_llama_cpp_python()
+    package = importlib.util.find_spec("llama_cpp")
+    if package is None or package.origin is None:
+        raise EngineError("llama-cpp-python is installed, but can't be found.", "Install it again.")
+    file_name = LIBRARY_NAMES.get(sys.platform, "lib{}.so").format(name)
+    path = Path(package.origin).parent / "lib" / file_name
+    if not path.is_file():
+        raise EngineError(
+            f"llama-cpp-python has no {file_name}.",
+            f'Install it again: pip install --force-reinstall "llama-cpp-python=={LLAMA_CPP_PYTHON}"',
+        )
+    return path
+
+
+def usable_cores() -> int:
+    """How many cores this process may use: its affinity, and its share of a container's quota."""
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return max(1, min(cores, _container_cores() or cores))
+
+
+def _container_cores(group: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """The CPU quota of a Linux control group, rounded up; None where there is no limit."""
+    with contextlib.suppress(OSError, ValueError):
+        quota, period = (group / "cpu.max").read_text().split()
+        return None if quota == "max" else -(-int(quota) // int(period))
+    with contextlib.suppress(OSError, ValueError):
+        used = int((group / "cpu/cpu.cfs_quota_us").read_text())
+        period_us = int((group / "cpu/cpu.cfs_period_us").read_text())
+        return None if used < 0 else -(-used // period_us)
+    return None
+
+
+def sync_file(descriptor: int) -> None:
+    """Bring a file's bytes to the disk, and on macOS past the drive's own cache."""
+    if sys.platform == "darwin":
+        with contextlib.suppress(OSError):  # network drives refuse it
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+            return
+    os.fsync(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring a folder's entries to the disk, so that a rename survives a power cut."""
+    if sys.platform == "win32":  # a folder can't be opened there; NTFS journals the rename
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def replace(source: Path, target: Path) -> None:
+    """Rename a file over another in one step, and wait out a virus scanner that holds either."""
+    for attempt in range(1, REPLACE_ATTEMPTS + 1):
+        try:
+            source.replace(target)
+        except PermissionError:
+            if sys.platform != "win32" or attempt == REPLACE_ATTEMPTS:
+                raise
+            time.sleep(0.02 * attempt)
+        else:
+            return
+
+
+@contextlib.contextmanager
+def locked(path: Path, busy: str) -> Iterator[None]:
+    """Hold a lock file for as long as the block runs; the system drops it if the process dies.
+
+    Args:
+        path: the lock file; it is made if missing and stays.
+        busy: the message for whoever finds it taken.
+
+    Raises:
+        BusyError: another process holds it.
+    """
+    with path.open("a+b") as file:
+        try:
+            if sys.platform == "win32":
+                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            else:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise BusyError(busy, "Wait until it has finished, then run this again.") from None
+        yield
+
+
+def write(file: FileIO, data: memoryview) -> int:
+    """Write to an unbuffered file; returns how many bytes it took. Tests cut the power here."""
+    return file.write(data)

@@ -1,0 +1,140 @@
+"""The facts of a GGUF file, from its header alone."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_med.artifacts.gguf import Header, read_header
+from edge_med.artifacts.naming import FILE_TYPES
+
+
+@dataclass(frozen=True, slots=True)
+class TypeTotal:
+    """How many tensors a file stores in one type, and their bytes."""
+
+    type: str
+    tensors: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a GGUF file is; fields that don't apply to it are None.
+
+    Attributes:
+        role: `text` or `projector`.
+        quant: the name of its `general.file_type`.
+        parameters: numbers in all tensors.
+        hidden: width of the text model; of a projector: of the text model that it fits.
+        template_sha256: hash of the chat template, which is never run.
+    """
+
+    file: str
+    size: int
+    role: str
+    architecture: str | None
+    name: str | None
+    quant: str | None
+    parameters: int
+    layers: int | None
+    hidden: int | None
+    heads: int | None
+    key_value_heads: int | None
+    vocabulary: int | None
+    context: int | None
+    window: int | None
+    image_size: int | None
+    image_tokens: int | None
+    template_sha256: str | None
+    license: str | None
+    notice: str | None
+    types: tuple[TypeTotal, ...]
+
+
+def inspect(path: Path) -> Facts:
+    """Read the facts of a GGUF file.
+
+    Raises:
+        ArtifactError: its header is damaged.
+    """
+    header = read_header(path)
+    role = "projector" if header.text("general.type") == "mmproj" else "text"
+    numbers = _projector_numbers(header) if role == "projector" else _text_numbers(header)
+    file_type = header.integer("general.file_type")
+    return Facts(
+        file=path.name,
+        size=header.file_size,
+        role=role,
+        architecture=header.text("general.architecture"),
+        name=header.text("general.name"),
+        quant=next((name for name, number in FILE_TYPES.items() if number == file_type), None),
+        parameters=sum(math.prod(tensor.shape) for tensor in header.tensors),
+        template_sha256=template_sha256(header),
+        license=header.text("general.license.name") or header.text("general.license"),
+        notice=header.text("edge_med.notice"),
+        types=_type_totals(header),
+        **numbers,
+    )
+
+
+def template_sha256(header: Header) -> str | None:
+    """The hash of the chat template in the file, in hexadecimal; None if there is none."""
+    template = header.text("tokenizer.chat_template")
+    return None if template is None else hashlib.sha256(template.encode()).hexdigest()
+
+
+def image_tokens(header: Header) -> int | None:
+    """How many tokens an image takes: the patches of one side, pooled and squared."""
+    size = header.integer("clip.vision.image_size")
+    patch = header.integer("clip.vision.patch_size")
+    if not size or not patch:
+        return None
+    # 4 is what llama.cpp pools when the key is missing (clip.cpp, PROJECTOR_TYPE_GEMMA3).
+    pool = header.integer("clip.vision.projector.scale_factor") or 4
+    return (size // patch // pool) ** 2
+
+
+def _text_numbers(header: Header) -> dict[str, int | None]:
+    prefix = header.text("general.architecture")
+    tokens = header.array("tokenizer.ggml.tokens")
+    keys = {
+        "layers": "block_count",
+        "hidden": "embedding_length",
+        "heads": "attention.head_count",
+        "key_value_heads": "attention.head_count_kv",
+        "context": "context_length",
+        "window": "attention.sliding_window",
+    }
+    numbers = {name: header.integer(f"{prefix}.{key}") for name, key in keys.items()}
+    return numbers | {
+        "vocabulary": tokens.count if tokens else None,
+        "image_size": None,
+        "image_tokens": None,
+    }
+
+
+def _projector_numbers(header: Header) -> dict[str, int | None]:
+    return {
+        "layers": header.integer("clip.vision.block_count"),
+        "hidden": header.integer("clip.vision.projection_dim"),
+        "heads": header.integer("clip.vision.attention.head_count"),
+        "key_value_heads": None,
+        "vocabulary": None,
+        "context": None,
+        "window": None,
+        "image_size": header.integer("clip.vision.image_size"),
+        "image_tokens": image_tokens(header),
+    }
+
+
+def _type_totals(header: Header) -> tuple[TypeTotal, ...]:
+    count: Counter[str] = Counter()
+    size: Counter[str] = Counter()
+    for tensor in header.tensors:
+        count[tensor.type.name] += 1
+        size[tensor.type.name] += tensor.size
+    return tuple(TypeTotal(name, count[name], size[name]) for name, _ in size.most_common())

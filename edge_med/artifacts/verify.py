@@ -1,0 +1,167 @@
+"""Check model files against their manifest: structure, hashes, and whether a pair belongs together."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_med.artifacts import manifest as manifests
+from edge_med.artifacts.gguf import Header, read_header
+from edge_med.artifacts.manifest import FileEntry, Manifest
+from edge_med.errors import ArtifactError, PairingError
+
+_CHUNK = 1 << 20
+Advance = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The verdict on one file.
+
+    Attributes:
+        listed: whether the manifest lists it; only then are its bytes compared with hashes.
+        problems: what is wrong, naming the damaged tensor; empty if nothing is.
+    """
+
+    file: str
+    listed: bool
+    size: int
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The verdict on a folder or a file: sound if no file and no pair has a problem."""
+
+    files: tuple[Checked, ...]
+    problems: tuple[str, ...]
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems and not any(file.problems for file in self.files)
+
+
+def verify(path: Path, advance: Advance = lambda _: None) -> Verdict:
+    """Check a model folder, or one file of it.
+
+    Args:
+        path: a folder with a manifest, or a GGUF file.
+        advance: told how many more bytes have been hashed.
+
+    Raises:
+        ArtifactError: there is nothing to check, or the manifest can't be used.
+    """
+    if not path.exists():
+        raise ArtifactError(f"There is no {path.name}.", "Give a model folder or a .gguf file.")
+    folder = path if path.is_dir() else path.parent
+    manifest = manifests.load(folder)
+    if path.is_file():
+        return Verdict((_check(path, manifest, advance),), ())
+    if manifest is None:
+        raise ArtifactError(
+            f"{path.name} has no manifest.", "Name a single file, or convert the model again."
+        )
+    names = sorted({file.path for file in manifest.files} | {p.name for p in _unlisted(folder)})
+    files = tuple(_check(folder / name, manifest, advance) for name in names)
+    return Verdict(files, tuple(_pairing_problems(folder, manifest)))
+
+
+def total_bytes(path: Path) -> int:
+    """How many bytes `verify` would hash at the most, for a progress bar."""
+    files = path.glob("*.gguf") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def check_pair(text: Header, projector: Header) -> None:
+    """Check that a projector's output is as wide as the text model's input.
+
+    Raises:
+        PairingError: it isn't, or one of the two is something else.
+    """
+    if projector.text("general.architecture") != "clip":
+        raise PairingError("The projector file isn't a projector.", "Give the -mmproj- file.")
+    width = text.integer(f"{text.text('general.architecture')}.embedding_length")
+    made_for = projector.integer("clip.vision.projection_dim")
+    if width is None or width != made_for:
+        raise PairingError(
+            f"The projector is made for a text model {made_for} wide, and this one is {width}.",
+            "Use text model and projector of the same conversion.",
+        )
+
+
+def _unlisted(folder: Path) -> Iterator[Path]:
+    return folder.glob("*.gguf")
+
+
+def _check(path: Path, manifest: Manifest | None, advance: Advance) -> Checked:
+    entry = manifest.entry(path.name) if manifest else None
+    listed = entry is not None
+    if not path.is_file():
+        return Checked(path.name, listed, 0, ("the file is missing",))
+    size = path.stat().st_size
+    try:
+        header = read_header(path)
+    except ArtifactError as error:
+        return Checked(path.name, listed, size, (error.message, *_hash_problems(path, entry, advance)))
+    problems = _header_problems(header, entry) if entry else []
+    return Checked(path.name, listed, size, (*problems, *_hash_problems(path, entry, advance)))
+
+
+def _header_problems(header: Header, entry: FileEntry) -> list[str]:
+    """Where the header differs from what the manifest says of the tensors."""
+    found = {tensor.name: tensor for tensor in header.tensors}
+    problems = [f"the tensor {t.name} is missing" for t in entry.tensors if t.name not in found]
+    known = {tensor.name for tensor in entry.tensors}
+    problems += [f"the tensor {name} isn't in the manifest" for name in found if name not in known]
+    for tensor in entry.tensors:
+        here = found.get(tensor.name)
+        told = (tensor.type, tensor.shape, tensor.offset, tensor.size)
+        if here and told != (here.type.name, here.shape, here.offset, here.size):
+            problems.append(f"the tensor {tensor.name} is described differently")
+    return problems
+
+
+def _hash_problems(path: Path, entry: FileEntry | None, advance: Advance) -> list[str]:
+    """Compare the file's hash, and only if it differs look for the tensors that are damaged."""
+    if entry is None:
+        return []
+    if path.stat().st_size != entry.size:
+        return [f"it has {path.stat().st_size} bytes instead of {entry.size}"]
+    if _sha256(path, 0, entry.size, advance) == entry.sha256:
+        return []
+    damaged = [
+        f"the tensor {tensor.name} is damaged"
+        for tensor in entry.tensors
+        if _sha256(path, tensor.offset, tensor.size, lambda _: None) != tensor.sha256
+    ]
+    return damaged or ["its header is damaged"]
+
+
+def _sha256(path: Path, start: int, size: int, advance: Advance) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
+        file.seek(start)
+        while size > 0 and (chunk := file.read(min(_CHUNK, size))):
+            digest.update(chunk)
+            advance(len(chunk))
+            size -= len(chunk)
+    return digest.hexdigest()
+
+
+def _pairing_problems(folder: Path, manifest: Manifest) -> Iterator[str]:
+    """Hold every projector of the set against every text model."""
+    headers: dict[str, list[tuple[str, Header]]] = {"text": [], "projector": []}
+    for entry in manifest.files:
+        try:
+            headers.setdefault(entry.role, []).append((entry.path, read_header(folder / entry.path)))
+        except ArtifactError:
+            continue  # already reported where the file itself is checked
+    for projector_name, projector in headers["projector"]:
+        for text_name, text in headers["text"]:
+            try:
+                check_pair(text, projector)
+            except PairingError as error:
+                yield f"{projector_name} and {text_name}: {error.message}"

@@ -1,0 +1,130 @@
+"""Every error this project raises, and the exit code that each one ends a command with.
+
+    EdgeMedError                       1
+    ├── UsageError                     2   the request itself is wrong
+    ├── InputError                     3   what was given can't be used
+    │   ├── ImageError                 3
+    │   ├── PromptError                3
+    │   ├── SchemaError                3
+    │   └── ContextOverflowError       5
+    ├── IntegrityError                 4   a file isn't what it claims to be
+    │   ├── CheckpointError            4
+    │   ├── ArtifactError              4
+    │   └── PairingError               4
+    ├── ResourceError                  5   this machine hasn't got enough
+    │   ├── MemoryShortError           5
+    │   └── DiskShortError             5
+    ├── EngineError                    6   llama.cpp failed
+    │   └── CancelledError           130
+    ├── BusyError                      7   somebody else holds it
+    └── AccessError                    8   licence or permission
+
+The codes are part of docs/contract.md; nothing below `edge_med.cli` prints or exits.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class EdgeMedError(Exception):
+    """Something a user can act on: what happened, and what to do next.
+
+    Attributes:
+        message: one sentence, without a path of ours or a traceback.
+        hint: the next step, as a command or a sentence.
+        exit_code: what a command line ends with.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(EdgeMedError):
+    """The request itself is wrong: an unknown flag, name or combination."""
+
+    exit_code = 2
+
+
+class InputError(EdgeMedError):
+    """What was given can't be used."""
+
+    exit_code = 3
+
+
+class ImageError(InputError):
+    """An image can't be read as one."""
+
+
+class PromptError(InputError):
+    """A prompt can't be composed."""
+
+
+class SchemaError(InputError):
+    """A schema or grammar can't be used."""
+
+
+class ContextOverflowError(InputError):
+    """The prompt and the answer don't fit the context."""
+
+    exit_code = 5
+
+
+class IntegrityError(EdgeMedError):
+    """A file isn't what it claims to be."""
+
+    exit_code = 4
+
+
+class CheckpointError(IntegrityError):
+    """A Hugging Face checkpoint is damaged, incomplete or of a kind that can't be converted."""
+
+
+class ArtifactError(IntegrityError):
+    """A GGUF file or a manifest is damaged."""
+
+
+class PairingError(IntegrityError):
+    """Text model and projector don't belong together."""
+
+
+class ResourceError(EdgeMedError):
+    """This machine hasn't got enough of something."""
+
+    exit_code = 5
+
+
+class MemoryShortError(ResourceError):
+    """Not enough memory."""
+
+
+class DiskShortError(ResourceError):
+    """Not enough disk."""
+
+
+class EngineError(EdgeMedError):
+    """llama.cpp failed, or isn't the one we were built for."""
+
+    exit_code = 6
+
+
+class CancelledError(EngineError):
+    """The user stopped it."""
+
+    exit_code = 130
+
+
+class BusyError(EdgeMedError):
+    """Another process holds what is needed."""
+
+    exit_code = 7
+
+
+class AccessError(EdgeMedError):
+    """A licence or a permission is missing."""
+
+    exit_code = 8
