@@ -112,13 +112,14 @@ def _stream(
             wanted = [tensor for _, tensor in jobs.get(slab.tensor.name, [])]
             waiting.append((slab, pool.submit(encode_slab, slab, wanted, watch)))
             while len(waiting) >= depth:
-                done += _write_oldest(waiting, jobs)
+                done += _write_oldest(waiting, jobs, reader)
                 advance(done, plan.checkpoint.size)
         while waiting:
-            done += _write_oldest(waiting, jobs)
+            done += _write_oldest(waiting, jobs, reader)
             advance(done, plan.checkpoint.size)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+        reader.close()
     return reader.files()
 
 
@@ -134,11 +135,14 @@ def _jobs(writers: list[FileWriter]) -> Jobs:
     return jobs
 
 
-def _write_oldest(waiting: deque[tuple[Slab, Future[list[Bytes]]]], jobs: Jobs) -> int:
+def _write_oldest(
+    waiting: deque[tuple[Slab, Future[list[Bytes]]]], jobs: Jobs, reader: SourceReader
+) -> int:
     slab, future = waiting.popleft()
     encoded = future.result()
     for (writer, tensor), data in zip(jobs.get(slab.tensor.name, []), encoded, strict=True):
         writer.write(tensor, data.data)
+    reader.release(slab)
     return slab.raw.nbytes
 
 

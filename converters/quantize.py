@@ -56,59 +56,74 @@ class Widening:
     through_bf16: bool
 
 
-def all_finite(raw: Bytes, stored: TensorType) -> bool:
+class Workspace:
+    """Memory for one slab on its way, used again for the next: fresh pages cost more than the work."""
+
+    def __init__(self) -> None:
+        self._buffers: dict[object, Bytes] = {}
+
+    def bytes(self, key: object, size: int) -> Bytes:
+        """So many bytes of memory that nobody else asks for under this key."""
+        buffer = self._buffers.get(key)
+        if buffer is None or buffer.size < size:
+            buffer = self._buffers[key] = np.empty(size, np.uint8)
+        return buffer[:size]
+
+    def floats(self, key: object, count: int) -> Floats:
+        """So many F32 numbers."""
+        return self.bytes(key, 4 * count).view(np.float32)
+
+
+def all_finite(data: Bytes, stored: TensorType, space: Workspace) -> bool:
     """Whether stored numbers hold neither NaN nor infinity: no exponent is all ones."""
-    words = raw.view(_WORD[stored])
+    words = data.view(_WORD[stored])
     mask = _EXPONENT[stored]
-    return bool(np.bitwise_and(words, mask).max() < mask)
+    scratch = space.bytes("exponents", data.nbytes).view(words.dtype)
+    return bool(np.bitwise_and(words, mask, out=scratch).max() < mask)
 
 
-def widen(raw: Bytes, how: Widening) -> Floats:
+def widen(raw: Bytes, how: Widening, space: Workspace) -> Floats:
     """Stored numbers as F32."""
     stored = raw.view(_STORED[how.stored])
     if how.plus and how.stored is F16:
         stored = stored + np.float16(how.plus)
-    values = _to_f32(stored, how.stored)
+    values = space.floats(how, stored.size)
+    _to_f32(stored, how.stored, values)
     if how.plus and how.stored is not F16:
-        values = values + np.float32(how.plus)
-    return _round_to_bf16(values) if how.through_bf16 and how.stored is not BF16 else values
+        values += np.float32(how.plus)
+    if how.through_bf16 and how.stored is not BF16:
+        rounded = space.bytes("rounded", 2 * values.size).view(np.uint16)
+        _ggml().ggml_fp32_to_bf16_row_ref(values.ctypes.data, rounded.ctypes.data, values.size)
+        _to_f32(rounded, BF16, values)
+    return values
 
 
-def encode(values: Floats, kind: TensorType, row: int) -> Bytes:
+def encode(values: Floats, kind: TensorType, row: int, out: Bytes) -> None:
     """F32 numbers in another type.
 
     Args:
         values: whole rows, one after another.
         kind: what to make of them; a row must fit it.
         row: numbers in a row.
+        out: where the result goes; of just the size that it takes.
     """
-    rows = values.size // row
     if kind is F32:
-        return values.view(np.uint8)
-    out = np.empty(rows * kind.row_bytes(row), np.uint8)
-    _ggml().ggml_quantize_chunk(
-        kind.id, values.ctypes.data, out.ctypes.data, 0, rows, row, None
-    )
-    return out
+        out.view(np.float32)[:] = values
+        return
+    rows = values.size // row
+    _ggml().ggml_quantize_chunk(kind.id, values.ctypes.data, out.ctypes.data, 0, rows, row, None)
 
 
-def is_sound(data: Bytes, kind: TensorType) -> bool:
+def is_sound(data: Bytes, kind: TensorType, space: Workspace) -> bool:
     """Whether encoded numbers are finite: a value can exceed F16's range, or that of a scale."""
     if kind in _EXPONENT:
-        return all_finite(data, kind)
+        return all_finite(data, kind, space)
     return bool(_ggml().ggml_validate_row_data(kind.id, data.ctypes.data, data.nbytes))
 
 
-def _to_f32(stored: npt.NDArray[np.generic], kind: TensorType) -> Floats:
+def _to_f32(stored: npt.NDArray[np.generic], kind: TensorType, out: Floats) -> None:
     if kind is F32:
-        return stored.view(np.float32)
-    values = np.empty(stored.size, np.float32)
+        out[:] = stored
+        return
     function = _ggml().ggml_bf16_to_fp32_row if kind is BF16 else _ggml().ggml_fp16_to_fp32_row
-    function(stored.ctypes.data, values.ctypes.data, stored.size)
-    return values
-
-
-def _round_to_bf16(values: Floats) -> Floats:
-    rounded = np.empty(values.size, np.uint16)
-    _ggml().ggml_fp32_to_bf16_row_ref(values.ctypes.data, rounded.ctypes.data, values.size)
-    return _to_f32(rounded, BF16)
+    function(stored.ctypes.data, out.ctypes.data, stored.size)

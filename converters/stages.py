@@ -6,7 +6,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
+
+T = TypeVar("T")
 
 Stage = Literal["read", "widen", "quantize", "hash", "write", "sync"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
@@ -33,6 +35,11 @@ class Stopwatch:
             spent = clock() - start
             with self._lock:
                 self._seconds[stage] += spent
+
+    def timed(self, stage: Stage, work: Callable[[T], None], data: T) -> None:
+        """Do something with data, and count it to a stage."""
+        with self.time(stage):
+            work(data)
 
     def seconds(self) -> dict[Stage, float]:
         """The seconds of every stage so far."""

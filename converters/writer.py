@@ -40,9 +40,11 @@ class FileWriter:
         self._tensor = next(self._waiting)
         self._written = 0
         self._unsynced = 0
+        self._hasher = ThreadPoolExecutor(1, "hash-file")
         self._syncer = ThreadPoolExecutor(1, "sync")
         self._sync: Future[None] | None = None
-        self._put(plan.header)
+        self._put(memoryview(plan.header))
+        self._tensor_hash = hashlib.sha256()
 
     def write(self, tensor: TensorPlan, slab: memoryview) -> None:
         """Append the next slab of a tensor.
@@ -52,8 +54,6 @@ class FileWriter:
         """
         if tensor is not self._tensor:
             raise EdgeMedError(f"{tensor.name} came before {self._tensor.name} was whole.")
-        with self._watch.time("hash"):
-            self._tensor_hash.update(slab)
         self._put(slab)
         self._written += slab.nbytes
         if self._written == tensor.size:
@@ -62,7 +62,7 @@ class FileWriter:
     def finish(self) -> FileEntry:
         """Bring the file to the disk and say what it holds; it keeps its partial name."""
         with self._watch.time("sync"):
-            self._syncer.shutdown(wait=True)
+            self._stop_threads()
             _platform.sync_file(self._file.fileno())
         self._file.close()
         plan = self.plan
@@ -74,7 +74,7 @@ class FileWriter:
 
     def abandon(self) -> None:
         """Close and remove the partial file; harmless after `finish`."""
-        self._syncer.shutdown(wait=True)
+        self._stop_threads()
         self._file.close()
         self.partial.unlink(missing_ok=True)
 
@@ -87,23 +87,35 @@ class FileWriter:
         )
         following = next(self._waiting, None)
         end = self.plan.size - len(self.plan.header) if following is None else following.offset
-        self._put(bytes(end - tensor.offset - tensor.size))
+        self._put(memoryview(bytes(end - tensor.offset - tensor.size)))
         self._tensor_hash, self._written = hashlib.sha256(), 0
         if following is not None:
             self._tensor = following
 
-    def _put(self, data: memoryview | bytes) -> None:
-        """Hash and write bytes, whole: a raw file may take less than it is given."""
-        with self._watch.time("hash"):
-            self._hash.update(data)
-        left = memoryview(data).cast("B")
+    def _put(self, data: memoryview) -> None:
+        """Write bytes and hash them beside; the slab of a tensor counts for both hashes."""
+        hashed = self._hasher.submit(self._watch.timed, "hash", self._update_hashes, data)
+        self._write_all(data)
+        hashed.result()
+        self._sync_beside(data.nbytes)
+
+    def _update_hashes(self, data: memoryview) -> None:
+        self._hash.update(data)
+        self._tensor_hash.update(data)
+
+    def _write_all(self, data: memoryview) -> None:
+        """A raw file may take less than it is given."""
+        left = data.cast("B")
         with self._watch.time("write"):
             try:
                 while left:
                     left = left[_platform.write(self._file, left) :]
             except OSError as error:
                 raise self._short(error) from None
-        self._sync_beside(memoryview(data).nbytes)
+
+    def _stop_threads(self) -> None:
+        self._hasher.shutdown(wait=True)
+        self._syncer.shutdown(wait=True)
 
     def _sync_beside(self, written: int) -> None:
         self._unsynced += written
