@@ -1,0 +1,156 @@
+"""`edge-med convert`: parse, convert, say what was done."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edge_med.artifacts.naming import PROJECTOR_TYPES, QUANTS
+from edge_med.artifacts.safe_text import safe_line
+
+
+@click.command()
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.option("--out", "folder", required=True, type=click.Path(path_type=Path, file_okay=False))
+@click.option(
+    "--quant",
+    "quants",
+    multiple=True,
+    required=True,
+    type=click.Choice(QUANTS, case_sensitive=False),
+    help="May be given several times; the checkpoint is read once.",
+)
+@click.option(
+    "--mmproj",
+    default="F16",
+    show_default=True,
+    type=click.Choice(PROJECTOR_TYPES, case_sensitive=False),
+    help="Type of the vision projector, if the model has one.",
+)
+@click.option("--name", default="", help="Of the model; by default the folder's.")
+@click.option("--tensor-type", "tensor_types", multiple=True, metavar="REGEX=TYPE")
+@click.option("--source-id", default="", help="For the records, such as google/medgemma-4b-it.")
+@click.option("--revision", default="", help="Of the source, for the records.")
+@click.option("--threads", type=click.IntRange(min=1), help="By default all usable cores.")
+@click.option("--force", is_flag=True, help="Replace files that are there already.")
+@click.option("--dry-run", is_flag=True, help="Print the plan and write nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+def convert(*, as_json: bool, quiet: bool, dry_run: bool, **options: Any) -> None:
+    """Convert a Hugging Face CHECKPOINT folder to quantized GGUF files.
+
+    A multimodal model's vision projector comes with them, and a manifest with all hashes.
+    """
+    # Imported here so that `edge-med --help` stays light.
+    from converters.pipeline import run
+    from converters.plan import make_plan
+    from converters.request import Request
+
+    options["source"] = options.pop("checkpoint")
+    plan = make_plan(Request(**options))
+    if dry_run:
+        _print_plan(plan, as_json=as_json)
+        return
+    with _progress(plan.checkpoint.size, hidden=quiet) as advance:
+        done = run(plan, advance)
+    _print_result(done, plan, as_json=as_json)
+
+
+@contextmanager
+def _progress(total: int, *, hidden: bool) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr with rate and time left; nothing where stderr isn't a terminal."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("converting"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(compact=True),
+    )
+    silent = hidden or not console.is_terminal
+    with Progress(*columns, console=console, disable=silent, transient=True) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda done, _total: bar.update(task, completed=done)
+
+
+def _print_result(done: Any, plan: Any, *, as_json: bool) -> None:
+    seconds = {stage: round(spent, 2) for stage, spent in done.seconds.items()}
+    folder = plan.request.folder
+    files = [
+        {"path": e.path, "role": e.role, "quant": e.quant, "size": e.size, "sha256": e.sha256}
+        for e in done.manifest.files
+        if e.path in done.written
+    ]
+    if as_json:
+        result = {"folder": str(folder), "files": files, "finished": done.finished}
+        click.echo(json.dumps({**result, "seconds": seconds, "notice": plan.notice}, indent=1))
+        return
+    for name in done.finished:
+        click.echo(f"finished an interrupted run: {safe_line(name)}", err=True)
+    for file in files:
+        click.echo(f"{_size(file['size'])}  {safe_line(str(folder / file['path']))}")
+    work = ", ".join(f"{stage} {spent:.1f} s" for stage, spent in seconds.items())
+    click.echo(f"work of all threads: {work}", err=True)
+    click.echo(plan.notice, err=True)
+
+
+def _print_plan(plan: Any, *, as_json: bool) -> None:
+    from converters.estimate import estimate_seconds
+
+    seconds = estimate_seconds(plan)
+    if as_json:
+        click.echo(json.dumps(_plan_as_data(plan, seconds), indent=1))
+        return
+    for file in plan.files:
+        click.echo(f"{file.name}  {_size(file.size)}  {len(file.tensors)} tensors")
+        for t in file.tensors:
+            shape = "x".join(map(str, t.shape))
+            source = safe_line(t.source.name)
+            click.echo(f"  {t.name:<32} {t.type.name:<7} {shape:>14} {t.size:>12,}  {source}")
+    click.echo(
+        f"total {_size(plan.size)} in {len(plan.files)} files, from {_size(plan.checkpoint.size)}; "
+        f"about {max(1, round(seconds))} s on this machine"
+    )
+
+
+def _plan_as_data(plan: Any, seconds: float) -> dict[str, Any]:
+    files = [
+        {
+            "path": file.name,
+            "role": file.role,
+            "quant": file.quant,
+            "size": file.size,
+            "tensors": [
+                {
+                    "name": t.name,
+                    "source": t.source.name,
+                    "shape": t.shape,
+                    "type": t.type.name,
+                    "size": t.size,
+                }
+                for t in file.tensors
+            ],
+        }
+        for file in plan.files
+    ]
+    total = {"size": plan.size, "source_size": plan.checkpoint.size, "seconds": round(seconds, 1)}
+    return {"files": files, **total, "notice": plan.notice}
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.2f} GB" if count >= 10**9 else f"{count / 1e6:.1f} MB"

@@ -1,0 +1,73 @@
+"""How long a conversion will take on this machine, measured on a few rows of noise."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+
+from converters.plan import Plan
+from converters.quantize import Workspace, encode
+from edge_med import _platform
+from edge_med.artifacts.tensor_types import F32, TensorType
+
+_ROW = 256
+_ROWS = 256  # 65,536 numbers take the slowest type, IQ4_XS, about 20 ms
+_COPY = 2e9
+"""Bytes per second that reading or writing copies from or to the system's cache: a cautious figure."""
+
+
+def estimate_seconds(plan: Plan) -> float:
+    """Seconds that the conversion will take, disks being fast enough.
+
+    Quantizing is spread over all threads; reading, hashing and writing are in order, and take part
+    of the same cores.
+    """
+    threads = plan.request.threads or _platform.usable_cores()
+    quantizing = sum(
+        math.prod(shape) * _seconds_per_number(kind)
+        for (shape, kind), count in _different(plan).items()
+        for _ in range(count)
+    )
+    moved = plan.checkpoint.size + plan.size
+    hashed = plan.checkpoint.size + 2 * plan.size
+    in_order = moved / _COPY + hashed * _seconds_per_hashed_byte()
+    return max(in_order, (quantizing + in_order) / threads)
+
+
+def _different(plan: Plan) -> dict[tuple[tuple[int, ...], TensorType], int]:
+    """The tensors to be encoded, by shape and type; what two files share is encoded once."""
+    keys = {(t.source.name, t.type, t.widening): t for file in plan.files for t in file.tensors}
+    counts: dict[tuple[tuple[int, ...], TensorType], int] = {}
+    for tensor in keys.values():
+        key = (tensor.shape, tensor.type)
+        counts[key] = counts.get(key, 0) + 1
+    return counts
+
+
+@cache
+def _seconds_per_number(kind: TensorType) -> float:
+    numbers = _ROW * _ROWS
+    values = np.random.default_rng(0).standard_normal(numbers, np.float32)
+    out = Workspace().bytes(None, _ROWS * kind.row_bytes(_ROW))
+    widening = 0.5e-9  # measured: two numbers a nanosecond
+    return widening + _best_of_three(lambda: encode(values, kind, _ROW, out)) / numbers
+
+
+@cache
+def _seconds_per_hashed_byte() -> float:
+    data = bytes(F32.row_bytes(1 << 18))
+    return _best_of_three(lambda: hashlib.sha256(data)) / len(data)
+
+
+def _best_of_three(work: Callable[[], object]) -> float:
+    spent = []
+    for _ in range(3):
+        start = time.perf_counter()
+        work()
+        spent.append(time.perf_counter() - start)
+    return min(spent)

@@ -1,0 +1,5 @@
+"""`python -m edge_med` is `edge-med`."""
+
+from edge_med.cli import main
+
+main()

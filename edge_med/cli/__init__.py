@@ -1,0 +1,86 @@
+"""The command line: one file a command, and the one place where errors are told to a user."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from importlib.metadata import entry_points
+
+import click
+
+from edge_med import __version__
+from edge_med.artifacts.safe_text import safe_line
+from edge_med.errors import CancelledError, EdgeMedError
+
+COMMANDS = ("ask", "demo", "inspect", "verify")
+"""Each is a function of its own name in the module of its own name beside this one."""
+
+PLUGINS = "edge_med.commands"
+"""Entry points of other packages; `convert` comes through here."""
+
+MISSING = {"convert": "The wheel of edge-med has it: pip install --force-reinstall edge-med"}
+"""Where a command comes from that isn't installed."""
+
+
+class LazyGroup(click.Group):
+    """Imports a command only when it is called, so that `--help` and the others start at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Our own commands and those of other packages."""
+        return sorted({*COMMANDS, *entry_points(group=PLUGINS).names})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, imported now."""
+        if cmd_name in COMMANDS:
+            module = importlib.import_module(f"edge_med.cli.{cmd_name}")
+            command: click.Command = getattr(module, cmd_name)
+            return command
+        for entry in entry_points(group=PLUGINS, name=cmd_name):
+            plugin: click.Command = entry.load()
+            return plugin
+        return None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Say what to install where a known command is missing."""
+        name = args[0] if args else ""
+        if name in MISSING and self.get_command(ctx, name) is None:
+            raise click.UsageError(f"'{name}' isn't installed. {MISSING[name]}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="edge-med")
+def root() -> None:
+    """Run MedGemma on your own machine.
+
+    For research and education; never for diagnosis or treatment.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and exit with its code; errors are told in two lines, never as a traceback."""
+    try:
+        code = root.main(arguments, prog_name="edge-med", standalone_mode=False)
+    except EdgeMedError as error:
+        code = _tell(error.message, error.hint, error.exit_code)
+    except click.UsageError as error:
+        hint = f"See: {error.ctx.command_path} --help" if error.ctx else ""
+        code = _tell(error.format_message(), hint, 2)
+    except click.ClickException as error:
+        code = _tell(error.format_message(), "", error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        code = _tell("Interrupted.", "", CancelledError.exit_code)
+    except BrokenPipeError:
+        code = 0  # whoever read us has seen enough
+        sys.stderr.close()
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _tell(message: str, hint: str, code: int) -> int:
+    click.echo(click.style("error:", fg="red", bold=True) + f" {safe_line(message)}", err=True)
+    if hint:
+        click.echo(click.style("hint:", fg="cyan") + f" {safe_line(hint)}", err=True)
+    return code

@@ -1,0 +1,1 @@
+"""The only room that knows llama.cpp: load a model, read a prompt, choose tokens."""

@@ -1,0 +1,50 @@
+"""llama.cpp itself, loaded late, checked first, and with its voice turned to our logger."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import logging
+import os
+from typing import Any
+
+from edge_med._platform import require_llama_cpp_python
+
+LOGGER = logging.getLogger("edge_med.llama_cpp")
+LOGGER.addHandler(logging.NullHandler())
+LOGGER.propagate = False
+
+_REDIRECTIONS = ("LLAMA_CPP_LIB_PATH", "LLAMA_CPP_LIB", "MTMD_CPP_LIB", "GGML_BACKEND_PATH")
+"""Variables that would make the bindings load another library than the package's own."""
+
+_LEVELS = {1: logging.DEBUG, 2: logging.WARNING, 3: logging.ERROR, 4: logging.DEBUG}
+"""`enum ggml_log_level`; its information is our debugging. 5 continues the line before."""
+
+_KEPT: list[object] = []
+
+
+@functools.cache
+def llama_cpp() -> Any:
+    """The low-level bindings; the first call loads the native libraries.
+
+    Raises:
+        EngineError: llama-cpp-python is missing or of another version.
+    """
+    require_llama_cpp_python()
+    for name in _REDIRECTIONS:
+        os.environ.pop(name, None)
+    from llama_cpp import llama_cpp as bindings
+    from llama_cpp import mtmd_cpp
+
+    callback = bindings.llama_log_callback(_log)
+    _KEPT.append(callback)  # the libraries keep a pointer to it until the process ends
+    for set_log in (bindings.llama_log_set, mtmd_cpp.mtmd_log_set, mtmd_cpp.mtmd_helper_log_set):
+        set_log(callback, ctypes.c_void_p(0))
+    bindings.llama_backend_init()
+    return bindings
+
+
+def _log(level: int, text: bytes, _user_data: object) -> None:
+    line = text.decode("utf-8", "replace").rstrip()
+    if line:
+        LOGGER.log(_LEVELS.get(level, logging.DEBUG), "%s", line)
