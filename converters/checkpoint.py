@@ -78,6 +78,11 @@ class Checkpoint:
         """Bytes of all shards."""
         return sum(shard.size for shard in self.shards)
 
+    @property
+    def data_size(self) -> int:
+        """Bytes of all tensors."""
+        return sum(shard.size - shard.data_start for shard in self.shards)
+
     def json(self, name: str) -> dict[str, Any]:
         """A JSON file of the checkpoint, or an empty dict if it isn't there."""
         path = self.folder / name

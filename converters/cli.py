@@ -56,7 +56,7 @@ def convert(*, as_json: bool, quiet: bool, dry_run: bool, **options: Any) -> Non
     if dry_run:
         _print_plan(plan, as_json=as_json)
         return
-    with _progress(plan.checkpoint.size, hidden=quiet) as advance:
+    with _progress(plan.checkpoint.data_size, hidden=quiet) as advance:
         done = run(plan, advance)
     _print_result(done, plan, as_json=as_json)
 

@@ -83,7 +83,10 @@ def _rename_all(folder: Path, manifest: Manifest) -> None:
 
 def _unlist(folder: Path, names: list[str]) -> None:
     """Take files out of the manifest that stands, before their bytes change under it."""
-    standing = manifests.load(folder)
+    try:
+        standing = manifests.load(folder)
+    except ArtifactError:
+        return  # nobody can read it, so it can't lie
     if standing is None or not any(standing.entry(name) for name in names):
         return
     kept = tuple(entry for entry in standing.files if entry.path not in names)

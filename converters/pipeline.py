@@ -7,6 +7,7 @@ on their way between them, so memory stays the same for every model.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import shutil
 from collections import deque
@@ -19,7 +20,7 @@ from converters.commit import commit, held
 from converters.plan import Plan, TensorPlan, make_plan
 from converters.quantize import Bytes
 from converters.request import Request
-from converters.slabs import Slab, SourceReader, encode_slab, slab_size
+from converters.slabs import Slab, SourceReader, encode_slab, slab_size, small_files
 from converters.stages import Stage, Stopwatch
 from converters.writer import FileWriter
 from edge_med import __version__, _platform
@@ -75,6 +76,7 @@ def run(plan: Plan, advance: Advance = lambda _done, _total: None) -> Conversion
     folder, watch = plan.request.folder, Stopwatch()
     with held(folder) as finished:
         standing = _standing(plan)
+        plan = _without_kept_projector(plan, standing)
         _check_disk(plan)
         with _writers(plan, watch) as writers:
             sources = _stream(plan, writers, watch, advance)
@@ -113,10 +115,10 @@ def _stream(
             waiting.append((slab, pool.submit(encode_slab, slab, wanted, watch)))
             while len(waiting) >= depth:
                 done += _write_oldest(waiting, jobs, reader)
-                advance(done, plan.checkpoint.size)
+                advance(done, plan.checkpoint.data_size)
         while waiting:
             done += _write_oldest(waiting, jobs, reader)
-            advance(done, plan.checkpoint.size)
+            advance(done, plan.checkpoint.data_size)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
         reader.close()
@@ -150,14 +152,10 @@ def _standing(plan: Plan) -> Manifest | None:
     """The manifest that is there already, if the new files may join it.
 
     Raises:
-        InputError: a file would be overwritten, or the folder holds another model.
+        InputError: the folder holds files of another source.
+        ArtifactError: there is a manifest, but it can't be used.
     """
     request, folder = plan.request, plan.request.folder
-    there = [file.name for file in plan.files if (folder / file.name).exists()]
-    if there and not request.force:
-        raise InputError(
-            f"{there[0]} exists already.", "Add --force to replace it, or choose another --out."
-        )
     try:
         standing = manifests.load(folder)
     except ArtifactError:
@@ -168,17 +166,44 @@ def _standing(plan: Plan) -> Manifest | None:
         return standing
     if not request.force:
         raise InputError(
-            f"{folder.name} holds files of another model, {standing.name}.",
-            "Choose another --out, or add --force to drop them from the manifest.",
+            f"{folder.name} holds {standing.name}, which was made from other files.",
+            "Choose another --out, or add --force to drop the old files from the manifest.",
         )
     return None
 
 
 def _same_source(plan: Plan, standing: Manifest) -> bool:
-    """Whether the weights are those the manifest was made from, as far as sizes can tell."""
-    shards = {(shard.path.name, shard.size) for shard in plan.checkpoint.shards}
-    known = {(f.path, f.size) for f in standing.source.files if f.path.endswith(".safetensors")}
-    return standing.name == plan.request.model_name and shards == known
+    """Whether the source is that of the manifest, as far as can be told before it is read."""
+    known = {f.path: f for f in standing.source.files}
+    shards = {shard.path.name: shard.size for shard in plan.checkpoint.shards}
+    small = {f.path: f for f in small_files(plan.checkpoint.folder)}
+    return (
+        standing.name == plan.request.model_name
+        and known.keys() == shards.keys() | small.keys()
+        and all(known[name].size == size for name, size in shards.items())
+        and all(known[name] == file for name, file in small.items())
+    )
+
+
+def _without_kept_projector(plan: Plan, standing: Manifest | None) -> Plan:
+    """Leave out a projector that the manifest has already: another text type needs no other.
+
+    Raises:
+        InputError: any other file is there already.
+    """
+    folder, fresh = plan.request.folder, []
+    for file in plan.files:
+        known = standing.entry(file.name) if standing else None
+        there = (folder / file.name).exists()
+        if there and not plan.request.force:
+            if file.role == "projector" and known and known.size == file.size:
+                continue
+            raise InputError(
+                f"{file.name} exists already.",
+                "Add --force to replace it, or choose another --out.",
+            )
+        fresh.append(file)
+    return dataclasses.replace(plan, files=tuple(fresh))
 
 
 def _check_disk(plan: Plan) -> None:
@@ -197,7 +222,10 @@ def _manifest(
     standing: Manifest | None,
 ) -> Manifest:
     if standing is not None and standing.source.files != sources:
-        standing = None
+        raise InputError(
+            f"The weights have changed since {plan.request.folder.name} was made from them.",
+            "Add --force, and name all --quant that you want, to make them anew.",
+        )
     request, fresh = plan.request, {entry.path for entry in entries}
     kept = tuple(e for e in standing.files if e.path not in fresh) if standing else ()
     quants = (standing.recipe.quants if standing and kept else ()) + request.quants

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 
 from converters.checkpoint import Checkpoint, Shard, SourceTensor
@@ -77,9 +78,7 @@ class SourceReader:
 
     def files(self) -> tuple[SourceFile, ...]:
         """All files that shaped the result, with their hashes; only after the last slab."""
-        folder = self._checkpoint.folder
-        small = {path for pattern in _METADATA_FILES for path in folder.glob(pattern)}
-        return (*(_source_file(path) for path in sorted(small)), *self._hashed)
+        return (*small_files(self._checkpoint.folder), *self._hashed)
 
     def _shard(self, shard: Shard) -> Iterator[Slab]:
         digest = hashlib.sha256()
@@ -97,6 +96,14 @@ class SourceReader:
                     yield Slab(tensor, at // row, raw, space, hashed)
         self._hasher.submit(int).result()  # the thread takes one thing after another
         self._hashed.append(SourceFile(shard.path.name, shard.size, digest.hexdigest()))
+
+
+def small_files(folder: Path) -> tuple[SourceFile, ...]:
+    """The files beside the weights that shape the result, with their hashes."""
+    return tuple(
+        _source_file(path)
+        for path in sorted({p for pattern in _METADATA_FILES for p in folder.glob(pattern)})
+    )
 
 
 def slab_size(files: Sequence[FilePlan], in_flight: int) -> int:
@@ -155,10 +162,13 @@ def _encode(values: Floats, plan: TensorPlan, space: Workspace) -> Bytes:
     return data
 
 
-def _fill(file: object, raw: Bytes, name: str) -> None:
+_readinto = FileIO.readinto
+
+
+def _fill(file: FileIO, raw: Bytes, name: str) -> None:
     left = memoryview(raw)
     while left:
-        count = file.readinto(left)  # type: ignore[attr-defined]
+        count = _readinto(file, left)
         if not count:
             raise CheckpointError(f"{name} became shorter while it was read.", "Copy it again.")
         left = left[count:]

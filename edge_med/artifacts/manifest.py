@@ -140,7 +140,7 @@ class Manifest:
                     raise ValueError(f"it lists '{entry.path}'")
         except (ValueError, RecursionError) as error:
             raise ArtifactError(
-                f"The manifest can't be used: {error}.", "Convert the model again."
+                f"The manifest can't be used: {error}.", "Convert the model again, with --force."
             ) from None
         return found
 

@@ -1,5 +1,7 @@
 """What ggml can store a tensor as, and how many bytes a row of each type takes.
 
+Q8_1 and Q8_K are missing: ggml computes with them and never stores them.
+
 Source: `enum ggml_type` and the block structs of ggml 0.25.3 (ggml.h, ggml-common.h).
 """
 
@@ -42,13 +44,11 @@ _TABLE = (
     ("Q5_0", 6, 32, 22),
     ("Q5_1", 7, 32, 24),
     ("Q8_0", 8, 32, 34),
-    ("Q8_1", 9, 32, 36),
     ("Q2_K", 10, 256, 84),
     ("Q3_K", 11, 256, 110),
     ("Q4_K", 12, 256, 144),
     ("Q5_K", 13, 256, 176),
     ("Q6_K", 14, 256, 210),
-    ("Q8_K", 15, 256, 292),
     ("IQ2_XXS", 16, 256, 66),
     ("IQ2_XS", 17, 256, 74),
     ("IQ3_XXS", 18, 256, 98),

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Build llama.cpp's own tools from the source that the pinned llama-cpp-python carries, with the same
+# flags. Tests marked `reference`, the golden manifests and the benchmarks compare with them.
+#
+#   scripts/build_reference_tools.sh [FOLDER]      FOLDER: work/reference if not given
+#
+# Needs cmake and a C++ compiler, and about eight minutes on two cores.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+folder=${1:-work/reference}
+version=$(sed -n 's/^LLAMA_CPP_PYTHON = "\(.*\)"/\1/p' edge_med/_platform.py)
+mkdir -p "$folder"
+if [ ! -d "$folder/source" ]; then
+  python -m pip download --quiet --no-deps --no-binary :all: --no-build-isolation \
+    "llama-cpp-python==$version" -d "$folder" || \
+  python -m pip download --quiet --no-deps --no-binary :all: "llama-cpp-python==$version" -d "$folder"
+  mkdir "$folder/source"
+  tar -xzf "$folder"/llama_cpp_python-*.tar.gz -C "$folder/source" --strip-components=1
+fi
+cmake -S "$folder/source/vendor/llama.cpp" -B "$folder/build" -DCMAKE_BUILD_TYPE=Release \
+  -DLLAMA_CURL=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF > "$folder/configure.log"
+cmake --build "$folder/build" -j "$(nproc)" --target llama-quantize llama-bench llama-batched-bench \
+  llama-perplexity llama-imatrix llama-mtmd-cli llama-server llama-tokenize > "$folder/build.log"
+ls "$folder"/build/bin/llama-*

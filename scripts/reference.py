@@ -1,0 +1,70 @@
+"""Run llama.cpp's own converter and quantizer, as its users do: BF16 first, then the types."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+FOLDER = Path(os.environ.get("EDGE_MED_REFERENCE", "work/reference"))
+"""Where scripts/build_reference_tools.sh has put source and build."""
+
+SOURCE = FOLDER / "source/vendor/llama.cpp"
+BIN = FOLDER / "build/bin"
+
+
+def convert_command(checkpoint: Path, outtype: str, target: Path, *, mmproj: bool = False) -> list[str]:
+    """The command line of its converter."""
+    command = [sys.executable, str(SOURCE / "convert_hf_to_gguf.py"), str(checkpoint)]
+    extra = ["--mmproj"] if mmproj else []
+    return [*command, "--outtype", outtype.lower(), "--outfile", str(target), *extra]
+
+
+def quantize_command(
+    source: Path, target: Path, quant: str, overrides: tuple[str, ...] = ()
+) -> list[str]:
+    """The command line of its quantizer, on two threads."""
+    extra = [part for override in overrides for part in ("--tensor-type", override)]
+    return [str(BIN / "llama-quantize"), *extra, str(source), str(target), quant, "2"]
+
+
+def run(command: list[str]) -> None:
+    """Run a command quietly.
+
+    Raises:
+        RuntimeError: it failed; the message is the end of what it printed.
+    """
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE / "gguf-py"), "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)}\n{(done.stdout + done.stderr)[-2000:]}")
+
+
+def reference_files(
+    checkpoint: Path,
+    folder: Path,
+    quants: tuple[str, ...],
+    mmproj: tuple[str, ...],
+    *,
+    bf16_source: bool,
+) -> dict[str, Path]:
+    """Make the reference's files of a checkpoint: by quantization, and `mmproj-TYPE`.
+
+    From a BF16 source every type goes through the BF16 file, as from the hub. From others, F32 and
+    F16 are converted directly: the way through BF16 would throw away what was asked for.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    made: dict[str, Path] = {}
+    middle = folder / "through-bf16.gguf"
+    run(convert_command(checkpoint, "bf16", middle))
+    for quant in quants:
+        made[quant] = folder / f"{quant}.gguf"
+        if quant in ("F32", "F16") and not bf16_source:
+            run(convert_command(checkpoint, quant, made[quant]))
+        else:
+            run(quantize_command(middle, made[quant], quant))
+    for kind in mmproj:
+        made[f"mmproj-{kind}"] = folder / f"mmproj-{kind}.gguf"
+        run(convert_command(checkpoint, kind, made[f"mmproj-{kind}"], mmproj=True))
+    return made

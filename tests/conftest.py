@@ -1,0 +1,82 @@
+"""A sealed environment for every test, and the tiny checkpoints, each written once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from converters.pipeline import Conversion, convert
+from converters.request import Request
+from tests.checkpoints.tiny import TINY, write_tiny
+
+Checkpoints = Callable[[str], Path]
+Models = Callable[..., Path]
+
+_SOCKETS: list[str] = []
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_sockets() -> None:
+    """The runtime opens no socket; an audit hook sees also what no import shows."""
+
+    def hook(event: str, _arguments: tuple[Any, ...]) -> None:
+        if event in ("socket.connect", "socket.getaddrinfo", "socket.bind"):
+            _SOCKETS.append(event)
+
+    sys.addaudithook(hook)
+
+
+@pytest.fixture(autouse=True)
+def sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No variable of the machine reaches a test, and no test reaches the network."""
+    for name in list(os.environ):
+        if name.startswith(("EDGE_MED_", "HF_", "LLAMA_", "GGML_")) or name == "NO_COLOR":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    _SOCKETS.clear()
+    yield
+    assert not _SOCKETS
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoints:
+    """A tiny checkpoint by its name; don't change its files, copy it."""
+    base = tmp_path_factory.mktemp("checkpoints")
+
+    def get(name: str) -> Path:
+        folder = base / name
+        return folder if folder.exists() else write_tiny(TINY[name], folder)
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def model(checkpoint: Checkpoints, tmp_path_factory: pytest.TempPathFactory) -> Models:
+    """The folder of a converted tiny checkpoint; don't change its files, copy it."""
+    base = tmp_path_factory.mktemp("models")
+
+    def get(name: str, *quants: str) -> Path:
+        folder = base / "-".join((name, *quants))
+        if not folder.exists():
+            convert(Request(source=checkpoint(name), folder=folder, quants=quants))
+        return folder
+
+    return get
+
+
+@pytest.fixture
+def converted(checkpoint: Checkpoints, tmp_path: Path) -> Callable[..., Conversion]:
+    """Convert a tiny checkpoint into the test's own folder `out`."""
+
+    def run(name: str, *quants: str, **options: Any) -> Conversion:
+        request = Request(
+            source=checkpoint(name), folder=tmp_path / "out", quants=quants or ("Q8_0",), **options
+        )
+        return convert(request)
+
+    return run

@@ -1,0 +1,232 @@
+"""A conversion is whole or leaves nothing; what it refuses, it refuses with a next step."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import shutil
+from collections.abc import Callable
+from io import FileIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from converters.checkpoint import open_checkpoint
+from converters.pipeline import Conversion, convert
+from converters.request import Request
+from edge_med import _platform
+from edge_med.artifacts import manifest as manifests
+from edge_med.artifacts.verify import verify
+from edge_med.errors import BusyError, CheckpointError, DiskShortError, InputError
+from tests.checkpoints.safetensors import write_safetensors
+from tests.checkpoints.tiny import TINY, stored_weights, write_tiny
+from tests.conftest import Checkpoints
+
+Convert = Callable[..., Conversion]
+LOCK = ".edge-med.lock"
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir() if p.name != LOCK)
+
+
+def test_several_types_and_the_projector_come_out_of_one_pass(
+    converted: Convert, tmp_path: Path
+) -> None:
+    done = converted("multimodal", "Q8_0", "Q4_K_M")
+    assert done.written == (
+        "multimodal-Q8_0.gguf",
+        "multimodal-Q4_K_M.gguf",
+        "multimodal-mmproj-F16.gguf",
+    )
+    assert names(tmp_path / "out") == sorted((*done.written, "manifest.json"))
+    assert verify(tmp_path / "out").sound
+
+
+def test_the_source_is_read_once_whatever_is_made_of_it(
+    converted: Convert, checkpoint: Checkpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: dict[str, int] = {}
+    plain = FileIO.readinto
+
+    def counting(file: FileIO, buffer: memoryview) -> int | None:
+        read[str(file.name)] = read.get(str(file.name), 0) + memoryview(buffer).nbytes
+        return plain(file, buffer)
+
+    monkeypatch.setattr("converters.slabs._readinto", counting)
+    converted("multimodal", "Q8_0", "Q4_0", "F16")
+    shards = sorted(checkpoint("multimodal").glob("*.safetensors"))
+    assert [read[str(path)] <= path.stat().st_size for path in shards] == [True] * 3
+
+
+def test_progress_ends_with_all_of_the_source(checkpoint: Checkpoints, tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    request = Request(source=checkpoint("text"), folder=tmp_path / "out", quants=("Q8_0",))
+    convert(request, lambda done, total: told.append((done, total)))
+    done, total = told[-1]
+    opened = open_checkpoint(checkpoint("text"))
+    assert total == done == sum(tensor.size for tensor in opened.tensors.values())
+    assert [d for d, _ in told] == sorted(d for d, _ in told)
+
+
+def test_a_second_type_joins_the_manifest(converted: Convert, tmp_path: Path) -> None:
+    converted("text", "Q8_0")
+    done = converted("text", "Q4_0")
+    assert [entry.path for entry in done.manifest.files] == ["text-Q8_0.gguf", "text-Q4_0.gguf"]
+    assert done.manifest.recipe.quants == ("Q8_0", "Q4_0")
+    assert verify(tmp_path / "out").sound
+
+
+def test_another_type_of_a_multimodal_model_keeps_its_projector(
+    converted: Convert, tmp_path: Path
+) -> None:
+    converted("multimodal", "Q8_0")
+    done = converted("multimodal", "Q4_0")
+    assert done.written == ("multimodal-Q4_0.gguf",)
+    assert len(done.manifest.files) == 3
+    assert verify(tmp_path / "out").sound
+
+
+def test_weights_that_changed_under_the_same_sizes_are_not_mixed(tmp_path: Path) -> None:
+    source = write_tiny(TINY["text"], tmp_path / "text")
+    request = Request(source=source, folder=tmp_path / "out", quants=("Q8_0",))
+    convert(request)
+    name = "model.norm.weight"
+    write_safetensors(
+        source / "model.safetensors", stored_weights(TINY["text"], "BF16", {name: 0.75})
+    )
+    with pytest.raises(InputError, match="weights have changed"):
+        convert(dataclasses.replace(request, quants=("Q4_0",)))
+    assert names(tmp_path / "out") == ["manifest.json", "text-Q8_0.gguf"]
+
+
+def test_a_file_that_is_there_is_kept_unless_forced(converted: Convert, tmp_path: Path) -> None:
+    converted("text", "Q8_0")
+    before = (tmp_path / "out/text-Q8_0.gguf").stat().st_mtime_ns
+    with pytest.raises(InputError, match="exists already") as caught:
+        converted("text", "Q8_0")
+    assert "--force" in caught.value.hint
+    assert (tmp_path / "out/text-Q8_0.gguf").stat().st_mtime_ns == before
+    converted("text", "Q8_0", force=True)
+    assert (tmp_path / "out/text-Q8_0.gguf").stat().st_mtime_ns != before
+    assert verify(tmp_path / "out").sound
+
+
+def test_another_models_folder_is_refused_unless_forced(converted: Convert, tmp_path: Path) -> None:
+    converted("text", "Q8_0")
+    with pytest.raises(InputError, match="made from other files"):
+        converted("odd-rows", "Q8_0")
+    done = converted("odd-rows", "Q8_0", force=True)
+    assert [entry.path for entry in done.manifest.files] == ["odd-rows-Q8_0.gguf"]
+    assert verify(tmp_path / "out").sound
+
+
+def test_a_damaged_manifest_is_refused_unless_forced(converted: Convert, tmp_path: Path) -> None:
+    converted("text", "Q8_0")
+    (tmp_path / "out/manifest.json").write_text("{")
+    with pytest.raises(Exception, match="manifest can't be used"):
+        converted("text", "Q4_0")
+    converted("text", "Q4_0", force=True)
+    manifest = manifests.load(tmp_path / "out")
+    assert manifest is not None
+    assert [entry.path for entry in manifest.files] == ["text-Q4_0.gguf"]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", ["F32", "F16", "BF16"])
+def test_weights_that_are_not_finite_are_named(value: float, dtype: str, tmp_path: Path) -> None:
+    name = "model.layers.2.mlp.up_proj.weight"
+    source = write_tiny(TINY["text"], tmp_path / "text")
+    weights = stored_weights(TINY["text"], dtype, {name: value})
+    write_safetensors(source / "model.safetensors", weights)
+    with pytest.raises(CheckpointError, match=f"{name} holds NaN or infinity"):
+        convert(Request(source=source, folder=tmp_path / "out", quants=("Q4_0",)))
+    assert names(tmp_path / "out") == []
+
+
+def test_a_value_over_f16s_range_is_refused_for_an_f16_projector(tmp_path: Path) -> None:
+    name = "vision_tower.vision_model.encoder.layers.0.mlp.fc1.weight"
+    weights = stored_weights(TINY["multimodal"], "F32", {name: 1e5})
+    source = write_tiny(TINY["multimodal"], tmp_path / "multimodal")
+    for path in source.glob("*.safetensors*"):
+        path.unlink()
+    write_safetensors(source / "model.safetensors", weights)
+    request = Request(source=source, folder=tmp_path / "out", quants=("Q8_0",))
+    with pytest.raises(CheckpointError, match=f"{name} has a value that F16 can't hold") as caught:
+        convert(request)
+    assert "--mmproj BF16" in caught.value.hint
+    convert(Request(source=source, folder=tmp_path / "out", quants=("Q8_0",), mmproj="BF16"))
+
+
+def test_a_disk_too_small_is_refused_before_the_first_byte(
+    converted: Convert, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)._replace(free=1_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(DiskShortError, match=r"need 0\.01 GB, and 0\.00 GB are free"):
+        converted("text", "Q8_0")
+    assert names(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_disk_that_fills_up_leaves_nothing_behind(
+    code: int, converted: Convert, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = [2_000_000]
+
+    def full(file: FileIO, data: memoryview) -> int:
+        left[0] -= data.nbytes
+        if left[0] < 0:
+            raise OSError(code, "full")
+        return file.write(data)
+
+    monkeypatch.setattr(_platform, "write", full)
+    with pytest.raises(DiskShortError, match="became full") as caught:
+        converted("multimodal", "Q8_0", "Q4_0")
+    assert "GB" in caught.value.hint
+    assert names(tmp_path / "out") == []
+
+
+def test_an_interruption_keeps_the_old_file_and_removes_the_partial_one(
+    converted: Convert, checkpoint: Checkpoints, tmp_path: Path
+) -> None:
+    converted("text", "Q8_0")
+    before = (tmp_path / "out/text-Q8_0.gguf").read_bytes()
+
+    def press_ctrl_c(_done: int, _total: int) -> None:
+        raise KeyboardInterrupt
+
+    request = Request(
+        source=checkpoint("text"), folder=tmp_path / "out", quants=("Q8_0", "F16"), force=True
+    )
+    with pytest.raises(KeyboardInterrupt):
+        convert(request, press_ctrl_c)
+    assert names(tmp_path / "out") == ["manifest.json", "text-Q8_0.gguf"]
+    assert (tmp_path / "out/text-Q8_0.gguf").read_bytes() == before
+    assert verify(tmp_path / "out").sound
+
+
+def test_two_conversions_into_one_folder_do_not_meet(converted: Convert, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with (
+        _platform.locked(tmp_path / "out" / LOCK, "held by the test"),
+        pytest.raises(BusyError, match="Another conversion writes into out"),
+    ):
+        converted("text", "Q8_0")
+
+
+def test_a_source_that_shrinks_while_it_is_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_tiny(TINY["text"], tmp_path / "text")
+    monkeypatch.setattr("converters.slabs._readinto", lambda _file, _buffer: 0)
+    with pytest.raises(CheckpointError, match="became shorter"):
+        convert(Request(source=source, folder=tmp_path / "out", quants=("Q8_0",)))
+    assert names(tmp_path / "out") == []
+
+
+def test_every_stage_is_timed(converted: Convert) -> None:
+    seconds = converted("text", "Q4_0").seconds
+    assert list(seconds) == ["read", "widen", "quantize", "hash", "write", "sync"]
+    assert all(spent > 0 for spent in seconds.values())
