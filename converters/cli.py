@@ -148,7 +148,7 @@ def _plan_as_data(plan: Any, seconds: float) -> dict[str, Any]:
         }
         for file in plan.files
     ]
-    total = {"size": plan.size, "source_size": plan.checkpoint.size, "seconds": round(seconds, 1)}
+    total = {"size": plan.size, "source_size": plan.checkpoint.size, "seconds": round(seconds, 3)}
     return {"files": files, **total, "notice": plan.notice}
 
 

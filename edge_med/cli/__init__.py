@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import entry_points
@@ -79,8 +80,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
+def styled(text: str, colour: str) -> str:
+    """The text in a colour, unless NO_COLOR is set; click itself leaves colour out of pipes."""
+    return text if os.environ.get("NO_COLOR") else click.style(text, fg=colour, bold=True)
+
+
 def _tell(message: str, hint: str, code: int) -> int:
-    click.echo(click.style("error:", fg="red", bold=True) + f" {safe_line(message)}", err=True)
+    click.echo(f"{styled('error:', 'red')} {safe_line(message)}", err=True)
     if hint:
-        click.echo(click.style("hint:", fg="cyan") + f" {safe_line(hint)}", err=True)
+        click.echo(f"{styled('hint:', 'cyan')} {safe_line(hint)}", err=True)
     return code

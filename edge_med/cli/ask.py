@@ -88,9 +88,8 @@ def interruptible() -> Iterator[Callable[[], bool]]:
 
 
 def _show_log() -> None:
-    logger = logging.getLogger("edge_med")
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
-    for name in (logger.name, "edge_med.llama_cpp"):
-        logging.getLogger(name).addHandler(handler)
-        logging.getLogger(name).setLevel(logging.DEBUG)
+    logger = logging.getLogger("edge_med.llama_cpp")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)

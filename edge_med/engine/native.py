@@ -17,8 +17,8 @@ LOGGER.propagate = False
 _REDIRECTIONS = ("LLAMA_CPP_LIB_PATH", "LLAMA_CPP_LIB", "MTMD_CPP_LIB", "GGML_BACKEND_PATH")
 """Variables that would make the bindings load another library than the package's own."""
 
-_LEVELS = {1: logging.DEBUG, 2: logging.WARNING, 3: logging.ERROR, 4: logging.DEBUG}
-"""`enum ggml_log_level`; its information is our debugging. 5 continues the line before."""
+_LEVELS = {2: logging.INFO, 3: logging.WARNING, 4: logging.ERROR}
+"""`enum ggml_log_level` (ggml.h); 1 is debugging, and 5 continues a line, mostly with dots."""
 
 _KEPT: list[object] = []
 
@@ -45,6 +45,6 @@ def llama_cpp() -> Any:
 
 
 def _log(level: int, text: bytes, _user_data: object) -> None:
-    line = text.decode("utf-8", "replace").rstrip()
-    if line:
-        LOGGER.log(_LEVELS.get(level, logging.DEBUG), "%s", line)
+    ours = _LEVELS.get(level, logging.DEBUG)
+    if LOGGER.isEnabledFor(ours):
+        LOGGER.log(ours, "%s", text.decode("utf-8", "replace").rstrip())

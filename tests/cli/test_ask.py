@@ -1,0 +1,84 @@
+"""`edge-med ask` as a user meets it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edge_med.cli.ask import NOTICE
+from tests.cli.conftest import Run
+from tests.conftest import Models
+
+Command = Callable[..., Run]
+
+
+@pytest.fixture
+def tiny(model: Models) -> Path:
+    return model("text", "F32") / "text-F32.gguf"
+
+
+def test_the_answer_goes_to_stdout_and_the_notice_to_stderr(edge_med: Command, tiny: Path) -> None:
+    done = edge_med("ask", "the heart", "--model", tiny, "--max-new-tokens", 4, "--context", 64)
+    assert done.code == 0
+    assert done.out.strip()
+    assert done.err == f"{NOTICE}\n"
+
+
+def test_quiet_leaves_only_the_answer(edge_med: Command, tiny: Path) -> None:
+    done = edge_med("ask", "the heart", "--model", tiny, "--max-new-tokens", 4, "--quiet")
+    assert done.err == ""
+
+
+def test_json_has_the_answer_and_its_usage(edge_med: Command, tiny: Path) -> None:
+    done = edge_med("ask", "the heart", "--model", tiny, "--max-new-tokens", 4, "--json")
+    answer = json.loads(done.out)
+    assert (answer["finish_reason"], answer["usage"]["answer"]) == ("length", 4)
+    plain = edge_med("ask", "the heart", "--model", tiny, "--max-new-tokens", 4)
+    assert plain.out == answer["text"] + "\n"
+
+
+def test_verbose_shows_what_llama_cpp_says(edge_med: Command, tiny: Path) -> None:
+    done = edge_med("ask", "the heart", "--model", tiny, "--max-new-tokens", 1, "--verbose")
+    assert "llama_model_loader" in done.err
+    assert "the heart" not in done.err
+
+
+def test_the_model_may_come_from_the_environment(
+    edge_med: Command, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGE_MED_MODEL", str(tiny))
+    assert edge_med("ask", "the heart", "--max-new-tokens", 1).code == 0
+
+
+def test_a_prompt_too_long_exits_with_5(edge_med: Command, tiny: Path) -> None:
+    done = edge_med("ask", "the " * 200, "--model", tiny, "--context", 64)
+    assert done.code == 5
+    assert "tokens too long for a context of 64" in done.err
+
+
+def test_a_missing_model_exits_with_4(edge_med: Command, tmp_path: Path) -> None:
+    done = edge_med("ask", "x", "--model", tmp_path / "none.gguf")
+    assert done.code == 4
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there Ctrl-C can't be sent to one process")
+def test_ctrl_c_ends_the_answer_at_once_and_exits_with_130(tiny: Path) -> None:
+    command = [sys.executable, "-m", "edge_med", "ask", "the heart", "--model", str(tiny)]
+    command += ["--max-new-tokens", "8000", "--context", "8192"]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert running.stdout is not None
+    assert running.stdout.read(1)
+    running.send_signal(signal.SIGINT)
+    pressed = time.monotonic()
+    out, err = running.communicate(timeout=20)
+    assert time.monotonic() - pressed < 5
+    assert running.returncode == 130
+    assert b"Traceback" not in err
+    assert out.endswith(b"\n")

@@ -1,0 +1,65 @@
+"""`edge-med inspect` and `edge-med verify` as a user meets them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from edge_med.artifacts.gguf import read_header
+from tests.cli.conftest import Run
+from tests.conftest import Models
+
+Command = Callable[..., Run]
+TEXT = "multimodal-Q8_0.gguf"
+
+
+def test_inspect_shows_the_facts(edge_med: Command, model: Models) -> None:
+    done = edge_med("inspect", model("multimodal", "Q8_0") / TEXT)
+    assert done.code == 0
+    facts = dict(line.split(None, 1) for line in done.out.splitlines())
+    assert facts["architecture"] == "gemma3"
+    assert facts["quant"] == "Q8_0"
+    assert facts["layers"] == "6"
+
+
+def test_inspect_as_json(edge_med: Command, model: Models) -> None:
+    facts = json.loads(edge_med("inspect", model("multimodal", "Q8_0") / TEXT, "--json").out)
+    assert (facts["role"], facts["window"]) == ("text", 32)
+
+
+def test_inspect_of_what_is_no_gguf_exits_with_4(edge_med: Command, tmp_path: Path) -> None:
+    (tmp_path / "x.gguf").write_bytes(b"no")
+    done = edge_med("inspect", tmp_path / "x.gguf")
+    assert (done.code, done.out) == (4, "")
+    assert "error: x.gguf isn't a GGUF file." in done.err
+
+
+def test_verify_of_a_sound_folder(edge_med: Command, model: Models) -> None:
+    done = edge_med("verify", model("multimodal", "Q8_0"))
+    assert done.code == 0
+    assert done.out.splitlines() == ["ok        multimodal-Q8_0.gguf", "ok        multimodal-mmproj-F16.gguf"]
+
+
+def test_verify_names_the_damaged_tensor_and_exits_with_4(
+    edge_med: Command, model: Models, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(model("multimodal", "Q8_0"), tmp_path / "model")
+    tensor = read_header(folder / TEXT).tensors[7]
+    data = bytearray((folder / TEXT).read_bytes())
+    data[tensor.offset] ^= 255
+    (folder / TEXT).write_bytes(data)
+    done = edge_med("verify", folder)
+    assert done.code == 4
+    assert f"the tensor {tensor.name} is damaged" in done.out
+    verdict = json.loads(edge_med("verify", folder, "--json").out)
+    assert verdict["sound"] is False
+
+
+def test_escapes_in_a_file_name_do_not_reach_the_terminal(edge_med: Command, tmp_path: Path) -> None:
+    path = tmp_path / "x\x1b]0;owned\x07.gguf"
+    path.write_bytes(b"no")
+    done = edge_med("inspect", path)
+    assert "\x1b" not in done.err
+    assert "\\x1b]0;owned" in done.err
