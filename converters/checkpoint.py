@@ -172,7 +172,8 @@ def _indexed_shards(folder: Path, index: Mapping[str, Any]) -> tuple[Shard, ...]
             raise CheckpointError(f"{INDEX} names the shard '{name}' outside the folder.", _DAMAGED)
         if not (folder / name).is_file():
             raise CheckpointError(
-                f"The shard {name} is missing.", f"Download it into {folder.name} beside the others."
+                f"The shard {name} is missing.",
+                f"Download it into {folder.name} beside the others.",
             )
     shards = tuple(read_shard(folder / name) for name in names)
     _refuse_doubles(shards)

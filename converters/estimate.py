@@ -18,7 +18,7 @@ from edge_med.artifacts.tensor_types import F32, TensorType
 _ROW = 256
 _ROWS = 256  # 65,536 numbers take the slowest type, IQ4_XS, about 20 ms
 _COPY = 2e9
-"""Bytes per second that reading or writing copies from or to the system's cache: a cautious figure."""
+"""Bytes per second that reading or writing moves from or to the system's cache; cautious."""
 
 
 def estimate_seconds(plan: Plan) -> float:

@@ -1,4 +1,4 @@
-"""Pack a GGUF header. Its reader is `edge_med.artifacts.gguf`; tests hold it against the gguf package.
+"""Pack a GGUF header. Its reader is `edge_med.artifacts.gguf`; the gguf package reads it in tests.
 
 Layout: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 """

@@ -101,7 +101,9 @@ def read_params(config: Mapping[str, Any], preprocessor: Mapping[str, Any]) -> M
         )
     multimodal = names[0] == ARCHITECTURES[0]
     text = _Section(config.get("text_config", {}) if multimodal else config, "text_config")
-    tied = _Section(config, "config").flag("tie_word_embeddings", text.flag("tie_word_embeddings", True))
+    tied = _Section(config, "config").flag(
+        "tie_word_embeddings", text.flag("tie_word_embeddings", True)
+    )
     params = _text_params(text, tied)
     _check_text(text, params)
     if not multimodal:
@@ -161,7 +163,7 @@ def _text_params(text: _Section, tied: bool) -> TextParams:  # noqa: FBT001
 
 
 def _rope(text: _Section) -> tuple[float, float, float | None]:
-    """Bases and linear factor, in the form of transformers 5 (`rope_parameters`) or the older one."""
+    """Bases and linear factor, as transformers 5 (`rope_parameters`) or 4 writes them."""
     layers = text.get("rope_parameters") or {}
     full = dict(layers.get("full_attention") or text.get("rope_scaling") or {})
     window = dict(layers.get("sliding_attention") or {})
@@ -236,9 +238,7 @@ def _vision_params(
     return params
 
 
-def _check_vision(
-    vision: _Section, params: VisionParams, preprocessor: Mapping[str, Any]
-) -> None:
+def _check_vision(vision: _Section, params: VisionParams, preprocessor: Mapping[str, Any]) -> None:
     side = math.isqrt(params.image_tokens)
     patches = params.image_size // params.patch_size
     checks = {

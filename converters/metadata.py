@@ -1,6 +1,6 @@
 """The metadata of the GGUF files, key by key as llama.cpp's own tools write it.
 
-Model-card heuristics and special-token rules come from the gguf package, whose code those tools use;
+Model-card heuristics and special-token rules come from the gguf package, which those tools use;
 what we add ourselves stands under `edge_med.` and in `general.quantized_by`.
 """
 

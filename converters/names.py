@@ -74,7 +74,7 @@ UNUSED_VISION = ("head.",)
 """The pooling head of SigLIP's own classifier; Gemma 3 doesn't use it."""
 
 NORM_PLUS_ONE = re.compile(r"(^|[._])norm\.weight$|^mm\.soft_emb_norm\.weight$")
-"""Gemma stores the weight of its RMS norms less one; LayerNorms of the vision tower are as they are."""
+"""Gemma stores the weight of its RMS norms less one; LayerNorms of the vision tower stay."""
 
 _LAYER = re.compile(r"(?<=layers\.)(0|[1-9]\d{0,3})(?=\.)")
 

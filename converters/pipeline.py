@@ -1,7 +1,7 @@
 """The conversion: read once, quantize on all cores, write every file in the same pass.
 
-One thread reads, hashes and writes, in order; the others only compute. Nothing is held but the slabs
-on their way between them, so memory stays the same for every model.
+One thread reads and writes, in order; the others compute. Nothing is held but the slabs on their
+way between them, so memory stays the same for every model.
 """
 
 from __future__ import annotations
@@ -91,8 +91,7 @@ def _writers(plan: Plan, watch: Stopwatch) -> Iterator[list[FileWriter]]:
     """A writer for each file; whatever goes wrong, their partial files go."""
     writers: list[FileWriter] = []
     try:
-        for file in plan.files:
-            writers.append(FileWriter(plan.request.folder, file, watch))
+        writers.extend(FileWriter(plan.request.folder, file, watch) for file in plan.files)
         yield writers
     finally:
         for writer in writers:

@@ -139,13 +139,13 @@ def _entries(checkpoint: Checkpoint, params: ModelParams) -> tuple[list[_Entry],
             shape = source.shape if goal.part == "unused" else _shape(source, goal.name, shapes)
             parts[goal.part].append(_Entry(source, goal.name, shape))
     _compare(parts["text"], names.text_names(params.text.layers, tied=params.text.tied))
-    _compare(parts["projector"], names.projector_names(params.vision.layers) if params.vision else [])
+    _compare(
+        parts["projector"], names.projector_names(params.vision.layers) if params.vision else []
+    )
     return parts["text"], parts["projector"]
 
 
-def _shape(
-    source: SourceTensor, name: str, shapes: dict[str, tuple[int, ...]]
-) -> tuple[int, ...]:
+def _shape(source: SourceTensor, name: str, shapes: dict[str, tuple[int, ...]]) -> tuple[int, ...]:
     """The shape in the file; rows beyond the vocabulary are left out."""
     wanted = shapes.get(without_layer(name))
     cut = (wanted or ())[:1] + source.shape[1:] if name in ("token_embd.weight", names.HEAD) else ()
@@ -163,7 +163,9 @@ def _compare(entries: list[_Entry], wanted: list[str]) -> None:
     taken: dict[str, str] = {}
     for entry in entries:
         if entry.name in taken:
-            raise CheckpointError(f"{entry.source.name} and {taken[entry.name]} are the same tensor.")
+            raise CheckpointError(
+                f"{entry.source.name} and {taken[entry.name]} are the same tensor."
+            )
         taken[entry.name] = entry.source.name
     missing = [name for name in wanted if name not in taken]
     leftover = [source for name, source in taken.items() if name not in set(wanted)]
@@ -180,7 +182,11 @@ def _compare(entries: list[_Entry], wanted: list[str]) -> None:
 
 
 def _text_file(
-    request: Request, quant: str, params: ModelParams, values: metadata.Values, entries: list[_Entry]
+    request: Request,
+    quant: str,
+    params: ModelParams,
+    values: metadata.Values,
+    entries: list[_Entry],
 ) -> FilePlan:
     text = params.text
     overrides = tuple(map(parse_override, request.tensor_types))

@@ -8,7 +8,7 @@ an importance matrix. The oracle is llama-quantize itself: tests hold every tens
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from edge_med.artifacts.tensor_types import BY_NAME, F16, F32, TensorType

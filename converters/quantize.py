@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import functools
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,11 @@ Floats = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
 
 _STORED = {F32: np.float32, F16: np.float16, BF16: np.uint16}
-_EXPONENT = {F32: np.uint32(0x7F800000), F16: np.uint16(0x7C00), BF16: np.uint16(0x7F80)}
+_EXPONENT: dict[TensorType, Any] = {
+    F32: np.uint32(0x7F800000),
+    F16: np.uint16(0x7C00),
+    BF16: np.uint16(0x7F80),
+}
 _WORD = {F32: np.uint32, F16: np.uint16, BF16: np.uint16}
 
 
@@ -29,7 +34,10 @@ def _ggml() -> ctypes.CDLL:
     library = ctypes.CDLL(str(native_library("ggml-base")))
     pointer, size = ctypes.c_void_p, ctypes.c_size_t
     signatures: dict[str, tuple[object, list[object]]] = {
-        "ggml_quantize_chunk": (size, [ctypes.c_int, pointer, pointer, *[ctypes.c_int64] * 3, pointer]),
+        "ggml_quantize_chunk": (
+            size,
+            [ctypes.c_int, pointer, pointer, *[ctypes.c_int64] * 3, pointer],
+        ),
         "ggml_validate_row_data": (ctypes.c_bool, [ctypes.c_int, pointer, size]),
         "ggml_bf16_to_fp32_row": (None, [pointer, pointer, ctypes.c_int64]),
         "ggml_fp16_to_fp32_row": (None, [pointer, pointer, ctypes.c_int64]),
@@ -57,7 +65,7 @@ class Widening:
 
 
 class Workspace:
-    """Memory for one slab on its way, used again for the next: fresh pages cost more than the work."""
+    """Memory for one slab on its way, used again for the next: fresh pages cost more than work."""
 
     def __init__(self) -> None:
         self._buffers: dict[object, Bytes] = {}

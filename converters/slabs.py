@@ -157,7 +157,7 @@ def _encode(values: Floats, plan: TensorPlan, space: Workspace) -> Bytes:
     if not is_sound(data, plan.type, space):
         raise CheckpointError(
             f"{plan.source.name} has a value that {plan.type.name} can't hold.",
-            "Choose BF16 or F32 for it: --mmproj BF16 for the projector, --quant BF16 for the text.",
+            "Choose a wider type: --mmproj BF16 for the projector, --quant BF16 for the text.",
         )
     return data
 
@@ -166,7 +166,7 @@ _readinto = FileIO.readinto
 
 
 def _fill(file: FileIO, raw: Bytes, name: str) -> None:
-    left = memoryview(raw)
+    left = raw.data
     while left:
         count = _readinto(file, left)
         if not count:

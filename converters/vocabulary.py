@@ -66,9 +66,7 @@ def read_vocabulary(checkpoint: Checkpoint, size: int) -> Vocabulary:
     Raises:
         CheckpointError: there is no tokenizer, or it is damaged or of another kind.
     """
-    filled = Vocabulary(
-        [f"[PAD{n}]" for n in range(size)], [PADDING_SCORE] * size, [UNUSED] * size
-    )
+    filled = Vocabulary([f"[PAD{n}]" for n in range(size)], [PADDING_SCORE] * size, [UNUSED] * size)
     for token_id, piece in enumerate(_pieces(checkpoint)):
         _put(filled, token_id, piece)
     for token_id, text in _added_tokens_file(checkpoint):

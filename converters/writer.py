@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from edge_med.artifacts.naming import PARTIAL
 from edge_med.errors import DiskShortError, EdgeMedError
 
 SYNC_BYTES = 64 << 20
-"""Written bytes are brought to the disk in portions, beside the work, so that the end has none left."""
+"""Bytes are brought to the disk in portions, beside the work, so that none are left at the end."""
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -128,5 +127,5 @@ class FileWriter:
             return error
         return DiskShortError(
             f"The disk became full while {self.plan.name} was written.",
-            f"Free {self.plan.size / 1e9:.1f} GB in {self.partial.parent}, or choose another --out.",
+            f"Free {self.plan.size / 1e9:.1f} GB in {self.partial.parent} or choose another --out.",
         )

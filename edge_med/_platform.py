@@ -1,8 +1,9 @@
-"""All that differs between Linux, macOS and Windows; nothing else in the project asks which it is."""
+"""All that differs between Linux, macOS and Windows; nothing else asks which one it is."""
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.metadata
 import importlib.util
 import os
@@ -11,22 +12,23 @@ import time
 from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
+from typing import Any
 
 from edge_med.errors import BusyError, EngineError
 
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
+SYSTEM: str = sys.platform
+"""`linux`, `darwin` or `win32`; tests change it to reach the branches of the others."""
+
+_calls: Any = importlib.import_module("msvcrt" if SYSTEM == "win32" else "fcntl")
 
 LLAMA_CPP_PYTHON = "0.3.36"
-"""The one version of llama-cpp-python whose struct layouts and quantized bytes this project knows."""
+"""The one version of llama-cpp-python whose struct layouts and quantized bytes we know."""
 
 LIBRARY_NAMES = {"win32": "{}.dll", "darwin": "lib{}.dylib"}
 """How a shared library's file is called; everywhere else it is `lib{}.so`."""
 
 REPLACE_ATTEMPTS = 10
-"""Virus scanners on Windows hold a fresh file for a moment; ten waits add up to about one second."""
+"""Virus scanners on Windows hold a fresh file for a moment; ten waits add up to about a second."""
 
 
 def require_llama_cpp_python() -> None:
@@ -61,12 +63,13 @@ def native_library(name: str) -> Path:
     package = importlib.util.find_spec("llama_cpp")
     if package is None or package.origin is None:
         raise EngineError("llama-cpp-python is installed, but can't be found.", "Install it again.")
-    file_name = LIBRARY_NAMES.get(sys.platform, "lib{}.so").format(name)
+    file_name = LIBRARY_NAMES.get(SYSTEM, "lib{}.so").format(name)
     path = Path(package.origin).parent / "lib" / file_name
     if not path.is_file():
         raise EngineError(
             f"llama-cpp-python has no {file_name}.",
-            f'Install it again: pip install --force-reinstall "llama-cpp-python=={LLAMA_CPP_PYTHON}"',
+            "Install it again: "
+            f'pip install --force-reinstall "llama-cpp-python=={LLAMA_CPP_PYTHON}"',
         )
     return path
 
@@ -94,16 +97,16 @@ def _container_cores(group: Path = Path("/sys/fs/cgroup")) -> int | None:
 
 def sync_file(descriptor: int) -> None:
     """Bring a file's bytes to the disk, and on macOS past the drive's own cache."""
-    if sys.platform == "darwin":
+    if SYSTEM == "darwin":
         with contextlib.suppress(OSError):  # network drives refuse it
-            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+            _calls.fcntl(descriptor, _calls.F_FULLFSYNC)
             return
     os.fsync(descriptor)
 
 
 def sync_folder(folder: Path) -> None:
     """Bring a folder's entries to the disk, so that a rename survives a power cut."""
-    if sys.platform == "win32":  # a folder can't be opened there; NTFS journals the rename
+    if SYSTEM == "win32":  # a folder can't be opened there; NTFS journals the rename
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -118,7 +121,7 @@ def replace(source: Path, target: Path) -> None:
         try:
             source.replace(target)
         except PermissionError:
-            if sys.platform != "win32" or attempt == REPLACE_ATTEMPTS:
+            if SYSTEM != "win32" or attempt == REPLACE_ATTEMPTS:
                 raise
             time.sleep(0.02 * attempt)
         else:
@@ -138,10 +141,10 @@ def locked(path: Path, busy: str) -> Iterator[None]:
     """
     with path.open("a+b") as file:
         try:
-            if sys.platform == "win32":
-                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            if SYSTEM == "win32":
+                _calls.locking(file.fileno(), _calls.LK_NBLCK, 1)
             else:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _calls.flock(file, _calls.LOCK_EX | _calls.LOCK_NB)
         except OSError:
             raise BusyError(busy, "Wait until it has finished, then run this again.") from None
         yield

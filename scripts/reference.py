@@ -14,7 +14,9 @@ SOURCE = FOLDER / "source/vendor/llama.cpp"
 BIN = FOLDER / "build/bin"
 
 
-def convert_command(checkpoint: Path, outtype: str, target: Path, *, mmproj: bool = False) -> list[str]:
+def convert_command(
+    checkpoint: Path, outtype: str, target: Path, *, mmproj: bool = False
+) -> list[str]:
     """The command line of its converter."""
     command = [sys.executable, str(SOURCE / "convert_hf_to_gguf.py"), str(checkpoint)]
     extra = ["--mmproj"] if mmproj else []

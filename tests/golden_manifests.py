@@ -1,4 +1,4 @@
-"""What llama.cpp's own tools make of the tiny checkpoints: stored by a script, compared by tests."""
+"""What llama.cpp's tools make of the tiny checkpoints: stored by a script, compared by tests."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ SAME_AS = {
 """Checkpoints that llama.cpp can't convert, and those whose result theirs must equal."""
 
 OVERRIDES = ("attn_v=Q8_0", r"blk\.[0-3]\.ffn_gate=Q5_K", "token_embd=F16")
-"""None that names some layers of attn_v or ffn_down: llama-quantize counts the layers of those that it
-decides itself, so that its choice for the others would shift. Ours doesn't."""
+"""None names some layers of attn_v or ffn_down only: llama-quantize counts the layers of those that
+it decides itself, so that its choice for the others would shift. Ours doesn't."""
 
 OVERRIDDEN = ("text", "Q4_K_M")
 
@@ -52,7 +52,9 @@ def describe(path: Path) -> dict[str, Any]:
         for t in sorted(header.tensors, key=lambda tensor: tensor.name)
     }
     metadata = {
-        key: f"{value.kind}x{value.count} {_digest(value.data)}" if isinstance(value, Array) else value
+        key: f"{value.kind}x{value.count} {_digest(value.data)}"
+        if isinstance(value, Array)
+        else value
         for key, value in header.metadata.items()
     }
     return {"tensors": tensors, "metadata": metadata}

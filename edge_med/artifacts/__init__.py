@@ -1,1 +1,1 @@
-"""The contract between conversion and run time: files, their names, their headers, their manifest."""
+"""The contract between conversion and run time: files, names, headers, manifest."""

@@ -35,7 +35,19 @@ MAX_TENSOR_BYTES = 1 << 40
 ALIGNMENTS = tuple(1 << n for n in range(3, 13))
 
 BOOL, TEXT, ARRAY = 7, 8, 9
-SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", BOOL: "B", 10: "Q", 11: "q", 12: "d"}
+SCALARS = {
+    0: "B",
+    1: "b",
+    2: "H",
+    3: "h",
+    4: "I",
+    5: "i",
+    6: "f",
+    BOOL: "B",
+    10: "Q",
+    11: "q",
+    12: "d",
+}
 """`enum gguf_type`, and how `struct` unpacks each scalar."""
 
 _READ_AHEAD = 1 << 20
@@ -292,5 +304,3 @@ class _Cursor:
 def pad(size: int, alignment: int) -> int:
     """The next multiple of the alignment."""
     return -(-size // alignment) * alignment
-
-

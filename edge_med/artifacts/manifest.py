@@ -1,4 +1,4 @@
-"""The manifest of a model folder: what each file is, where it came from, and the hash of every tensor.
+"""The manifest of a model folder: what each file is and came from, and the hash of every tensor.
 
 It is the commit of a set of files: written last, and a file that it doesn't list doesn't count.
 The form is part of docs/contract.md.

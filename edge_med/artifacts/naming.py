@@ -21,7 +21,7 @@ FILE_TYPES = MappingProxyType(
         "BF16": 32,
     }
 )
-"""The quantizations of a text model, and their `general.file_type` (`enum llama_ftype`, llama.h)."""
+"""The quantizations of a text model, each with its `general.file_type` (`llama_ftype`, llama.h)."""
 
 QUANTS = tuple(FILE_TYPES)
 PROJECTOR_TYPES = ("F16", "BF16", "F32", "Q8_0")

@@ -1,4 +1,4 @@
-"""Check model files against their manifest: structure, hashes, and whether a pair belongs together."""
+"""Check model files against their manifest: structure, hashes, and whether a pair fits."""
 
 from __future__ import annotations
 
@@ -105,7 +105,9 @@ def _check(path: Path, manifest: Manifest | None, advance: Advance) -> Checked:
     try:
         header = read_header(path)
     except ArtifactError as error:
-        return Checked(path.name, listed, size, (error.message, *_hash_problems(path, entry, advance)))
+        return Checked(
+            path.name, listed, size, (error.message, *_hash_problems(path, entry, advance))
+        )
     problems = _header_problems(header, entry) if entry else []
     return Checked(path.name, listed, size, (*problems, *_hash_problems(path, entry, advance)))
 
@@ -156,7 +158,9 @@ def _pairing_problems(folder: Path, manifest: Manifest) -> Iterator[str]:
     headers: dict[str, list[tuple[str, Header]]] = {"text": [], "projector": []}
     for entry in manifest.files:
         try:
-            headers.setdefault(entry.role, []).append((entry.path, read_header(folder / entry.path)))
+            headers.setdefault(entry.role, []).append(
+                (entry.path, read_header(folder / entry.path))
+            )
         except ArtifactError:
             continue  # already reported where the file itself is checked
     for projector_name, projector in headers["projector"]:

@@ -41,15 +41,14 @@ def ask(
     verbose: bool,
 ) -> None:
     """Ask MODEL a question, or have a base model continue TEXT."""
-    from edge_med.engine.generate import Answer, Piece, stream
+    from edge_med.engine.generate import Piece, stream
     from edge_med.engine.model import LoadOptions, Model
     from edge_med.engine.tokens import compose
 
-    if verbose:
-        _show_log()
     if not quiet:
         click.echo(NOTICE, err=True)
-    with interruptible() as stop, Model(model, LoadOptions(context=context, threads=threads)) as m:
+    options = LoadOptions(context=context, threads=threads)
+    with shown_log(verbose), interruptible() as stop, Model(model, options) as m:
         prompt, answer = compose(m, text), None
         for event in stream(m, prompt, max_new_tokens=max_new_tokens, stop=stop):
             if not isinstance(event, Piece):
@@ -87,9 +86,17 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _show_log() -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+@contextmanager
+def shown_log(verbose: bool) -> Iterator[None]:  # noqa: FBT001 - the flag of that name
+    """Show what llama.cpp logs, on stderr, if that is wanted."""
     logger = logging.getLogger("edge_med.llama_cpp")
+    handler = logging.StreamHandler() if verbose else logging.NullHandler()
+    handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+    level = logger.level
     logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+    logger.setLevel(logging.INFO if verbose else level)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)

@@ -1,4 +1,4 @@
-"""`edge-med demo`: the whole way on real weights, from checkpoint to answer, without the internet."""
+"""`edge-med demo`: the whole way on real weights, from checkpoint to answer, offline."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ NEW_TOKENS = 32
 
 
 @click.command()
-@click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Keep the files here.")
+@click.option(
+    "--keep", type=click.Path(path_type=Path, file_okay=False), help="Keep the files here."
+)
 @click.pass_context
 def demo(ctx: click.Context, *, keep: Path | None) -> None:
     """Convert a real model and let it write, offline, in under two minutes.
@@ -36,12 +38,16 @@ def demo(ctx: click.Context, *, keep: Path | None) -> None:
     began = time.perf_counter()
     with _folder(keep) as folder:
         checkpoint, models = folder / "checkpoint" / NAME, folder / "models"
-        click.echo("1. A checkpoint as from the hub. Its weights come from a quantized file and are")
+        click.echo(
+            "1. A checkpoint as from the hub. Its weights come from a quantized file and are"
+        )
         click.echo("   widened again: good for this demonstration, and for nothing else.")
         _write_checkpoint(folder, checkpoint)
         click.echo(f"\n2. edge-med convert: {' and '.join(QUANTS)} in one pass.")
         _convert(ctx, checkpoint, models)
-        click.echo("\n3. edge-med ask. This is a base model: it continues a text and answers nothing.")
+        click.echo(
+            "\n3. edge-med ask. This is a base model: it continues a text and answers nothing."
+        )
         click.echo(f"   {PROMPT} …\n")
         ctx.invoke(
             ask,
@@ -53,7 +59,9 @@ def demo(ctx: click.Context, *, keep: Path | None) -> None:
         )
         if keep:
             click.echo(f"\nThe files are in {folder}.")
-    click.echo(f"\nDone in {time.perf_counter() - began:.0f} s. Next, with MedGemma's own checkpoint:")
+    click.echo(
+        f"\nDone in {time.perf_counter() - began:.0f} s. Next, with MedGemma's own checkpoint:"
+    )
     click.echo("  edge-med convert path/to/medgemma-4b-it --out models/medgemma --quant Q4_K_M")
 
 

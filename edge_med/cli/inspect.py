@@ -34,6 +34,5 @@ def _lines(facts: Facts) -> list[tuple[str, str]]:
     }
     numbers = {"size": f"{facts.size:,} bytes", "parameters": f"{facts.parameters:,}"}
     lines = [(name.replace("_", " "), str(value)) for name, value in (plain | numbers).items()]
-    for total in facts.types:
-        lines.append((total.type, f"{total.tensors} tensors, {total.bytes:,} bytes"))
-    return lines
+    totals = [(t.type, f"{t.tensors} tensors, {t.bytes:,} bytes") for t in facts.types]
+    return lines + totals

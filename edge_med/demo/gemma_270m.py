@@ -94,9 +94,11 @@ def write_checkpoint(gguf: Path, folder: Path, advance: Advance = lambda _: None
     write_json(folder / "config.json", _config(header))
     write_json(folder / "generation_config.json", {"bos_token_id": 2, "eos_token_id": 1})
     write_json(folder / "tokenizer_config.json", _tokenizer_config(header))
-    vocabulary = [header.array(f"tokenizer.ggml.{name}") for name in ("tokens", "scores", "token_type")]
+    vocabulary = [
+        header.array(f"tokenizer.ggml.{name}") for name in ("tokens", "scores", "token_type")
+    ]
     pieces = zip(*(array.values() for array in vocabulary if array), strict=True)
-    (folder / "tokenizer.model").write_bytes(sentencepiece_model(pieces))  # type: ignore[arg-type]
+    (folder / "tokenizer.model").write_bytes(sentencepiece_model(pieces))
     _write_weights(header, gguf, folder / "model.safetensors", advance)
 
 
@@ -170,7 +172,11 @@ def _write_weights(header: Header, gguf: Path, target: Path, advance: Advance) -
     for tensor in header.tensors:
         size = 2 * int(np.prod(tensor.shape))
         span = [at, at + size]
-        entries[_source_name(tensor)] = {"dtype": "BF16", "shape": tensor.shape, "data_offsets": span}
+        entries[_source_name(tensor)] = {
+            "dtype": "BF16",
+            "shape": tensor.shape,
+            "data_offsets": span,
+        }
         at += size
     raw = json.dumps(entries).encode()
     with target.open("wb") as out:

@@ -35,7 +35,9 @@ def sentencepiece_model(pieces: Iterable[tuple[str, float, int]]) -> bytes:
         _NORMALIZER["add_dummy_prefix"]: 0,
         _NORMALIZER["remove_extra_whitespaces"]: 0,
     }
-    messages = [(1, {1: text.encode(), 2: score, 3: kind}) for text, score, kind in listed]
+    messages: list[tuple[int, dict[int, Value]]] = [
+        (1, {1: text.encode(), 2: score, 3: kind}) for text, score, kind in listed
+    ]
     return b"".join(
         _field(number, _message(fields))
         for number, fields in [*messages, (2, trainer), (3, normalizer)]

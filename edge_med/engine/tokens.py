@@ -18,9 +18,7 @@ def tokenize(model: Model, text: str) -> list[int]:
     data = text.encode()
     room = len(data) + 8
     ids = (ctypes.c_int32 * room)()
-    count = llama_cpp().llama_tokenize(
-        model.vocabulary, data, len(data), ids, room, False, False
-    )
+    count = llama_cpp().llama_tokenize(model.vocabulary, data, len(data), ids, room, False, False)
     if count < 0:
         raise EngineError("llama.cpp can't tokenize the prompt.")
     return list(ids[:count])

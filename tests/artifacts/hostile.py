@@ -30,7 +30,7 @@ def small_file() -> bytes:
         "types": Value([3, 3, 1], 9),
     }
     tensors = [Placed("token_embd.weight", 8, (3, 64), 0), Placed("norm.weight", 0, (64,), 224)]
-    header = pack_header(values, tensors)  # type: ignore[arg-type]
+    header = pack_header(values, tensors)
     return header + bytes(224 + 256)
 
 
@@ -81,11 +81,23 @@ def handcrafted() -> Named:
         "array of arrays": _preamble(keys=1) + key + _u32(9) + _u32(9) + _u64(1) + body,
         "array of an unknown type": _preamble(keys=1) + key + _u32(9) + _u32(99) + _u64(1) + body,
         "array of 2^63 numbers": _preamble(keys=1) + key + _u32(9) + _u32(4) + _u64(huge),
-        "array of 2^20 texts, none there": _preamble(keys=1) + key + _u32(9) + _u32(8) + _u64(1 << 20),
-        "array whose text runs out": _preamble(keys=1) + key + _u32(9) + _u32(8) + _u64(1) + _u64(99),
+        "array of 2^20 texts, none there": _preamble(keys=1)
+        + key
+        + _u32(9)
+        + _u32(8)
+        + _u64(1 << 20),
+        "array whose text runs out": _preamble(keys=1)
+        + key
+        + _u32(9)
+        + _u32(8)
+        + _u64(1)
+        + _u64(99),
         "alignment of 3": _preamble(keys=1) + _text(b"general.alignment") + _u32(4) + _u32(3),
         "alignment of 0": _preamble(keys=1) + _text(b"general.alignment") + _u32(4) + _u32(0),
-        "alignment as text": _preamble(keys=1) + _text(b"general.alignment") + _u32(8) + _text(b"32"),
+        "alignment as text": _preamble(keys=1)
+        + _text(b"general.alignment")
+        + _u32(8)
+        + _text(b"32"),
         "tensor without dimensions": _preamble(1) + _tensor(b"t", (), 0) + body,
         "tensor of five dimensions": _preamble(1) + _tensor(b"t", (1,) * 5, 0) + body,
         "tensor of 2^32 dimensions": _preamble(1) + _text(b"t") + _u32(0xFFFFFFFF),
@@ -94,7 +106,10 @@ def handcrafted() -> Named:
         "tensor of an unknown type": _preamble(1) + _tensor(b"t", (1,), 4) + body,
         "Q8_0 row of 31": _preamble(1) + _tensor(b"t", (31,), 8) + body,
         "same tensor twice": _preamble(2) + 2 * _tensor(b"t", (1,), 0) + body,
-        "tensor before its place": _preamble(2) + _tensor(b"t", (8,), 0) + _tensor(b"u", (8,), 0) + body,
+        "tensor before its place": _preamble(2)
+        + _tensor(b"t", (8,), 0)
+        + _tensor(b"u", (8,), 0)
+        + body,
         "tensor behind its place": _preamble(1) + _tensor(b"t", (1,), 0, 32) + bytes(128),
         "tensor past the end": _preamble(1) + _tensor(b"t", (1 << 20,), 0) + body,
         "tensor without a name": _preamble(1) + _tensor(b"", (1,), 0) + body,
@@ -114,9 +129,13 @@ def mutants(seed: int, count: int) -> Iterator[bytes]:
             if change == 0:
                 data[at : at + 1] = bytes([dice.randrange(256)])
             elif change == 1:
-                data[at : at + 4] = _u32(dice.choice([0, 1, 2**31, 2**32 - 1, dice.getrandbits(32)]))
+                data[at : at + 4] = _u32(
+                    dice.choice([0, 1, 2**31, 2**32 - 1, dice.getrandbits(32)])
+                )
             elif change == 2:
-                data[at : at + 8] = _u64(dice.choice([0, 2**20, 2**63, 2**64 - 1, dice.getrandbits(64)]))
+                data[at : at + 8] = _u64(
+                    dice.choice([0, 2**20, 2**63, 2**64 - 1, dice.getrandbits(64)])
+                )
             elif change == 3:
                 del data[at:]
             elif change == 4:

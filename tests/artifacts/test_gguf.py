@@ -92,7 +92,7 @@ def test_a_vocabulary_of_real_size_is_read_in_two_seconds(tmp_path: Path) -> Non
 
     tokens = [f"token{n}" for n in range(262_208)]
     path = tmp_path / "large.gguf"
-    path.write_bytes(pack_header({"tokens": Value(tokens, 9)}, []))  # type: ignore[dict-item]
+    path.write_bytes(pack_header({"tokens": Value(tokens, 9)}, []))
     start = time.perf_counter()
     found = read_header(path).array("tokens")
     assert time.perf_counter() - start < 2

@@ -21,7 +21,18 @@ def test_any_other_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", "..", "../model.safetensors", "/etc/passwd", "a/b", "a\\b", "C:x", "..gguf", ".x", "x" * 121],
+    [
+        "",
+        "..",
+        "../model.safetensors",
+        "/etc/passwd",
+        "a/b",
+        "a\\b",
+        "C:x",
+        "..gguf",
+        ".x",
+        "x" * 121,
+    ],
 )
 def test_a_file_name_from_a_list_must_be_bare(name: str) -> None:
     assert not is_bare_file_name(name)

@@ -34,7 +34,7 @@ def write_shards(folder: Path, weights: Weights, shards: int) -> None:
     """Several files of about as many tensors each, and their index."""
     names = list(weights)
     size = -(-len(names) // shards)
-    weight_map = {}
+    weight_map: dict[str, str] = {}
     for number in range(shards):
         file = f"model-{number + 1:05d}-of-{shards:05d}.safetensors"
         part = names[number * size : (number + 1) * size]

@@ -92,9 +92,7 @@ TINY = {
     # 27B's ratio of width to heads to head size, and the number of layers that changes the scale.
     "62-layers": Tiny(
         seed=4,
-        text=Text(
-            layers=62, hidden=168, feed_forward=256, heads=4, head_size=32, rope_factor=8.0
-        ),
+        text=Text(layers=62, hidden=168, feed_forward=256, heads=4, head_size=32, rope_factor=8.0),
     ),
     "float16": Tiny(seed=5, text=Text(layers=6), vision=Vision(), dtype="F16"),
     "float32": Tiny(seed=6, text=Text(layers=6), vision=Vision(), dtype="F32"),
@@ -233,7 +231,8 @@ def seeded(seed: int, name: str, shape: tuple[int, ...]) -> npt.NDArray[np.float
     quarters = state.view(np.uint16).reshape(-1, 4).astype(np.float32)
     bell = (quarters.sum(axis=1) - 131070) / 37837  # mean and spread of four 16-bit numbers
     spread = 0.1 if len(shape) == 1 else float(np.prod(shape[1:])) ** -0.5
-    return (bell * np.float32(spread)).reshape(shape)
+    values: npt.NDArray[np.float32] = (bell * np.float32(spread)).reshape(shape)
+    return values
 
 
 def _text_shapes(text: Text, prefix: str) -> Iterator[tuple[str, tuple[int, ...]]]:

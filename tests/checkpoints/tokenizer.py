@@ -1,4 +1,4 @@
-"""A tokenizer of Gemma's kind and a few hundred tokens: tokenizer.model and tokenizer.json agree."""
+"""A tokenizer of Gemma's kind, of a few hundred tokens: tokenizer.model and .json agree."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ MERGES = 300
 
 CORPUS = """
 the patient has a cough and a fever since three days the chest x ray shows an opacity in the right
-lower lobe the heart is not enlarged there is no effusion and no pneumothorax what is the most likely
-finding describe the image in one sentence the left lung is clear the answer is pneumonia
-胸部 X 光片 显示 右 下 肺 有 阴影 心脏 不 大 الصدر الأيمن لا يوجد انصباب 0 1 2 3 4 5 6 7 8 9 . , : ; ? ! ( ) [ ] { } " ' - / %
+lower lobe the heart is not enlarged there is no effusion and no pneumothorax what is the most
+likely finding describe the image in one sentence the left lung is clear the answer is pneumonia
+胸部 X 光片 显示 右 下 肺 有 阴影 心脏 不 大 الصدر الأيمن لا يوجد انصباب
+0 1 2 3 4 5 6 7 8 9 . , : ; ? ! ( ) [ ] { } " ' - / %
 """
 
 TEMPLATE = (
@@ -52,11 +53,13 @@ class Tokenizer:
 
 @cache
 def tiny_tokenizer() -> Tokenizer:
-    """Laid out as Gemma 3's: specials, runs of breaks and spaces, bytes, merges, characters, tabs."""
+    """As Gemma 3's: specials, runs of breaks and spaces, bytes, merges, characters, tabs."""
     special = ["<pad>", "<eos>", "<bos>", "<unk>"]
     unused = ["<mask>", "[multimodal]", *(f"<unused{n}>" for n in range(100))]
     turns = ["<start_of_turn>", "<end_of_turn>"]
-    runs = ["\n" * n for n in range(1, 8)] + [SPACE * n for n in range(2, 8)] + ["<table>", "</table>"]
+    runs = (
+        ["\n" * n for n in range(1, 8)] + [SPACE * n for n in range(2, 8)] + ["<table>", "</table>"]
+    )
     tabs = ["\t" * n for n in range(1, 4)]
     images = ["<start_of_image>", "<end_of_image>"]
     merges, characters = _byte_pairs()

@@ -19,7 +19,14 @@ def test_it_converts_and_says_what_it_wrote(
     edge_med: Command, checkpoint: Checkpoints, tmp_path: Path
 ) -> None:
     done = edge_med(
-        "convert", checkpoint("multimodal"), "--out", tmp_path, "--quant", "q4_k_m", "--quant", "Q8_0"
+        "convert",
+        checkpoint("multimodal"),
+        "--out",
+        tmp_path,
+        "--quant",
+        "q4_k_m",
+        "--quant",
+        "Q8_0",
     )
     assert done.code == 0
     assert done.out.splitlines() == [
@@ -45,7 +52,9 @@ def test_a_dry_run_prints_every_tensor_and_writes_nothing(
     edge_med: Command, checkpoint: Checkpoints, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    done = edge_med("convert", checkpoint("odd-rows"), "--out", out, "--quant", "Q4_K_M", "--dry-run")
+    done = edge_med(
+        "convert", checkpoint("odd-rows"), "--out", out, "--quant", "Q4_K_M", "--dry-run"
+    )
     assert done.code == 0
     lines = done.out.splitlines()
     assert len(lines) == 1 + (13 * 10 + 2) + 1
@@ -64,7 +73,14 @@ def test_a_dry_run_as_json_adds_up(
     edge_med: Command, checkpoint: Checkpoints, tmp_path: Path
 ) -> None:
     done = edge_med(
-        "convert", checkpoint("multimodal"), "--out", tmp_path, "--quant", "Q8_0", "--dry-run", "--json"
+        "convert",
+        checkpoint("multimodal"),
+        "--out",
+        tmp_path,
+        "--quant",
+        "Q8_0",
+        "--dry-run",
+        "--json",
     )
     plan = json.loads(done.out)
     assert plan["size"] == sum(file["size"] for file in plan["files"])

@@ -39,7 +39,10 @@ def test_inspect_of_what_is_no_gguf_exits_with_4(edge_med: Command, tmp_path: Pa
 def test_verify_of_a_sound_folder(edge_med: Command, model: Models) -> None:
     done = edge_med("verify", model("multimodal", "Q8_0"))
     assert done.code == 0
-    assert done.out.splitlines() == ["ok        multimodal-Q8_0.gguf", "ok        multimodal-mmproj-F16.gguf"]
+    assert done.out.splitlines() == [
+        "ok        multimodal-Q8_0.gguf",
+        "ok        multimodal-mmproj-F16.gguf",
+    ]
 
 
 def test_verify_names_the_damaged_tensor_and_exits_with_4(
@@ -57,7 +60,9 @@ def test_verify_names_the_damaged_tensor_and_exits_with_4(
     assert verdict["sound"] is False
 
 
-def test_escapes_in_a_file_name_do_not_reach_the_terminal(edge_med: Command, tmp_path: Path) -> None:
+def test_escapes_in_a_file_name_do_not_reach_the_terminal(
+    edge_med: Command, tmp_path: Path
+) -> None:
     path = tmp_path / "x\x1b]0;owned\x07.gguf"
     path.write_bytes(b"no")
     done = edge_med("inspect", path)

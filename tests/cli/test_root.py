@@ -36,9 +36,7 @@ def test_import_loads_nothing_heavy() -> None:
 
 def test_help_loads_nothing_heavy() -> None:
     code = (
-        "import edge_med.cli\n"
-        "try:\n    edge_med.cli.main(['--help'])\n"
-        "except SystemExit:\n    pass"
+        "import edge_med.cli\ntry:\n    edge_med.cli.main(['--help'])\nexcept SystemExit:\n    pass"
     )
     assert not loaded_by(code).intersection(HEAVY)
 
@@ -109,8 +107,11 @@ def test_a_foreign_version_of_llama_cpp_python_is_refused_before_it_is_touched(
 ) -> None:
     from edge_med import _platform
 
-    monkeypatch.setattr(_platform.importlib.metadata, "version", lambda _: "0.3.99")
-    for function in (_platform.require_llama_cpp_python, lambda: _platform.native_library("ggml-base")):
+    monkeypatch.setattr(importlib.metadata, "version", lambda _: "0.3.99")
+    for function in (
+        _platform.require_llama_cpp_python,
+        lambda: _platform.native_library("ggml-base"),
+    ):
         with pytest.raises(errors.EngineError) as caught:
             function()
         assert "0.3.99 is installed" in caught.value.message

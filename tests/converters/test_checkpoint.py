@@ -105,7 +105,9 @@ def test_a_missing_shard_is_named(sharded: Path) -> None:
 
 def test_a_tensor_that_no_shard_holds_is_named(sharded: Path) -> None:
     change_index(sharded, lambda names: names.update({"ghost.weight": SHARD}))
-    with pytest.raises(CheckpointError, match=r"ghost\.weight is in model-00002.*it is in no shard"):
+    with pytest.raises(
+        CheckpointError, match=r"ghost\.weight is in model-00002.*it is in no shard"
+    ):
         open_checkpoint(sharded)
 
 
@@ -117,7 +119,13 @@ def test_a_tensor_that_the_index_does_not_name_is_named(sharded: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["../x.safetensors", "/etc/x.safetensors", "a/b.safetensors", "..\\x.safetensors", "C:x.safetensors"],
+    [
+        "../x.safetensors",
+        "/etc/x.safetensors",
+        "a/b.safetensors",
+        "..\\x.safetensors",
+        "C:x.safetensors",
+    ],
 )
 def test_a_shard_outside_the_folder_is_refused(sharded: Path, name: str) -> None:
     change_index(sharded, lambda names: names.update({"ghost.weight": name}))

@@ -38,13 +38,11 @@ Files = Callable[[str], dict[str, Path]]
 
 
 def quants_of(name: str) -> tuple[str, ...]:
-    return CASES[name] if name in CASES else ("Q8_0", "Q4_K_M")
+    return CASES.get(name, ("Q8_0", "Q4_K_M"))
 
 
 @pytest.fixture(scope="module")
-def files(
-    checkpoint: Checkpoints, tmp_path_factory: pytest.TempPathFactory
-) -> Files:
+def files(checkpoint: Checkpoints, tmp_path_factory: pytest.TempPathFactory) -> Files:
     """The files of a checkpoint, by quantization and as `mmproj-TYPE`, converted once."""
 
     @functools.cache
@@ -83,7 +81,9 @@ def assert_types_and_bytes_of_this_machine(
     source: Path, path: Path, key: str, ours: dict[str, str], theirs: dict[str, str]
 ) -> None:
     """The types as stored, and the bytes as libggml makes them of whole tensors here."""
-    assert {n: t.split()[0] for n, t in ours.items()} == {n: t.split()[0] for n, t in theirs.items()}
+    assert {n: t.split()[0] for n, t in ours.items()} == {
+        n: t.split()[0] for n, t in theirs.items()
+    }
     quants = ("Q8_0",) if key.startswith("mmproj-") else (key,)
     mmproj = key.removeprefix("mmproj-") if key.startswith("mmproj-") else "F16"
     plan = make_plan(Request(source=source, folder=path.parent, quants=quants, mmproj=mmproj))
@@ -109,7 +109,9 @@ def test_slabs_and_threads_do_not_change_bytes(
     checkpoint: Checkpoints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("converters.slabs.MAX_SLAB", 1000)
-    request = Request(source=checkpoint("multimodal"), folder=tmp_path, quants=("Q4_K_M",), threads=3)
+    request = Request(
+        source=checkpoint("multimodal"), folder=tmp_path, quants=("Q4_K_M",), threads=3
+    )
     convert(request)
     for file in make_plan(request).files:
         assert_whole_tensors(request.source, file, tmp_path / file.name)

@@ -1,4 +1,4 @@
-"""A run that is killed at any moment leaves no file that doesn't verify, and no manifest that lies."""
+"""A run killed at any moment leaves no file that doesn't verify, and no manifest that lies."""
 
 from __future__ import annotations
 

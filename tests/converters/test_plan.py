@@ -59,7 +59,14 @@ VOCABULARY = 262_208
 # of each kind has just these).
 SIZES = {
     "4b": {"F16": 7.76, "Q8_0": 4.12, "Q6_K": 3.18, "Q5_K_M": 2.82, "Q4_K_M": 2.48, "Q4_K_S": 2.37},
-    "27b": {"F16": 54.0, "Q8_0": 28.7, "Q6_K": 22.2, "Q5_K_M": 19.3, "Q4_K_M": 16.5, "Q4_K_S": 15.7},
+    "27b": {
+        "F16": 54.0,
+        "Q8_0": 28.7,
+        "Q6_K": 22.2,
+        "Q5_K_M": 19.3,
+        "Q4_K_M": 16.5,
+        "Q4_K_S": 15.7,
+    },
 }
 
 
@@ -170,7 +177,7 @@ def test_a_request_is_checked_before_anything_is_read(tmp_path: Path) -> None:
         {"threads": 0},
     ):
         with pytest.raises(UsageError):
-            dataclasses.replace(sound, **wrong)  # type: ignore[arg-type]
+            dataclasses.replace(sound, **wrong)
 
 
 @pytest.mark.parametrize("override", ["attn_v", "attn_v=Q3_K", "=Q8_0", "(=Q8_0"])

@@ -15,7 +15,13 @@ from edge_med.errors import CheckpointError
 from tests.conftest import Checkpoints
 
 SMALL = sentencepiece_model(
-    [("<unk>", 0.0, 2), ("<bos>", 0.0, 3), ("<eos>", 0.0, 3), ("<pad>", 0.0, 3), ("\u2581a", -1.5, 1)]
+    [
+        ("<unk>", 0.0, 2),
+        ("<bos>", 0.0, 3),
+        ("<eos>", 0.0, 3),
+        ("<pad>", 0.0, 3),
+        ("\u2581a", -1.5, 1),
+    ]
 )
 
 

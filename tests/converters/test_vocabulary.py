@@ -100,6 +100,8 @@ def test_another_or_a_damaged_tokenizer_is_refused(
 
 @pytest.mark.parametrize("entry", [{"content": 3}, {}, [], {"content": "x", "id": "y"}])
 def test_damaged_added_tokens_are_refused(folder: Path, entry: object) -> None:
-    (folder / "tokenizer_config.json").write_text(json.dumps({"added_tokens_decoder": {"x": entry}}))
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps({"added_tokens_decoder": {"x": entry}})
+    )
     with pytest.raises(CheckpointError):
         read(folder)

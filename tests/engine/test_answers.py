@@ -108,7 +108,9 @@ def test_an_answer_that_fills_the_context_says_so(tiny: Model) -> None:
 
 
 def test_a_question_becomes_a_turn(tiny: Model) -> None:
-    ids = {name: control_token(tiny, name) for name in ("<bos>", "<start_of_turn>", "<end_of_turn>")}
+    ids = {
+        name: control_token(tiny, name) for name in ("<bos>", "<start_of_turn>", "<end_of_turn>")
+    }
     prompt = list(compose(tiny, "  cough? "))
     expected = [
         ids["<bos>"],
@@ -122,9 +124,11 @@ def test_a_question_becomes_a_turn(tiny: Model) -> None:
     assert prompt == expected
 
 
-def test_a_base_model_continues_the_plain_text(model: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_base_model_continues_the_plain_text(
+    model: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with Model(model("text", "F32") / "text-F32.gguf", LoadOptions(context=64)) as opened:
-        monkeypatch.delitem(opened.header.metadata, "tokenizer.chat_template")  # type: ignore[arg-type]
+        monkeypatch.delitem(opened.header.metadata, "tokenizer.chat_template")
         assert list(compose(opened, " cough")) == [
             control_token(opened, "<bos>"),
             *tokenize(opened, " cough"),
