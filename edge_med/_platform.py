@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import importlib.metadata
 import importlib.util
@@ -14,7 +15,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from edge_med.errors import BusyError, EngineError
+from edge_med.errors import BusyError, EngineError, InputError
 
 SYSTEM: str = sys.platform
 """`linux`, `darwin` or `win32`; tests change it to reach the branches of the others."""
@@ -28,7 +29,7 @@ LIBRARY_NAMES = {"win32": "{}.dll", "darwin": "lib{}.dylib"}
 """How a shared library's file is called; everywhere else it is `lib{}.so`."""
 
 REPLACE_ATTEMPTS = 10
-"""Virus scanners on Windows hold a fresh file for a moment; ten waits add up to about a second."""
+"""Virus scanners on Windows hold a fresh file for a moment; the waits between add up to 0.9 s."""
 
 
 def require_llama_cpp_python() -> None:
@@ -110,7 +111,11 @@ def sync_folder(folder: Path) -> None:
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        sync_file(descriptor)
+    except OSError as error:
+        # Some network drives sync no folder; PostgreSQL passes over the same two (fd.c).
+        if error.errno not in (errno.EBADF, errno.EINVAL):
+            raise
     finally:
         os.close(descriptor)
 
@@ -138,16 +143,30 @@ def locked(path: Path, busy: str) -> Iterator[None]:
 
     Raises:
         BusyError: another process holds it.
+        InputError: the drive can't lock files.
     """
     with path.open("a+b") as file:
         try:
-            if SYSTEM == "win32":
-                _calls.locking(file.fileno(), _calls.LK_NBLCK, 1)
-            else:
-                _calls.flock(file, _calls.LOCK_EX | _calls.LOCK_NB)
-        except OSError:
+            _lock(file.fileno())
+        except (BlockingIOError, PermissionError):  # EWOULDBLOCK of flock, EACCES of locking
             raise BusyError(busy, "Wait until it has finished, then run this again.") from None
-        yield
+        except OSError as error:
+            raise InputError(
+                f"{path.parent.name} is on a drive that can't lock files: {error.strerror}.",
+                "Choose a folder on a local disk.",
+            ) from None
+        try:
+            yield
+        finally:
+            if SYSTEM == "win32":  # closing alone may unlock later only (docs of UnlockFile)
+                _calls.locking(file.fileno(), _calls.LK_UNLCK, 1)
+
+
+def _lock(descriptor: int) -> None:
+    if SYSTEM == "win32":
+        _calls.locking(descriptor, _calls.LK_NBLCK, 1)
+    else:
+        _calls.flock(descriptor, _calls.LOCK_EX | _calls.LOCK_NB)
 
 
 def write(file: FileIO, data: memoryview) -> int:

@@ -12,13 +12,26 @@ FOLDER = Path(os.environ.get("EDGE_MED_REFERENCE", "work/reference"))
 
 SOURCE = FOLDER / "source/vendor/llama.cpp"
 BIN = FOLDER / "build/bin"
+CONVERTER = SOURCE / "convert_hf_to_gguf.py"
+PROGRAMS = ("llama-quantize", "llama-mtmd-cli", "llama-server")
+
+
+def require_tools() -> None:
+    """Check that llama.cpp's tools are where they should be.
+
+    Raises:
+        FileNotFoundError: one is missing; the message says how to make it.
+    """
+    for path in (CONVERTER, *(BIN / program for program in PROGRAMS)):
+        if not path.exists():
+            raise FileNotFoundError(f"{path} is missing; run scripts/build_reference_tools.sh.")
 
 
 def convert_command(
     checkpoint: Path, outtype: str, target: Path, *, mmproj: bool = False
 ) -> list[str]:
     """The command line of its converter."""
-    command = [sys.executable, str(SOURCE / "convert_hf_to_gguf.py"), str(checkpoint)]
+    command = [sys.executable, str(CONVERTER), str(checkpoint)]
     extra = ["--mmproj"] if mmproj else []
     return [*command, "--outtype", outtype.lower(), "--outfile", str(target), *extra]
 

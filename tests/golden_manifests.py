@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from edge_med.artifacts.gguf import Array, read_header
+from edge_med.artifacts.gguf import Array, Header, Tensor, Value, read_header
 from edge_med.artifacts.naming import PROJECTOR_TYPES, QUANTS
 
 FOLDER = Path(__file__).parent / "golden/manifests"
@@ -39,32 +40,46 @@ OVERRIDDEN = ("text", "Q4_K_M")
 
 PROJECTORS = PROJECTOR_TYPES
 
-OURS = ("edge_med.notice", "general.quantized_by")
-"""Keys that only our files have: the notice of the licence, and who made the file."""
+OURS = {
+    "edge_med.notice": "the terms ask that it comes with every copy",
+    "general.quantized_by": "says who made the file",
+}
+"""Keys that only our files have, and why."""
+
+_PIECE = 1 << 20
 
 
 def describe(path: Path) -> dict[str, Any]:
     """The types, hashes and metadata of a GGUF file, in few bytes."""
     header = read_header(path)
-    data = path.read_bytes()
-    tensors = {
-        t.name: f"{t.type.name} {_digest(data[t.offset : t.offset + t.size])}"
-        for t in sorted(header.tensors, key=lambda tensor: tensor.name)
-    }
-    metadata = {
-        key: f"{value.kind}x{value.count} {_digest(value.data)}"
+    hashed = sorted(hashed_tensors(path, header), key=lambda pair: pair[0].name)
+    tensors = {tensor.name: f"{tensor.type.name} {digest[:16]}" for tensor, digest in hashed}
+    return {"tensors": tensors, "metadata": short_metadata(header)}
+
+
+def hashed_tensors(path: Path, header: Header) -> Iterator[tuple[Tensor, str]]:
+    """Every tensor with the SHA-256 of its bytes, which are read in pieces."""
+    with path.open("rb", buffering=0) as file:
+        for tensor in header.tensors:
+            digest, left = hashlib.sha256(), tensor.size
+            file.seek(tensor.offset)
+            while left and (piece := file.read(min(left, _PIECE))):
+                digest.update(piece)
+                left -= len(piece)
+            yield tensor, digest.hexdigest()
+
+
+def short_metadata(header: Header) -> dict[str, Value]:
+    """The metadata, with the type, length and hash of each array in its place."""
+    return {
+        key: f"{value.kind}x{value.count} {hashlib.sha256(value.data).hexdigest()[:16]}"
         if isinstance(value, Array)
         else value
         for key, value in header.metadata.items()
     }
-    return {"tensors": tensors, "metadata": metadata}
 
 
 def stored(name: str) -> dict[str, Any]:
     """What is stored of a checkpoint: for each file its tensors and metadata."""
     files: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text())["files"]
     return files
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()[:16]

@@ -93,13 +93,18 @@ def write_checkpoint(gguf: Path, folder: Path, advance: Advance = lambda _: None
     header = read_header(gguf)
     write_json(folder / "config.json", _config(header))
     write_json(folder / "generation_config.json", {"bos_token_id": 2, "eos_token_id": 1})
+    write_tokenizer(header, folder)
+    _write_weights(header, gguf, folder / "model.safetensors", advance)
+
+
+def write_tokenizer(header: Header, folder: Path) -> None:
+    """Write tokenizer.model and tokenizer_config.json out of the vocabulary in a GGUF header."""
     write_json(folder / "tokenizer_config.json", _tokenizer_config(header))
     vocabulary = [
         header.array(f"tokenizer.ggml.{name}") for name in ("tokens", "scores", "token_type")
     ]
     pieces = zip(*(array.values() for array in vocabulary if array), strict=True)
     (folder / "tokenizer.model").write_bytes(sentencepiece_model(pieces))
-    _write_weights(header, gguf, folder / "model.safetensors", advance)
 
 
 def write_json(path: Path, data: object) -> None:

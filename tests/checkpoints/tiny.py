@@ -50,6 +50,7 @@ class Text:
     context: int = 512
     rope_factor: float | None = None
     tied: bool = True
+    vocabulary: int = PADDED_VOCABULARY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,15 +109,7 @@ def write_tiny(tiny: Tiny, folder: Path) -> Path:
     _write(folder / "config.json", config(tiny))
     _write(folder / "generation_config.json", {"do_sample": True, "top_k": 64, "top_p": 0.95})
     if tiny.vision:
-        processor = {
-            "image_mean": [0.5] * 3,
-            "image_std": [0.5] * 3,
-            "image_seq_length": tiny.vision.image_tokens,
-            "image_processor_type": "Gemma3ImageProcessor",
-            "processor_class": "Gemma3Processor",
-            "size": {"height": tiny.vision.image_size, "width": tiny.vision.image_size},
-        }
-        _write(folder / "preprocessor_config.json", processor)
+        _write(folder / "preprocessor_config.json", preprocessor(tiny.vision))
     weights = stored_weights(tiny, tiny.dtype)
     if tiny.shards == 1:
         write_safetensors(folder / "model.safetensors", weights)
@@ -132,7 +125,7 @@ def config(tiny: Tiny) -> dict[str, Any]:
     linear = {"rope_type": "linear", "factor": text.rope_factor}
     inner = {
         "model_type": "gemma3_text",
-        "vocab_size": PADDED_VOCABULARY,
+        "vocab_size": text.vocabulary,
         "hidden_size": text.hidden,
         "intermediate_size": text.feed_forward,
         "num_hidden_layers": text.layers,
@@ -169,6 +162,18 @@ def config(tiny: Tiny) -> dict[str, Any]:
     }
 
 
+def preprocessor(vision: Vision) -> dict[str, Any]:
+    """The preprocessor_config.json of a multimodal checkpoint."""
+    return {
+        "image_mean": [0.5] * 3,
+        "image_std": [0.5] * 3,
+        "image_seq_length": vision.image_tokens,
+        "image_processor_type": "Gemma3ImageProcessor",
+        "processor_class": "Gemma3Processor",
+        "size": {"height": vision.image_size, "width": vision.image_size},
+    }
+
+
 def _vision_config(vision: Vision) -> dict[str, Any]:
     return {
         "model_type": "siglip_vision_model",
@@ -189,7 +194,7 @@ def shapes(tiny: Tiny) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Every tensor of a checkpoint with its shape, rows first."""
     yield from _text_shapes(tiny.text, TEXT_PREFIX[tiny.names] if tiny.vision else "model.")
     if not tiny.text.tied:
-        yield "lm_head.weight", (PADDED_VOCABULARY, tiny.text.hidden)
+        yield "lm_head.weight", (tiny.text.vocabulary, tiny.text.hidden)
     if tiny.vision:
         yield from _vision_shapes(tiny.vision, tiny.text.hidden, tiny.names)
 
@@ -237,7 +242,7 @@ def seeded(seed: int, name: str, shape: tuple[int, ...]) -> npt.NDArray[np.float
 
 def _text_shapes(text: Text, prefix: str) -> Iterator[tuple[str, tuple[int, ...]]]:
     queries, keys = text.heads * text.head_size, text.key_value_heads * text.head_size
-    yield f"{prefix}embed_tokens.weight", (PADDED_VOCABULARY, text.hidden)
+    yield f"{prefix}embed_tokens.weight", (text.vocabulary, text.hidden)
     for layer in range(text.layers):
         for name, shape in {
             "input_layernorm": (text.hidden,),
