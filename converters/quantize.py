@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import functools
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,12 +20,12 @@ Floats = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
 
 _STORED = {F32: np.float32, F16: np.float16, BF16: np.uint16}
-_EXPONENT: dict[TensorType, Any] = {
-    F32: np.uint32(0x7F800000),
-    F16: np.uint16(0x7C00),
-    BF16: np.uint16(0x7F80),
+_INFINITY = {
+    F32: (np.int32, np.uint32, 0x7F80_0000, 0xFF80_0000),
+    F16: (np.int16, np.uint16, 0x7C00, 0xFC00),
+    BF16: (np.int16, np.uint16, 0x7F80, 0xFF80),
 }
-_WORD = {F32: np.uint32, F16: np.uint16, BF16: np.uint16}
+"""The words of a type with and without sign, and the bits of ±infinity; NaN lies beyond them."""
 
 
 @functools.cache
@@ -82,12 +81,13 @@ class Workspace:
         return self.bytes(key, 4 * count).view(np.float32)
 
 
-def all_finite(data: Bytes, stored: TensorType, space: Workspace) -> bool:
-    """Whether stored numbers hold neither NaN nor infinity: no exponent is all ones."""
-    words = data.view(_WORD[stored])
-    mask = _EXPONENT[stored]
-    scratch = space.bytes("exponents", data.nbytes).view(words.dtype)
-    return bool(np.bitwise_and(words, mask, out=scratch).max() < mask)
+def all_finite(data: Bytes, stored: TensorType) -> bool:
+    """Whether stored numbers hold neither NaN nor infinity.
+
+    Seen as integers with a sign, positive numbers are the greatest; without one, negative numbers.
+    """
+    signed, unsigned, infinity, minus_infinity = _INFINITY[stored]
+    return bool(data.view(signed).max() < infinity and data.view(unsigned).max() < minus_infinity)
 
 
 def widen(raw: Bytes, how: Widening, space: Workspace) -> Floats:
@@ -122,10 +122,10 @@ def encode(values: Floats, kind: TensorType, row: int, out: Bytes) -> None:
     _ggml().ggml_quantize_chunk(kind.id, values.ctypes.data, out.ctypes.data, 0, rows, row, None)
 
 
-def is_sound(data: Bytes, kind: TensorType, space: Workspace) -> bool:
+def is_sound(data: Bytes, kind: TensorType) -> bool:
     """Whether encoded numbers are finite: a value can exceed F16's range, or that of a scale."""
-    if kind in _EXPONENT:
-        return all_finite(data, kind, space)
+    if kind in _INFINITY:
+        return all_finite(data, kind)
     return bool(_ggml().ggml_validate_row_data(kind.id, data.ctypes.data, data.nbytes))
 
 

@@ -110,9 +110,9 @@ def slab_size(files: Sequence[FilePlan], in_flight: int) -> int:
     """How many numbers a slab may have, so that all that are under way fit `MEMORY`.
 
     A number takes at the most four bytes as stored, four widened for text and for the projector,
-    four while it is checked or rounded, and four in every file.
+    four while it is rounded, and four in every file.
     """
-    bytes_each = 4 * (5 + len(files))
+    bytes_each = 4 * (4 + len(files))
     return min(MAX_SLAB, MEMORY // (in_flight * bytes_each))
 
 
@@ -125,7 +125,7 @@ def encode_slab(slab: Slab, wanted: Sequence[TensorPlan], watch: Stopwatch) -> l
     made: dict[tuple[Widening, TensorType], Bytes] = {}
     widened: dict[Widening, Floats] = {}
     with watch.time("widen"):
-        if wanted and not all_finite(slab.raw, slab.tensor.type, slab.space):
+        if wanted and not all_finite(slab.raw, slab.tensor.type):
             raise CheckpointError(
                 f"{slab.tensor.name} holds NaN or infinity.", "Download the checkpoint again."
             )
@@ -154,7 +154,7 @@ def _encode(values: Floats, plan: TensorPlan, space: Workspace) -> Bytes:
     size = values.size // row * plan.type.row_bytes(row)
     data = space.bytes((plan.widening, plan.type), size)
     encode(values, plan.type, row, data)
-    if not is_sound(data, plan.type, space):
+    if not is_sound(data, plan.type):
         raise CheckpointError(
             f"{plan.source.name} has a value that {plan.type.name} can't hold.",
             "Choose a wider type: --mmproj BF16 for the projector, --quant BF16 for the text.",

@@ -1,0 +1,137 @@
+"""MedGemma's exact shapes, full of noise or hollow: speed, memory and size at real scale."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import struct
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_med.demo.gemma_270m import to_bf16
+from tests.checkpoints import tiny
+
+SHARD = 1 << 30  # bytes, unless a single tensor has more
+NOISE = 1 << 24
+"""Numbers of noise, used again and again; llama.cpp's quantizers can't tell."""
+
+VOCABULARY, PADDED = 262_144, 262_208
+"""Gemma 3's tokens; multimodal checkpoints have rows for 64 more, the image's among them."""
+
+IMAGE_TOKENS = {
+    "boi_token_index": 255_999,
+    "eoi_token_index": 256_000,
+    "image_token_index": 262_144,
+}
+VISION = tiny.Vision(
+    layers=27,
+    hidden=1152,
+    feed_forward=4304,
+    heads=16,
+    image_size=896,
+    patch_size=14,
+    image_tokens=256,
+)
+TEXT = {
+    "4b": tiny.Text(
+        layers=34,
+        hidden=2560,
+        feed_forward=10_240,
+        heads=8,
+        key_value_heads=4,
+        head_size=256,
+        window=1024,
+        context=131_072,
+        rope_factor=8.0,
+        vocabulary=PADDED,
+    ),
+    "27b": tiny.Text(
+        layers=62,
+        hidden=5376,
+        feed_forward=21_504,
+        heads=32,
+        key_value_heads=16,
+        head_size=128,
+        window=1024,
+        context=131_072,
+        rope_factor=8.0,
+        vocabulary=PADDED,
+    ),
+}
+
+Shapes = list[tuple[str, tuple[int, ...]]]
+
+
+def medgemma(size: str, *, layers: int | None = None, text_only: bool = False) -> tiny.Tiny:
+    """A published size, or the first layers of it."""
+    text = dataclasses.replace(TEXT[size], layers=layers or TEXT[size].layers)
+    if text_only:
+        return tiny.Tiny(text=dataclasses.replace(text, vocabulary=VOCABULARY))
+    return tiny.Tiny(text=text, vision=VISION)
+
+
+def write_shape(model: tiny.Tiny, folder: Path, *, hollow: bool = False) -> None:
+    """Write config and weights; the tokenizer is somebody else's.
+
+    Args:
+        model: what `medgemma` gives.
+        folder: that exists.
+        hollow: leave holes for weights: the files have their sizes, and take no disk.
+    """
+    config = tiny.config(model) | (IMAGE_TOKENS if model.vision else {})
+    (folder / "config.json").write_text(json.dumps(config, indent=1))
+    if model.vision:
+        processor = json.dumps(tiny.preprocessor(model.vision), indent=1)
+        (folder / "preprocessor_config.json").write_text(processor)
+    shards = list(_shards(list(tiny.shapes(model))))
+    noise = to_bf16(np.random.default_rng(0).standard_normal(NOISE, np.float32) * np.float32(0.02))
+    weight_map: dict[str, str] = {}
+    for number, shapes in enumerate(shards, 1):
+        name = f"model-{number:05d}-of-{len(shards):05d}.safetensors"
+        _write_shard(folder / name, shapes, None if hollow else noise)
+        weight_map |= dict.fromkeys((tensor for tensor, _ in shapes), name)
+    total = sum(_bytes(shape) for shapes in shards for _, shape in shapes)
+    index = {"metadata": {"total_size": total}, "weight_map": weight_map}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+
+
+def _shards(tensors: Shapes) -> Iterator[Shapes]:
+    """Tensors in their order, as many to a file as `SHARD` allows."""
+    part: Shapes = []
+    for name, shape in tensors:
+        if part and sum(_bytes(s) for _, s in part) + _bytes(shape) > SHARD:
+            yield part
+            part = []
+        part.append((name, shape))
+    yield part
+
+
+def _bytes(shape: tuple[int, ...]) -> int:
+    return 2 * math.prod(shape)
+
+
+def _write_shard(path: Path, tensors: Shapes, noise: npt.NDArray[np.uint16] | None) -> None:
+    ends = np.cumsum([0, *(_bytes(shape) for _, shape in tensors)]).tolist()
+    header: dict[str, Any] = {
+        name: {"dtype": "BF16", "shape": shape, "data_offsets": span}
+        for (name, shape), span in zip(tensors, pairwise(ends), strict=True)
+    }
+    raw = json.dumps(header).encode()
+    raw += b" " * (-len(raw) % 8)
+    with path.open("wb") as file:
+        file.write(struct.pack("<Q", len(raw)) + raw)
+        if noise is None:
+            file.truncate(file.tell() + ends[-1])
+            return
+        for number, (_, shape) in enumerate(tensors):
+            left = math.prod(shape)
+            while left:
+                block = noise[number % 4096 :][:left]  # no two tensors begin alike
+                file.write(block.tobytes())
+                left -= block.size
