@@ -14,7 +14,7 @@ from converters.slabs import MEMORY, slab_size
 from edge_med.artifacts.naming import QUANTS
 from edge_med.errors import CheckpointError, UsageError
 from tests.checkpoints.medgemma import medgemma, write_shape
-from tests.checkpoints.tiny import TINY
+from tests.checkpoints.tiny import TINY, write_tiny
 from tests.checkpoints.tokenizer import write_tokenizer
 from tests.conftest import Checkpoints
 
