@@ -16,6 +16,10 @@ CONVERTER = SOURCE / "convert_hf_to_gguf.py"
 PROGRAMS = ("llama-quantize", "llama-mtmd-cli", "llama-server")
 
 
+ENVIRONMENT = {"PYTHONPATH": str(SOURCE / "gguf-py"), "HF_HUB_OFFLINE": "1"}
+"""What its tools run with besides: the gguf package of the same source, and no network."""
+
+
 def require_tools() -> None:
     """Check that llama.cpp's tools are where they should be.
 
@@ -37,11 +41,11 @@ def convert_command(
 
 
 def quantize_command(
-    source: Path, target: Path, quant: str, overrides: tuple[str, ...] = ()
+    source: Path, target: Path, quant: str, overrides: tuple[str, ...] = (), threads: int = 2
 ) -> list[str]:
-    """The command line of its quantizer, on two threads."""
+    """The command line of its quantizer."""
     extra = [part for override in overrides for part in ("--tensor-type", override)]
-    return [str(BIN / "llama-quantize"), *extra, str(source), str(target), quant, "2"]
+    return [str(BIN / "llama-quantize"), *extra, str(source), str(target), quant, str(threads)]
 
 
 def run(command: list[str]) -> None:
@@ -50,8 +54,9 @@ def run(command: list[str]) -> None:
     Raises:
         RuntimeError: it failed; the message is the end of what it printed.
     """
-    environment = {**os.environ, "PYTHONPATH": str(SOURCE / "gguf-py"), "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, env={**os.environ, **ENVIRONMENT}, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)}\n{(done.stdout + done.stderr)[-2000:]}")
 

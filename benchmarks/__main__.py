@@ -1,0 +1,48 @@
+"""Run benchmarks: a table on stdout, and JSON in the contract's form where it is asked for."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks import convert, linear, report
+
+SHAPES = Path("work/checkpoints")
+"""Where CONTRIBUTING.md has one make the checkpoints."""
+
+
+def main() -> int:
+    """Run what was asked for; the exit code is the number of bars that aren't kept."""
+    options = _parser().parse_args()
+    with tempfile.TemporaryDirectory(dir=options.work) as folder:
+        work = Path(folder) / "files"
+        results = BENCHMARKS[options.name](options, work)
+    print(report.machine(), f"\n\n{report.table(results)}")
+    if options.json:
+        options.json.write_text(json.dumps(report.as_data(results), indent=1) + "\n")
+    return sum(not result.ok for result in results)
+
+
+BENCHMARKS = {
+    "convert": lambda o, work: convert.run(o.checkpoint[0], work, o.runs),
+    "linear": lambda o, work: linear.run(o.checkpoint, work, o.runs),
+}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("name", choices=BENCHMARKS)
+    parser.add_argument(
+        "--checkpoint", type=Path, nargs="+", default=[SHAPES / "4b"], help=f"in {SHAPES}: 4b"
+    )
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--work", type=Path, help="folder with 20 GB to spare")
+    parser.add_argument("--json", type=Path, help="also write the results here")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
