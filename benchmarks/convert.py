@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
@@ -74,7 +75,12 @@ def run(checkpoint: Path, work: Path, runs: int) -> list[Result]:
     _read_once(checkpoint)
     rounds = [_round(steps, work, number) for number in range(1, runs + 1)]
     _print_stages(rounds)
-    return _results(rounds, {name: shlex.join(command) for name, command in steps.items()})
+    return _results(rounds, {name: shown(command, work) for name, command in steps.items()})
+
+
+def shown(command: list[str], work: Path) -> str:
+    """A command line as anybody could type it."""
+    return shlex.join(command).replace(str(work), "WORK").replace(sys.executable, "python")
 
 
 def _read_once(checkpoint: Path) -> None:
@@ -167,7 +173,7 @@ def _results(rounds: Sequence[Round], lines: dict[str, str]) -> list[Result]:
         result("peak memory, GiB", memory, their_memory, 1 / median(their_memory)),
         result(
             "disk beside the result, GB",
-            [_extra_disk(costs, ["ours Q4_K_M"]) for costs in rounds],
+            [_extra_disk(costs["ours Q4_K_M"]) for costs in rounds],
             [costs["convert to BF16"].disk / 1e9 for costs in rounds],
             0.0,
         ),
@@ -177,14 +183,11 @@ def _results(rounds: Sequence[Round], lines: dict[str, str]) -> list[Result]:
 def _quantizing(cost: Cost) -> float:
     """Widening counts: llama-quantize does it as well."""
     stages = _stages(cost)
-    return float(stages["widen"] + stages["quantize"])
+    return stages["widen"] + stages["quantize"]
 
 
-def _extra_disk(costs: Round, steps: Sequence[str]) -> float:
-    """By how much the folder was ever larger than the files that stayed, in GB."""
-    kept = {
-        name: sum(file["size"] for file in json.loads(costs[name].output)["files"])
-        for name in steps
-    }
-    megabyte = 1_000_000  # the manifest and the lock aren't what is meant
-    return max(max(0, costs[name].disk - kept[name] - megabyte) // megabyte / 1e3 for name in steps)
+def _extra_disk(cost: Cost) -> float:
+    """By how many GB the folder was ever larger than the files that stayed in it."""
+    files = json.loads(cost.output)["files"]
+    manifest = 1_000_000  # bytes that it takes at the most, with its lock; not what is meant
+    return max(0, cost.disk - sum(int(file["size"]) for file in files) - manifest) / 1e9

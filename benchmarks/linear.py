@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.convert import commands, measure_step
+from benchmarks.convert import commands, measure_step, shown
 from benchmarks.report import Result, result
 from scripts.reference import require_tools
 
@@ -40,5 +39,5 @@ def _one(checkpoint: Path, work: Path, runs: int) -> Result:
         ours,
         theirs,
         1.0,
-        commands=[shlex.join(steps[name]) for name in both],
+        commands=[shown(steps[name], work) for name in both],
     )
