@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,13 @@ from edge_med.artifacts.safe_text import safe_line
 
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.option("--out", "folder", required=True, type=click.Path(path_type=Path, file_okay=False))
+@click.option(
+    "--out",
+    "folder",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the files; it is made if missing.",
+)
 @click.option(
     "--quant",
     "quants",
@@ -33,7 +39,13 @@ from edge_med.artifacts.safe_text import safe_line
     help="Type of the vision projector, if the model has one.",
 )
 @click.option("--name", default="", help="Of the model; by default the folder's.")
-@click.option("--tensor-type", "tensor_types", multiple=True, metavar="REGEX=TYPE")
+@click.option(
+    "--tensor-type",
+    "tensor_types",
+    multiple=True,
+    metavar="REGEX=TYPE",
+    help="Give the tensors whose GGUF name matches another type, such as 'attn_v=Q8_0'.",
+)
 @click.option("--source-id", default="", help="For the records, such as google/medgemma-4b-it.")
 @click.option("--revision", default="", help="Of the source, for the records.")
 @click.option("--threads", type=click.IntRange(min=1), help="By default all usable cores.")
@@ -52,13 +64,22 @@ def convert(*, as_json: bool, quiet: bool, dry_run: bool, **options: Any) -> Non
     from converters.request import Request
 
     options["source"] = options.pop("checkpoint")
-    plan = make_plan(Request(**options))
+    with _waiting("reading the checkpoint", hidden=quiet):
+        plan = make_plan(Request(**options))
     if dry_run:
         _print_plan(plan, as_json=as_json)
         return
     with _progress(plan.checkpoint.data_size, hidden=quiet) as advance:
         done = run(plan, advance)
     _print_result(done, plan, as_json=as_json)
+
+
+def _waiting(what: str, *, hidden: bool) -> AbstractContextManager[object]:
+    """A sign of life on stderr for the seconds in which nothing can be counted."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    return nullcontext() if hidden or not console.is_terminal else console.status(what)
 
 
 @contextmanager

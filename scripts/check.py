@@ -22,6 +22,9 @@ CHECKS = {
 
 
 def main(names: list[str]) -> int:
+    if unknown := set(names) - CHECKS.keys():
+        print(f"no such check: {', '.join(sorted(unknown))}; there are {', '.join(CHECKS)}")
+        return 2
     failed = [name for name in names or CHECKS if not passes(name)]
     print(f"failed: {', '.join(failed)}" if failed else "all checks passed", flush=True)
     return len(failed)

@@ -145,7 +145,10 @@ def read_header(path: Path) -> Header:
         with path.open("rb") as file:
             return _Cursor(file, path.name).header()
     except OSError as error:
-        raise ArtifactError(f"{path.name} can't be read: {error.strerror}.") from None
+        raise ArtifactError(
+            f"{path.name} can't be read: {error.strerror}.",
+            "Check the path; edge-med convert makes such files.",
+        ) from None
 
 
 class _Cursor:

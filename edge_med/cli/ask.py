@@ -22,10 +22,33 @@ NOTICE = "For research and education; never for diagnosis or treatment."
 
 @click.command()
 @click.argument("text")
-@click.option("--model", required=True, type=click.Path(path_type=Path), envvar="EDGE_MED_MODEL")
-@click.option("--max-new-tokens", default=1024, show_default=True, type=click.IntRange(1, 8192))
-@click.option("--context", default=8192, show_default=True, type=click.IntRange(16, 131_072))
-@click.option("--threads", type=click.IntRange(min=1), envvar="EDGE_MED_THREADS")
+@click.option(
+    "--model",
+    required=True,
+    type=click.Path(path_type=Path),
+    envvar="EDGE_MED_MODEL",
+    help="A text model's GGUF file.",
+)
+@click.option(
+    "--max-new-tokens",
+    default=1024,
+    show_default=True,
+    type=click.IntRange(1, 8192),
+    help="Where the answer is cut off.",
+)
+@click.option(
+    "--context",
+    default=8192,
+    show_default=True,
+    type=click.IntRange(16, 131_072),
+    help="Tokens of prompt and answer together.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    envvar="EDGE_MED_THREADS",
+    help="By default all usable cores.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the whole answer as JSON.")
 @click.option("--quiet", is_flag=True, help="Nothing but the answer.")
 @click.option("--verbose", is_flag=True, help="Show what llama.cpp logs.")

@@ -19,7 +19,7 @@ PROMPT = "The heart pumps blood through the"
 NEW_TOKENS = 32
 
 
-@click.command()
+@click.command(short_help="Convert a real model and let it write, offline.")
 @click.option(
     "--keep", type=click.Path(path_type=Path, file_okay=False), help="Keep the files here."
 )
