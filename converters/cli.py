@@ -48,7 +48,12 @@ from edge_med.artifacts.safe_text import safe_line
 )
 @click.option("--source-id", default="", help="For the records, such as google/medgemma-4b-it.")
 @click.option("--revision", default="", help="Of the source, for the records.")
-@click.option("--threads", type=click.IntRange(min=1), help="By default all usable cores.")
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    envvar="EDGE_MED_THREADS",
+    help="By default all usable cores.",
+)
 @click.option("--force", is_flag=True, help="Replace files that are there already.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

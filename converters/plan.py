@@ -114,7 +114,7 @@ def make_plan(request: Request) -> Plan:
         request=request,
         checkpoint=checkpoint,
         params=params,
-        licence=card.licence.name,
+        licence=card.licence.name or str(card.metadata.license or ""),
         notice=card.notice(__version__),
         template_sha256=metadata.template_sha256(values),
         files=tuple(files),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import sys
 from collections.abc import Sequence
@@ -38,8 +39,9 @@ class LazyGroup(click.Group):
             command: click.Command = getattr(module, cmd_name)
             return command
         for entry in entry_points(group=PLUGINS, name=cmd_name):
-            plugin: click.Command = entry.load()
-            return plugin
+            if importlib.util.find_spec(entry.module.partition(".")[0]):
+                plugin: click.Command = entry.load()
+                return plugin
         return None
 
     def resolve_command(
@@ -77,7 +79,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         code = 0  # whoever read us has seen enough
         sys.stderr.close()
+    except OSError as error:
+        code = _tell(_of_system(error), "Check the path, and that you may write there.", 3)
+    except Exception as error:
+        if sys.flags.dev_mode:
+            raise
+        fault = f"This is a fault of edge-med: {type(error).__name__}: {error}"
+        code = _tell(fault, "Please report it; python -X dev -m edge_med … shows where it is.", 1)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _of_system(error: OSError) -> str:
+    return f"{error.filename or 'The system'}: {error.strerror or error}."
 
 
 def styled(text: str, colour: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -10,6 +12,7 @@ import pytest
 
 from edge_med import cli, errors
 from tests.cli.conftest import Run
+from tests.conftest import Checkpoints
 
 Command = Callable[..., Run]
 
@@ -73,3 +76,32 @@ def test_colour_is_off_where_no_color_is_set(monkeypatch: pytest.MonkeyPatch) ->
     assert "\x1b[" in cli.styled("error:", "red")
     monkeypatch.setenv("NO_COLOR", "1")
     assert cli.styled("error:", "red") == "error:"
+
+
+def test_what_the_system_refuses_is_told_in_two_lines(
+    edge_med: Command, checkpoint: Checkpoints, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    done = edge_med(
+        "convert", checkpoint("text"), "--out", tmp_path / "file/models", "--quant", "Q8_0"
+    )
+    assert (done.code, done.err.count("\n")) == (3, 2)
+
+
+def test_a_fault_of_ours_is_called_one(edge_med: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def break_down(*_arguments: Any, **_options: Any) -> None:
+        raise KeyError("n_layers")
+
+    monkeypatch.setattr(cli.root, "invoke", break_down)
+    done = edge_med("verify", ".")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("error: This is a fault of edge-med: KeyError: 'n_layers'\nhint: ")
+
+
+def test_a_command_whose_package_is_gone_says_what_to_install(
+    edge_med: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    assert edge_med("--help").code == 0
+    done = edge_med("convert")
+    assert (done.code, "isn't installed" in done.err) == (2, True)
