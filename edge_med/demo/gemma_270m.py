@@ -47,6 +47,9 @@ _BACK = {
     "ffn_down": "mlp.down_proj",
 }
 
+_SPACE = "\u2581"
+_CONTROL, _USER_DEFINED = 3, 4  # types of tokens, the same in GGUF and in SentencePiece
+
 Advance = Callable[[int], None]
 
 
@@ -100,11 +103,7 @@ def write_checkpoint(gguf: Path, folder: Path, advance: Advance = lambda _: None
 def write_tokenizer(header: Header, folder: Path) -> None:
     """Write tokenizer.model and tokenizer_config.json out of the vocabulary in a GGUF header."""
     write_json(folder / "tokenizer_config.json", _tokenizer_config(header))
-    vocabulary = [
-        header.array(f"tokenizer.ggml.{name}") for name in ("tokens", "scores", "token_type")
-    ]
-    pieces = zip(*(array.values() for array in vocabulary if array), strict=True)
-    (folder / "tokenizer.model").write_bytes(sentencepiece_model(pieces))
+    (folder / "tokenizer.model").write_bytes(sentencepiece_model(_pieces(header)))
 
 
 def write_json(path: Path, data: object) -> None:
@@ -152,20 +151,22 @@ def _config(header: Header) -> dict[str, object]:
     }
 
 
+def _pieces(header: Header) -> list[tuple[str, float, int]]:
+    """The vocabulary as Google's files have it: where GGUF writes runs of spaces, U+2581 stands."""
+    arrays = [header.array(f"tokenizer.ggml.{n}") for n in ("tokens", "scores", "token_type")]
+    rows = zip(*(array.values() for array in arrays if array), strict=True)
+    return [(text.replace(" ", _SPACE), score, kind) for text, score, kind in rows]
+
+
 def _tokenizer_config(header: Header) -> dict[str, object]:
-    """Added tokens are those with the score of added tokens; a base model has no chat template."""
-    tokens, scores, kinds = (
-        header.array(f"tokenizer.ggml.{name}") for name in ("tokens", "scores", "token_type")
-    )
-    assert tokens is not None
-    assert scores is not None
-    assert kinds is not None
-    rows = zip(tokens.values(), scores.values(), kinds.values(), strict=True)
-    control = 3
+    """Added tokens are told by their type; a base model has no chat template.
+
+    Their score of -1000 wouldn't do: a normal token, " high", has it as well.
+    """
     decoder = {
-        str(token_id): {"content": text, "special": kind == control}
-        for token_id, (text, score, kind) in enumerate(rows)
-        if score == -1000
+        str(token_id): {"content": text, "special": kind == _CONTROL}
+        for token_id, (text, _, kind) in enumerate(_pieces(header))
+        if kind in (_CONTROL, _USER_DEFINED)
     }
     names = {"bos_token": "<bos>", "eos_token": "<eos>", "unk_token": "<unk>", "pad_token": "<pad>"}
     return {"add_bos_token": True, "add_eos_token": False, "added_tokens_decoder": decoder, **names}

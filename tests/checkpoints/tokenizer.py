@@ -58,7 +58,9 @@ def tiny_tokenizer() -> Tokenizer:
     unused = ["<mask>", "[multimodal]", *(f"<unused{n}>" for n in range(100))]
     turns = ["<start_of_turn>", "<end_of_turn>"]
     runs = (
-        ["\n" * n for n in range(1, 8)] + [SPACE * n for n in range(2, 8)] + ["<table>", "</table>"]
+        ["\n" * n for n in range(1, 8)]
+        + [SPACE * n for n in range(2, 8)]
+        + ["<table>", "</table>", "</s>"]
     )
     tabs = ["\t" * n for n in range(1, 4)]
     images = ["<start_of_image>", "<end_of_image>"]

@@ -141,6 +141,22 @@ def test_control_tokens_in_a_text_stay_text(tiny: Model) -> None:
     assert not control.intersection(ids)
 
 
+def test_markup_that_llama_cpp_takes_for_an_end_is_text(tiny: Model) -> None:
+    strike, heart = tiny_tokenizer().id("</s>"), tokenize(tiny, " heart")
+    assert tokenize(tiny, "</s> heart") == [strike, *heart]
+    choose = scripted([*heart, strike, *heart])
+    events = list(
+        stream(tiny, compose(tiny, TEXT), max_new_tokens=2 * len(heart) + 1, choose=choose)  # type: ignore[arg-type]
+    )
+    answer = ends(events)
+    assert (answer.text, answer.finish_reason) == (" heart</s> heart", "length")
+
+
+def test_the_sign_of_a_space_is_one(tiny: Model) -> None:
+    assert tokenize(tiny, "the\u2581heart") == tokenize(tiny, "the heart")
+    assert tokenize(tiny, "\u2581" * 3) == [tiny_tokenizer().id("\u2581" * 3)]
+
+
 def test_logits_are_a_copy(tiny: Model) -> None:
     tiny.read(tokenize(tiny, TEXT))
     first: npt.NDArray[np.float32] = tiny.logits()
