@@ -53,13 +53,13 @@ def main() -> None:
         print(json.dumps(tokenizer.decode(run["tokens"]), ensure_ascii=False))
 
 
-@torch.no_grad()
 def continuation(model: Any, tokenizer: Any, prompt: str) -> dict[str, Any]:
     """One prompt, its greedy continuation, and what the reference thought of each token."""
     ids = tokenizer(prompt)["input_ids"]
     sequence, steps = list(ids), []
     for _ in range(NEW_TOKENS):
-        logits = model(torch.tensor([sequence])).logits[0, -1].double()
+        with torch.no_grad():
+            logits = model(torch.tensor([sequence])).logits[0, -1].double()
         best = logits.log_softmax(-1).topk(KEPT)
         steps.append(
             {
