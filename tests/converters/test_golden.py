@@ -16,7 +16,8 @@ from converters.plan import FilePlan, make_plan
 from converters.quantize import Workspace, encode, widen
 from converters.request import Request
 from edge_med.artifacts.gguf import read_header
-from edge_med.artifacts.naming import projector_file, text_file
+from edge_med.artifacts.naming import text_file
+from scripts.compare_with_llama_cpp import our_files
 from tests.checkpoints.tiny import TINY
 from tests.conftest import Checkpoints
 from tests.golden_manifests import (
@@ -47,23 +48,11 @@ def files(checkpoint: Checkpoints, tmp_path_factory: pytest.TempPathFactory) -> 
 
     @functools.cache
     def get(name: str) -> dict[str, Path]:
-        return convert_all(checkpoint(name), tmp_path_factory.mktemp(name))
+        projectors = PROJECTORS if TINY[name].vision else ()
+        folder = tmp_path_factory.mktemp(name)
+        return our_files(checkpoint(name), folder, quants_of(name), projectors)
 
     return get
-
-
-def convert_all(source: Path, folder: Path) -> dict[str, Path]:
-    """All stored types of a checkpoint; the text's in one pass, the projector's one by one."""
-    name = source.name
-    quants = quants_of(name)
-    projectors = PROJECTORS if TINY[name].vision else ("F16",)
-    made = {}
-    for kind in projectors:
-        wanted = quants if kind == "F16" else quants[:1]
-        convert(Request(source=source, folder=folder / kind, quants=wanted, mmproj=kind))
-        if TINY[name].vision:
-            made[f"mmproj-{kind}"] = folder / kind / projector_file(name, kind)
-    return made | {quant: folder / "F16" / text_file(source.name, quant) for quant in quants}
 
 
 @pytest.mark.parametrize("name", [*CASES, *SAME_AS])
