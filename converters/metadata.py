@@ -43,13 +43,13 @@ class Card:
         return notice(self.licence, version)
 
 
-def read_card(checkpoint: Checkpoint, parameters: int, source_id: str = "") -> Card:
+def read_card(checkpoint: Checkpoint, parameters: int, called: tuple[str, ...]) -> Card:
     """Read model card, generation config and folder name into `general.*` values.
 
     Args:
         checkpoint: an opened checkpoint.
         parameters: numbers in all tensors of the file, for its size label.
-        source_id: what the user calls the source, such as `google/medgemma-4b-it`.
+        called: what the user calls the model and its source, such as `google/medgemma-4b-it`.
 
     Raises:
         CheckpointError: the model card's header is damaged.
@@ -70,8 +70,8 @@ def read_card(checkpoint: Checkpoint, parameters: int, source_id: str = "") -> C
     found.name = found.name or checkpoint.folder.name
     found.size_label = found.size_label or gguf.size_label(parameters, parameters, 0, 0)
     bases = [str(value) for base in found.base_models or [] for value in base.values()]
-    evidence = [found.license, found.license_name, found.name, source_id, checkpoint.folder.name]
-    return Card(found, find_licence([str(text) for text in (*evidence, *bases) if text]))
+    said = [found.license, found.license_name, found.name, checkpoint.folder.name, *bases, *called]
+    return Card(found, find_licence([str(text) for text in said if text]))
 
 
 def text_values(

@@ -104,11 +104,12 @@ def make_plan(request: Request) -> Plan:
     params = read_params(checkpoint.config, preprocessor | processor)
     text, projector = _entries(checkpoint, params)
     vocabulary = read_vocabulary(checkpoint, params.text.vocabulary)
-    card = metadata.read_card(checkpoint, _parameters(text), request.source_id)
+    called = (request.model_name, request.source_id)
+    card = metadata.read_card(checkpoint, _parameters(text), called)
     values = metadata.text_values(checkpoint, params.text, vocabulary, card, __version__)
     files = [_text_file(request, quant, params, values, text) for quant in _once(request.quants)]
     if params.vision:
-        card = metadata.read_card(checkpoint, _parameters(projector), request.source_id)
+        card = metadata.read_card(checkpoint, _parameters(projector), called)
         files.append(_projector_file(request, params, params.vision, card, projector))
     return Plan(
         request=request,

@@ -18,7 +18,7 @@ class Request:
         folder: where the files go.
         quants: of the text model, out of `edge_med.artifacts.naming.QUANTS`.
         mmproj: of the projector, out of `PROJECTOR_TYPES`; a text model has none.
-        name: of the model; the source folder's if empty.
+        name: of the model; the source folder's, or that of the hub's cache, if empty.
         tensor_types: REGEX=TYPE overrides for the text model; the first that matches decides.
         threads: that quantize; as many as there are usable cores if None.
         force: replace files that are there already.
@@ -59,4 +59,14 @@ class Request:
     @property
     def model_name(self) -> str:
         """What the model will be called."""
-        return self.name or self.source.resolve().name
+        return self.name or _folder_name(self.source.absolute())
+
+
+def _folder_name(folder: Path) -> str:
+    """The folder's name; in the hub's cache, `models--OWNER--NAME/snapshots/HASH`, the model's."""
+    if folder.name == "..":
+        return folder.resolve().name
+    cached = folder.parent.parent.name
+    if folder.parent.name == "snapshots" and cached.startswith("models--"):
+        return cached.rpartition("--")[2]
+    return folder.name

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +27,10 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _FIXED = {_FIXED64: 8, _FIXED32: 4}
 _PIECES = 1
 _TEXT, _SCORE, _TYPE = 1, 2, 3
+_USUAL_TEXT = _TEXT << 3 | _BYTES
+_USUAL_SCORE = bytes([_SCORE << 3 | _FIXED32])
+_USUAL_TYPE = _TYPE << 3 | _VARINT
+_F32 = struct.Struct("<f")
 
 Field = tuple[int, int, int | bytes]
 
@@ -47,7 +52,8 @@ def read_pieces(path: Path) -> list[Piece]:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise ValueError
-        pieces = [_piece(data) for data in _piece_messages(path.read_bytes())]
+        messages = islice(_piece_messages(path.read_bytes()), MAX_PIECES + 1)
+        pieces = [_piece(data) for data in messages]
         if not 0 < len(pieces) <= MAX_PIECES:
             raise ValueError
     except (OSError, ValueError):
@@ -66,29 +72,50 @@ def _piece_messages(data: bytes) -> Iterator[bytes]:
 
 
 def _piece(data: bytes) -> Piece:
-    text, score, kind = b"", 0.0, NORMAL
-    for number, wire, value in _fields(data):
-        if number == _TEXT and isinstance(value, bytes) and wire == _BYTES:
-            text = value
-        elif number == _SCORE and isinstance(value, bytes) and wire == _FIXED32:
-            (score,) = struct.unpack("<f", value)
-        elif number == _TYPE and isinstance(value, int):
-            kind = value
+    text, score, kind = _usual_piece(data) or _any_piece(data)
     if not NORMAL <= kind <= BYTE or score != score:  # noqa: PLR0124 - only NaN differs from itself
         raise ValueError("a piece of an unknown type, or without a score")
     return Piece(text.decode("utf-8"), score, kind)
 
 
-def _fields(data: bytes) -> list[Field]:
+def _usual_piece(data: bytes) -> tuple[bytes, float, int] | None:
+    """Text, score and type in the layout that SentencePiece writes, without a look at each field.
+
+    A quarter million of them take three quarters of a second otherwise.
+    """
+    end = 2 + data[1] if len(data) > 1 else 0
+    if not end or data[0] != _USUAL_TEXT or data[1] > 0x7F or data[end : end + 1] != _USUAL_SCORE:
+        return None
+    if len(data) == end + 5:
+        kind = NORMAL
+    elif len(data) == end + 7 and data[end + 5] == _USUAL_TYPE and data[end + 6] <= BYTE:
+        kind = data[end + 6]
+    else:
+        return None
+    return data[2:end], _F32.unpack_from(data, end + 1)[0], kind
+
+
+def _any_piece(data: bytes) -> tuple[bytes, float, int]:
+    text, score, kind = b"", 0.0, NORMAL
+    for number, wire, value in _fields(data):
+        if number == _TEXT and isinstance(value, bytes) and wire == _BYTES:
+            text = value
+        elif number == _SCORE and isinstance(value, bytes) and wire == _FIXED32:
+            (score,) = _F32.unpack(value)
+        elif number == _TYPE and isinstance(value, int):
+            kind = value
+    return text, score, kind
+
+
+def _fields(data: bytes) -> Iterator[Field]:
     """The fields of one message: number, wire type, and an integer or the bytes."""
-    found: list[Field] = []
     at, end = 0, len(data)
     while at < end:
         key, at = _varint(data, at)
         wire = key & 7
         if wire == _VARINT:
             value, at = _varint(data, at)
-            found.append((key >> 3, wire, value))
+            yield key >> 3, wire, value
             continue
         if wire == _BYTES:
             size, at = _varint(data, at)
@@ -98,9 +125,8 @@ def _fields(data: bytes) -> list[Field]:
             raise ValueError(f"wire type {wire}")
         if at + size > end:
             raise ValueError("a field that runs past the end")
-        found.append((key >> 3, wire, data[at : at + size]))
+        yield key >> 3, wire, data[at : at + size]
         at += size
-    return found
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from converters.pipeline import Conversion, convert
 from converters.request import Request
+from edge_med.demo import gemma_270m
 from tests.checkpoints.tiny import TINY, write_tiny
 
 Checkpoints = Callable[[str], Path]
@@ -80,3 +82,20 @@ def converted(checkpoint: Checkpoints, tmp_path: Path) -> Callable[..., Conversi
         return convert(request)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def published_gguf() -> Iterator[Path]:
+    """The GGUF file out of the package of the [demo] extra, for tests marked `real`."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "published.gguf"
+        gemma_270m.assemble(path)
+        yield path
+
+
+@pytest.fixture(scope="session")
+def real_checkpoint(published_gguf: Path) -> Path:
+    """Gemma 3 270M as it would come from the hub; don't change its files, copy it."""
+    folder = published_gguf.parent / "gemma-3-270m"
+    gemma_270m.write_checkpoint(published_gguf, folder)
+    return folder

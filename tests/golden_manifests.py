@@ -50,11 +50,15 @@ _PIECE = 1 << 20
 
 
 def describe(path: Path) -> dict[str, Any]:
-    """The types, hashes and metadata of a GGUF file, in few bytes."""
+    """The types, shapes, hashes and metadata of a GGUF file, in few bytes."""
     header = read_header(path)
     hashed = sorted(hashed_tensors(path, header), key=lambda pair: pair[0].name)
-    tensors = {tensor.name: f"{tensor.type.name} {digest[:16]}" for tensor, digest in hashed}
+    tensors = {tensor.name: _short(tensor, digest) for tensor, digest in hashed}
     return {"tensors": tensors, "metadata": short_metadata(header)}
+
+
+def _short(tensor: Tensor, digest: str) -> str:
+    return f"{tensor.type.name} {'x'.join(map(str, tensor.shape))} {digest[:16]}"
 
 
 def hashed_tensors(path: Path, header: Header) -> Iterator[tuple[Tensor, str]]:

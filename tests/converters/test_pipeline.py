@@ -230,3 +230,25 @@ def test_every_stage_is_timed(converted: Convert) -> None:
     seconds = converted("text", "Q4_0").seconds
     assert list(seconds) == ["read", "widen", "quantize", "hash", "write", "sync"]
     assert all(spent > 0 for spent in seconds.values())
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("medgemma-4b-it", "medgemma-4b-it"),
+        ("hub/models--google--medgemma-4b-it/snapshots/0a1b2c", "medgemma-4b-it"),
+        ("hub/snapshots/0a1b2c", "0a1b2c"),
+    ],
+)
+def test_a_model_is_called_as_its_folder_or_as_the_hub_calls_it(folder: str, name: str) -> None:
+    assert Request(source=Path(folder), folder=Path(), quants=("Q8_0",)).model_name == name
+
+
+def test_files_of_the_hubs_cache_are_links(checkpoint: Checkpoints, tmp_path: Path) -> None:
+    blobs = shutil.copytree(checkpoint("multimodal"), tmp_path / "models--acme--Tiny/blobs")
+    snapshot = blobs.parent / "snapshots/0a1b2c"
+    snapshot.mkdir(parents=True)
+    for blob in blobs.iterdir():
+        (snapshot / blob.name).symlink_to(Path("../../blobs") / blob.name)
+    done = convert(Request(source=snapshot, folder=tmp_path / "out", quants=("Q8_0",)))
+    assert done.written == ("Tiny-Q8_0.gguf", "Tiny-mmproj-F16.gguf")

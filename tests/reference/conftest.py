@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scripts.make_checkpoint import write_real
 from scripts.reference import require_tools
 from tests.reference.programs import HOST
 
@@ -41,11 +38,3 @@ def sealed() -> Iterator[None]:
 def tools() -> None:
     """A missing tool fails every test here, and none is skipped."""
     require_tools()
-
-
-@pytest.fixture(scope="session")
-def real_checkpoint() -> Iterator[Path]:
-    """Gemma 3 270M as it would come from the hub; half a gigabyte that doesn't stay."""
-    with tempfile.TemporaryDirectory() as folder:
-        write_real(Path(folder) / "gemma-3-270m")
-        yield Path(folder) / "gemma-3-270m"
