@@ -137,9 +137,15 @@ def _refuse_what_is_none(folder: Path) -> None:
         )
     if (folder / "config.json").is_file():
         return
+    if not folder.exists():
+        raise CheckpointError(
+            f"There is no folder {folder}.",
+            "Give a checkpoint's folder; from the hub: "
+            "hf download google/medgemma-4b-it --local-dir medgemma-4b-it",
+        )
     inside = sorted(p.name for p in folder.glob("*.gguf")) if folder.is_dir() else []
     raise CheckpointError(
-        f"{folder.name or folder} isn't a checkpoint: it has no config.json.",
+        f"{folder.resolve().name} isn't a checkpoint: it has no config.json.",
         f"It holds {inside[0]}, which is converted already; give the original checkpoint's folder."
         if inside
         else "Give a folder as on the Hugging Face hub: config.json and *.safetensors.",
@@ -153,7 +159,7 @@ def _plain_shards(folder: Path) -> tuple[Shard, ...]:
     if not paths:
         pickled = [p.name for p in folder.iterdir() if p.suffix in _PICKLES]
         raise CheckpointError(
-            f"{folder.name} has no safetensors"
+            f"{folder.resolve().name} has no safetensors"
             + (f", and {pickled[0]} could run code when it is opened." if pickled else "."),
             "Download the *.safetensors files of the checkpoint.",
         )

@@ -133,10 +133,12 @@ def _print_result(done: Any, plan: Any, *, as_json: bool) -> None:
     work = ", ".join(f"{stage} {spent:.1f} s" for stage, spent in seconds.items())
     click.echo(f"work of all threads: {work}", err=True)
     click.echo(plan.notice, err=True)
+    if not plan.licence:
+        click.echo("Nothing in the checkpoint says whose terms apply; --source-id can.", err=True)
 
 
 def _print_plan(plan: Any, *, as_json: bool) -> None:
-    from converters.estimate import estimate_seconds
+    from converters.estimate import estimate_seconds, memory_bound
 
     seconds = estimate_seconds(plan)
     if as_json:
@@ -150,11 +152,14 @@ def _print_plan(plan: Any, *, as_json: bool) -> None:
             click.echo(f"  {t.name:<32} {t.type.name:<7} {shape:>14} {t.size:>12,}  {source}")
     click.echo(
         f"total {_size(plan.size)} in {len(plan.files)} files, from {_size(plan.checkpoint.size)}; "
-        f"about {max(1, round(seconds))} s on this machine"
+        f"about {max(1, round(seconds))} s on this machine, {_size(memory_bound(plan))} of memory "
+        "at the most"
     )
 
 
 def _plan_as_data(plan: Any, seconds: float) -> dict[str, Any]:
+    from converters.estimate import memory_bound
+
     files = [
         {
             "path": file.name,
@@ -174,8 +179,14 @@ def _plan_as_data(plan: Any, seconds: float) -> dict[str, Any]:
         }
         for file in plan.files
     ]
-    total = {"size": plan.size, "source_size": plan.checkpoint.size, "seconds": round(seconds, 3)}
-    return {"files": files, **total, "notice": plan.notice}
+    return {
+        "files": files,
+        "size": plan.size,
+        "source_size": plan.checkpoint.size,
+        "seconds": round(seconds, 3),
+        "memory": memory_bound(plan),
+        "notice": plan.notice,
+    }
 
 
 def _size(count: int) -> str:

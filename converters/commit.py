@@ -6,7 +6,7 @@
     4. the new manifest takes its name: only now does the set count
 
 A manifest.json.partial that can be read means that step 1 was finished, so the rest can be done by
-whoever comes next.
+whoever comes next. So it is the first to go wherever partial files are removed.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from pathlib import Path
 from edge_med import _platform
 from edge_med.artifacts import manifest as manifests
 from edge_med.artifacts.manifest import FileEntry, Manifest
-from edge_med.artifacts.naming import MANIFEST, PARTIAL
+from edge_med.artifacts.naming import MANIFEST, PARTIAL, is_model_file
 from edge_med.errors import ArtifactError
 
 LOCK = ".edge-med.lock"
+PENDING = MANIFEST + PARTIAL
 
 
 @contextlib.contextmanager
@@ -42,43 +43,54 @@ def held(folder: Path) -> Iterator[tuple[str, ...]]:
 
 
 def sweep(folder: Path) -> None:
-    """Remove partial files."""
-    for path in [*folder.glob(f"*.gguf{PARTIAL}"), *folder.glob(f"{MANIFEST}.*")]:
-        path.unlink(missing_ok=True)
+    """Remove partial files of ours."""
+    withdraw(folder)
+    (folder / manifests.FRESH).unlink(missing_ok=True)
+    for path in folder.glob(f"*{PARTIAL}"):
+        if is_model_file(path.name.removesuffix(PARTIAL)):
+            path.unlink(missing_ok=True)
+
+
+def prepare(folder: Path, manifest: Manifest) -> None:
+    """Write the manifest beside the whole partial files: from now on the set will appear."""
+    manifests.write(manifest, folder / PENDING)
+
+
+def withdraw(folder: Path) -> None:
+    """Take back what `prepare` has said; partial files mean nothing without it."""
+    (folder / PENDING).unlink(missing_ok=True)
 
 
 def commit(folder: Path, manifest: Manifest) -> None:
-    """Let the files of a manifest, whole under their partial names, appear together with it."""
-    manifests.write(manifest, folder / (MANIFEST + PARTIAL))
-    _rename_all(folder, manifest)
+    """Let the files of a prepared manifest take their names, and the manifest last.
 
-
-def _finish_pending(folder: Path) -> tuple[str, ...]:
-    pending = folder / (MANIFEST + PARTIAL)
-    try:
-        manifest = manifests.read(pending)
-    except ArtifactError:  # killed while it was written: nothing was renamed yet
-        return ()
-    if manifest is None or not all(_is_there(folder, entry) for entry in manifest.files):
-        return ()
-    names = tuple(e.path for e in manifest.files if (folder / (e.path + PARTIAL)).exists())
-    _rename_all(folder, manifest)
-    return names
-
-
-def _is_there(folder: Path, entry: FileEntry) -> bool:
-    paths = (folder / (entry.path + PARTIAL), folder / entry.path)
-    return any(path.is_file() and path.stat().st_size == entry.size for path in paths)
-
-
-def _rename_all(folder: Path, manifest: Manifest) -> None:
+    Whatever interrupts it, everything is left as it is: the next run goes on from there.
+    """
     fresh = [e.path for e in manifest.files if (folder / (e.path + PARTIAL)).exists()]
     _unlist(folder, fresh)
     for name in fresh:
         _platform.replace(folder / (name + PARTIAL), folder / name)
     _platform.sync_folder(folder)
-    _platform.replace(folder / (MANIFEST + PARTIAL), folder / MANIFEST)
+    _platform.replace(folder / PENDING, folder / MANIFEST)
     _platform.sync_folder(folder)
+
+
+def _finish_pending(folder: Path) -> tuple[str, ...]:
+    try:
+        manifest = manifests.read(folder / PENDING)
+    except ArtifactError:  # killed while it was written: nothing was renamed yet
+        return ()
+    if manifest is None or not all(_is_there(folder, entry) for entry in manifest.files):
+        return ()
+    names = tuple(e.path for e in manifest.files if (folder / (e.path + PARTIAL)).exists())
+    commit(folder, manifest)
+    return names
+
+
+def _is_there(folder: Path, entry: FileEntry) -> bool:
+    partial, final = folder / (entry.path + PARTIAL), folder / entry.path
+    path = partial if partial.exists() else final  # an old file may stand under the final name
+    return path.is_file() and path.stat().st_size == entry.size
 
 
 def _unlist(folder: Path, names: list[str]) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from edge_med.artifacts.gguf import ARRAY, BOOL, DEFAULT_ALIGNMENT, MAGIC, SCALARS, TEXT, pad
+from edge_med.errors import CheckpointError
 
 VERSION = 3
 INT32, FLOAT32 = 5, 6
@@ -33,11 +34,21 @@ class Placed(NamedTuple):
 
 
 def pack_header(values: Mapping[str, TypedValue], tensors: Sequence[Placed]) -> bytes:
-    """Everything that stands before the tensors' bytes, padded to the alignment."""
+    """Everything that stands before the tensors' bytes, padded to the alignment.
+
+    Raises:
+        CheckpointError: a value is of another kind than its key's.
+    """
     parts = [MAGIC + struct.pack("<IQQ", VERSION, len(tensors), len(values))]
     for key, value in values.items():
         parts.append(_text(key) + struct.pack("<I", value.type))
-        parts.append(_value(value.value, value.type, value.sub_type))
+        try:
+            parts.append(_value(value.value, value.type, value.sub_type))
+        except (struct.error, UnicodeEncodeError, TypeError, KeyError, IndexError):
+            raise CheckpointError(
+                f"What the checkpoint says for {key} can't be written.",
+                "Download its small files again.",
+            ) from None
     for name, type_id, shape, offset in tensors:
         sides = struct.pack(f"<I{len(shape)}Q", len(shape), *reversed(shape))
         parts.append(_text(name) + sides + struct.pack("<IQ", type_id, offset))

@@ -22,6 +22,10 @@ WINDOW_PATTERN = 6
 SCALED_BY_WIDTH = 62
 """At this number of layers, and no other, llama.cpp scales attention by 1/√(hidden/heads)."""
 
+MAX_LAYERS = 9999
+"""As many as a tensor's name can count (converters/names.py); MedGemma 27B has 62."""
+
+_DAMAGED = "Download config.json and the preprocessor's file again."
 _REFUSED = "llama.cpp would run this model differently; only unchanged Gemma 3 settings convert."
 
 
@@ -93,10 +97,11 @@ def read_params(config: Mapping[str, Any], preprocessor: Mapping[str, Any]) -> M
     Raises:
         CheckpointError: the architecture or a setting can't be converted; the message names it.
     """
-    names = config.get("architectures") or []
-    if not names or names[0] not in ARCHITECTURES:
+    listed = config.get("architectures")
+    names = listed if isinstance(listed, list) and listed else ["(none)"]
+    if names[0] not in ARCHITECTURES:
         raise CheckpointError(
-            f"The architecture {names[0] if names else '(none)'} can't be converted.",
+            f"The architecture {_short(names[0])} can't be converted.",
             f"edge-med converts MedGemma and Gemma 3: {', '.join(ARCHITECTURES)}.",
         )
     multimodal = names[0] == ARCHITECTURES[0]
@@ -117,23 +122,38 @@ class _Section:
 
     def __init__(self, data: Any, name: str) -> None:
         if not isinstance(data, Mapping):
-            raise CheckpointError(f"{name} in config.json isn't an object.")
+            raise CheckpointError(f"{name} in config.json isn't an object.", _DAMAGED)
         self._data = data
 
     def get(self, key: str) -> Any:
         return self._data.get(key)
 
-    def integer(self, key: str, default: int) -> int:
+    def integer(self, key: str, default: int, limit: int = (1 << 31) - 1) -> int:
         value = self._data.get(key, default)
-        if type(value) is not int or not 0 < value < 1 << 31:
-            raise CheckpointError(f"{key} in config.json is {value!r}, not a positive number.")
+        if type(value) is not int or not 0 < value <= limit:
+            raise CheckpointError(
+                f"{key} in config.json is {_short(value)}, not a number from 1 to {limit}.",
+                _DAMAGED,
+            )
         return value
 
     def number(self, key: str, default: float) -> float:
         value = self._data.get(key, default)
         if type(value) not in (int, float) or not 0 < value < math.inf:
-            raise CheckpointError(f"{key} in config.json is {value!r}, not a positive number.")
+            raise CheckpointError(
+                f"{key} in config.json is {_short(value)}, not a positive number.", _DAMAGED
+            )
         return float(value)
+
+    def section(self, key: str) -> _Section | None:
+        """An object inside, or None if it isn't there."""
+        value = self._data.get(key)
+        return None if value is None else _Section(value, key)
+
+    def known(self, *keys: str) -> None:
+        """Refuse an object that holds other keys: what isn't understood must not be dropped."""
+        for key in self._data.keys() - set(keys):
+            raise CheckpointError(f"{_short(key)} in config.json isn't known here.", _REFUSED)
 
     def flag(self, key: str, default: bool) -> bool:  # noqa: FBT001 - it is the value itself
         value = self._data.get(key, default)
@@ -144,7 +164,7 @@ def _text_params(text: _Section, tied: bool) -> TextParams:  # noqa: FBT001
     rope_global, rope_window, factor = _rope(text)
     softcap = text.get("final_logit_softcapping")
     return TextParams(
-        layers=text.integer("num_hidden_layers", 26),
+        layers=text.integer("num_hidden_layers", 26, MAX_LAYERS),
         hidden=text.integer("hidden_size", 2304),
         feed_forward=text.integer("intermediate_size", 9216),
         heads=text.integer("num_attention_heads", 8),
@@ -164,19 +184,31 @@ def _text_params(text: _Section, tied: bool) -> TextParams:  # noqa: FBT001
 
 def _rope(text: _Section) -> tuple[float, float, float | None]:
     """Bases and linear factor, as transformers 5 (`rope_parameters`) or 4 writes them."""
-    layers = text.get("rope_parameters") or {}
-    full = dict(layers.get("full_attention") or text.get("rope_scaling") or {})
-    window = dict(layers.get("sliding_attention") or {})
-    full.setdefault("rope_theta", text.number("rope_theta", 1_000_000.0))
-    window.setdefault("rope_theta", text.number("rope_local_base_freq", 10_000.0))
-    kind = full.get("rope_type") or full.get("type") or "default"
+    layers = text.section("rope_parameters") or _Section({}, "rope_parameters")
+    layers.known("full_attention", "sliding_attention")
+    full = layers.section("full_attention") or text.section("rope_scaling")
+    window = layers.section("sliding_attention")
+    theta = _rope_base(full, text.number("rope_theta", 1_000_000.0))
+    theta_window = _rope_base(window, text.number("rope_local_base_freq", 10_000.0))
+    if window is not None and _rope_type(window) != "default":
+        raise CheckpointError("The window layers' rope in config.json is scaled.", _REFUSED)
+    if full is None or _rope_type(full) == "default":
+        return theta, theta_window, None
+    return theta, theta_window, full.number("factor", 1.0)
+
+
+def _rope_base(rope: _Section | None, default: float) -> float:
+    if rope is None:
+        return default
+    rope.known("rope_type", "type", "rope_theta", "factor")
+    return rope.number("rope_theta", default)
+
+
+def _rope_type(rope: _Section) -> str:
+    kind = rope.get("rope_type") or rope.get("type") or "default"
     if kind not in ("default", "linear"):
-        raise CheckpointError(f"rope_type in config.json is '{kind}'.", _REFUSED)
-    if window.get("rope_type", "default") != "default":
-        raise CheckpointError("The window layers' rope_type in config.json is scaled.", _REFUSED)
-    factor = _Section(full, "rope").number("factor", 1.0) if kind == "linear" else None
-    thetas = (_Section(part, "rope").number("rope_theta", 1.0) for part in (full, window))
-    return (*thetas, factor)  # type: ignore[return-value]
+        raise CheckpointError(f"rope_type in config.json is {_short(kind)}.", _REFUSED)
+    return str(kind)
 
 
 def _check_text(text: _Section, params: TextParams) -> None:
@@ -210,7 +242,9 @@ def _check_text(text: _Section, params: TextParams) -> None:
         ("num_attention_heads", params.hidden, params.heads),
     ):
         if whole % part:
-            raise CheckpointError(f"{key} in config.json is {part}, which doesn't divide {whole}.")
+            raise CheckpointError(
+                f"{key} in config.json is {part}, which doesn't divide {whole}.", _DAMAGED
+            )
 
 
 def _short(value: Any) -> str:
@@ -223,7 +257,7 @@ def _vision_params(
 ) -> VisionParams:
     tokens = _Section(config, "config").integer("mm_tokens_per_image", 256)
     params = VisionParams(
-        layers=vision.integer("num_hidden_layers", 12),
+        layers=vision.integer("num_hidden_layers", 12, MAX_LAYERS),
         hidden=vision.integer("hidden_size", 768),
         feed_forward=vision.integer("intermediate_size", 3072),
         heads=vision.integer("num_attention_heads", 12),

@@ -59,7 +59,7 @@ def read_card(checkpoint: Checkpoint, parameters: int, called: tuple[str, ...]) 
         raise CheckpointError("README.md is far too large.", "Remove it from the checkpoint.")
     try:
         found = gguf.Metadata.load(None, checkpoint.folder, None, parameters)
-    except (yaml.YAMLError, ValueError, TypeError, AttributeError, OSError):
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError, OSError, RecursionError):
         raise CheckpointError(
             "The header of README.md or generation_config.json can't be read.",
             "Download it again, or remove it from the checkpoint.",
@@ -165,7 +165,7 @@ def _add_special_tokens(writer: gguf.GGUFWriter, checkpoint: Checkpoint, size: i
     """Special token ids, flags and the chat template, from the tokenizer's JSON files."""
     try:
         found = gguf.SpecialVocab(checkpoint.folder, load_merges=False, n_vocab=size)
-    except (ValueError, TypeError, AttributeError, KeyError, IndexError, OSError):
+    except (ValueError, TypeError, LookupError, AttributeError, OSError, RecursionError):
         raise CheckpointError(
             "The tokenizer's JSON files or the chat template are damaged.", "Download them again."
         ) from None

@@ -15,14 +15,22 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 
-from converters.commit import commit, held
+from converters.commit import commit, held, prepare, withdraw
 from converters.plan import Plan, TensorPlan, make_plan
 from converters.quantize import Bytes
 from converters.request import Request
-from converters.slabs import Slab, SourceReader, encode_slab, slab_size, small_files
+from converters.slabs import (
+    Slab,
+    SourceReader,
+    encode_slab,
+    in_flight,
+    slab_size,
+    small_files,
+)
 from converters.stages import Stage, Stopwatch
-from converters.writer import FileWriter
+from converters.writer import FileWriter, told_disk_errors
 from edge_med import __version__, _platform
 from edge_med.artifacts import manifest as manifests
 from edge_med.artifacts.manifest import (
@@ -82,20 +90,26 @@ def run(plan: Plan, advance: Advance = lambda _done, _total: None) -> Conversion
             sources = _stream(plan, writers, watch, advance)
             entries = tuple(writer.finish() for writer in writers)
             manifest = _manifest(plan, entries, sources, standing)
-            commit(folder, manifest)
+            with told_disk_errors("the manifest", folder):
+                prepare(folder, manifest)
+        commit(folder, manifest)
     return Conversion(manifest, tuple(e.path for e in entries), finished, watch.seconds())
 
 
 @contextlib.contextmanager
 def _writers(plan: Plan, watch: Stopwatch) -> Iterator[list[FileWriter]]:
-    """A writer for each file; whatever goes wrong, their partial files go."""
+    """A writer for each file; if anything goes wrong, their partial files go."""
     writers: list[FileWriter] = []
     try:
-        writers.extend(FileWriter(plan.request.folder, file, watch) for file in plan.files)
+        for file in plan.files:
+            writers.append(FileWriter(plan.request.folder, file, watch))
+            writers[-1].start()
         yield writers
-    finally:
+    except BaseException:
+        withdraw(plan.request.folder)
         for writer in writers:
             writer.abandon()
+        raise
 
 
 def _stream(
@@ -103,7 +117,7 @@ def _stream(
 ) -> tuple[SourceFile, ...]:
     """Read slabs, have them encoded, and write them in the order in which they were read."""
     threads = plan.request.threads or _platform.usable_cores()
-    depth = 2 * threads + 2
+    depth = in_flight(threads)
     reader = SourceReader(plan.checkpoint, slab_size(plan.files, depth), watch)
     jobs = _jobs(writers)
     done, waiting = 0, deque[tuple[Slab, Future[list[Bytes]]]]()
@@ -142,7 +156,8 @@ def _write_oldest(
     slab, future = waiting.popleft()
     encoded = future.result()
     for (writer, tensor), data in zip(jobs.get(slab.tensor.name, []), encoded, strict=True):
-        writer.write(tensor, data.data)
+        if data.size:  # rows beyond the vocabulary are in no file
+            writer.write(tensor, data.data)
     reader.release(slab)
     return slab.raw.nbytes
 
@@ -151,7 +166,7 @@ def _standing(plan: Plan) -> Manifest | None:
     """The manifest that is there already, if the new files may join it.
 
     Raises:
-        InputError: the folder holds files of another source.
+        InputError: the folder holds files of another source or recipe.
         ArtifactError: there is a manifest, but it can't be used.
     """
     request, folder = plan.request, plan.request.folder
@@ -161,27 +176,34 @@ def _standing(plan: Plan) -> Manifest | None:
         if not request.force:
             raise
         return None
-    if standing is None or _same_source(plan, standing):
+    different = _difference(plan, standing) if standing else None
+    if different is None or standing is None:
         return standing
     if not request.force:
         raise InputError(
-            f"{folder.name} holds {standing.name}, which was made from other files.",
+            f"{folder.resolve().name} holds {standing.name}, which was made {different}.",
             "Choose another --out, or add --force to drop the old files from the manifest.",
         )
     return None
 
 
-def _same_source(plan: Plan, standing: Manifest) -> bool:
-    """Whether the source is that of the manifest, as far as can be told before it is read."""
+def _difference(plan: Plan, standing: Manifest) -> str | None:
+    """What the new files wouldn't have in common with those of the manifest, before any is read."""
     known = {f.path: f for f in standing.source.files}
     shards = {shard.path.name: shard.size for shard in plan.checkpoint.shards}
     small = {f.path: f for f in small_files(plan.checkpoint.folder)}
-    return (
-        standing.name == plan.request.model_name
-        and known.keys() == shards.keys() | small.keys()
-        and all(known[name].size == size for name, size in shards.items())
-        and all(known[name] == file for name, file in small.items())
-    )
+    if (
+        standing.name != plan.request.model_name
+        or known.keys() != shards.keys() | small.keys()
+        or any(known[name].size != size for name, size in shards.items())
+        or any(known[name] != file for name, file in small.items())
+    ):
+        return "from other files"
+    if standing.recipe.tensor_types != plan.request.tensor_types:
+        return f"with --tensor-type {' '.join(standing.recipe.tensor_types) or 'nowhere'}"
+    if standing.recipe.mmproj not in (None, plan.request.mmproj):
+        return f"with --mmproj {standing.recipe.mmproj}"
+    return None
 
 
 def _without_kept_projector(plan: Plan, standing: Manifest | None) -> Plan:
@@ -220,28 +242,42 @@ def _manifest(
     sources: tuple[SourceFile, ...],
     standing: Manifest | None,
 ) -> Manifest:
+    request = plan.request
     if standing is not None and standing.source.files != sources:
-        raise InputError(
-            f"The weights have changed since {plan.request.folder.name} was made from them.",
-            "Add --force, and name all --quant that you want, to make them anew.",
-        )
-    request, fresh = plan.request, {entry.path for entry in entries}
-    kept = tuple(e for e in standing.files if e.path not in fresh) if standing else ()
-    quants = (standing.recipe.quants if standing and kept else ()) + request.quants
+        if not request.force:
+            raise InputError(
+                f"The weights have changed since {request.folder.resolve().name} was made.",
+                "Add --force, and name all --quant that you want, to make them anew.",
+            )
+        standing = None
+    files = _kept(standing, entries, request.folder) + entries
+    quants = dict.fromkeys(entry.quant for entry in files if entry.role == "text")
     return Manifest(
         format=FORMAT,
         name=request.model_name,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         tool=Tool(__version__, version("llama-cpp-python"), version("gguf")),
-        source=Source(request.source_id, request.revision, plan.licence, sources),
+        source=Source(request.origin.id, request.origin.revision, plan.licence, sources),
         recipe=Recipe(
-            quants=tuple(dict.fromkeys(quants)),
+            quants=tuple(quants),
             mmproj=request.mmproj if plan.params.vision else None,
             tensor_types=request.tensor_types,
         ),
         notice=plan.notice,
         model=_facts(plan),
-        files=kept + entries,
+        files=files,
+    )
+
+
+def _kept(
+    standing: Manifest | None, entries: tuple[FileEntry, ...], folder: Path
+) -> tuple[FileEntry, ...]:
+    """Files of the standing manifest that are still there and aren't replaced."""
+    fresh = {entry.path for entry in entries}
+    return tuple(
+        entry
+        for entry in (standing.files if standing else ())
+        if entry.path not in fresh and (folder / entry.path).is_file()
     )
 
 

@@ -7,6 +7,8 @@ hashed and written from front to back, once.
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import math
 from dataclasses import dataclass, field
 
@@ -25,11 +27,13 @@ from converters.request import Request
 from converters.shapes import all_shapes, without_layer
 from converters.vocabulary import read_vocabulary
 from edge_med import __version__
+from edge_med._platform import require_llama_cpp_python
+from edge_med.artifacts import manifest as manifests
 from edge_med.artifacts.gguf import DEFAULT_ALIGNMENT, pad
 from edge_med.artifacts.manifest import Role
 from edge_med.artifacts.naming import FILE_TYPES, projector_file, text_file
 from edge_med.artifacts.tensor_types import TensorType
-from edge_med.errors import CheckpointError
+from edge_med.errors import ArtifactError, CheckpointError, UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,10 @@ def make_plan(request: Request) -> Plan:
     Raises:
         UsageError: an override can't be used.
         CheckpointError: the checkpoint can't be converted.
+        EngineError: llama-cpp-python is missing, or not the version whose types we know.
     """
+    require_llama_cpp_python()
+    request = _with_known_origin(request)
     checkpoint = open_checkpoint(request.source)
     preprocessor = checkpoint.json("preprocessor_config.json")
     processor = checkpoint.json("processor_config.json")
@@ -104,7 +111,7 @@ def make_plan(request: Request) -> Plan:
     params = read_params(checkpoint.config, preprocessor | processor)
     text, projector = _entries(checkpoint, params)
     vocabulary = read_vocabulary(checkpoint, params.text.vocabulary)
-    called = (request.model_name, request.source_id)
+    called = (request.model_name, request.origin.id)
     card = metadata.read_card(checkpoint, _parameters(text), called)
     values = metadata.text_values(checkpoint, params.text, vocabulary, card, __version__)
     files = [_text_file(request, quant, params, values, text) for quant in _once(request.quants)]
@@ -120,6 +127,20 @@ def make_plan(request: Request) -> Plan:
         template_sha256=metadata.template_sha256(values),
         files=tuple(files),
     )
+
+
+def _with_known_origin(request: Request) -> Request:
+    """What the folder's manifest already says of the source needn't be said again."""
+    with contextlib.suppress(ArtifactError):
+        standing = manifests.load(request.folder)
+        if standing and standing.name == request.model_name and not request.force:
+            origin = request.origin
+            return dataclasses.replace(
+                request,
+                source_id=origin.id or standing.source.id,
+                revision=origin.revision or standing.source.revision,
+            )
+    return request
 
 
 def _once(quants: tuple[str, ...]) -> tuple[str, ...]:
@@ -165,7 +186,8 @@ def _compare(entries: list[_Entry], wanted: list[str]) -> None:
     for entry in entries:
         if entry.name in taken:
             raise CheckpointError(
-                f"{entry.source.name} and {taken[entry.name]} are the same tensor."
+                f"{entry.source.name} and {taken[entry.name]} are the same tensor.",
+                "Remove one of the two, or download the checkpoint again.",
             )
         taken[entry.name] = entry.source.name
     missing = [name for name in wanted if name not in taken]
@@ -191,6 +213,13 @@ def _text_file(
 ) -> FilePlan:
     text = params.text
     overrides = tuple(map(parse_override, request.tensor_types))
+    names_there = [entry.name for entry in entries]
+    for override, said in zip(overrides, request.tensor_types, strict=True):
+        if not any(override.pattern.search(name) for name in names_there):
+            raise UsageError(
+                f"--tensor-type '{said}' matches no tensor.",
+                "edge-med convert --dry-run prints their GGUF names.",
+            )
     mixer = Mixer(quant, text.layers, text.heads // text.key_value_heads, text.tied, overrides)
     types = [mixer.type_of(entry.name, entry.shape) for entry in entries]
     tensors = _lay_out(entries, types, through_bf16=goes_through_bf16(quant))

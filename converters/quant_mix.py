@@ -107,9 +107,12 @@ def parse_override(text: str) -> Override:
             f"'{text}' isn't REGEX=TYPE.", f"The types are: {', '.join(sorted(writable))}."
         )
     try:
-        return Override(re.compile(pattern.lower()), BY_NAME[name.upper()])
+        return Override(re.compile(pattern, re.IGNORECASE), BY_NAME[name.upper()])
     except re.error as error:
-        raise UsageError(f"'{pattern}' isn't a regular expression: {error}.") from None
+        raise UsageError(
+            f"'{pattern}' isn't a regular expression: {error}.",
+            "Such as: 'blk\\.[0-3]\\.ffn_down=Q6_K'.",
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,20 +53,43 @@ class Request:
                 f"Choose --mmproj out of: {', '.join(PROJECTOR_TYPES)}.",
             )
         if self.threads is not None and self.threads < 1:
-            raise UsageError("--threads must be 1 or more.")
+            raise UsageError("--threads must be 1 or more.", "Leave it out for all usable cores.")
         check_model_name(self.model_name)
 
     @property
     def model_name(self) -> str:
         """What the model will be called."""
-        return self.name or _folder_name(self.source.absolute())
+        return self.name or _cached(self.source).name or _folder_name(self.source)
+
+    @property
+    def origin(self) -> Origin:
+        """Where the source comes from, as far as the user or the hub's cache says."""
+        cached = _cached(self.source)
+        return Origin(self.source_id or cached.id, self.revision or cached.revision)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A model on the hub, such as `google/medgemma-4b-it`, and its revision; empty if unknown."""
+
+    id: str = ""
+    revision: str = ""
+
+    @property
+    def name(self) -> str:
+        """The model's own name."""
+        return self.id.rpartition("/")[2]
+
+
+def _cached(folder: Path) -> Origin:
+    """What the hub's cache tells of a folder: `models--OWNER--NAME/snapshots/REVISION`."""
+    folder = folder.absolute()
+    kind, *parts = folder.parent.parent.name.split("--")
+    if folder.parent.name != "snapshots" or kind != "models" or len(parts) != 2:
+        return Origin()
+    return Origin("/".join(parts), folder.name)
 
 
 def _folder_name(folder: Path) -> str:
-    """The folder's name; in the hub's cache, `models--OWNER--NAME/snapshots/HASH`, the model's."""
-    if folder.name == "..":
-        return folder.resolve().name
-    cached = folder.parent.parent.name
-    if folder.parent.name == "snapshots" and cached.startswith("models--"):
-        return cached.rpartition("--")[2]
-    return folder.name
+    """The folder's own name, also where it is given as `.` or `..`; a link keeps its name."""
+    return folder.name if folder.name not in ("", "..") else folder.resolve().name

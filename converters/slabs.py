@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
+import numpy as np
+
 from converters.checkpoint import Checkpoint, Shard, SourceTensor
 from converters.plan import FilePlan, TensorPlan
 from converters.quantize import (
@@ -29,11 +31,30 @@ from edge_med.errors import CheckpointError
 MEMORY = 512 << 20
 """Bytes that slabs on their way may take, whatever the model's size and the number of files."""
 
+MAX_IN_FLIGHT = 128
+"""Slabs; with more, those of the longest row in ten types wouldn't fit `MEMORY`."""
+
 MAX_SLAB = 4 << 20
 """Numbers in a slab. Smaller ones hand Python's lock around more often: Q8_0 of the 4B shape on two
 cores took a tenth longer with 1 << 20, and no less with 8 << 20."""
 
-_METADATA_FILES = ("*.json", "*.model", "*.jinja", "README.md")
+SMALL_FILES = (
+    "config.json",
+    "generation_config.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "model.safetensors.index.json",
+    "tokenizer.model",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.json",
+    "chat_template.jinja",
+    "additional_chat_templates/*.jinja",
+    "README.md",
+)
+"""The files beside the weights that are read; what else lies there has no part in the result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +104,9 @@ class SourceReader:
     def _shard(self, shard: Shard) -> Iterator[Slab]:
         digest = hashlib.sha256()
         with shard.path.open("rb", buffering=0) as file:
-            digest.update(file.read(shard.data_start))
+            header = np.empty(shard.data_start, np.uint8)
+            _fill(file, header, shard.path.name)
+            digest.update(header.data)
             for tensor in shard.tensors:
                 row = tensor.shape[-1] * tensor.type.block_bytes
                 step = max(1, self._slab_size // tensor.shape[-1]) * row
@@ -100,20 +123,32 @@ class SourceReader:
 
 def small_files(folder: Path) -> tuple[SourceFile, ...]:
     """The files beside the weights that shape the result, with their hashes."""
-    return tuple(
-        _source_file(path)
-        for path in sorted({p for pattern in _METADATA_FILES for p in folder.glob(pattern)})
-    )
+    found = {path for pattern in SMALL_FILES for path in folder.glob(pattern)}
+    return tuple(_source_file(folder, path) for path in sorted(found) if path.is_file())
 
 
-def slab_size(files: Sequence[FilePlan], in_flight: int) -> int:
+def in_flight(threads: int) -> int:
+    """How many slabs are under way: two for each thread, so that none waits, and two more."""
+    return min(2 * threads + 2, MAX_IN_FLIGHT)
+
+
+def slab_size(files: Sequence[FilePlan], slabs: int) -> int:
     """How many numbers a slab may have, so that all that are under way fit `MEMORY`.
 
     A number takes at the most four bytes as stored, four widened for text and for the projector,
     four while it is rounded, and four in every file.
     """
-    bytes_each = 4 * (4 + len(files))
-    return min(MAX_SLAB, MEMORY // (in_flight * bytes_each))
+    return min(MAX_SLAB, MEMORY // (slabs * _bytes_each(files)))
+
+
+def slab_memory(files: Sequence[FilePlan], threads: int) -> int:
+    """Bytes that all slabs under way take at the most."""
+    slabs = in_flight(threads)
+    return slabs * slab_size(files, slabs) * _bytes_each(files)
+
+
+def _bytes_each(files: Sequence[FilePlan]) -> int:
+    return 4 * (4 + len(files))
 
 
 def encode_slab(slab: Slab, wanted: Sequence[TensorPlan], watch: Stopwatch) -> list[Bytes]:
@@ -153,6 +188,8 @@ def _encode(values: Floats, plan: TensorPlan, space: Workspace) -> Bytes:
     row = plan.shape[-1]
     size = values.size // row * plan.type.row_bytes(row)
     data = space.bytes((plan.widening, plan.type), size)
+    if not size:
+        return data
     encode(values, plan.type, row, data)
     if not is_sound(data, plan.type):
         raise CheckpointError(
@@ -174,6 +211,7 @@ def _fill(file: FileIO, raw: Bytes, name: str) -> None:
         left = left[count:]
 
 
-def _source_file(path: Path) -> SourceFile:
-    data = path.read_bytes()
-    return SourceFile(path.name, len(data), hashlib.sha256(data).hexdigest())
+def _source_file(folder: Path, path: Path) -> SourceFile:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return SourceFile(path.relative_to(folder).as_posix(), path.stat().st_size, digest)

@@ -118,7 +118,8 @@ def _added_tokens(checkpoint: Checkpoint) -> Iterator[_Added]:
         for token_id, entry in decoder.items():
             yield _added(token_id, entry)
         return
-    for entry in checkpoint.json("tokenizer.json").get("added_tokens", []):
+    listed = checkpoint.json("tokenizer.json").get("added_tokens") or []
+    for entry in listed if isinstance(listed, list) else [None]:
         yield _added(entry.get("id") if isinstance(entry, dict) else None, entry)
 
 
@@ -131,7 +132,7 @@ def _added(token_id: Any, entry: Any) -> _Added:
 def _token_id(value: Any) -> int:
     try:
         number = int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = -1
     if number < 0:
         raise CheckpointError(f"The tokenizer has the token id {value!r}.", "Download it again.")
@@ -173,8 +174,9 @@ def _bpe_parts(
     Raises:
         CheckpointError: it isn't byte-fallback BPE, or is damaged.
     """
-    model = tokenizer.get("model", {})
-    if model.get("type") != "BPE" or not model.get("byte_fallback"):
+    model = tokenizer.get("model")
+    bpe = isinstance(model, dict) and model.get("type") == "BPE" and model.get("byte_fallback")
+    if not bpe or not isinstance(model, dict):
         raise CheckpointError(
             "tokenizer.json isn't a Gemma tokenizer (BPE with byte fallback).",
             "Put the model's tokenizer.model beside it.",
@@ -183,7 +185,7 @@ def _bpe_parts(
         vocab = {str(text): _token_id(token_id) for text, token_id in model["vocab"].items()}
         pairs = [m.split(" ", 1) if isinstance(m, str) else m for m in model["merges"]]
         merges = [(str(left), str(right)) for left, right in pairs]
-        added = {str(entry["content"]) for entry in tokenizer.get("added_tokens", [])}
+        added = {str(entry["content"]) for entry in tokenizer.get("added_tokens") or []}
     except (AttributeError, KeyError, TypeError, ValueError):
         raise CheckpointError("tokenizer.json is damaged.", "Download it again.") from None
     if not vocab or max(vocab.values()) > 1 << 20:

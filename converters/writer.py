@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
+import shutil
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,12 +16,40 @@ from converters.stages import Stopwatch
 from edge_med import _platform
 from edge_med.artifacts.manifest import FileEntry, TensorEntry
 from edge_med.artifacts.naming import PARTIAL
-from edge_med.errors import DiskShortError, EdgeMedError
+from edge_med.errors import REPORT, DiskShortError, EdgeMedError
 
 SYNC_BYTES = 64 << 20
 """Bytes are brought to the disk in portions, beside the work, so that none are left at the end."""
 
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_SPACE = "Free some space, or choose another --out."
+_TOLD = {
+    errno.ENOSPC: (
+        "The disk became full while {name} was written; {free:.2f} GB are left.",
+        _SPACE,
+    ),
+    errno.EDQUOT: ("Your share of the disk became full while {name} was written.", _SPACE),
+    errno.EFBIG: (
+        "{name} is larger than this drive's file system allows; FAT32 ends at 4 GB.",
+        "Choose an --out on another drive, or format this one as exFAT.",
+    ),
+}
+
+
+@contextlib.contextmanager
+def told_disk_errors(what: str, folder: Path) -> Iterator[None]:
+    """Tell a disk that is too small as what it is.
+
+    Raises:
+        DiskShortError: the disk is full, or can't hold so large a file.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _TOLD:
+            raise
+        message, hint = _TOLD[error.errno]
+        free = shutil.disk_usage(folder).free / 1e9
+        raise DiskShortError(message.format(name=what, free=free), hint) from None
 
 
 class FileWriter:
@@ -42,7 +73,14 @@ class FileWriter:
         self._hasher = ThreadPoolExecutor(1, "hash-file")
         self._syncer = ThreadPoolExecutor(1, "sync")
         self._sync: Future[None] | None = None
-        self._put(memoryview(plan.header))
+
+    def start(self) -> None:
+        """Write the header.
+
+        Raises:
+            DiskShortError: the disk is full.
+        """
+        self._put(memoryview(self.plan.header))
         self._tensor_hash = hashlib.sha256()
 
     def write(self, tensor: TensorPlan, slab: memoryview) -> None:
@@ -52,30 +90,36 @@ class FileWriter:
             DiskShortError: the disk is full.
         """
         if tensor is not self._tensor:
-            raise EdgeMedError(f"{tensor.name} came before {self._tensor.name} was whole.")
+            raise EdgeMedError(f"{tensor.name} came before {self._tensor.name} was whole.", REPORT)
         self._put(slab)
         self._written += slab.nbytes
         if self._written == tensor.size:
             self._finish_tensor()
 
     def finish(self) -> FileEntry:
-        """Bring the file to the disk and say what it holds; it keeps its partial name."""
-        with self._watch.time("sync"):
+        """Bring the file to the disk and say what it holds; it keeps its partial name.
+
+        Raises:
+            DiskShortError: the disk is full.
+        """
+        with self._watch.time("sync"), told_disk_errors(self.plan.name, self.partial.parent):
             self._stop_threads()
+            self._heed_sync()
             _platform.sync_file(self._file.fileno())
         self._file.close()
         plan = self.plan
         entries = tuple(self._entries)
         if len(entries) != len(plan.tensors) or self.partial.stat().st_size != plan.size:
-            raise EdgeMedError(f"{plan.name} was not written as planned.")
+            raise EdgeMedError(f"{plan.name} was not written as planned.", REPORT)
         digest = self._hash.hexdigest()
         return FileEntry(plan.name, plan.role, plan.quant, plan.size, digest, entries)
 
     def abandon(self) -> None:
-        """Close and remove the partial file; harmless after `finish`."""
+        """Close and remove the partial file."""
         self._stop_threads()
-        self._file.close()
-        self.partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the next run sweeps what can't be removed now
+            self._file.close()
+            self.partial.unlink(missing_ok=True)
 
     def _finish_tensor(self) -> None:
         tensor = self._tensor
@@ -94,9 +138,10 @@ class FileWriter:
     def _put(self, data: memoryview) -> None:
         """Write bytes and hash them beside; the slab of a tensor counts for both hashes."""
         hashed = self._hasher.submit(self._watch.timed, "hash", self._update_hashes, data)
-        self._write_all(data)
+        with told_disk_errors(self.plan.name, self.partial.parent):
+            self._write_all(data)
+            self._sync_beside(data.nbytes)
         hashed.result()
-        self._sync_beside(data.nbytes)
 
     def _update_hashes(self, data: memoryview) -> None:
         self._hash.update(data)
@@ -106,11 +151,8 @@ class FileWriter:
         """A raw file may take less than it is given."""
         left = data.cast("B")
         with self._watch.time("write"):
-            try:
-                while left:
-                    left = left[_platform.write(self._file, left) :]
-            except OSError as error:
-                raise self._short(error) from None
+            while left:
+                left = left[_platform.write(self._file, left) :]
 
     def _stop_threads(self) -> None:
         self._hasher.shutdown(wait=True)
@@ -119,13 +161,11 @@ class FileWriter:
     def _sync_beside(self, written: int) -> None:
         self._unsynced += written
         if self._unsynced >= SYNC_BYTES and (self._sync is None or self._sync.done()):
+            self._heed_sync()
             self._sync = self._syncer.submit(os.fsync, self._file.fileno())
             self._unsynced = 0
 
-    def _short(self, error: OSError) -> Exception:
-        if error.errno not in _DISK_FULL:
-            return error
-        return DiskShortError(
-            f"The disk became full while {self.plan.name} was written.",
-            f"Free {self.plan.size / 1e9:.1f} GB in {self.partial.parent} or choose another --out.",
-        )
+    def _heed_sync(self) -> None:
+        """Linux tells of lost bytes once for each open file: what isn't heard here is lost."""
+        if self._sync is not None:
+            self._sync.result()

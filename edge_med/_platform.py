@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from io import FileIO
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from edge_med.errors import BusyError, EngineError, InputError
@@ -84,14 +84,38 @@ def usable_cores() -> int:
     return max(1, min(cores, _container_cores() or cores))
 
 
-def _container_cores(group: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """The CPU quota of a Linux control group, rounded up; None where there is no limit."""
+def _container_cores(
+    root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")
+) -> int | None:
+    """The smallest CPU quota of the Linux control groups that this process is in; None for none.
+
+    Source: https://docs.kernel.org/admin-guide/cgroup-v2.html (cpu.max), cgroup-v1 (cpu.cfs_*).
+    """
+    quotas = [_quota(folder) for folder in _control_groups(root, membership)]
+    return min((cores for cores in quotas if cores is not None), default=None)
+
+
+def _control_groups(root: Path, membership: Path) -> Iterator[Path]:
+    """The folders of the groups, from the outermost in; a limit of any holds for all inside."""
+    lines = membership.read_text().splitlines() if membership.is_file() else ["0::/"]
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        folder = root / "cpu" if controllers else root
+        for name in ("", *PurePosixPath(path).parts[1:]):
+            folder /= name
+            yield folder
+
+
+def _quota(group: Path) -> int | None:
+    """A group's quota in cores, rounded up."""
     with contextlib.suppress(OSError, ValueError):
         quota, period = (group / "cpu.max").read_text().split()
         return None if quota == "max" else -(-int(quota) // int(period))
     with contextlib.suppress(OSError, ValueError):
-        used = int((group / "cpu/cpu.cfs_quota_us").read_text())
-        period_us = int((group / "cpu/cpu.cfs_period_us").read_text())
+        used = int((group / "cpu.cfs_quota_us").read_text())
+        period_us = int((group / "cpu.cfs_period_us").read_text())
         return None if used < 0 else -(-used // period_us)
     return None
 

@@ -26,19 +26,21 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+REPORT = "This is a fault of edge-med: please report it, with the command that you ran."
+
 
 class EdgeMedError(Exception):
     """Something a user can act on: what happened, and what to do next.
 
     Attributes:
         message: one sentence, without a path of ours or a traceback.
-        hint: the next step, as a command or a sentence.
+        hint: the next step, as a command or a sentence; every error has one.
         exit_code: what a command line ends with.
     """
 
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint

@@ -19,6 +19,7 @@ from edge_med.artifacts.naming import MANIFEST, is_bare_file_name
 from edge_med.errors import ArtifactError
 
 FORMAT = 1
+FRESH = MANIFEST + ".new"
 MAX_BYTES = 64 << 20  # 27B with ten quantizations takes 2 MB
 Role = Literal["text", "projector", "adapter"]
 
@@ -167,12 +168,15 @@ def read(path: Path) -> Manifest | None:
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise ArtifactError(f"The manifest can't be read: {error}.") from None
+        raise ArtifactError(
+            f"The manifest can't be read: {error}.",
+            "Copy the folder again, or convert the model again.",
+        ) from None
 
 
 def save(manifest: Manifest, folder: Path) -> None:
     """Replace a folder's manifest, so that either the old one or the whole new one is there."""
-    fresh = folder / (MANIFEST + ".new")
+    fresh = folder / FRESH
     write(manifest, fresh)
     _platform.replace(fresh, folder / MANIFEST)
     _platform.sync_folder(folder)

@@ -33,6 +33,10 @@ _MODEL_NAME = re.compile(r"[A-Za-z0-9._-]{1,80}")
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,119}")
 
 
+_TYPES = "|".join(dict.fromkeys((*QUANTS, *PROJECTOR_TYPES)))
+_MODEL_FILE = re.compile(rf"{_MODEL_NAME.pattern}-(mmproj-)?({_TYPES})\.gguf")
+
+
 def check_model_name(name: str) -> str:
     """The name itself, if a model may be called so.
 
@@ -55,6 +59,11 @@ def text_file(name: str, quant: str) -> str:
 def projector_file(name: str, kind: str) -> str:
     """The file name of a vision projector."""
     return f"{name}-mmproj-{kind}.gguf"
+
+
+def is_model_file(name: str) -> bool:
+    """Whether a file is called as `text_file` or `projector_file` would call it."""
+    return bool(_MODEL_FILE.fullmatch(name))
 
 
 def is_bare_file_name(name: str) -> bool:

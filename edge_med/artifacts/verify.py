@@ -10,6 +10,7 @@ from pathlib import Path
 from edge_med.artifacts import manifest as manifests
 from edge_med.artifacts.gguf import Header, read_header
 from edge_med.artifacts.manifest import FileEntry, Manifest
+from edge_med.artifacts.naming import is_model_file
 from edge_med.errors import ArtifactError, PairingError
 
 _CHUNK = 1 << 20
@@ -62,9 +63,10 @@ def verify(path: Path, advance: Advance = lambda _: None) -> Verdict:
         return Verdict((_check(path, manifest, advance),), ())
     if manifest is None:
         raise ArtifactError(
-            f"{path.name} has no manifest.", "Name a single file, or convert the model again."
+            f"{path.resolve().name} has no manifest.",
+            "Name a single file, or convert the model again.",
         )
-    names = sorted({file.path for file in manifest.files} | {p.name for p in _unlisted(folder)})
+    names = sorted({file.path for file in manifest.files} | _model_files(folder))
     files = tuple(_check(folder / name, manifest, advance) for name in names)
     return Verdict(files, tuple(_pairing_problems(folder, manifest)))
 
@@ -92,8 +94,9 @@ def check_pair(text: Header, projector: Header) -> None:
         )
 
 
-def _unlisted(folder: Path) -> Iterator[Path]:
-    return folder.glob("*.gguf")
+def _model_files(folder: Path) -> set[str]:
+    """What is called like a file of ours; anything else in the folder is somebody else's."""
+    return {path.name for path in folder.glob("*.gguf") if is_model_file(path.name)}
 
 
 def _check(path: Path, manifest: Manifest | None, advance: Advance) -> Checked:

@@ -76,9 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = _tell(error.format_message(), "", error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         code = _tell("Interrupted.", "", CancelledError.exit_code)
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # click makes the one of the other
         code = 0  # whoever read us has seen enough
-        sys.stderr.close()
     except OSError as error:
         code = _tell(_of_system(error), "Check the path, and that you may write there.", 3)
     except Exception as error:

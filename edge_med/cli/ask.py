@@ -109,12 +109,19 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
+class _SafeFormatter(logging.Formatter):
+    """llama.cpp prints what it finds in a file, and that may be anything."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return safe_text(super().format(record))
+
+
 @contextmanager
 def shown_log(verbose: bool) -> Iterator[None]:  # noqa: FBT001 - the flag of that name
     """Show what llama.cpp logs, on stderr, if that is wanted."""
     logger = logging.getLogger("edge_med.llama_cpp")
     handler = logging.StreamHandler() if verbose else logging.NullHandler()
-    handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+    handler.setFormatter(_SafeFormatter("%(name)s: %(message)s"))
     level = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.INFO if verbose else level)

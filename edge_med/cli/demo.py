@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -12,11 +13,14 @@ import click
 
 from edge_med.cli.ask import NOTICE, ask
 from edge_med.cli.progress import byte_progress
+from edge_med.errors import DiskShortError
 
 NAME = "gemma-3-270m"
 QUANTS = ("Q8_0", "Q4_K_M")
 PROMPT = "The heart pumps blood through the"
 NEW_TOKENS = 32
+NEEDED = 1_200_000_000
+"""Bytes: the checkpoint has 0.54 GB, and two models of 0.25 and 0.29 GB come out of it."""
 
 
 @click.command(short_help="Convert a real model and let it write, offline.")
@@ -37,6 +41,7 @@ def demo(ctx: click.Context, *, keep: Path | None) -> None:
     click.echo(f"         (a copy: {gemma_270m.terms_file()})\n")
     began = time.perf_counter()
     with _folder(keep) as folder:
+        _check_disk(folder)
         checkpoint, models = folder / "checkpoint" / NAME, folder / "models"
         click.echo(
             "1. A checkpoint as from the hub. Its weights come from a quantized file and are"
@@ -74,6 +79,15 @@ def _folder(keep: Path | None) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="edge-med-demo-") as folder:
         yield Path(folder)
+
+
+def _check_disk(folder: Path) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < NEEDED:
+        raise DiskShortError(
+            f"The demonstration needs {NEEDED / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free.",
+            "Give it a folder on a larger disk: edge-med demo --keep FOLDER",
+        )
 
 
 def _write_checkpoint(folder: Path, checkpoint: Path) -> None:

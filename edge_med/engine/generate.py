@@ -81,12 +81,13 @@ def stream(
     Args:
         model: with an empty context.
         prompt: ids.
-        max_new_tokens: after which the answer is cut off.
+        max_new_tokens: after which the answer is cut off, if the context doesn't end before;
+            `finish_reason` is `length` for both.
         choose: picks the next token out of the logits.
         stop: asked before each token and while the prompt is read; true ends the answer.
 
     Raises:
-        ContextOverflowError: prompt and answer don't fit the context.
+        ContextOverflowError: the prompt doesn't fit the context.
         EngineError: llama.cpp failed.
     """
     began = time.perf_counter()
@@ -96,7 +97,7 @@ def stream(
     try:
         model.read(prompt, stop)
         read_done = time.perf_counter()
-        while writer.count < max_new_tokens:
+        while True:
             if stop():
                 reason = "cancelled"
                 break
@@ -105,8 +106,9 @@ def stream(
                 reason = "stop"
                 break
             yield Piece(writer.add(token), (token,))
-            if writer.count < max_new_tokens:
-                model.read([token])
+            if writer.count == max_new_tokens or not model.room:
+                break
+            model.read([token], stop)
     except CancelledError:
         reason = "cancelled"
     if rest := writer.finish():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,6 +92,11 @@ class Model:
         """llama.cpp's handle of the vocabulary."""
         return self._api.llama_model_get_vocab(self._model)
 
+    @property
+    def room(self) -> int:
+        """How many more tokens the context can take."""
+        return self.options.context - self._position
+
     def read(self, tokens: Sequence[int], stop: Stop = lambda: False) -> None:
         """Append tokens to the context; afterwards `logits` speaks of what follows the last.
 
@@ -103,8 +109,7 @@ class Model:
             CancelledError: `stop` became true.
             EngineError: llama.cpp failed.
         """
-        over = self._position + len(tokens) - self.options.context
-        if over > 0:
+        if over := -min(0, self.room - len(tokens)):
             raise ContextOverflowError(
                 f"The prompt is {over} tokens too long for a context of {self.options.context}.",
                 "Shorten it, or raise --context.",
@@ -120,7 +125,7 @@ class Model:
 
     def _open(self, path: Path) -> None:
         api = self._api
-        self._model = api.llama_model_load_from_file(str(path).encode(), _model_params(api))
+        self._model = api.llama_model_load_from_file(os.fsencode(path), _model_params(api))
         if not self._model:
             raise EngineError(
                 f"llama.cpp can't load {path.name}.", "See why with --verbose; edge-med verify it."
@@ -144,7 +149,7 @@ class Model:
         finally:
             self._should_stop = lambda: False
         if code == _ABORTED:
-            raise CancelledError("Stopped while the prompt was read.")
+            raise CancelledError("Stopped while the prompt was read.", "Ask again.")
         if code != 0:
             raise EngineError(f"llama.cpp failed to compute (code {code}).", "See --verbose.")
         self._position += len(tokens)

@@ -11,6 +11,7 @@ from edge_med.engine.model import Model
 from edge_med.engine.native import llama_cpp
 from edge_med.errors import EngineError
 
+_NOT_GEMMA = "Convert the original checkpoint with edge-med convert."
 _LONGEST_PIECE = 256  # bytes; Gemma's longest has 93
 
 
@@ -41,7 +42,7 @@ def _ids(model: Model, text: str, *, special: bool) -> list[int]:
     ids = (ctypes.c_int32 * room)()
     count = llama_cpp().llama_tokenize(model.vocabulary, data, len(data), ids, room, False, special)
     if count < 0:
-        raise EngineError("llama.cpp can't tokenize the prompt.")
+        raise EngineError("llama.cpp can't tokenize the prompt.", "See why with --verbose.")
     return list(ids[:count])
 
 
@@ -81,7 +82,7 @@ class Detokenizer:
             self._model.vocabulary, token, self._buffer, _LONGEST_PIECE, 0, markup
         )
         if size < 0:
-            raise EngineError(f"The vocabulary has a piece of {-size} bytes.")
+            raise EngineError(f"The vocabulary has a piece of {-size} bytes.", _NOT_GEMMA)
         return self._decoder.decode(self._buffer.raw[:size])
 
     def finish(self) -> str:
@@ -99,7 +100,7 @@ def compose(model: Model, text: str) -> Sequence[int]:
         return [*start, *tokenize(model, text)]
     open_turn, close_turn = (control_token(model, f"<{n}_of_turn>") for n in ("start", "end"))
     if open_turn is None or close_turn is None:
-        raise EngineError("The model has a chat template, but no tokens for turns.")
+        raise EngineError("The model has a chat template, but no tokens for turns.", _NOT_GEMMA)
     question = tokenize(model, f"user\n{text.strip()}")
     answer = tokenize(model, "model\n")
     break_line = tokenize(model, "\n")

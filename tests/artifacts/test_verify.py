@@ -68,10 +68,11 @@ def test_a_missing_file_is_a_problem(folder: Path) -> None:
 
 
 def test_a_file_that_is_not_listed_is_checked_for_structure_and_said_to_be_so(folder: Path) -> None:
-    shutil.copy(folder / TEXT, folder / "other.gguf")
+    shutil.copy(folder / TEXT, folder / "other-F16.gguf")
+    (folder / "._other.gguf").write_bytes(b"somebody else's")
     verdict = verify(folder)
     assert verdict.sound
-    assert [f.file for f in verdict.files if not f.listed] == ["other.gguf"]
+    assert [f.file for f in verdict.files if not f.listed] == ["other-F16.gguf"]
 
 
 def test_a_projector_of_another_width_does_not_pair(folder: Path, model: Models) -> None:

@@ -55,8 +55,9 @@ def test_shards_are_opened_with_every_tensor(sharded: Path) -> None:
 def test_what_is_no_checkpoint_is_said_to_be_none(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"no config\.json"):
         open_checkpoint(tmp_path)
-    with pytest.raises(CheckpointError, match=r"no config\.json"):
+    with pytest.raises(CheckpointError, match="There is no folder") as caught:
         open_checkpoint(tmp_path / "nothing")
+    assert "hf download" in caught.value.hint
 
 
 def test_a_gguf_file_is_refused_as_converted_already(tmp_path: Path) -> None:

@@ -59,6 +59,24 @@ def test_rope_is_read_in_the_old_form_and_in_that_of_transformers_5() -> None:
     assert read_params(old, {}).text.rope_factor == 8.0
 
 
+@pytest.mark.parametrize(
+    "rope",
+    [
+        {"rope_parameters": {"rope_type": "linear", "factor": 8.0, "rope_theta": 5e5}},
+        {"rope_parameters": {"full_attention": {"rope_type": "linear", "attention_factor": 2.0}}},
+        {"rope_parameters": []},
+        {"rope_scaling": {"rope_type": "yarn", "factor": 8.0}},
+        {"rope_scaling": "linear"},
+    ],
+)
+def test_a_rope_that_isnt_wholly_understood_is_refused(rope: dict[str, object]) -> None:
+    with pytest.raises(CheckpointError) as caught:
+        read_params(with_text(**rope), {})
+    assert (
+        "rope" in caught.value.message or "in config.json isn't known here" in caught.value.message
+    )
+
+
 def test_62_layers_scale_by_width_and_others_by_head() -> None:
     """llama.cpp ignores query_pre_attn_scalar, so that it must be what llama.cpp computes."""
     large = config(TINY["62-layers"])

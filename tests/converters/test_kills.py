@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from io import FileIO
 from pathlib import Path
 
 import pytest
 
+from converters.commit import PENDING
 from converters.pipeline import convert
 from converters.request import Request
 from edge_med import _platform
@@ -20,6 +23,7 @@ from tests.checkpoints.tiny import TINY, write_tiny
 from tests.converters import kills
 
 SPREAD, AFTER_FIRST_RENAME = 40, 10
+Rename = Callable[[Path, Path], None]
 
 
 @pytest.fixture(scope="module")
@@ -28,11 +32,13 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def finished(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a whole run makes: an earlier set, which the killed runs replace."""
-    folder = tmp_path_factory.mktemp("finished") / "out"
-    convert(Request(source=source, folder=folder, quants=kills.QUANTS))
-    return folder
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An earlier set, which the killed runs replace: files of the same sizes and other weights."""
+    folder = tmp_path_factory.mktemp("finished")
+    earlier = dataclasses.replace(TINY["multimodal"], seed=99)
+    source = write_tiny(earlier, folder / "multimodal")
+    convert(Request(source=source, folder=folder / "out", quants=kills.QUANTS))
+    return folder / "out"
 
 
 def traced(source: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, list[str]]:
@@ -133,6 +139,62 @@ def renaming_moments(first: list[str], replacing: list[str]) -> list[str]:
         between = range(begin + 1, end + 1)
         moments.append(f"step:{between[number // 2 % len(between)]}")
     return moments
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, PermissionError(13, "held by a scanner")])
+def test_an_error_at_any_renaming_leaves_no_lie(
+    error: BaseException,
+    source: Path,
+    finished: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _, steps = traced(source, shutil.copytree(finished, tmp_path / "traced"), monkeypatch)
+    for number in range(sum(step.startswith("replace") for step in steps)):
+        folder = shutil.copytree(finished, tmp_path / f"stopped-{number}")
+        plain, left = _platform.replace, [number]
+
+        def replace(old: Path, new: Path, plain: Rename = plain, left: list[int] = left) -> None:
+            if left[0] == 0:
+                raise error
+            left[0] -= 1
+            plain(old, new)
+
+        monkeypatch.setattr(_platform, "replace", replace)
+        with pytest.raises(type(error) if isinstance(error, OSError) else KeyboardInterrupt):
+            convert(Request(source=source, folder=folder, quants=kills.QUANTS, force=True))
+        monkeypatch.undo()
+        assert_nothing_lies(folder)
+        assert_the_next_run_cleans_up(source, folder)
+
+
+def test_a_run_killed_while_it_cleans_up_leaves_no_lie(
+    source: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = shutil.copytree(finished, tmp_path / "out")
+    with monkeypatch.context() as patch:
+        patch.setattr("converters.pipeline.commit", lambda *_: None)
+        convert(Request(source=source, folder=folder, quants=kills.QUANTS, force=True))
+    assert (folder / PENDING).exists()
+    damaged = folder / "multimodal-Q4_0.gguf.partial"
+    damaged.write_bytes(damaged.read_bytes()[:-1])  # so that it can't be finished, but is swept
+    removed: list[Path] = []
+
+    def unlink(path: Path, *, missing_ok: bool = False) -> None:
+        assert missing_ok
+        if path.exists():
+            if removed:
+                raise KeyboardInterrupt
+            removed.append(path)
+            path.rename(tmp_path / path.name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", unlink)
+        with pytest.raises(KeyboardInterrupt):
+            convert(Request(source=source, folder=folder, quants=kills.QUANTS, force=True))
+    assert removed == [folder / PENDING]
+    assert_nothing_lies(folder)
+    assert_the_next_run_cleans_up(source, folder)
 
 
 def test_the_next_run_finishes_what_was_whole(source: Path, finished: Path, tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from converters.estimate import memory_bound
 from converters.plan import Plan, make_plan
 from converters.request import Request
-from converters.slabs import MEMORY, slab_size
+from converters.slabs import MEMORY, in_flight, slab_memory, slab_size
 from edge_med.artifacts.naming import QUANTS
 from edge_med.errors import CheckpointError, UsageError
 from tests.checkpoints.medgemma import medgemma, write_shape
@@ -56,12 +57,11 @@ def test_sizes_are_the_published_ones(size: str, tmp_path: Path) -> None:
 
 def test_memory_is_bounded_for_27b_in_all_types_on_many_cores(tmp_path: Path) -> None:
     plan = plan_of("27b", tmp_path, *QUANTS)
-    for threads in (1, 2, 8, 64):
-        in_flight = 2 * threads + 2
-        numbers = slab_size(plan.files, in_flight)
-        longest_row = max(t.shape[-1] for file in plan.files for t in file.tensors)
-        assert numbers >= longest_row
-        assert in_flight * numbers * 4 * (4 + len(plan.files)) <= MEMORY
+    longest_row = max(t.shape[-1] for file in plan.files for t in file.tensors)
+    for threads in (1, 2, 8, 64, 1000):
+        assert slab_size(plan.files, in_flight(threads)) >= longest_row
+        assert slab_memory(plan.files, threads) <= MEMORY
+        assert memory_bound(plan) < 1 << 30
 
 
 def test_tensors_stand_in_the_order_of_the_source(checkpoint: Checkpoints, tmp_path: Path) -> None:

@@ -103,8 +103,9 @@ def test_a_prompt_that_does_not_fit_says_by_how_much(tiny: Model) -> None:
 
 def test_an_answer_that_fills_the_context_says_so(tiny: Model) -> None:
     prompt = tokenize(tiny, "the " * 100)
-    with pytest.raises(ContextOverflowError):
-        list(stream(tiny, prompt, max_new_tokens=1000, choose=lambda _: prompt[0]))
+    answer = ends(list(stream(tiny, prompt, max_new_tokens=1000, choose=lambda _: prompt[0])))
+    assert answer.finish_reason == "length"
+    assert len(prompt) + answer.usage.answer == 256 + 1  # the last token needs no place any more
 
 
 def test_a_question_becomes_a_turn(tiny: Model) -> None:
