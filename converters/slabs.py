@@ -47,7 +47,6 @@ SMALL_FILES = (
     "tokenizer.model",
     "tokenizer.json",
     "tokenizer_config.json",
-    "special_tokens_map.json",
     "added_tokens.json",
     "chat_template.json",
     "chat_template.jinja",
