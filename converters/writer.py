@@ -162,6 +162,7 @@ class FileWriter:
         self._unsynced += written
         if self._unsynced >= SYNC_BYTES and (self._sync is None or self._sync.done()):
             self._heed_sync()
+            # The last sync goes through the drive's own cache (_platform); these needn't.
             self._sync = self._syncer.submit(os.fsync, self._file.fileno())
             self._unsynced = 0
 

@@ -28,6 +28,8 @@ PROJECTOR_TYPES = ("F16", "BF16", "F32", "Q8_0")
 
 MANIFEST = "manifest.json"
 PARTIAL = ".partial"
+PENDING = MANIFEST + PARTIAL
+"""The manifest of a set whose files are whole, and haven't all got their names yet."""
 
 _MODEL_NAME = re.compile(r"[A-Za-z0-9._-]{1,80}")
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,119}")

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from edge_med.artifacts import verify as checks
+from edge_med.artifacts.naming import PENDING
 from edge_med.artifacts.safe_text import safe_line
 from edge_med.artifacts.verify import Verdict
 from edge_med.cli.progress import byte_progress
@@ -28,6 +29,10 @@ def verify(path: Path, *, as_json: bool, quiet: bool) -> None:
         click.echo(json.dumps(data, indent=1))
     else:
         _print(verdict)
+    if (path / PENDING).exists():
+        click.echo(
+            "A conversion into this folder was interrupted; the next one finishes it.", err=True
+        )
     if not verdict.sound:
         raise click.exceptions.Exit(IntegrityError.exit_code)
 

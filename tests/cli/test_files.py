@@ -45,6 +45,14 @@ def test_verify_of_a_sound_folder(edge_med: Command, model: Models) -> None:
     ]
 
 
+def test_verify_tells_of_a_conversion_that_was_interrupted(
+    edge_med: Command, model: Models, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(model("multimodal", "Q8_0"), tmp_path / "model")
+    shutil.copy(folder / "manifest.json", folder / "manifest.json.partial")
+    assert "was interrupted" in edge_med("verify", folder).err
+
+
 def test_verify_names_the_damaged_tensor_and_exits_with_4(
     edge_med: Command, model: Models, tmp_path: Path
 ) -> None:

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from converters.commit import PENDING
 from converters.pipeline import convert
 from converters.request import Request
 from edge_med import _platform
+from edge_med.artifacts.naming import PENDING
 from edge_med.artifacts.verify import verify
 from tests.checkpoints.tiny import TINY, write_tiny
 from tests.converters import kills
