@@ -57,7 +57,7 @@ from edge_med.artifacts.safe_text import safe_line
 @click.option("--force", is_flag=True, help="Replace files that are there already.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--quiet", is_flag=True, help="No progress.")
+@click.option("--quiet", is_flag=True, help="No progress, and not where the time went.")
 def convert(*, as_json: bool, quiet: bool, dry_run: bool, **options: Any) -> None:
     """Convert a Hugging Face CHECKPOINT folder to quantized GGUF files.
 
@@ -76,7 +76,7 @@ def convert(*, as_json: bool, quiet: bool, dry_run: bool, **options: Any) -> Non
         return
     with _progress(plan.checkpoint.data_size, hidden=quiet) as advance:
         done = run(plan, advance)
-    _print_result(done, plan, as_json=as_json)
+    _print_result(done, plan, as_json=as_json, quiet=quiet)
 
 
 def _waiting(what: str, *, hidden: bool) -> AbstractContextManager[object]:
@@ -114,7 +114,7 @@ def _progress(total: int, *, hidden: bool) -> Iterator[Callable[[int, int], None
         yield lambda done, _total: bar.update(task, completed=done)
 
 
-def _print_result(done: Any, plan: Any, *, as_json: bool) -> None:
+def _print_result(done: Any, plan: Any, *, as_json: bool, quiet: bool) -> None:
     seconds = {stage: round(spent, 2) for stage, spent in done.seconds.items()}
     folder = plan.request.folder
     files = [
@@ -130,8 +130,9 @@ def _print_result(done: Any, plan: Any, *, as_json: bool) -> None:
         click.echo(f"finished an interrupted run: {safe_line(name)}", err=True)
     for file in files:
         click.echo(f"{_size(file['size'])}  {safe_line(str(folder / file['path']))}")
-    work = ", ".join(f"{stage} {spent:.1f} s" for stage, spent in seconds.items())
-    click.echo(f"work of all threads: {work}", err=True)
+    if not quiet:
+        work = ", ".join(f"{stage} {spent:.1f} s" for stage, spent in seconds.items())
+        click.echo(f"work of all threads: {work}", err=True)
     click.echo(plan.notice, err=True)
     if not plan.licence:
         click.echo("Nothing in the checkpoint says whose terms apply; --source-id can.", err=True)
