@@ -76,8 +76,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = _tell(error.format_message(), "", error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         code = _tell("Interrupted.", "", CancelledError.exit_code)
-    except (BrokenPipeError, SystemExit):  # click makes the one of the other
+    except BrokenPipeError:
         code = 0  # whoever read us has seen enough
+    except SystemExit as stopped:  # with 1 click ends where it has met a broken pipe
+        code = 0 if stopped.code == 1 else stopped.code
     except OSError as error:
         code = _tell(_of_system(error), "Check the path, and that you may write there.", 3)
     except Exception as error:

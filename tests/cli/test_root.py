@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -105,3 +107,26 @@ def test_a_command_whose_package_is_gone_says_what_to_install(
     assert edge_med("--help").code == 0
     done = edge_med("convert")
     assert (done.code, "isn't installed" in done.err) == (2, True)
+
+
+def test_whoever_stops_reading_ends_it_quietly(checkpoint: Checkpoints, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "edge_med", "convert", str(checkpoint("text"))]
+    options = ["--out", str(tmp_path), "--quant", "Q8_0", "--dry-run"]
+    with subprocess.Popen(
+        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
+def test_another_end_of_the_process_keeps_its_code(
+    edge_med: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def leave(*_arguments: Any, **_options: Any) -> None:
+        sys.exit(3)
+
+    monkeypatch.setattr(cli.root, "invoke", leave)
+    assert edge_med("verify", ".").code == 3
