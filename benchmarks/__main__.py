@@ -27,7 +27,7 @@ def main() -> int:
 
 
 BENCHMARKS = {
-    "convert": lambda o, work: convert.run(o.checkpoint[0], work, o.runs),
+    "convert": lambda o, work: convert.run(o.checkpoint[0], work, o.runs, not o.no_several),
     "linear": lambda o, work: linear.run(o.checkpoint, work, o.runs),
 }
 
@@ -39,6 +39,9 @@ def _parser() -> argparse.ArgumentParser:
         "--checkpoint", type=Path, nargs="+", default=[SHAPES / "4b"], help=f"in {SHAPES}: 4b"
     )
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument(
+        "--no-several", action="store_true", help="convert: leave three types at once out"
+    )
     parser.add_argument("--work", type=Path, help="folder with 20 GB to spare")
     parser.add_argument("--json", type=Path, help="also write the results here")
     return parser

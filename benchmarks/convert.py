@@ -40,6 +40,9 @@ ORDER = (
 )
 """Ours and theirs take turns, so that both meet the same hours of the machine."""
 
+SEVERAL = ("ours Q4_0", "ours, three at once")
+"""Only for the row of three types at once; a third of a round's time."""
+
 Round = dict[str, Cost]
 
 
@@ -64,14 +67,16 @@ def commands(checkpoint: Path, work: Path) -> dict[str, list[str]]:
     return steps
 
 
-def run(checkpoint: Path, work: Path, runs: int) -> list[Result]:
-    """Measure, round after round.
+def run(checkpoint: Path, work: Path, runs: int, several: bool = True) -> list[Result]:
+    """Measure, round after round; `several` says whether three types at once are, too.
 
     Raises:
         RuntimeError: a command failed, or the rival is missing.
     """
     require_tools()
     steps = commands(checkpoint, work)
+    if not several:
+        steps = {name: command for name, command in steps.items() if name not in SEVERAL}
     _read_once(checkpoint)
     rounds = [_round(steps, work, number) for number in range(1, runs + 1)]
     _print_stages(rounds)
@@ -120,7 +125,7 @@ def _stages(cost: Cost) -> dict[str, float]:
 
 def _print_stages(rounds: Sequence[Round]) -> None:
     print("\nwhere our time goes, seconds of work in all threads, medians:")
-    for name in OURS:
+    for name in filter(rounds[0].__contains__, OURS):
         all_stages = [_stages(costs[name]) for costs in rounds]
         parts = [f"{stage} {median(s[stage] for s in all_stages):.1f}" for stage in all_stages[0]]
         print(f"  {name}: {', '.join(parts)}")
@@ -135,10 +140,7 @@ def _seconds(rounds: Sequence[Round], steps: Sequence[str]) -> list[float]:
 def _results(rounds: Sequence[Round], lines: dict[str, str]) -> list[Result]:
     q8_ways = [_seconds(rounds, steps) for steps in THEIR_Q8]
     faster = min(range(len(q8_ways)), key=lambda way: median(q8_ways[way]))
-    separate = ("ours Q4_K_M", "ours Q8_0", "ours Q4_0")
-    reads = [_stages(costs["ours Q8_0"])["read"] for costs in rounds]
-    sums = _seconds(rounds, separate)
-    memory = [max(costs[name].memory for name in OURS) / GIB for costs in rounds]
+    memory = [max(costs[name].memory for name in OURS if name in costs) / GIB for costs in rounds]
     their_memory = [max(costs[name].memory for name in THEIR_Q4[:2]) / GIB for costs in rounds]
     return [
         result(
@@ -163,13 +165,7 @@ def _results(rounds: Sequence[Round], lines: dict[str, str]) -> list[Result]:
             0.45,
             commands=[lines[name] for name in ("ours Q8_0", *THEIR_Q8[faster]) if name in lines],
         ),
-        result(
-            "three types at once, s, beside one after another less two reads",
-            _seconds(rounds, ["ours, three at once"]),
-            [total - 2 * read for total, read in zip(sums, reads, strict=True)],
-            1.05,
-            commands=[lines[name] for name in ("ours, three at once", *separate)],
-        ),
+        *(_three_at_once(rounds, lines) if SEVERAL[-1] in lines else []),
         result("peak memory, GiB", memory, their_memory, 1 / median(their_memory)),
         result(
             "disk beside the result, GB",
@@ -177,6 +173,21 @@ def _results(rounds: Sequence[Round], lines: dict[str, str]) -> list[Result]:
             [costs["convert to BF16"].disk / 1e9 for costs in rounds],
             0.0,
         ),
+    ]
+
+
+def _three_at_once(rounds: Sequence[Round], lines: dict[str, str]) -> list[Result]:
+    separate = ("ours Q4_K_M", "ours Q8_0", "ours Q4_0")
+    reads = [_stages(costs["ours Q8_0"])["read"] for costs in rounds]
+    sums = _seconds(rounds, separate)
+    return [
+        result(
+            "three types at once, s, beside one after another less two reads",
+            _seconds(rounds, ["ours, three at once"]),
+            [total - 2 * read for total, read in zip(sums, reads, strict=True)],
+            1.05,
+            commands=[lines[name] for name in ("ours, three at once", *separate)],
+        )
     ]
 
 
