@@ -26,7 +26,6 @@ MAX_FUNCTION = 40
 """Lines of code in a function: what a screen shows at once."""
 
 LONGER = {
-    "benchmarks/convert.py _results": "a table of figures, each beside the rival's",
     "tests/artifacts/hostile.py handcrafted": "a table of damaged files, one a line",
     "tests/checkpoints/tiny.py config": "the JSON of a config.json, key by key",
     "tests/checkpoints/tokenizer.py _tokenizer_json": "the JSON of a tokenizer.json, key by key",
