@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import convert, linear, report
+from benchmarks import convert, followup, linear, report, run
 
 SHAPES = Path("work/checkpoints")
 """Where CONTRIBUTING.md has one make the checkpoints."""
@@ -29,6 +29,9 @@ def main() -> int:
 BENCHMARKS = {
     "convert": lambda o, work: convert.run(o.checkpoint[0], work, o.runs, not o.no_several),
     "linear": lambda o, work: linear.run(o.checkpoint, work, o.runs),
+    "run": lambda o, work: run.run(o.model, work, o.runs),
+    "memory": lambda o, work: run.memory(o.model, work, o.runs),
+    "followup": lambda o, work: followup.run(o.model[0], work, o.runs),
 }
 
 
@@ -37,6 +40,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("name", choices=BENCHMARKS)
     parser.add_argument(
         "--checkpoint", type=Path, nargs="+", default=[SHAPES / "4b"], help=f"in {SHAPES}: 4b"
+    )
+    parser.add_argument(
+        "--model",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="run, memory: text models; followup: a folder",
     )
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument(

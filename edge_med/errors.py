@@ -24,7 +24,7 @@ The codes are part of docs/contract.md; nothing below `edge_med.cli` prints or e
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 REPORT = "This is a fault of edge-med: please report it, with the command that you ran."
 
@@ -44,6 +44,10 @@ class EdgeMedError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, str]]:
+        """Errors cross threads and processes whole, hint included."""
+        return type(self), (self.message, self.hint)
 
 
 class UsageError(EdgeMedError):

@@ -8,7 +8,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=${1:-work/reference}
-version=$(sed -n 's/^LLAMA_CPP_PYTHON = "\(.*\)"/\1/p' edge_med/_platform.py)
+version=$(sed -n 's/^LLAMA_CPP_PYTHON = "\(.*\)"/\1/p' edge_med/_platform/__init__.py)
 mkdir -p "$folder"
 if [ ! -d "$folder/source" ]; then
   python -m pip download --quiet --no-deps --no-binary :all: --no-build-isolation \
@@ -20,5 +20,6 @@ fi
 cmake -S "$folder/source/vendor/llama.cpp" -B "$folder/build" -DCMAKE_BUILD_TYPE=Release \
   -DLLAMA_CURL=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF > "$folder/configure.log"
 cmake --build "$folder/build" -j "$(nproc)" --target llama-quantize llama-bench llama-batched-bench \
-  llama-perplexity llama-imatrix llama-mtmd-cli llama-server llama-tokenize > "$folder/build.log"
+  llama-perplexity llama-imatrix llama-mtmd-cli llama-server llama-tokenize \
+  llama-completion > "$folder/build.log"
 ls "$folder"/build/bin/llama-*

@@ -21,6 +21,10 @@ class TypeTotal:
     bytes: int
 
 
+GEMMA_3_TEMPLATE = "7de1c58e208eda46e9c7f86397df37ec49883aeece39fb961e0a6b24088dd3c4"
+"""SHA-256 of Gemma 3's chat template, which MedGemma shares (its tokenizer_config.json)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What a GGUF file is; fields that don't apply to it are None.
@@ -31,6 +35,7 @@ class Facts:
         parameters: numbers in all tensors.
         hidden: width of the text model; of a projector: of the text model that it fits.
         template_sha256: hash of the chat template, which is never run.
+        template_known: whether it is Gemma 3's own, whose turns are what the model gets.
     """
 
     file: str
@@ -50,6 +55,7 @@ class Facts:
     image_size: int | None
     image_tokens: int | None
     template_sha256: str | None
+    template_known: bool | None
     license: str | None
     notice: str | None
     types: tuple[TypeTotal, ...]
@@ -73,7 +79,8 @@ def inspect(path: Path) -> Facts:
         name=header.text("general.name"),
         quant=next((name for name, number in FILE_TYPES.items() if number == file_type), None),
         parameters=sum(math.prod(tensor.shape) for tensor in header.tensors),
-        template_sha256=template_sha256(header),
+        template_sha256=(template := template_sha256(header)),
+        template_known=None if template is None else template == GEMMA_3_TEMPLATE,
         license=header.text("general.license.name") or header.text("general.license"),
         notice=header.text("edge_med.notice"),
         types=_type_totals(header),

@@ -6,18 +6,21 @@ import dataclasses
 import json
 import logging
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import click
 
 from edge_med.artifacts.safe_text import safe_text
+from edge_med.cli.live import Live
+from edge_med.config import LONGEST_ANSWER, LONGEST_CONTEXT, LoadOptions, Options
 from edge_med.errors import CancelledError
 
 NOTICE = "For research and education; never for diagnosis or treatment."
+
+_LOAD, _ANSWER = LoadOptions(), Options()
 
 
 @click.command()
@@ -25,29 +28,58 @@ NOTICE = "For research and education; never for diagnosis or treatment."
 @click.option(
     "--model",
     required=True,
-    type=click.Path(path_type=Path),
     envvar="EDGE_MED_MODEL",
-    help="A text model's GGUF file.",
+    metavar="NAME|PATH",
+    help="A GGUF file, a folder with a model, or a model's name.",
 )
+@click.option("--image", "images", multiple=True, metavar="FILE", help="Shown before the text.")
+@click.option(
+    "--fit",
+    type=click.Choice(["pad", "stretch"]),
+    default=_ANSWER.fit,
+    show_default=True,
+    help="How images come into the model's square.",
+)
+@click.option("--system", help="A text that stands before everything.")
 @click.option(
     "--max-new-tokens",
-    default=1024,
+    type=click.IntRange(1, LONGEST_ANSWER),
+    default=_ANSWER.max_new_tokens,
     show_default=True,
-    type=click.IntRange(1, 8192),
     help="Where the answer is cut off.",
 )
+@click.option("--temperature", type=float, default=0.0, help="0: always the most probable token.")
+@click.option("--top-k", type=int, default=0, help="Choose from that many of the best tokens.")
+@click.option("--top-p", type=float, default=1.0, help="Choose from the best of this probability.")
+@click.option("--min-p", type=float, default=0.0, help="Choose from those with this share of it.")
+@click.option("--seed", type=int, help="Of the choice; a fresh one if unset.")
+@click.option("--stop", multiple=True, metavar="TEXT", help="A text that ends the answer.")
 @click.option(
     "--context",
-    default=8192,
+    type=click.IntRange(16, LONGEST_CONTEXT),
+    default=_LOAD.context,
     show_default=True,
-    type=click.IntRange(16, 131_072),
     help="Tokens of prompt and answer together.",
+)
+@click.option(
+    "--kv",
+    type=click.Choice(["f16", "q8_0"]),
+    default=_LOAD.kv,
+    show_default=True,
+    help="Type of the KV cache.",
+)
+@click.option(
+    "--memory",
+    type=click.Choice(["plan", "warn", "ignore"]),
+    default=_LOAD.memory,
+    show_default=True,
+    help="If the memory won't do: refuse, warn, or load all the same.",
 )
 @click.option(
     "--threads",
     type=click.IntRange(min=1),
     envvar="EDGE_MED_THREADS",
-    help="By default all usable cores.",
+    help="By default all usable performance cores.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the whole answer as JSON.")
 @click.option("--quiet", is_flag=True, help="Nothing but the answer.")
@@ -55,56 +87,83 @@ NOTICE = "For research and education; never for diagnosis or treatment."
 def ask(
     text: str,
     *,
-    model: Path,
-    max_new_tokens: int,
-    context: int,
-    threads: int | None,
+    model: str,
+    images: tuple[str, ...],
+    system: str | None,
     as_json: bool,
     quiet: bool,
     verbose: bool,
+    **settings: Any,
 ) -> None:
     """Ask MODEL a question, or have a base model continue TEXT."""
-    from edge_med.engine.generate import Piece, stream
-    from edge_med.engine.model import LoadOptions, Model
-    from edge_med.engine.tokens import compose
+    from edge_med.answers import End, Piece, Progress
+    from edge_med.api import MedGemma
 
     if not quiet:
         click.echo(NOTICE, err=True)
-    options = LoadOptions(context=context, threads=threads)
-    with shown_log(verbose), interruptible() as stop, Model(model, options) as m:
-        prompt, answer = compose(m, text), None
-        for event in stream(m, prompt, max_new_tokens=max_new_tokens, stop=stop):
-            if not isinstance(event, Piece):
-                answer = event.answer
-            elif not as_json:
-                click.echo(safe_text(event.text), nl=False)
-    assert answer is not None
-    _finish(answer, as_json=as_json)
+    options = Options(**_of(Options, settings))
+    with (
+        shown_log(verbose),
+        MedGemma.load(model, **_of(LoadOptions, settings)) as opened,
+        interruptible(opened.cancel),
+        Live(hidden=quiet) as live,
+    ):
+        for event in opened.stream(text, images=images, system=system, options=options):
+            match event:
+                case Progress():
+                    live.show(event)
+                case Piece() if not as_json:
+                    live.clear()
+                    click.echo(safe_text(event.text), nl=False)
+                case End(answer):
+                    live.clear()
+                    _finish(answer, as_json=as_json, quiet=quiet)
 
 
-def _finish(answer: object, *, as_json: bool) -> None:
-    data = dataclasses.asdict(answer)  # type: ignore[call-overload]
-    click.echo(json.dumps(data, indent=1) if as_json else "")
-    if data["finish_reason"] == "cancelled":
+def _of(kind: type[LoadOptions | Options], settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings that belong to one kind of options."""
+    names = {field.name for field in dataclasses.fields(kind)}
+    return {name: value for name, value in settings.items() if name in names}
+
+
+def _finish(answer: Any, *, as_json: bool, quiet: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(_plain(dataclasses.asdict(answer)), indent=1))
+    else:
+        click.echo()
+    if not quiet:
+        for notice in answer.notices:
+            click.echo(notice.text, err=True)
+    if answer.finish_reason == "cancelled":
         raise click.exceptions.Exit(CancelledError.exit_code)
 
 
+def _plain(value: Any) -> Any:
+    """Without numbers that JSON doesn't know: a banned token has no finite log-probability."""
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    return None if value in (float("inf"), float("-inf")) else value
+
+
 @contextmanager
-def interruptible() -> Iterator[Callable[[], bool]]:
+def interruptible(cancel: Callable[[], None]) -> Iterator[None]:
     """Let Ctrl-C end an answer between two steps of computing instead of in the midst of one.
 
-    Yields a function that says whether it was pressed; a second time interrupts at once.
+    A second time interrupts at once.
     """
-    pressed = threading.Event()
+    pressed: list[bool] = []
 
     def on_interrupt(_signal: int, _frame: FrameType | None) -> None:
-        if pressed.is_set():
+        if pressed:
             raise KeyboardInterrupt
-        pressed.set()
+        pressed.append(True)
+        cancel()
 
     before = signal.signal(signal.SIGINT, on_interrupt)
     try:
-        yield pressed.is_set
+        yield
     finally:
         signal.signal(signal.SIGINT, before)
 

@@ -24,6 +24,8 @@ def inspect(file: Path, *, as_json: bool) -> None:
         return
     for name, value in _lines(facts):
         click.echo(f"{name:<18} {safe_line(value)}")
+    if facts.template_known is False:
+        click.echo("Its chat template isn't Gemma 3's. It is never run: turns are ours.", err=True)
 
 
 def _lines(facts: Facts) -> list[tuple[str, str]]:

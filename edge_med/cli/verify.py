@@ -1,10 +1,11 @@
-"""`edge-med verify`: check hashes, structure and pairing."""
+"""`edge-med verify`: check hashes, structure and pairing, and try the model if that is wanted."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,26 +16,58 @@ from edge_med.artifacts.verify import Verdict
 from edge_med.cli.progress import byte_progress
 from edge_med.errors import IntegrityError
 
+if TYPE_CHECKING:
+    from edge_med.engine.selftest import SelfTest
+
 
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path))
+@click.option("--run", is_flag=True, help="Also load the model and try it; it sees a picture.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--quiet", is_flag=True, help="No progress.")
-def verify(path: Path, *, as_json: bool, quiet: bool) -> None:
+def verify(path: Path, *, run: bool, as_json: bool, quiet: bool) -> None:
     """Check a model folder, or one FILE of it, against its manifest."""
     with byte_progress("verifying", checks.total_bytes(path), hidden=quiet) as advance:
         verdict = checks.verify(path, advance)
+    tried = _try(path) if run and verdict.sound else None
     if as_json:
-        data = {"sound": verdict.sound, **dataclasses.asdict(verdict)}
-        click.echo(json.dumps(data, indent=1))
+        _print_json(verdict, tried)
     else:
         _print(verdict)
+        if tried:
+            _print_run(tried)
     if (path / PENDING).exists():
         click.echo(
             "A conversion into this folder was interrupted; the next one finishes it.", err=True
         )
-    if not verdict.sound:
+    if not verdict.sound or (tried and not tried.sound):
         raise click.exceptions.Exit(IntegrityError.exit_code)
+
+
+def _try(path: Path) -> SelfTest:
+    from edge_med.artifacts.inspect import inspect
+    from edge_med.engine import selftest
+    from edge_med.models import store
+
+    found = store.find(path)
+    side = inspect(found.projector).image_size if found.projector else None
+    return selftest.run(found.text, found.projector, side or 0)
+
+
+def _print_json(verdict: Verdict, tried: SelfTest | None) -> None:
+    data = {"sound": verdict.sound, **dataclasses.asdict(verdict)}
+    if tried:
+        data["run"] = dataclasses.asdict(tried)
+    click.echo(json.dumps(data, indent=1))
+
+
+def _print_run(tried: SelfTest) -> None:
+    click.echo(f"{'runs' if tried.finite else 'fails':<9} a text is read")
+    if tried.cosine is not None and tried.error is not None:
+        click.echo(
+            f"{'sees' if tried.sound else 'fails':<9} a picture, on {tried.device} beside the CPU: "
+            f"cosine {tried.cosine:.6f}, largest error {tried.error:.2%}"
+        )
 
 
 def _print(verdict: Verdict) -> None:

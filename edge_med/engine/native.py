@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import importlib
 import logging
 import os
 from typing import Any
@@ -42,6 +43,16 @@ def llama_cpp() -> Any:
         set_log(callback, ctypes.c_void_p(0))
     bindings.llama_backend_init()
     return bindings
+
+
+def mtmd_cpp() -> Any:
+    """The low-level bindings of llama.cpp's image library.
+
+    Raises:
+        EngineError: llama-cpp-python is missing or of another version.
+    """
+    llama_cpp()
+    return importlib.import_module("llama_cpp.mtmd_cpp")
 
 
 def _log(level: int, text: bytes, _user_data: object) -> None:

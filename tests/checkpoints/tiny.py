@@ -68,9 +68,13 @@ class Vision:
 
 @dataclass(frozen=True, kw_only=True)
 class Tiny:
-    """A checkpoint to be written; the seed decides all its weights."""
+    """A checkpoint to be written; the seed decides all its weights.
+
+    A sharp one has opinions: it is fairly sure of the next token, and what it attends to matters.
+    """
 
     seed: int = 0
+    sharp: bool = False
     text: Text = field(default_factory=Text)
     vision: Vision | None = None
     dtype: Literal["BF16", "F16", "F32"] = "BF16"
@@ -100,6 +104,21 @@ TINY = {
     "untied": Tiny(seed=7, text=Text(layers=6, tied=False)),
     "tokenizer-json": Tiny(seed=1, tokenizer_model=False),
 }
+
+
+SHARPENED = {
+    "norm": (6.0, 5.0),
+    "q_norm": (2.0, 1.0),
+    "post_attention_layernorm": (3.0, 2.0),
+    "layer_norm1": (1.0, 1.0),
+    "layer_norm2": (1.0, 1.0),
+    "post_layernorm": (1.0, 1.0),
+}
+"""Factor and offset of the norms of a sharp checkpoint.
+
+Gemma's norms multiply by 1 + weight, so that w to 6 w + 5 makes them six times as strong; those of
+the vision tower multiply by the weight itself, which should lie around 1.
+"""
 
 
 def write_tiny(tiny: Tiny, folder: Path) -> Path:
@@ -207,6 +226,9 @@ def stored_weights(
     for name, shape in shapes(tiny):
         # The weights of a tensor depend on what it is, not on how a version calls it.
         values = seeded(tiny.seed, _plain(name), shape)
+        if tiny.sharp:
+            factor, offset = SHARPENED.get(name.split(".")[-2], (1.0, 0.0))
+            values = values * np.float32(factor) + np.float32(offset)
         values.flat[0] = (first_number or {}).get(name, values.flat[0])
         weights[name] = (dtype, _stored(values, dtype))
     return weights

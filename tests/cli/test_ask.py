@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from edge_med.cli.ask import NOTICE
 from tests.cli.conftest import Run
@@ -63,9 +64,44 @@ def test_a_prompt_too_long_exits_with_5(edge_med: Command, tiny: Path) -> None:
     assert "tokens too long for a context of 64" in done.err
 
 
-def test_a_missing_model_exits_with_4(edge_med: Command, tmp_path: Path) -> None:
+def test_a_missing_model_exits_with_2(edge_med: Command, tmp_path: Path) -> None:
     done = edge_med("ask", "x", "--model", tmp_path / "none.gguf")
-    assert done.code == 4
+    assert done.code == 2
+    assert "no model" in done.err
+
+
+def test_an_image_is_shown_to_a_folders_model(
+    edge_med: Command, model: Models, tmp_path: Path
+) -> None:
+    Image.new("RGB", (60, 40), "grey").save(tmp_path / "chest.png")
+    done = edge_med(
+        "ask", "what is it", "--model", model("multimodal", "F32"), "--image",
+        tmp_path / "chest.png", "--fit", "stretch", "--max-new-tokens", 2, "--json",
+    )  # fmt: skip
+    answer = json.loads(done.out)
+    assert answer["usage"]["image"] == 4
+    assert answer["provenance"]["fit"] == "stretch"
+
+
+def test_an_image_that_is_none_exits_with_3(edge_med: Command, model: Models) -> None:
+    folder = model("multimodal", "F32")
+    done = edge_med("ask", "x", "--model", folder, "--image", folder / "manifest.json")
+    assert done.code == 3
+    assert "manifest" not in done.err
+
+
+def test_sampling_follows_its_seed(edge_med: Command, tiny: Path) -> None:
+    def said(seed: int) -> str:
+        choice = ("--temperature", 1.5, "--top-k", 50, "--seed", seed)
+        return edge_med("ask", "x", "--model", tiny, "--max-new-tokens", 8, *choice).out
+
+    assert said(1) == said(1) != said(2)
+
+
+def test_an_option_out_of_range_exits_with_2(edge_med: Command, tiny: Path) -> None:
+    done = edge_med("ask", "x", "--model", tiny, "--top-p", 1.5)
+    assert done.code == 2
+    assert "top_p" in done.err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there Ctrl-C can't be sent to one process")

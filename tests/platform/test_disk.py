@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import stat
 import subprocess
 import sys
 import time
@@ -206,3 +208,29 @@ def test_a_real_lock_keeps_others_out_until_its_process_dies(tmp_path: Path) -> 
         holder.kill()
     with _platform.locked(lock, "taken"):
         pass
+
+
+def test_a_private_file_appears_whole_and_for_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "chat.json"
+    path.write_bytes(b"old")
+    _platform.write_private(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["chat.json"]
+    if os.name == "posix":
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_private_file_that_cannot_be_finished_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "chat.json"
+    path.write_bytes(b"old")
+
+    def fail(*_: object) -> None:
+        raise OSError("full")
+
+    monkeypatch.setattr(_platform, "sync_file", fail)
+    with pytest.raises(OSError, match="full"):
+        _platform.write_private(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["chat.json"]

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from edge_med import _platform
+from edge_med._platform import linux
 from edge_med.errors import EngineError
 from tests.platform.conftest import System
 
@@ -145,8 +146,8 @@ def test_the_quota_of_a_control_group(case: str, tmp_path: Path) -> None:
         (tmp_path / name).write_text(text)
     membership = tmp_path / "membership"
     membership.write_text("4:cpu,cpuacct:/\n0::/\n")
-    assert _platform._container_cores(tmp_path, membership) == cores
-    assert _platform._container_cores(tmp_path, tmp_path / "absent") in (cores, None)
+    assert linux.container_cores(tmp_path, membership) == cores
+    assert linux.container_cores(tmp_path, tmp_path / "absent") in (cores, None)
 
 
 def test_the_quota_of_any_group_around_holds(tmp_path: Path) -> None:
@@ -154,4 +155,4 @@ def test_the_quota_of_any_group_around_holds(tmp_path: Path) -> None:
     (tmp_path / "user.slice/cpu.max").write_text("300000 100000\n")
     (tmp_path / "user.slice/session/cpu.max").write_text("max 100000\n")
     (tmp_path / "membership").write_text("0::/user.slice/session\n")
-    assert _platform._container_cores(tmp_path, tmp_path / "membership") == 3
+    assert linux.container_cores(tmp_path, tmp_path / "membership") == 3

@@ -1,76 +1,116 @@
-"""On real weights the engine writes what transformers writes: docs/fidelity.md has the figures."""
+"""On real weights the engine thinks what transformers thinks: docs/fidelity.md has the figures."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
-from edge_med.engine.generate import stream
-from edge_med.engine.model import LoadOptions, Model
-from edge_med.engine.tokens import compose
+from edge_med.config import LoadOptions
+from edge_med.engine.core import Engine
+from edge_med.engine.prompt import compose
+from edge_med.messages import Message, TextPart
 from tests.real.continuations import Continuation, continuations
-from tests.tie_rule import Agreement, compare
+from tests.real.texts import Text, texts
+from tests.tie_rule import MEAN_KL, Agreement, compare
 
 pytestmark = pytest.mark.real
 
 QUANTS = ("F32", "F16", "BF16", "Q8_0")
-MEAN_KL = {"F16": 1e-5, "BF16": 1e-4, "Q8_0": 5e-3}
+LOST = {"F16": 1e-5, "BF16": 1e-4, "Q8_0": 5e-3}
 """Seen 1.6e-6, 5.5e-5 and 2.5e-3: what the types cost, so that a worse one is noticed."""
 
 Compared = Callable[[str], list[Agreement]]
+Model = Callable[[str], Path]
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Engine]:
+    engine = Engine(path, None, LoadOptions(context=2048))
+    yield engine
+    engine.close()
 
 
 @pytest.fixture(scope="module")
-def compared(real_model: Callable[[str], Path]) -> Compared:
+def continued(real_model: Model) -> Compared:
     """How the model of one type compares with the reference, prompt by prompt."""
 
     @functools.cache
     def agreements(quant: str) -> list[Agreement]:
-        return [agreement(real_model(quant), run) for run in continuations()]
+        with opened(real_model(quant)) as engine:
+            return [followed(engine, run) for run in continuations()]
 
     return agreements
 
 
-def agreement(path: Path, run: Continuation) -> Agreement:
+@pytest.fixture(scope="module")
+def thought(real_model: Model) -> Compared:
+    """The same along texts, position by position."""
+
+    @functools.cache
+    def agreements(quant: str) -> list[Agreement]:
+        with opened(real_model(quant)) as engine:
+            return [along(engine, text) for text in texts()]
+
+    return agreements
+
+
+def followed(engine: Engine, run: Continuation) -> Agreement:
     """Follow the reference's tokens and keep what the engine thought at each."""
-    seen: list[npt.NDArray[np.float32]] = []
-    forced: Iterator[int] = iter(run.tokens)
-
-    def follow(logits: npt.NDArray[np.float32]) -> int:
-        seen.append(logits)
-        return next(forced)
-
-    with Model(path, LoadOptions(context=256)) as model:
-        prompt = compose(model, run.prompt)
-        assert list(prompt) == list(run.ids)
-        for _ in stream(model, prompt, max_new_tokens=len(run.tokens), choose=follow):
-            pass
+    prompt = compose(engine.model, [Message("user", (TextPart(run.prompt),))])
+    assert prompt == list(run.ids)
+    seen = []
+    for count in range(len(run.tokens)):
+        engine.read([*prompt, *run.tokens[:count]])
+        seen.append(engine.logits().copy())
     return compare(run.steps, seen)
 
 
+def along(engine: Engine, text: Text) -> Agreement:
+    """Read a text from its start and keep what the engine thought after each token."""
+    engine._forget()
+    return compare(text.steps, [row.copy() for row in engine.context.rows(text.ids, 0)])
+
+
+def mean_kl(runs: list[Agreement]) -> float:
+    total = sum(run.positions for run in runs)
+    return sum(run.mean_kl * run.positions for run in runs) / total
+
+
 @pytest.mark.parametrize("prompt", range(10))
-def test_the_f32_file_agrees_with_transformers(prompt: int, compared: Compared) -> None:
-    assert compared("F32")[prompt].holds()
+def test_the_f32_file_agrees_with_transformers(prompt: int, continued: Compared) -> None:
+    assert continued("F32")[prompt].holds()
 
 
-@pytest.mark.parametrize("quant", MEAN_KL)
-def test_other_types_lose_what_they_are_known_to_lose(quant: str, compared: Compared) -> None:
-    assert np.mean([run.mean_kl for run in compared(quant)]) < MEAN_KL[quant]
+def test_the_f32_file_agrees_along_two_thousand_tokens_of_text(thought: Compared) -> None:
+    runs = thought("F32")
+    assert sum(run.positions for run in runs) >= 2000
+    assert mean_kl(runs) <= MEAN_KL
+    assert all(run.holds() for run in runs), runs
 
 
-def test_the_table_of_the_docs(compared: Compared, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("quant", LOST)
+def test_other_types_lose_what_they_are_known_to_lose(quant: str, continued: Compared) -> None:
+    assert np.mean([run.mean_kl for run in continued(quant)]) < LOST[quant]
+
+
+def test_the_table_of_the_docs(
+    continued: Compared, thought: Compared, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Prints what docs/fidelity.md shows."""
     with capsys.disabled():
-        print("\n| file | prompts that agree | wrong | ties | mean KL |\n|---|---|---|---|---|")
-        for quant in QUANTS:
-            runs = compared(quant)
-            wrong, ties = (sum(getattr(r, n) for r in runs) for n in ("wrong", "ties"))
-            kl = np.mean([run.mean_kl for run in runs])
-            held = sum(run.holds() for run in runs)
-            print(f"| {quant} | {held}/{len(runs)} | {wrong}/320 | {ties}/320 | {kl:.1e} |")
-            assert sum(run.positions for run in runs) == 320
+        for compared, total in ((continued, 320), (thought, 2300)):
+            print("\n| file | runs that agree | wrong | ties | mean KL |\n|---|---|---|---|---|")
+            for quant in QUANTS:
+                runs = compared(quant)
+                wrong, ties = (sum(getattr(r, n) for r in runs) for n in ("wrong", "ties"))
+                held = sum(run.holds() for run in runs)
+                print(
+                    f"| {quant} | {held}/{len(runs)} | {wrong}/{total} | {ties}/{total} "
+                    f"| {mean_kl(runs):.1e} |"
+                )
+                assert sum(run.positions for run in runs) == total

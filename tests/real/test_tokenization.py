@@ -15,8 +15,7 @@ from converters.pipeline import convert
 from converters.request import Request
 from edge_med.artifacts.gguf import read_header
 from edge_med.artifacts.naming import text_file
-from edge_med.engine.model import LoadOptions, Model
-from edge_med.engine.tokens import tokenize
+from edge_med.engine.model import Model
 from tests.real.conftest import RealModels
 from tests.real.tokenizations import NOTICES, PATH, SPECIAL, Tokenization, tokenizations
 
@@ -24,8 +23,6 @@ pytestmark = pytest.mark.real
 
 QUANT = "Q8_0"
 """Any would do: the vocabulary is the same in all."""
-
-OPTIONS = LoadOptions(context=64, threads=1)
 
 TOKENIZER_JSON = os.environ.get("EDGE_MED_TOKENIZER_JSON", "")
 """Read now: no test sees the machine's variables."""
@@ -63,13 +60,13 @@ def json_model(real_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) 
 @pytest.fixture(scope="module")
 def gemma(real_model: RealModels) -> Iterator[Model]:
     """The model converted from a checkpoint with a tokenizer.model."""
-    with Model(real_model(QUANT), OPTIONS) as model:
+    with Model(real_model(QUANT)) as model:
         yield model
 
 
 def differing(model: Model, golden: Iterable[Tokenization]) -> dict[str, list[int]]:
     """The texts that the model's vocabulary splits in another way, and the ids they should have."""
-    return {t.text: t.ids for t in golden if tokenize(model, t.text) != t.ids}
+    return {t.text: t.ids for t in golden if model.vocabulary.tokenize(t.text) != t.ids}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -78,7 +75,7 @@ def test_ids_are_those_of_hugging_face(kind: str, gemma: Model) -> None:
 
 
 def test_ids_are_the_same_out_of_tokenizer_json_alone(json_model: Path) -> None:
-    with Model(json_model, OPTIONS) as model:
+    with Model(json_model) as model:
         assert differing(model, tokenizations()) == {}
 
 

@@ -12,9 +12,11 @@ import sys
 import time
 from collections.abc import Iterator
 from io import FileIO
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
+from edge_med._platform import linux, macos, windows
+from edge_med._platform.linux import container_cores as _container_cores
 from edge_med.errors import BusyError, EngineError, InputError
 
 SYSTEM: str = sys.platform
@@ -84,40 +86,30 @@ def usable_cores() -> int:
     return max(1, min(cores, _container_cores() or cores))
 
 
-def _container_cores(
-    root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")
-) -> int | None:
-    """The smallest CPU quota of the Linux control groups that this process is in; None for none.
+def performance_cores() -> int:
+    """How many of the usable cores are worth a thread that computes.
 
-    Source: https://docs.kernel.org/admin-guide/cgroup-v2.html (cpu.max), cgroup-v1 (cpu.cfs_*).
+    Threads of a model wait for each other at every step, so cores that are much slower than the
+    others, and second threads of a core, hold up more than they help. All count if the system
+    doesn't tell them apart.
     """
-    quotas = [_quota(folder) for folder in _control_groups(root, membership)]
-    return min((cores for cores in quotas if cores is not None), default=None)
+    usable = usable_cores()
+    return min(usable, _module().performance_cores() or usable)
 
 
-def _control_groups(root: Path, membership: Path) -> Iterator[Path]:
-    """The folders of the groups, from the outermost in; a limit of any holds for all inside."""
-    lines = membership.read_text().splitlines() if membership.is_file() else ["0::/"]
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if controllers and "cpu" not in controllers.split(","):
-            continue
-        folder = root / "cpu" if controllers else root
-        for name in ("", *PurePosixPath(path).parts[1:]):
-            folder /= name
-            yield folder
+def available_memory() -> int | None:
+    """Bytes of memory that this process can still take without swapping; None if nothing tells.
+
+    Memory that holds files which can be read again counts as available, a container's limit as the
+    end.
+    """
+    found: int | None = _module().available_memory()
+    return found
 
 
-def _quota(group: Path) -> int | None:
-    """A group's quota in cores, rounded up."""
-    with contextlib.suppress(OSError, ValueError):
-        quota, period = (group / "cpu.max").read_text().split()
-        return None if quota == "max" else -(-int(quota) // int(period))
-    with contextlib.suppress(OSError, ValueError):
-        used = int((group / "cpu.cfs_quota_us").read_text())
-        period_us = int((group / "cpu.cfs_period_us").read_text())
-        return None if used < 0 else -(-used // period_us)
-    return None
+def _module() -> Any:
+    """The module that knows how this system is asked about itself."""
+    return {"darwin": macos, "win32": windows}.get(SYSTEM, linux)
 
 
 def sync_file(descriptor: int) -> None:
@@ -155,6 +147,26 @@ def replace(source: Path, target: Path) -> None:
             time.sleep(0.02 * attempt)
         else:
             return
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file that only its owner can read; it appears whole or not at all.
+
+    On Windows a file takes over who may read it from its folder.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    partial.unlink(missing_ok=True)
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            sync_file(file.fileno())
+        replace(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
 
 
 @contextlib.contextmanager

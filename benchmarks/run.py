@@ -1,0 +1,118 @@
+"""Running a model beside llama.cpp's own programs: reading, writing, starting, following up."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from benchmarks.measure import measure
+from benchmarks.ours import PROMPT
+from benchmarks.report import Result, result
+from edge_med._platform import usable_cores
+from scripts.reference import BIN, require_tools
+
+NEW = {"270m": 256}
+"""Tokens written; where a token takes milliseconds more of them are needed."""
+
+FEW = 48
+GIB = 1 << 30
+
+
+def run(models: Sequence[Path], work: Path, runs: int) -> list[Result]:
+    """Reading, writing and starting of each model.
+
+    Args:
+        models: GGUF text models.
+        work: an empty folder.
+        runs: rounds, after one that warms up.
+
+    Raises:
+        RuntimeError: a command failed, or the rival is missing.
+    """
+    require_tools()
+    work.mkdir(parents=True)
+    return [found for model in models for found in (*_speed(model, runs), _first(model, runs))]
+
+
+def ours(what: str, model: Path, *more: str) -> list[str]:
+    """The command line of our side."""
+    command = [sys.executable, "-m", "benchmarks.ours", what, str(model)]
+    return [*command, "--threads", str(usable_cores()), *more]
+
+
+def _speed(model: Path, runs: int) -> list[Result]:
+    new = str(next((n for name, n in NEW.items() if name in model.name), FEW))
+    mine = ours("speed", model, "--new", new)
+    bench = [str(BIN / "llama-bench"), "-m", str(model), "-p", "512", "-n", new, "-r", "1"]
+    theirs = [*bench, "-t", str(usable_cores()), "-o", "json"]
+    rounds = [(_json(mine), _benched(theirs)) for _ in range(runs + 1)][1:]
+    lines = [shlex.join(mine), shlex.join(theirs)]
+    return [
+        result(
+            f"{model.stem}: {what}, s for 1,000 tokens",
+            [1000 / a[what] for a, _ in rounds],
+            [1000 / b[what] for _, b in rounds],
+            1 / 0.97,
+            1.0,
+            lines,
+        )
+        for what in ("read", "decode")
+    ]
+
+
+def _benched(command: list[str]) -> dict[str, float]:
+    found = json.loads(measure(command, Path.cwd() / "benchmarks").output)
+    return {"read" if row["n_prompt"] else "decode": row["avg_ts"] for row in found}
+
+
+def _json(command: list[str]) -> dict[str, float]:
+    found: dict[str, float] = json.loads(measure(command, Path.cwd() / "benchmarks").output)
+    return found
+
+
+def _first(model: Path, runs: int) -> Result:
+    """From the import to the first token, beside llama.cpp's program from its start to its end."""
+    mine = ours("first", model)
+    theirs = [str(BIN / "llama-completion"), "-m", str(model), "-p", PROMPT, "-n", "1"]
+    theirs += ["--no-warmup", "-no-cnv", "-c", "8192", "-t", str(usable_cores())]
+    rounds = [(_json(mine)["seconds"], _seconds(theirs)) for _ in range(runs + 1)][1:]
+    return result(
+        f"{model.stem}: to the first token, s",
+        [a for a, _ in rounds],
+        [b for _, b in rounds],
+        1.05,
+        1.0,
+        [shlex.join(mine), shlex.join(theirs)],
+    )
+
+
+def _seconds(command: list[str]) -> float:
+    return measure(command, Path.cwd() / "benchmarks").seconds
+
+
+MemoryCase = tuple[int, str]
+CASES: tuple[MemoryCase, ...] = ((8192, "f16"), (8192, "q8_0"), (131_072, "f16"), (131_072, "q8_0"))
+
+
+def memory(models: Sequence[Path], _work: Path, _runs: int) -> list[Result]:
+    """The largest resident set at several contexts, beside what was planned before loading."""
+    return [
+        result(
+            f"{model.stem}: {context:,} tokens, {kv}, peak memory, GiB",
+            [found["peak"] / GIB],
+            [found["planned"] / GIB],
+            1.05,
+            1.0,
+            [shlex.join(command)],
+        )
+        for model in models
+        for context, kv in CASES
+        for command in [ours("memory", model, "--context", str(context), "--kv", kv)]
+        for found in [_json(command)]
+    ]
+
+
+Measure = Callable[[Sequence[Path], Path, int], list[Result]]

@@ -1,0 +1,156 @@
+"""What Linux tells of its processors and its memory, and what control groups leave of both."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+DEVICES = Path("/sys/devices")
+GROUPS = Path("/sys/fs/cgroup")
+MEMBERSHIP = Path("/proc/self/cgroup")
+MEMORY = Path("/proc/meminfo")
+
+
+def performance_cores(devices: Path = DEVICES) -> int | None:
+    """How many of the cores that this process may use are fast ones; None if nothing tells.
+
+    Two threads of one core count once: they share the units that multiply. llama.cpp's own programs
+    count so too (`common_cpu_get_num_math`).
+
+    Sources: tools/perf/Documentation/intel-hybrid.txt of the kernel (cpu_core),
+    https://docs.kernel.org/scheduler/sched-capacity.html (cpu_capacity).
+    """
+    if not hasattr(os, "sched_getaffinity"):
+        return None
+    allowed = os.sched_getaffinity(0)
+    processors = devices / "system/cpu"
+    siblings = "topology/thread_siblings_list"
+    cores = {min(_listed(processors / f"cpu{n}" / siblings) & allowed or {n}) for n in allowed}
+    if fast := cores & _listed(devices / "cpu_core/cpus"):
+        return len(fast)
+    capacities = [_number(processors / f"cpu{n}/cpu_capacity") for n in cores]
+    return worth_using([capacity or 0 for capacity in capacities])
+
+
+def worth_using(capacities: Sequence[int]) -> int:
+    """How many cores, from the fastest on, finish soonest what is shared out evenly.
+
+    Every operation waits for the slowest, so `n` cores do `n` times what the slowest of them does.
+    That takes in a middle class that is nearly as fast, and leaves out one that would hold up all.
+    """
+    fastest_first = sorted(capacities, reverse=True)
+    if not fastest_first[-1]:  # not told of all of them
+        return len(fastest_first)
+    return max(range(1, len(capacities) + 1), key=lambda n: n * fastest_first[n - 1])
+
+
+def available_memory(
+    memory: Path = MEMORY, root: Path = GROUPS, membership: Path = MEMBERSHIP
+) -> int | None:
+    """Bytes that are free or hold files that can be read again, within every group's limit.
+
+    Source: https://docs.kernel.org/filesystems/proc.html (MemAvailable).
+    """
+    rooms = [_free(memory), *(_room(group) for group in control_groups("memory", root, membership))]
+    return min((room for room in rooms if room is not None), default=None)
+
+
+def container_cores(root: Path = GROUPS, membership: Path = MEMBERSHIP) -> int | None:
+    """The smallest CPU quota of the control groups that this process is in; None for none.
+
+    Source: https://docs.kernel.org/admin-guide/cgroup-v2.html (cpu.max), cgroup-v1 (cpu.cfs_*).
+    """
+    quotas = [_quota(group) for group in control_groups("cpu", root, membership)]
+    return min((cores for cores in quotas if cores is not None), default=None)
+
+
+def control_groups(controller: str, root: Path, membership: Path) -> Iterator[Path]:
+    """The folders of the groups, from the outermost in; a limit of any holds for all inside."""
+    lines = membership.read_text().splitlines() if membership.is_file() else ["0::/"]
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers and controller not in controllers.split(","):
+            continue
+        folder = root / controller if controllers else root
+        for name in ("", *PurePosixPath(path).parts[1:]):
+            folder /= name
+            yield folder
+
+
+def _quota(group: Path) -> int | None:
+    """A group's quota in cores, rounded up."""
+    with contextlib.suppress(OSError, ValueError):
+        quota, period = (group / "cpu.max").read_text().split()
+        return None if quota == "max" else -(-int(quota) // int(period))
+    with contextlib.suppress(OSError, ValueError):
+        used = int((group / "cpu.cfs_quota_us").read_text())
+        period_us = int((group / "cpu.cfs_period_us").read_text())
+        return None if used < 0 else -(-used // period_us)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """The files of a group that tell its limit and its use, and the lines of memory.stat for cache.
+
+    A model file that was read lately counts as used, and yet makes room when room is needed.
+    """
+
+    limit: str
+    used: str
+    cache: tuple[str, ...]
+
+
+_LIMITS = (
+    _Limit("memory.max", "memory.current", ("inactive_file", "active_file")),
+    _Limit(
+        "memory.limit_in_bytes",
+        "memory.usage_in_bytes",
+        ("total_inactive_file", "total_active_file"),
+    ),
+)
+"""Of version 2 and 1: https://docs.kernel.org/admin-guide/cgroup-v2.html (memory), cgroup-v1."""
+
+
+def _room(group: Path) -> int | None:
+    """Bytes that a group's limit leaves; None without a limit."""
+    for files in _LIMITS:
+        limit, used = _number(group / files.limit), _number(group / files.used)
+        if limit is not None and used is not None:
+            lines = _lines(group / "memory.stat", " ")
+            cache = sum(int(lines.get(name, "0")) for name in files.cache)
+            return max(0, limit - used + cache)
+    return None
+
+
+def _free(memory: Path) -> int | None:
+    kilobytes, *_ = _lines(memory, ":").get("MemAvailable", "").split() or [""]
+    return int(kilobytes) * 1024 if kilobytes.isdecimal() else None
+
+
+def _lines(path: Path, separator: str) -> dict[str, str]:
+    """A file of names and values; empty if there is none."""
+    with contextlib.suppress(OSError):
+        parts = (line.partition(separator) for line in path.read_text().splitlines())
+        return {name: value for name, _, value in parts}
+    return {}
+
+
+def _number(path: Path) -> int | None:
+    """The number that a file holds; None if there is none, or it is `max`."""
+    with contextlib.suppress(OSError, ValueError):
+        return int(path.read_text())
+    return None
+
+
+def _listed(path: Path) -> set[int]:
+    """Processors as the kernel lists them, such as `0-3,8`; none if there is no such file."""
+    found: set[int] = set()
+    with contextlib.suppress(OSError, ValueError):
+        for part in path.read_text().split(","):
+            first, _, last = part.partition("-")
+            found |= set(range(int(first), int(last or first) + 1))
+    return found

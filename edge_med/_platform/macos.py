@@ -1,0 +1,47 @@
+"""What macOS tells of its processors and its memory."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+CACHED_OR_FREE = (
+    "vm.page_free_count",
+    "vm.page_pageable_external_count",
+    "vm.page_purgeable_count",
+)
+"""Pages that hold nothing, files that can be read again, and what programs can do without."""
+
+
+def performance_cores() -> int | None:
+    """How many cores are of the fastest kind; None if nothing tells.
+
+    Processors of a single kind have `hw.physicalcpu` alone. Source:
+    https://developer.apple.com/documentation/kernel/1387446-sysctlbyname/determining_system_capabilities
+    """
+    return _value("hw.perflevel0.physicalcpu") or _value("hw.physicalcpu")
+
+
+def available_memory() -> int | None:
+    """Bytes that Activity Monitor doesn't call used: free memory, and cached files.
+
+    Programs' memory that could be compressed or swapped out isn't among them.
+    """
+    counts = [_value(name) for name in CACHED_OR_FREE]
+    page = _value("vm.pagesize")
+    return sum(count or 0 for count in counts) * page if page and counts[0] is not None else None
+
+
+def _value(name: str) -> int | None:
+    """A number of the kernel's, of 32 or 64 bits; None if it has none of that name."""
+    value = ctypes.c_uint64(0)  # little-endian: 32 bits fill the lower half
+    size = ctypes.c_size_t(ctypes.sizeof(value))
+    failed = library().sysctlbyname(
+        name.encode(), ctypes.pointer(value), ctypes.pointer(size), None, ctypes.c_size_t(0)
+    )
+    return None if failed else value.value
+
+
+def library() -> Any:
+    """The system's own library, which every process has loaded."""
+    return ctypes.CDLL(None)

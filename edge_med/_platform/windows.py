@@ -1,0 +1,68 @@
+"""What Windows tells of its processors and its memory."""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+CORE = 0
+"""`RelationProcessorCore` of LOGICAL_PROCESSOR_RELATIONSHIP (winnt.h)."""
+
+RECORD = "<IIBB"
+"""SYSTEM_LOGICAL_PROCESSOR_INFORMATION_EX up to a core's efficiency class: relationship, size of
+the record, flags, class (winnt.h)."""
+
+
+class MemoryStatus(ctypes.Structure):
+    """MEMORYSTATUSEX (sysinfoapi.h); the first field is the size of all of it."""
+
+    _fields_ = (
+        ("length", ctypes.c_uint32),
+        ("load", ctypes.c_uint32),
+        ("physical", ctypes.c_uint64),
+        ("available", ctypes.c_uint64),
+        ("page_file", ctypes.c_uint64),
+        ("available_page_file", ctypes.c_uint64),
+        ("virtual", ctypes.c_uint64),
+        ("available_virtual", ctypes.c_uint64),
+        ("available_extended", ctypes.c_uint64),
+    )
+
+
+def performance_cores() -> int | None:
+    """How many cores are of the fastest kind, the highest efficiency class; None if nothing tells.
+
+    Source: GetLogicalProcessorInformationEx; it has a record for each core, whatever its threads.
+    """
+    size, ask = ctypes.c_uint32(0), kernel().GetLogicalProcessorInformationEx
+    ask(CORE, None, ctypes.pointer(size))
+    buffer = ctypes.create_string_buffer(size.value)
+    if not ask(CORE, buffer, ctypes.pointer(size)):
+        return None
+    classes = list(_efficiency_classes(buffer.raw[: size.value]))
+    return classes.count(max(classes)) if classes else None
+
+
+def _efficiency_classes(records: bytes) -> Iterator[int]:
+    at = 0
+    while at + struct.calcsize(RECORD) <= len(records):
+        _, size, _, efficiency = struct.unpack_from(RECORD, records, at)
+        yield efficiency
+        at += size or len(records)
+
+
+def available_memory() -> int | None:
+    """Bytes of physical memory that are free or hold files that can be read again.
+
+    Source: GlobalMemoryStatusEx (ullAvailPhys).
+    """
+    status = MemoryStatus(length=ctypes.sizeof(MemoryStatus))
+    told = kernel().GlobalMemoryStatusEx(ctypes.pointer(status))
+    return int(status.available) if told else None
+
+
+def kernel() -> Any:
+    """The system's own library; on 64 bits there is one calling convention for all."""
+    return ctypes.CDLL("kernel32")

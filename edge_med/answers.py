@@ -1,0 +1,165 @@
+"""What comes back: events while an answer is written, and the whole answer at their end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from edge_med.config import Fit, Options
+
+FinishReason = Literal["stop", "length", "stop_string", "loop", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens.
+
+    Attributes:
+        prompt: of everything that was asked, earlier turns and images included.
+        cached: of these, tokens that needn't be read again.
+        image: of these, tokens of images.
+        answer: that the model wrote.
+    """
+
+    prompt: int
+    cached: int
+    image: int
+    answer: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """How many tokens a conversation has, and how many of them are of images."""
+
+    prompt: int
+    image: int
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Seconds.
+
+    Attributes:
+        load: for loading the projector, if this call was the first with an image.
+        encode: for encoding images.
+        read: for reading the prompt, without `load` and `encode`.
+        first_token: from the start of the call to the first token.
+        decode: for writing the answer.
+        tokens_per_second: of writing.
+    """
+
+    load: float
+    encode: float
+    read: float
+    first_token: float
+    decode: float
+    tokens_per_second: float
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A token that could have come, with its natural log-probability."""
+
+    id: int
+    text: str
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token of the answer: its log-probability as the model gave it, before any sampling rule.
+
+    `top` are the best candidates of its position, the most probable first.
+    """
+
+    id: int
+    text: str
+    logprob: float
+    top: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What an answer came from, so that it can be had again.
+
+    Attributes:
+        model_sha256: of the text model's file, as its manifest says; None without a manifest.
+        projector_sha256: of the projector's file; None without one or without a manifest.
+        quant: of the text model.
+        adapters: that were applied, with their scales.
+        fit: how images came into the model's square; None without images, or if they differ.
+        device: what computed.
+        fallback: why another device than the one asked for did; None if none did.
+        options: as the call had them.
+        seed: of the choice of tokens; None if it was greedy.
+        versions: of edge_med and llama_cpp.
+    """
+
+    model_sha256: str | None
+    projector_sha256: str | None
+    quant: str
+    adapters: tuple[str, ...]
+    fit: Fit | None
+    device: str
+    fallback: str | None
+    options: Options
+    seed: int | None
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What the user should know; `code` is for programs, `text` for people."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer, and why it ended."""
+
+    text: str
+    finish_reason: FinishReason
+    usage: Usage
+    timings: Timings
+    logprobs: tuple[Token, ...] | None
+    notices: tuple[Notice, ...]
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far something is that takes its time.
+
+    Attributes:
+        stage: `load` of the projector, `encode` of images, `read` of the prompt.
+        done: units done, out of `total`: images, or tokens.
+        total: see `done`.
+        seconds_left: estimated; None as long as nothing is known.
+    """
+
+    stage: Literal["load", "encode", "read"]
+    done: int
+    total: int
+    seconds_left: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The next part of the answer: its text, and the tokens that made it."""
+
+    kind: Literal["answer"]
+    text: str
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The last event."""
+
+    answer: Answer
+
+
+Event = Progress | Piece | Notice | End

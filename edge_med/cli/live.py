@@ -1,0 +1,56 @@
+"""One line on stderr that says what the model is doing; it goes when the answer begins."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from edge_med.answers import Progress
+
+STAGES = {
+    "load": "opening the projector",
+    "encode": "looking at the image",
+    "read": "reading",
+}
+
+
+class Live:
+    """The line; nothing is shown where stderr isn't a terminal."""
+
+    def __init__(self, *, hidden: bool) -> None:
+        """Prepare the line; `hidden` keeps it away."""
+        from rich.console import Console
+
+        self._console = Console(stderr=True)
+        self._hidden = hidden or not self._console.is_terminal
+        self._status = self._console.status("")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.clear()
+
+    def show(self, progress: Progress) -> None:
+        """Say how far it is."""
+        if self._hidden:
+            return
+        left = progress.seconds_left
+        parts = [STAGES[progress.stage]]
+        if progress.total > 1:
+            parts.append(f"{progress.done} of {progress.total} tokens")
+        if left is not None and left >= 1:
+            parts.append(f"{left:.0f} s left")
+        self._status.update(", ".join(parts))
+        self._status.start()
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if not self._hidden:
+            self._status.stop()

@@ -1,0 +1,256 @@
+"""The engine without its thread: what was read stays read, and only the rest is computed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_med.answers import Event, Progress
+from edge_med.config import LoadOptions
+from edge_med.engine.context import NEVER, Context, Stop
+from edge_med.engine.embeddings import Embeddings
+from edge_med.engine.ledger import ImageBlock, Item, Ledger, length
+from edge_med.engine.model import Model
+from edge_med.engine.projector import Projector
+from edge_med.errors import (
+    CancelledError,
+    ContextOverflowError,
+    EngineError,
+    ImageError,
+    UsageError,
+)
+from edge_med.imaging import Picture
+
+Floats = npt.NDArray[np.float32]
+Emit = Callable[[Event], None]
+SILENT: Emit = lambda _event: None  # noqa: E731 - a name for the default
+
+
+@dataclass(slots=True)
+class Reading:
+    """What reading a prompt took: tokens, and seconds."""
+
+    prompt: int
+    image: int
+    cached: int = 0
+    load: float = 0.0
+    encode: float = 0.0
+    read: float = 0.0
+
+
+@dataclass(slots=True)
+class _Task:
+    """A prompt that is being read, and who wants to know of it."""
+
+    pictures: Mapping[str, Picture]
+    stop: Stop
+    emit: Emit
+    reading: Reading
+    began: float = field(default_factory=time.perf_counter)
+    total: int = 0
+    done: int = 0
+
+
+class Engine:
+    """A model, its context and its projector; to be used from one thread at a time."""
+
+    def __init__(
+        self, text: Path, projector: Path | None = None, options: LoadOptions | None = None
+    ) -> None:
+        """Open a model; its projector is opened when the first image comes.
+
+        Raises:
+            ArtifactError: a file is damaged or of another kind.
+            EngineError: llama.cpp can't load it.
+        """
+        self.options = options or LoadOptions()
+        self._projector_path = projector
+        self._projector: Projector | None = None
+        self.model = Model(text)
+        try:
+            self.context = Context(self.model, self.options)
+        except BaseException:
+            self.model.close()
+            raise
+        self.embeddings = Embeddings(self.options.embedding_bytes)
+        self.ledger = Ledger(self.model.window, self.options.checkpoint_bytes)
+        self._logits: Floats | None = None
+
+    def close(self) -> None:
+        """Free everything; harmless when done twice."""
+        if self._projector:
+            self._projector.close()
+        self.context.close()
+        self.model.close()
+
+    @property
+    def room(self) -> int:
+        """How many more tokens the context takes."""
+        return self.options.context - self.ledger.position
+
+    def logits(self) -> Floats:
+        """Of the token after the last item read; F32, valid until the next call of the engine."""
+        return self.context.logits() if self._logits is None else self._logits
+
+    def read(
+        self,
+        items: Sequence[Item],
+        pictures: Mapping[str, Picture] | None = None,
+        stop: Stop = NEVER,
+        emit: Emit = SILENT,
+    ) -> Reading:
+        """Bring the cache to hold exactly these items, computing only what it doesn't hold.
+
+        Args:
+            items: a whole prompt.
+            pictures: by their keys; every image that isn't cached must be among them.
+            stop: asked often; true ends it, and what was read so far stays.
+            emit: told of progress.
+
+        Raises:
+            ContextOverflowError: the items don't fit.
+            CancelledError: `stop` became true.
+            EngineError: llama.cpp failed; the cache is empty then.
+        """
+        images = [item for item in items if isinstance(item, ImageBlock)]
+        reading = Reading(length(items), length(images))
+        self._check(reading, images)
+        task = _Task(pictures or {}, stop, emit, reading)
+        try:
+            rest = self._reuse(items, task)
+            parts = list(_batches(rest, self.options.batch))
+            for index, part in enumerate(parts, 1):
+                self._read_part(part, task, logits=index == len(parts))
+        except CancelledError:
+            self.context.truncate(self.ledger.position)
+            raise
+        except EngineError:
+            self._forget()
+            raise
+        reading.read = time.perf_counter() - task.began - reading.load - reading.encode
+        return reading
+
+    def add(self, token: int) -> None:
+        """Read one more token.
+
+        Raises:
+            EngineError: llama.cpp failed.
+        """
+        self._logits = None
+        self.context.decode([token], self.ledger.position)
+        self.ledger.append([token])
+
+    def keep(self, *, logits: bool) -> None:
+        """Make this place one that can be gone back to; with `logits`, without any computing.
+
+        Nothing is kept where the window layers hold the whole context anyway.
+        """
+        here = self.ledger.position
+        if here and self.context.recycles and self.ledger.checkpoint_here is None:
+            kept = self.logits().copy() if logits else None
+            self.ledger.keep(self.context.save_window(), kept)
+
+    def _check(self, reading: Reading, images: Sequence[ImageBlock]) -> None:
+        if over := -min(0, self.options.context - reading.prompt):
+            raise ContextOverflowError(
+                f"The prompt has {reading.prompt} tokens, {over} tokens too long for a context of "
+                f"{self.options.context}.",
+                "Shorten it, or raise --context.",
+            )
+        if images and self._projector_path is None:
+            raise ImageError(
+                "This model can't see: it has no projector.",
+                "Put its -mmproj- file into the same folder, or convert the whole checkpoint.",
+            )
+        widest = max((image.tokens for image in images), default=0)
+        if widest > self.options.batch:
+            raise UsageError(
+                f"An image of {widest} tokens must fit into one batch of {self.options.batch}.",
+                "Raise the batch.",
+            )
+
+    def _reuse(self, items: Sequence[Item], task: _Task) -> Sequence[Item]:
+        """Go back to where the cache and the prompt part; returns what is left to read."""
+        reuse = self.ledger.reuse(items, self.context.oldest)
+        self._logits = None
+        if reuse.checkpoint is not None:
+            self.context.restore_window(reuse.checkpoint.window, reuse.position)
+            self._logits = reuse.checkpoint.logits if reuse.items == len(items) else None
+        else:
+            self.context.truncate(reuse.position)
+        self.ledger.truncate(reuse.items)
+        task.reading.cached = reuse.position
+        task.total = task.reading.prompt - reuse.position
+        return items[reuse.items :]
+
+    def _read_part(self, part: list[int] | ImageBlock, task: _Task, *, logits: bool) -> None:
+        position = self.ledger.position
+        if isinstance(part, ImageBlock):
+            rows = self._rows(part, task)
+            self.context.decode_image(rows, position, task.stop, logits=logits)
+            self.ledger.append([part])
+        else:
+            self.context.decode(part, position, task.stop, logits=logits)
+            self.ledger.append(part)
+        self._logits = None
+        task.done += self.ledger.position - position
+        task.emit(Progress("read", task.done, task.total, _seconds_left(task)))
+
+    def _rows(self, image: ImageBlock, task: _Task) -> Floats:
+        """The embeddings of an image, encoded if nobody has seen it yet."""
+        rows = self.embeddings.get(image.key)
+        if rows is None:
+            opening = time.perf_counter()
+            task.emit(Progress("load", 0, 1, None))
+            projector = self._opened_projector()
+            task.emit(Progress("load", 1, 1, 0.0))
+            began = time.perf_counter()
+            task.emit(Progress("encode", 0, 1, None))
+            rows = projector.encode(task.pictures[image.key], task.stop)
+            task.emit(Progress("encode", 1, 1, 0.0))
+            task.reading.load += began - opening
+            task.reading.encode += time.perf_counter() - began
+            self.embeddings.put(image.key, rows)
+        if len(rows) != image.tokens:
+            raise EngineError(
+                f"The projector made {len(rows)} rows of an image instead of {image.tokens}.",
+                "Text model and projector don't belong together; run edge-med verify.",
+            )
+        return rows
+
+    def _opened_projector(self) -> Projector:
+        if self._projector is None:
+            assert self._projector_path is not None
+            self._projector = Projector(self._projector_path, self.model, self.options)
+        return self._projector
+
+    def _forget(self) -> None:
+        """Start over: after a failure nobody knows what the cache holds."""
+        self.context.truncate(0)
+        self.ledger.truncate(0)
+
+
+def _batches(items: Sequence[Item], size: int) -> Iterator[list[int] | ImageBlock]:
+    """Runs of tokens no longer than a batch, and images one by one."""
+    run: list[int] = []
+    for item in items:
+        if run and (isinstance(item, ImageBlock) or len(run) == size):
+            yield run
+            run = []
+        if isinstance(item, ImageBlock):
+            yield item
+        else:
+            run.append(item)
+    if run:
+        yield run
+
+
+def _seconds_left(task: _Task) -> float | None:
+    """By the speed so far, without the images' own time."""
+    spent = time.perf_counter() - task.began - task.reading.load - task.reading.encode
+    return spent / task.done * (task.total - task.done) if task.done else None

@@ -1,0 +1,127 @@
+"""The vision projector: a prepared picture becomes rows that the text model reads like tokens."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_med.config import LoadOptions
+from edge_med.engine.context import NEVER, Stop, threads
+from edge_med.engine.model import Model
+from edge_med.engine.native import llama_cpp, mtmd_cpp
+from edge_med.errors import CancelledError, EngineError
+from edge_med.imaging import Picture
+
+Floats = npt.NDArray[np.float32]
+
+MARKER = b"<__media__>"
+_NODES_A_LOOK = 16
+"""llama.cpp stops computing at every node that we look at; a layer of SigLIP has about thirty."""
+
+_LOOK = "See why with --verbose."
+_IMAGE = 1  # MTMD_INPUT_CHUNK_TYPE_IMAGE (mtmd.h)
+
+
+class Projector:
+    """An opened projector of an opened model; close it before the model."""
+
+    def __init__(self, path: Path, model: Model, options: LoadOptions) -> None:
+        """Open a projector.
+
+        Raises:
+            EngineError: llama.cpp can't load it.
+        """
+        self._api = mtmd_cpp()
+        self._should_stop: Stop = NEVER
+        self._nodes = 0
+        self._look = llama_cpp().ggml_backend_sched_eval_callback(self._on_node)
+        params = self._api.mtmd_context_params_default()
+        params.use_gpu = False
+        params.print_timings = False
+        params.warmup = False
+        params.n_threads = threads(options)
+        params.media_marker = MARKER
+        params.cb_eval = self._look
+        self._width = model.width
+        self._context = self._api.mtmd_init_from_file(os.fsencode(path), model.handle, params)
+        if not self._context:
+            raise EngineError(
+                f"llama.cpp can't load {path.name}.", "See why with --verbose; edge-med verify it."
+            )
+
+    def close(self) -> None:
+        """Free everything; harmless when done twice."""
+        if self._context:
+            self._api.mtmd_free(self._context)
+            self._context = None
+
+    def encode(self, picture: Picture, stop: Stop = NEVER) -> Floats:
+        """The embeddings of a picture, F32 of shape (image tokens, width).
+
+        Args:
+            picture: of exactly the projector's size, so that llama.cpp copies its pixels unchanged.
+            stop: asked about twice in each layer; true ends it.
+
+        Raises:
+            CancelledError: `stop` became true.
+            EngineError: llama.cpp failed.
+        """
+        self._should_stop, self._nodes = stop, 0
+        chunks = self._chunks(picture)
+        try:
+            chunk = self._image_of(chunks)
+            code = self._api.mtmd_encode_chunk(self._context, chunk)
+            if stop():  # llama.cpp then calls what it has a success
+                raise CancelledError("Stopped while an image was encoded.", "Ask again.")
+            if code != 0:
+                raise EngineError(f"llama.cpp can't encode the image (code {code}).", _LOOK)
+            count = self._api.mtmd_input_chunk_get_n_tokens(chunk)
+            found = self._api.mtmd_get_output_embd(self._context)
+            rows: Floats = np.ctypeslib.as_array(found, (count, self._width)).copy()
+        finally:
+            self._should_stop = NEVER
+            self._api.mtmd_input_chunks_free(chunks)
+        return rows
+
+    def _chunks(self, picture: Picture) -> Any:
+        """The picture as llama.cpp's input; the caller frees it."""
+        api = self._api
+        pixels = np.ascontiguousarray(picture.pixels)
+        height, width, _ = pixels.shape
+        data = pixels.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
+        bitmap = api.mtmd_bitmap_init(width, height, data)
+        chunks = api.mtmd_input_chunks_init()
+        text = api.mtmd_input_text(MARKER, len(MARKER), False, True)
+        bitmaps = (ctypes.c_void_p * 1)(bitmap)
+        code = api.mtmd_tokenize(self._context, chunks, ctypes.byref(text), bitmaps, 1)
+        api.mtmd_bitmap_free(bitmap)
+        if code != 0:
+            api.mtmd_input_chunks_free(chunks)
+            raise EngineError(f"llama.cpp can't prepare the image (code {code}).", _LOOK)
+        return chunks
+
+    def _image_of(self, chunks: Any) -> Any:
+        api = self._api
+        every = [
+            api.mtmd_input_chunks_get(chunks, index)
+            for index in range(api.mtmd_input_chunks_size(chunks))
+        ]
+        images = [c for c in every if api.mtmd_input_chunk_get_type(c) == _IMAGE]
+        if len(images) != 1:
+            raise EngineError(f"llama.cpp made {len(images)} images out of one.", _LOOK)
+        return images[0]
+
+    def _on_node(self, _tensor: object, ask: bool, _data: object) -> bool:  # noqa: FBT001
+        """Called before a node, whether we want to look after it, and then after it.
+
+        False after a node ends the encoding.
+        """
+        if ask:
+            self._nodes += 1
+            return self._nodes % _NODES_A_LOOK == 0
+        return not self._should_stop()

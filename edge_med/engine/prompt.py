@@ -1,0 +1,155 @@
+"""Messages to the tokens and images that the model reads, as Hugging Face's processor would.
+
+The template inside a GGUF file is never run: turns are put together here, and control tokens come
+from nowhere else. Source of the form: the chat template of Gemma 3, which MedGemma shares, and
+`full_image_sequence` in transformers' processing_gemma3.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from edge_med.engine.ledger import ImageBlock, Item
+from edge_med.engine.model import Model
+from edge_med.errors import PromptError
+from edge_med.imaging import Picture
+from edge_med.messages import ImagePart, Message, Part, TextPart
+
+IMAGE_TOKENS = 256
+"""Of MedGemma; the projector's header says it of a model."""
+
+ROLES = {"user": "user", "assistant": "model"}
+BLANK_LINE = "\n\n"
+
+
+@dataclass(frozen=True, slots=True)
+class _Control:
+    """A control token, by name."""
+
+    name: str
+
+
+Segment = str | _Control | Picture
+"""Texts that stand side by side are tokenized as one, since tokens may cross the seam."""
+
+
+def compose(
+    model: Model, messages: Sequence[Message], image_tokens: int = IMAGE_TOKENS
+) -> list[Item]:
+    """The items of a conversation, up to where the model goes on.
+
+    A model without turns, that is a base model, gets the plain text of one message to continue.
+
+    Args:
+        model: whose vocabulary is used.
+        messages: from a system text or the user on; an assistant's last message is continued.
+        image_tokens: positions that an image takes.
+
+    Raises:
+        PromptError: the messages make no conversation.
+    """
+    segments = _conversation(messages) if model.has_turns else _plain(messages)
+    items = list(_items(model, _joined(segments), image_tokens))
+    given = sum(len(message.pictures) for message in messages)
+    shown = sum(isinstance(item, ImageBlock) for item in items)
+    if shown != given:
+        raise PromptError(
+            f"{given} images were given, and the prompt shows {shown}.",
+            "This is a fault of edge-med: please report it.",
+        )
+    return items
+
+
+def merged(messages: Iterable[Message]) -> list[Message]:
+    """Messages of one role after another as one; the template takes turns only.
+
+    Texts that come together so are set apart by a blank line.
+    """
+    turns: list[Message] = []
+    for message in messages:
+        if turns and turns[-1].role == message.role:
+            turns[-1] = replace(turns[-1], parts=_join(turns[-1].parts, message.parts))
+        else:
+            turns.append(message)
+    return turns
+
+
+def _join(first: tuple[Part, ...], second: tuple[Part, ...]) -> tuple[Part, ...]:
+    match first[-1:], second[:1]:
+        case (TextPart(before),), (TextPart(after),):
+            both = TextPart(f"{before.strip()}{BLANK_LINE}{after.strip()}".strip())
+            return (*first[:-1], both, *second[1:])
+    return (*first, *second)
+
+
+def _plain(messages: Sequence[Message]) -> Iterator[Segment]:
+    """For a base model: no turns, and nothing is stripped."""
+    if len(messages) != 1 or messages[0].role != "user":
+        raise PromptError(
+            "This is a base model: it continues one text and knows no conversation.",
+            "Give a single text, without a system text or earlier turns.",
+        )
+    yield _Control("<bos>")
+    for part in messages[0].parts:
+        yield from _image(part.picture) if isinstance(part, ImagePart) else [part.text]
+
+
+def _conversation(messages: Sequence[Message]) -> Iterator[Segment]:
+    turns = merged(messages)
+    system = turns.pop(0) if turns and turns[0].role == "system" else None
+    _check(turns, system)
+    yield _Control("<bos>")
+    for index, turn in enumerate(turns):
+        last = index == len(turns) - 1
+        yield _Control("<start_of_turn>")
+        yield f"{ROLES[turn.role]}\n"
+        if system is not None and index == 0:
+            yield f"{system.text}{BLANK_LINE}"
+        for part in turn.parts:
+            yield from _image(part.picture) if isinstance(part, ImagePart) else [part.text.strip()]
+        if not (last and turn.role == "assistant"):
+            yield _Control("<end_of_turn>")
+            yield "\n"
+    if turns[-1].role == "user":
+        yield _Control("<start_of_turn>")
+        yield f"{ROLES['assistant']}\n"
+
+
+def _check(turns: Sequence[Message], system: Message | None) -> None:
+    if not turns or turns[0].role != "user":
+        raise PromptError("A conversation begins with the user.", "Put a question first.")
+    if any(turn.role == "system" for turn in turns):
+        raise PromptError("A system text stands before all turns.", "Put it first.")
+    if system is not None and system.pictures:
+        raise PromptError("A system text can't hold images.", "Put them into a question.")
+
+
+def _image(picture: Picture) -> Iterator[Segment]:
+    yield BLANK_LINE
+    yield _Control("<start_of_image>")
+    yield picture
+    yield _Control("<end_of_image>")
+    yield BLANK_LINE
+
+
+def _joined(segments: Iterable[Segment]) -> Iterator[Segment]:
+    texts: list[str] = []
+    for segment in segments:
+        if isinstance(segment, str):
+            texts.append(segment)
+            continue
+        yield "".join(texts)
+        texts.clear()
+        yield segment
+    yield "".join(texts)
+
+
+def _items(model: Model, segments: Iterable[Segment], image_tokens: int) -> Iterator[Item]:
+    for segment in segments:
+        if isinstance(segment, str):
+            yield from model.vocabulary.tokenize(segment)
+        elif isinstance(segment, _Control):
+            yield model.vocabulary.required(segment.name)
+        else:
+            yield ImageBlock(segment.sha256, image_tokens)

@@ -1,0 +1,143 @@
+"""A conversation as values: messages of text and image parts, from Hugging Face's form or ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from edge_med import imaging
+from edge_med.errors import PromptError
+from edge_med.imaging import Fit, Picture
+
+Role = Literal["system", "user", "assistant"]
+ROLES: dict[str, Role] = {
+    "system": "system",
+    "user": "user",
+    "assistant": "assistant",
+    "model": "assistant",
+}
+"""`model` is what Gemma's template calls the assistant."""
+
+FORM = "Give messages as {'role': 'user', 'content': 'text' or [{'type': 'text', 'text': …}]}."
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    """A text, as the user gave it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePart:
+    """A prepared picture."""
+
+    picture: Picture
+
+
+Part = TextPart | ImagePart
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation, or its system text."""
+
+    role: Role
+    parts: tuple[Part, ...]
+
+    @property
+    def text(self) -> str:
+        """All of its text parts, joined."""
+        return "".join(part.text for part in self.parts if isinstance(part, TextPart))
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """Its pictures, in order."""
+        return tuple(part.picture for part in self.parts if isinstance(part, ImagePart))
+
+
+Prompt = str | Sequence[Message | Mapping[str, Any]]
+"""A question, or a conversation in Hugging Face's form or ours."""
+
+
+def as_messages(
+    prompt: Prompt,
+    *,
+    images: Sequence[Any] = (),
+    system: str | None = None,
+    fit: Fit = "pad",
+    side: int = 896,
+) -> tuple[Message, ...]:
+    """Messages from whatever a caller has.
+
+    Args:
+        prompt: a question, or a whole conversation.
+        images: for a question, shown before its text; for a conversation, taken one after another
+            by its parts {'type': 'image'} that name no image of their own.
+        system: put before everything.
+        fit: for images that aren't pictures yet.
+        side: of the model's square, in pixels.
+
+    Raises:
+        PromptError: it has another form, or images are left over or missing.
+        ImageError: an image can't be read.
+    """
+    pending = iter([_picture(image, fit, side) for image in images])
+    if isinstance(prompt, str):
+        shown = tuple(ImagePart(picture) for picture in pending)
+        messages = [Message("user", (*shown, TextPart(prompt)))]
+    else:
+        messages = [_message(message, pending, fit, side) for message in prompt]
+    if next(pending, None) is not None:
+        raise PromptError(
+            "More images were given than the conversation has places for.",
+            "Add a part {'type': 'image'} for each.",
+        )
+    if system is not None:
+        messages.insert(0, Message("system", (TextPart(system),)))
+    return tuple(messages)
+
+
+def _picture(image: Any, fit: Fit, side: int) -> Picture:
+    return image if isinstance(image, Picture) else imaging.open(image, fit=fit, side=side)
+
+
+def _message(message: object, pending: Iterator[Picture], fit: Fit, side: int) -> Message:
+    if isinstance(message, Message):
+        return message
+    if not isinstance(message, Mapping) or message.get("role") not in ROLES:
+        raise PromptError(f"{_short(message)} isn't a message.", FORM)
+    content = message.get("content")
+    parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    if not isinstance(parts, Sequence):
+        raise PromptError(f"A message's content is {_short(content)}.", FORM)
+    role = ROLES[message["role"]]
+    return Message(role, tuple(_part(part, pending, fit, side) for part in parts))
+
+
+def _part(part: Any, pending: Iterator[Picture], fit: Fit, side: int) -> Part:
+    match part:
+        case {"type": "text", "text": str(text)}:
+            return TextPart(text)
+        case {"type": "image", "image": image} | {"type": "image", "path": image}:
+            return ImagePart(_picture(image, fit, side))
+        case {"type": "image", "url": url}:
+            raise PromptError(
+                f"{_short(url)} would have to be fetched, and nothing here opens a connection.",
+                "Save the image, and give its path as 'image'.",
+            )
+        case {"type": "image"}:
+            picture = next(pending, None)
+            if picture is None:
+                raise PromptError(
+                    "The conversation has a place for an image that wasn't given.",
+                    "Give it as images=[…], or in the part itself as 'image'.",
+                )
+            return ImagePart(picture)
+    raise PromptError(f"{_short(part)} isn't a part of a message.", FORM)
+
+
+def _short(value: object) -> str:
+    """What kind of thing was given; never its content, which may be a patient's."""
+    return f"A value of type {type(value).__name__}"

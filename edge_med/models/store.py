@@ -1,0 +1,232 @@
+"""Find a model's files: the text model that is meant, and the projector that belongs to it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from edge_med.artifacts import manifest as manifests
+from edge_med.artifacts.gguf import Header, read_header
+from edge_med.artifacts.manifest import Manifest, Role
+from edge_med.artifacts.naming import (
+    FILE_TYPES,
+    PARTIAL,
+    PROJECTOR_TYPES,
+    is_bare_file_name,
+)
+from edge_med.artifacts.verify import check_pair
+from edge_med.errors import ArtifactError, InputError, PairingError, UsageError
+
+ARCHITECTURES: dict[Role, str] = {"text": "gemma3", "projector": "clip"}
+"""The `general.architecture` of each role."""
+
+QUANT_NAMES = {number: name for name, number in FILE_TYPES.items()}
+UNKNOWN = "unknown"
+"""The quant of a file whose type we don't make; llama.cpp may run it all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The files of a model.
+
+    Attributes:
+        text: the text model.
+        projector: that fits it; None if there is none.
+        header: of the text model.
+        projector_header: of the projector.
+        quant: of the text model, `unknown` if it is none of ours.
+        model_sha256: hash of the text model as the manifest tells it; None if it isn't listed.
+        projector_sha256: the same of the projector.
+    """
+
+    text: Path
+    projector: Path | None
+    header: Header
+    projector_header: Header | None
+    quant: str
+    model_sha256: str | None
+    projector_sha256: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file whose header has been read, and its hash if a manifest lists it."""
+
+    path: Path
+    header: Header
+    sha256: str | None
+
+    @property
+    def quant(self) -> str:
+        number = self.header.integer("general.file_type")
+        return UNKNOWN if number is None else QUANT_NAMES.get(number, UNKNOWN)
+
+
+def find(model: str | Path, projector: str | Path | None = None) -> Found:
+    """Find the files of a model; nothing but headers and the manifest is read.
+
+    Args:
+        model: a GGUF file, a folder with one text model, or the name of such a folder in
+            `models_folder`; what exists as a path isn't taken for a name.
+        projector: a GGUF file; if None, the one beside the text model that fits it.
+
+    Raises:
+        UsageError: there is no such model, or several files could be meant.
+        InputError: the model is in several parts.
+        ArtifactError: a file is damaged or of another kind, or a folder has no text model.
+        PairingError: the given projector doesn't fit the text model.
+    """
+    path = _located(model)
+    manifest = manifests.load(path if path.is_dir() else path.parent)
+    text = _opened_text(_text_in(path, manifest) if path.is_dir() else path, manifest)
+    vision = _given(Path(projector), text) if projector else _beside(text, manifest)
+    return Found(
+        text=text.path,
+        projector=vision.path if vision else None,
+        header=text.header,
+        projector_header=vision.header if vision else None,
+        quant=text.quant,
+        model_sha256=text.sha256,
+        projector_sha256=vision.sha256 if vision else None,
+    )
+
+
+def default_model() -> str | None:
+    """The model that is meant when none is named: `EDGE_MED_MODEL`."""
+    return os.environ.get("EDGE_MED_MODEL") or None
+
+
+def models_folder() -> Path:
+    """Where models are looked for by name: below `EDGE_MED_HOME`, else where the system keeps data.
+
+    The folder needn't exist.
+    """
+    home = os.environ.get("EDGE_MED_HOME")
+    base = Path(home) if home else platformdirs.user_data_path("edge-med", appauthor=False)
+    return base / "models"
+
+
+def _located(model: str | Path) -> Path:
+    """The file or folder that is meant."""
+    name, home = str(model), models_folder()
+    if name and Path(model).exists():
+        return Path(model)
+    if is_bare_file_name(name) and (home / name).is_dir():
+        return home / name
+    known = sorted(p.name for p in home.glob("*") if p.is_dir() and is_bare_file_name(p.name))
+    raise UsageError(
+        f"There is no model '{name}'.",
+        f"Give a path or one of these names: {', '.join(known)}."
+        if known
+        else "Give the path of a GGUF file or of its folder; edge-med convert makes one.",
+    )
+
+
+def _text_in(folder: Path, manifest: Manifest | None) -> Path:
+    """The one text model of a folder."""
+    paths = list(_files(folder, "text", manifest))
+    if not paths:
+        raise ArtifactError(
+            f"{folder.resolve().name} holds no Gemma 3 text model.",
+            "Make one with edge-med convert; if it should be there, edge-med verify its file.",
+        )
+    return _only(paths, "text models", "Name one of them, as in")
+
+
+def _opened_text(path: Path, manifest: Manifest | None) -> _File:
+    file = _opened(path, manifest)
+    architecture = file.header.text("general.architecture")
+    if architecture == ARCHITECTURES["projector"]:
+        raise ArtifactError(
+            f"{path.name} is a projector, and no text model.",
+            "Give it as the projector, and the text model's file as the model.",
+        )
+    if architecture != ARCHITECTURES["text"]:
+        raise ArtifactError(
+            f"{path.name} holds a model of architecture {architecture}, not "
+            f"{ARCHITECTURES['text']}.",
+            "Give a MedGemma or Gemma 3 text model.",
+        )
+    return file
+
+
+def _given(path: Path, text: _File) -> _File:
+    """The projector that was named, if it fits."""
+    file = _opened(path, manifests.load(path.parent))
+    check_pair(text.header, file.header)
+    return file
+
+
+def _beside(text: _File, manifest: Manifest | None) -> _File | None:
+    """The best projector in the text model's folder that fits it; None if none does.
+
+    F16 comes first: with BF16 weights llama.cpp rounds activations to BF16 on the CPU.
+    """
+    speaks_of_it = manifest is not None and manifest.entry(text.path.name) is not None
+    paths = _files(text.path.parent, "projector", manifest if speaks_of_it else None)
+    fitting = [file for path in paths if _fits(text, file := _opened(path, manifest))]
+    if not fitting:
+        return None
+    order = (*PROJECTOR_TYPES, *{file.quant for file in fitting})
+    best = min((file.quant for file in fitting), key=order.index)
+    alike = {file.path: file for file in fitting if file.quant == best}
+    return alike[_only(list(alike), "projectors that fit", "Say which is the projector, as in")]
+
+
+def _fits(text: _File, projector: _File) -> bool:
+    try:
+        check_pair(text.header, projector.header)
+    except PairingError:
+        return False
+    return True
+
+
+def _files(folder: Path, role: Role, manifest: Manifest | None) -> Iterator[Path]:
+    """The files of a role: those that the manifest lists, or without one those that say so."""
+    if manifest:
+        listed = (folder / entry.path for entry in manifest.files if entry.role == role)
+        yield from (path for path in listed if path.is_file())
+        return
+    for path in sorted(folder.glob("*.gguf")):
+        with contextlib.suppress(ArtifactError):
+            # macOS leaves such files with a dot beside others on foreign drives.
+            if path.name[0] != "." and _architecture(path) == ARCHITECTURES[role]:
+                yield path
+
+
+def _architecture(path: Path) -> str | None:
+    return read_header(path).text("general.architecture")
+
+
+def _only(paths: Iterable[Path], what: str, hint: str) -> Path:
+    first, *others = paths
+    if not others:
+        return first
+    names = ", ".join(path.name for path in (first, *others))
+    raise UsageError(
+        f"{first.parent.resolve().name} holds several {what}: {names}.", f"{hint} {first}"
+    )
+
+
+def _opened(path: Path, manifest: Manifest | None) -> _File:
+    """Read a file's header, and hold its size against the manifest."""
+    if path.name.endswith(PARTIAL):
+        raise ArtifactError(f"{path.name} isn't finished.", "Run the conversion again.")
+    entry = manifest.entry(path.name) if manifest else None
+    if entry and path.is_file() and path.stat().st_size != entry.size:
+        raise ArtifactError(
+            f"{path.name} has {path.stat().st_size} bytes; the manifest says {entry.size}.",
+            f"Copy or convert it again; see what is damaged with: edge-med verify {path}",
+        )
+    header = read_header(path)
+    if (header.integer("split.count") or 1) > 1:
+        raise InputError(
+            f"{path.name} is one part of several.",
+            "Merge them with llama.cpp's tool: llama-gguf-split --merge FIRST_PART WHOLE",
+        )
+    return _File(path, header, entry.sha256 if entry else None)

@@ -1,0 +1,206 @@
+"""A conversation: turns that can be sent, written anew, changed and taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edge_med import transcript
+from edge_med.answers import Answer, End, Event, Notice
+from edge_med.config import Options
+from edge_med.errors import ContextOverflowError, UsageError
+from edge_med.messages import Message, TextPart
+
+if TYPE_CHECKING:
+    from edge_med.api import MedGemma
+
+ROOM_SHARE = 4
+"""A chat keeps a quarter of the context for the answer, or all that it may have if that's less."""
+
+
+class Conversation:
+    """A conversation with a loaded model.
+
+    The model computes only what changed: an earlier turn that stays costs nothing.
+    """
+
+    def __init__(self, model: MedGemma, system: str | None, options: Options) -> None:
+        """Use `MedGemma.chat`."""
+        self._model = model
+        self._options = options
+        self._system = [Message("system", (TextPart(system),))] if system is not None else []
+        self._turns: list[Message] = []
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """System text and turns; the user's and the model's take turns."""
+        return (*self._system, *self._turns)
+
+    def send(
+        self,
+        text: str,
+        *,
+        image: Any = None,
+        images: Sequence[Any] = (),
+        options: Options | None = None,
+    ) -> Answer:
+        """Say something, and wait for the answer.
+
+        Args:
+            text: of the user's turn.
+            image: shown before the text; see `MedGemma.ask`.
+            images: several.
+            options: of this answer, instead of the conversation's.
+
+        Raises:
+            ContextOverflowError: it doesn't fit, even without the oldest turns.
+            ImageError: an image can't be read, or the model can't see.
+            EngineError: llama.cpp failed.
+        """
+        return _answer(self.stream(text, image=image, images=images, options=options))
+
+    def stream(
+        self,
+        text: str,
+        *,
+        image: Any = None,
+        images: Sequence[Any] = (),
+        options: Options | None = None,
+    ) -> Iterator[Event]:
+        """Say something, and get the answer while it is written; arguments are those of `send`.
+
+        The turn counts once the stream has ended. One that was cancelled stays with what was
+        written, and goes if nothing was.
+        """
+        chosen = options or self._options
+        (turn,) = self._model.messages(text, image=image, images=images, options=chosen)
+        return self._answered([*self._turns, turn], chosen)
+
+    def regenerate(self, *, options: Options | None = None) -> Answer:
+        """Have the last turn answered anew.
+
+        Raises:
+            UsageError: nothing was asked yet.
+        """
+        last = self._last_question()
+        return _answer(self._answered(self._turns[: last + 1], options or self._options))
+
+    def edit(self, turn: int, text: str, *, options: Options | None = None) -> Answer:
+        """Change what the user said in a turn; it keeps its images, and later turns go.
+
+        Args:
+            turn: 0 for the user's first, -1 for the last.
+            text: the new one.
+            options: of this answer.
+
+        Raises:
+            UsageError: there is no such turn.
+        """
+        places = [n for n, message in enumerate(self._turns) if message.role == "user"]
+        try:
+            place = places[turn]
+        except IndexError:
+            raise UsageError(
+                f"There is no turn {turn}.", f"The conversation has {len(places)}."
+            ) from None
+        kept = [p for p in self._turns[place].parts if not isinstance(p, TextPart)]
+        changed = Message("user", (*kept, TextPart(text)))
+        return _answer(self._answered([*self._turns[:place], changed], options or self._options))
+
+    def undo(self) -> None:
+        """Take the last turn and its answer back.
+
+        Raises:
+            UsageError: nothing was asked yet.
+        """
+        del self._turns[self._last_question() :]
+
+    def save(self, path: str | Path, *, images: bool = False) -> None:
+        """Write the conversation to a file that only its owner can read.
+
+        Args:
+            path: of the file.
+            images: whether the prepared images go into it, or only their hashes.
+        """
+        transcript.save(Path(path), self.messages, images=images)
+
+    def load(self, path: str | Path, *, images: Sequence[Any] = ()) -> None:
+        """Go on with a saved conversation instead of this one.
+
+        Args:
+            path: of the file.
+            images: those that it knows by their hashes only.
+
+        Raises:
+            InputError: the file isn't a conversation, or an image is missing.
+        """
+        pictures = [
+            picture
+            for fit in ("pad", "stretch")
+            for message in self._model.messages(
+                "", images=images, options=replace(self._options, fit=fit)
+            )
+            for picture in message.pictures
+        ]
+        messages = transcript.load(Path(path), pictures)
+        self._system = [message for message in messages if message.role == "system"]
+        self._turns = [message for message in messages if message.role != "system"]
+
+    def _last_question(self) -> int:
+        places = [n for n, message in enumerate(self._turns) if message.role == "user"]
+        if not places:
+            raise UsageError("Nothing was asked yet.", "Send something first.")
+        return places[-1]
+
+    def _answered(self, turns: list[Message], options: Options) -> Iterator[Event]:
+        """Stream an answer to turns, and take both over once it's there."""
+        shown, trimmed = self._fitting(turns, options)
+        if trimmed is not None:
+            yield trimmed
+        for event in self._model.stream(shown, options=options):
+            if not isinstance(event, End):
+                yield event
+                continue
+            answer = event.answer
+            if trimmed is not None:
+                answer = replace(answer, notices=(trimmed, *answer.notices))
+            if answer.text:
+                self._turns = [*turns, Message("assistant", (TextPart(answer.text),))]
+            yield End(answer)
+
+    def _fitting(
+        self, turns: list[Message], options: Options
+    ) -> tuple[list[Message], Notice | None]:
+        """System text and turns without the oldest that don't fit; those with images stay."""
+        context = self._model.info.options.context
+        room = min(options.max_new_tokens, context // ROOM_SHARE)
+        shown, dropped = list(turns), 0
+        while (tokens := self._model.count([*self._system, *shown]).prompt) + room > context:
+            place = _oldest_text_turn(shown)
+            if place is None:
+                if tokens < context:
+                    break
+                raise ContextOverflowError(
+                    f"The conversation has {tokens} tokens, {tokens - context} tokens too long for "
+                    f"a context of {context}, and its images are never left out.",
+                    "Begin a new one, or load the model with a larger context.",
+                )
+            del shown[place : place + 2]
+            dropped += 1
+        text = f"{dropped} of the oldest turns no longer fit and were left out."
+        return [*self._system, *shown], Notice("trimmed", text) if dropped else None
+
+
+def _oldest_text_turn(turns: Sequence[Message]) -> int | None:
+    """Where a question without images and its answer stand that aren't the last."""
+    for place in range(0, len(turns) - 2, 2):
+        if not turns[place].pictures:
+            return place
+    return None
+
+
+def _answer(events: Iterator[Event]) -> Answer:
+    answers = [event.answer for event in events if isinstance(event, End)]
+    return answers[0]

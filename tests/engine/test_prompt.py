@@ -1,0 +1,62 @@
+"""A prompt has the ids that Hugging Face's processor gives it, here with the tiny tokenizer.
+
+The template in the tiny model's file is another one than Gemma's, so that a prompt which came out
+of the file couldn't pass.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edge_med.artifacts.naming import text_file
+from edge_med.engine.ledger import ImageBlock
+from edge_med.engine.model import Model
+from edge_med.engine.prompt import compose
+from edge_med.messages import as_messages
+from tests.checkpoints.tiny import MULTIMODAL, Vision
+from tests.checkpoints.tokenizer import TEMPLATE
+from tests.conftest import Models
+from tests.conversations import CONVERSATIONS, REAL, TINY, golden, pictures, rows
+
+GOLDEN = golden(TINY)
+VISION = MULTIMODAL.vision or Vision()
+
+
+@pytest.fixture(scope="module")
+def tiny(model: Models) -> Iterator[Model]:
+    folder = model("multimodal", "F32")
+    with Model(folder / text_file("multimodal", "F32")) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("name", CONVERSATIONS)
+def test_ids_are_those_of_hugging_face(name: str, tiny: Model) -> None:
+    conversation = CONVERSATIONS[name]
+    shown = pictures(conversation, VISION.image_size)
+    messages = as_messages(conversation.messages, images=shown)
+    assert rows(compose(tiny, messages, VISION.image_tokens)) == GOLDEN[name]
+
+
+def test_images_stand_where_they_were_given(tiny: Model) -> None:
+    conversation = CONVERSATIONS["images in the second and third turn"]
+    before, after = pictures(conversation, VISION.image_size)
+    messages = as_messages(conversation.messages, images=[before, after])
+    blocks = [i for i in compose(tiny, messages, image_tokens=4) if isinstance(i, ImageBlock)]
+    assert blocks == [ImageBlock(before.sha256, 4), ImageBlock(after.sha256, 4)]
+    assert before.sha256 != after.sha256
+
+
+def test_the_template_in_the_file_is_not_the_one_that_the_golden_ids_come_from() -> None:
+    made_with = json.loads(TINY.read_text("utf-8"))["made_with"]
+    assert made_with["template_sha256"] != hashlib.sha256(TEMPLATE.encode()).hexdigest()
+
+
+@pytest.mark.parametrize("path", [TINY, REAL], ids=["tiny", "real"])
+def test_golden_files_have_every_conversation(path: Path) -> None:
+    assert list(golden(path)) == list(CONVERSATIONS)
+    assert len(CONVERSATIONS) >= 30

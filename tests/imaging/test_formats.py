@@ -1,0 +1,58 @@
+"""A photo's pixels are those that Pillow decodes, brought to RGB by rules that are stated."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edge_med import imaging
+from tests.imaging.samples import FILES, Pixels, saved, whole
+
+
+def by_pillow(data: bytes) -> Pixels:
+    """The same in plain calls: alpha is composited on black."""
+    image: Image.Image = Image.open(io.BytesIO(data))
+    if image.mode in ("LA", "RGBA") or "transparency" in image.info:
+        image = Image.alpha_composite(
+            Image.new("RGBA", image.size, (0, 0, 0, 255)), image.convert("RGBA")
+        )
+    return np.asarray(image.convert("RGB"))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_kind_of_file_gives_pillows_pixels(name: str) -> None:
+    assert np.array_equal(whole(FILES[name]), by_pillow(FILES[name]))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_provenance_begins_with_the_format_and_ends_with_the_fit(name: str) -> None:
+    provenance = imaging.open(FILES[name], side=32).provenance
+    assert provenance[0] == name.split(maxsplit=1)[0]
+    assert provenance[-1] == "pad to 32 x 32"
+
+
+@pytest.mark.parametrize(
+    ("name", "step"),
+    [
+        ("PNG P", "palette applied"),
+        ("PNG LA", "alpha laid on black"),
+        ("PNG RGB with a clear colour", "alpha laid on black"),
+        ("JPEG CMYK", "CMYK to RGB without a profile"),
+    ],
+)
+def test_provenance_names_the_step(name: str, step: str) -> None:
+    assert imaging.open(FILES[name]).provenance[1:-1] == (step,)
+
+
+def test_a_palette_with_transparency_is_applied_first_and_then_laid_on_black() -> None:
+    steps = imaging.open(FILES["PNG P with an alpha each"]).provenance[1:-1]
+    assert steps == ("palette applied", "alpha laid on black")
+
+
+def test_an_inverted_cmyk_jpeg_of_adobes_is_not_shown_as_a_negative() -> None:
+    white = saved(Image.new("CMYK", (16, 16), (0, 0, 0, 0)), "JPEG")
+    assert b"Adobe" in white
+    assert imaging.open(white).pixels.min() == 255

@@ -1,0 +1,204 @@
+"""What a model takes is known from its headers, and agrees with what llama.cpp takes."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from edge_med.artifacts import manifest as manifests
+from edge_med.artifacts.gguf import TEXT, Array, Header, read_header
+from edge_med.config import KV, LoadOptions, MemoryRule
+from edge_med.engine import context
+from edge_med.engine.core import Engine
+from edge_med.engine.native import LOGGER
+from edge_med.errors import ArtifactError, MemoryShortError
+from edge_med.models import memory
+from edge_med.models.memory import Plan, check, kv_bytes, plan
+from tests.checkpoints import medgemma, tiny
+from tests.conftest import Models
+
+MIB = 1 << 20
+TYPES: tuple[KV, ...] = ("f16", "q8_0")
+
+
+def text_header(text: tiny.Text) -> Header:
+    """The keys that a text model's header has of itself."""
+    keys = {
+        "block_count": text.layers,
+        "embedding_length": text.hidden,
+        "feed_forward_length": text.feed_forward,
+        "attention.head_count": text.heads,
+        "attention.head_count_kv": text.key_value_heads,
+        "attention.key_length": text.head_size,
+        "attention.value_length": text.head_size,
+        "attention.sliding_window": text.window,
+    }
+    tokens = Array(TEXT, medgemma.VOCABULARY, b"")
+    metadata = {f"gemma3.{key}": value for key, value in keys.items()}
+    return Header(3, {**metadata, "tokenizer.ggml.tokens": tokens}, (), 0, 0)
+
+
+# MiB; llama.cpp 0.5.0 with a window cache, batches of 512 and one sequence, rounded by half.
+KV_CACHE: dict[str, dict[int, tuple[int, int]]] = {
+    "4b": {4096: (254, 135), 8192: (334, 177), 32_768: (814, 432), 131_072: (2734, 1452)},
+    "27b": {4096: (944, 502), 8192: (1264, 672), 32_768: (3184, 1692), 131_072: (10_864, 5772)},
+}
+
+
+@pytest.mark.parametrize("size", KV_CACHE)
+@pytest.mark.parametrize("tokens", [4096, 8192, 32_768, 131_072])
+def test_the_kv_cache_of_medgemma(size: str, tokens: int) -> None:
+    header = text_header(medgemma.TEXT[size])
+    for kv, expected in zip(TYPES, KV_CACHE[size][tokens], strict=True):
+        found = kv_bytes(header, LoadOptions(context=tokens, kv=kv)) / MIB
+        assert found == pytest.approx(expected, abs=1)
+
+
+# MiB of «compute buffer» that llama.cpp 0.5.0 logs for files of these shapes on the CPU, with 32
+# outputs; at a batch of 64 the logits weigh more than a layer. F16 first, Q8_0 second:
+# F16 goes without flash attention as long as its scores are small enough.
+COMPUTE: dict[tuple[str, int, int], tuple[float, float]] = {
+    ("4b", 300, 512): (52.16, 49.76),
+    ("4b", 8192, 64): (33.26, 32.95),
+    ("4b", 8192, 256): (88.76, 46.67),
+    ("4b", 8192, 512): (178.01, 93.05),
+    ("4b", 8192, 1024): (358.02, 186.57),
+    ("4b", 32_768, 512): (610.01, 117.05),
+    ("4b", 131_072, 512): (208.52, 213.05),
+    ("27b", 300, 512): (112.21, 102.41),
+    ("27b", 8192, 256): (291.76, 91.54),
+    ("27b", 8192, 512): (584.01, 183.18),
+    ("27b", 131_072, 512): (295.02, 303.18),
+}
+
+
+@pytest.mark.parametrize("case", COMPUTE, ids=lambda case: " ".join(map(str, case)))
+def test_what_the_text_model_computes_in(case: tuple[str, int, int]) -> None:
+    size, tokens, batch = case
+    header = text_header(medgemma.TEXT[size])
+    rows = 32 * 4 * medgemma.VOCABULARY  # the logits' own buffer, which grows to this
+    for kv, logged in zip(TYPES, COMPUTE[case], strict=True):
+        options = LoadOptions(context=tokens, kv=kv, batch=batch)
+        found = (memory.text_compute_bytes(header, options) - rows) / MIB
+        assert found == pytest.approx(logged, rel=0.06)
+
+
+def test_what_an_image_is_computed_in() -> None:
+    keys = {"image_size": 896, "patch_size": 14, "embedding_length": 1152}
+    keys["feed_forward_length"] = 4304
+    header = Header(3, {f"clip.vision.{key}": value for key, value in keys.items()}, (), 0, 0)
+    logged = 121.25  # MiB, by llama.cpp 0.5.0 for MedGemma's projector
+    assert memory.image_compute_bytes(header) / MIB == pytest.approx(logged, abs=0.01)
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """What llama.cpp logs."""
+    caplog.set_level(logging.INFO, LOGGER.name)
+    LOGGER.addHandler(caplog.handler)
+    yield caplog
+    LOGGER.removeHandler(caplog.handler)
+
+
+def buffers(log: pytest.LogCaptureFixture, what: str) -> float:
+    """MiB of all buffers of a kind that llama.cpp has logged."""
+    lines = (re.search(rf"{what} buffer size = +([\d.]+) MiB", r.message) for r in log.records)
+    return sum(float(line[1]) for line in lines if line)
+
+
+@pytest.mark.parametrize("name", ["text", "62-layers"])
+@pytest.mark.parametrize("kv", TYPES)
+@pytest.mark.parametrize("tokens", [300, 4096])
+def test_llama_cpp_takes_what_was_planned(
+    name: str, kv: KV, tokens: int, model: Models, log: pytest.LogCaptureFixture
+) -> None:
+    path = model(name, "F32") / f"{name}-F32.gguf"
+    options = LoadOptions(context=tokens, kv=kv, batch=64, threads=1)
+    Engine(path, None, options).close()
+    planned = plan(read_header(path), options)
+    logged = buffers(log, "KV")
+    assert logged > 0.1
+    assert planned.kv / MIB == pytest.approx(logged, abs=0.011)  # two lines, each rounded
+    assert buffers(log, "compute") * MIB < planned.compute
+
+
+def test_rows_of_logits_are_those_that_the_engine_asks_for() -> None:
+    assert memory.OUTPUTS == context.OUTPUTS
+
+
+def test_a_context_takes_whole_steps_of_256_cells() -> None:
+    header = text_header(medgemma.TEXT["4b"])
+    sizes = [kv_bytes(header, LoadOptions(context=tokens)) for tokens in (256, 257, 512, 513)]
+    assert sizes[0] < sizes[1] == sizes[2] < sizes[3]
+
+
+def test_without_a_window_every_layer_holds_everything() -> None:
+    full = 17_408 * MIB  # 4B at 131,072 tokens
+    header = text_header(medgemma.TEXT["4b"])
+    metadata = {k: v for k, v in header.metadata.items() if not k.endswith("sliding_window")}
+    found = kv_bytes(Header(3, metadata, (), 0, 0), LoadOptions(context=131_072))
+    assert found == full
+
+
+def test_weights_are_the_tensors_of_both_files(model: Models) -> None:
+    folder = model("multimodal", "Q8_0")
+    manifest = manifests.load(folder)
+    assert manifest is not None
+    sizes = {e.role: sum(tensor.size for tensor in e.tensors) for e in manifest.files}
+    headers = {e.role: read_header(folder / e.path) for e in manifest.files}
+    planned = plan(headers["text"], LoadOptions(), headers["projector"])
+    assert (planned.weights, planned.projector) == (sizes["text"], sizes["projector"])
+
+
+def test_without_a_projector_nothing_is_planned_for_images(model: Models) -> None:
+    folder = model("multimodal", "Q8_0")
+    text = read_header(folder / "multimodal-Q8_0.gguf")
+    seeing = plan(text, LoadOptions(), read_header(folder / "multimodal-mmproj-F16.gguf"))
+    blind = plan(text, LoadOptions())
+    assert blind.projector == 0
+    assert blind.compute < seeing.compute
+
+
+@pytest.mark.parametrize(
+    "key", ["gemma3.block_count", "gemma3.attention.key_length", "tokenizer.ggml.tokens"]
+)
+def test_a_header_that_does_not_tell_enough_is_an_error(key: str) -> None:
+    header = text_header(medgemma.TEXT["4b"])
+    metadata = {k: v for k, v in header.metadata.items() if k != key}
+    with pytest.raises(ArtifactError, match=f"doesn't tell {key}"):
+        plan(Header(3, metadata, (), 0, 0), LoadOptions())
+
+
+PLAN = Plan(2_500_000_000, 850_000_000, 350_000_000, 300_000_000)
+NUMBERS = (
+    r"needs 4\.00 GB of memory, and 3\.20 GB are free: "
+    r"weights 2\.50 GB, projector 0\.85 GB, KV cache 0\.35 GB, computing 0\.30 GB"
+)
+
+
+def test_a_plan_that_does_not_fit_is_refused_with_its_numbers() -> None:
+    with pytest.raises(MemoryShortError, match=NUMBERS) as caught:
+        check(PLAN, "plan", 3_200_000_000)
+    for way_out in ("--context", "--kv q8_0", "quant", "--memory ignore"):
+        assert way_out in caught.value.hint
+
+
+def test_the_rule_can_be_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    check(PLAN, "warn", 3_200_000_000)
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert re.search(NUMBERS, record.message)
+
+
+@pytest.mark.parametrize(
+    ("rule", "available"),
+    [("ignore", 0), ("plan", PLAN.total), ("warn", PLAN.total), ("plan", None), ("warn", None)],
+)
+def test_nothing_is_said_where_it_fits_or_nobody_knows_or_cares(
+    rule: MemoryRule, available: int | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    check(PLAN, rule, available)
+    assert caplog.records == []

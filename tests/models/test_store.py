@@ -1,0 +1,275 @@
+"""A path, a folder or a name leads to one text model and the projector that belongs to it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import platformdirs
+import pytest
+
+from converters.header import pack_header
+from edge_med.artifacts import manifest as manifests
+from edge_med.artifacts.naming import FILE_TYPES
+from edge_med.errors import ArtifactError, InputError, PairingError, UsageError
+from edge_med.models import store
+from edge_med.models.store import find
+from tests.artifacts.hostile import Value
+from tests.conftest import Models
+
+TEXT, PROJECTOR = "multimodal-Q8_0.gguf", "multimodal-mmproj-F16.gguf"
+U32, STRING = 4, 8
+
+Keys = dict[str, str | int]
+
+
+def write(path: Path, keys: dict[str, str | int]) -> Path:
+    """A GGUF file of a header alone."""
+    values = {k: Value(v, STRING if isinstance(v, str) else U32) for k, v in keys.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(pack_header(values, []))
+    return path
+
+
+def text(path: Path, quant: str = "Q4_K_M", width: int = 256, more: Keys | None = None) -> Path:
+    keys: Keys = {
+        "general.architecture": "gemma3",
+        "general.file_type": FILE_TYPES[quant],
+        "gemma3.embedding_length": width,
+    }
+    return write(path, keys | (more or {}))
+
+
+def projector(path: Path, kind: str = "F16", width: int = 256) -> Path:
+    keys: Keys = {
+        "general.architecture": "clip",
+        "general.file_type": FILE_TYPES[kind],
+        "clip.vision.projection_dim": width,
+    }
+    return write(path, keys)
+
+
+@pytest.fixture
+def converted(model: Models, tmp_path: Path) -> Path:
+    """A folder with a text model, its projector and their manifest."""
+    return shutil.copytree(model("multimodal", "Q8_0"), tmp_path / "converted")
+
+
+def test_a_converted_folder_is_a_pair_with_the_hashes_of_its_manifest(converted: Path) -> None:
+    found = find(converted)
+    assert (found.text, found.projector) == (converted / TEXT, converted / PROJECTOR)
+    assert found.quant == "Q8_0"
+    assert found.header.integer("gemma3.embedding_length") == 256
+    assert found.projector_header is not None
+    hashes = {entry.path: entry.sha256 for entry in manifests.load(converted).files}  # type: ignore[union-attr]
+    assert (found.model_sha256, found.projector_sha256) == (hashes[TEXT], hashes[PROJECTOR])
+
+
+def test_a_file_brings_the_projector_beside_it(converted: Path) -> None:
+    assert find(str(converted / TEXT)) == find(converted)
+
+
+def test_a_name_is_a_folder_of_the_models(
+    converted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGE_MED_HOME", str(tmp_path / "home"))
+    shutil.copytree(converted, tmp_path / "home/models/medgemma")
+    assert find("medgemma").text == tmp_path / "home/models/medgemma" / TEXT
+
+
+def test_what_exists_as_a_path_is_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGE_MED_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    text(tmp_path / "home/models/medgemma/there.gguf")
+    text(tmp_path / "medgemma/here.gguf")
+    assert find("medgemma").text == Path("medgemma/here.gguf")
+
+
+def test_without_a_home_models_are_where_the_system_keeps_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked(name: str, *, appauthor: bool) -> Path:
+        assert not appauthor  # or Windows would have edge-med/edge-med
+        return tmp_path / name
+
+    monkeypatch.setattr(platformdirs, "user_data_path", asked)
+    model = text(tmp_path / "edge-med/models/medgemma/m.gguf")
+    assert find("medgemma").text == model
+
+
+@pytest.mark.parametrize("name", ["medgema", "", "../models/medgemma", "no/such.gguf"])
+def test_an_unknown_name_is_told_the_known_ones(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGE_MED_HOME", str(tmp_path))
+    text(tmp_path / "models/medgemma/x.gguf")
+    text(tmp_path / "models/.hidden/x.gguf")
+    with pytest.raises(UsageError, match=f"There is no model '{name}'") as caught:
+        find(name)
+    assert caught.value.hint == "Give a path or one of these names: medgemma."
+
+
+def test_where_no_name_is_known_a_path_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGE_MED_HOME", str(tmp_path / "absent"))
+    with pytest.raises(UsageError) as caught:
+        find("medgemma")
+    assert caught.value.hint.startswith("Give the path of a GGUF file")
+
+
+def test_a_folder_without_a_manifest_is_searched_by_headers(tmp_path: Path) -> None:
+    mine = text(tmp_path / "My model.gguf")
+    eyes = projector(tmp_path / "mmproj-model-f16.gguf")
+    write(tmp_path / "other.gguf", {"general.architecture": "llama"})
+    text(tmp_path / "._copy.gguf")
+    text(tmp_path / "next.gguf.partial")
+    (tmp_path / "damaged.gguf").write_bytes(b"GGUF")
+    found = find(tmp_path)
+    assert (found.text, found.projector) == (mine, eyes)
+    assert (found.model_sha256, found.projector_sha256) == (None, None)
+
+
+def test_of_several_text_models_one_must_be_named(tmp_path: Path) -> None:
+    for quant in ("Q4_K_M", "Q8_0"):
+        text(tmp_path / f"m-{quant}.gguf", quant)
+    with pytest.raises(UsageError, match=r"several text models: m-Q4_K_M\.gguf, m-Q8_0\.gguf") as e:
+        find(tmp_path)
+    assert str(tmp_path / "m-Q4_K_M.gguf") in e.value.hint
+    assert find(tmp_path / "m-Q8_0.gguf").quant == "Q8_0"
+
+
+def test_a_folder_without_a_text_model_is_an_error(tmp_path: Path) -> None:
+    projector(tmp_path / "mmproj.gguf")
+    with pytest.raises(ArtifactError, match="holds no Gemma 3 text model"):
+        find(tmp_path)
+
+
+def test_a_file_that_the_manifest_does_not_list_does_not_count_in_its_folder(
+    converted: Path,
+) -> None:
+    text(converted / "another.gguf", width=64)
+    assert find(converted).text == converted / TEXT
+
+
+def test_a_listed_text_model_that_was_deleted_does_not_count(converted: Path) -> None:
+    (converted / TEXT).unlink()
+    with pytest.raises(ArtifactError, match="holds no Gemma 3 text model"):
+        find(converted)
+
+
+@pytest.mark.parametrize("name", [TEXT, PROJECTOR])
+def test_a_file_of_another_size_than_the_manifest_says_is_damaged(
+    name: str, converted: Path
+) -> None:
+    data = (converted / name).read_bytes()
+    (converted / name).write_bytes(data[:-100])
+    told = f"{name} has {len(data) - 100} bytes; the manifest says {len(data)}"
+    with pytest.raises(ArtifactError, match=told) as caught:
+        find(converted)
+    assert f"edge-med verify {converted / name}" in caught.value.hint
+
+
+def test_a_file_that_is_not_finished_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="isn't finished"):
+        find(text(tmp_path / "m.gguf.partial"))
+    with pytest.raises(ArtifactError, match="isn't finished"):
+        find(text(tmp_path / "m.gguf"), projector(tmp_path / "p.gguf.partial"))
+
+
+@pytest.mark.parametrize("name", ["m-00001-of-00002.gguf", "m-00002-of-00002.gguf"])
+def test_a_model_in_parts_is_refused(name: str, tmp_path: Path) -> None:
+    text(tmp_path / "m-00001-of-00002.gguf", more={"split.count": 2})
+    write(tmp_path / "m-00002-of-00002.gguf", {"split.count": 2})
+    for model in (tmp_path, tmp_path / name):
+        with pytest.raises(InputError, match="is one part of several") as caught:
+            find(model)
+        assert "llama-gguf-split --merge" in caught.value.hint
+
+
+def test_a_projector_is_no_text_model(converted: Path) -> None:
+    with pytest.raises(ArtifactError, match="is a projector") as caught:
+        find(converted / PROJECTOR)
+    assert caught.value.hint.startswith("Give it as the projector")
+
+
+def test_a_model_of_another_architecture_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "m.gguf", {"general.architecture": "llama"})
+    with pytest.raises(ArtifactError, match="architecture llama, not gemma3"):
+        find(path)
+
+
+def test_a_quant_that_is_none_of_ours_is_unknown(tmp_path: Path) -> None:
+    q3_k_m = 12  # llama_ftype
+    assert find(text(tmp_path / "m.gguf", more={"general.file_type": q3_k_m})).quant == "unknown"
+    bare = write(tmp_path / "n.gguf", {"general.architecture": "gemma3"})
+    assert find(bare).quant == "unknown"
+
+
+def test_of_several_projectors_the_one_whose_numbers_are_computed_with_as_they_are_is_taken(
+    tmp_path: Path,
+) -> None:
+    model = text(tmp_path / "m.gguf")
+    for kind in ("Q8_0", "F32", "BF16", "F16"):  # each better than those before it
+        best = projector(tmp_path / f"mmproj-{kind}.gguf", kind)
+        assert find(model).projector == best
+
+
+def test_projectors_that_do_not_fit_are_passed_over(tmp_path: Path) -> None:
+    model = text(tmp_path / "m.gguf")
+    projector(tmp_path / "mmproj-a.gguf", width=64)
+    assert find(model).projector is None
+    fitting = projector(tmp_path / "mmproj-b.gguf", "BF16")
+    assert find(model).projector == fitting
+
+
+def test_of_two_projectors_alike_one_must_be_named(tmp_path: Path) -> None:
+    model = text(tmp_path / "m.gguf")
+    one, two = projector(tmp_path / "gemma.gguf"), projector(tmp_path / "medgemma.gguf")
+    with pytest.raises(UsageError, match=r"several projectors that fit: gemma.*, medgemma\.gguf"):
+        find(model)
+    assert find(model, one).projector == one
+    assert find(model, str(two)).projector == two
+
+
+def test_a_given_projector_may_be_anywhere(converted: Path, tmp_path: Path) -> None:
+    found = find(text(tmp_path / "elsewhere/m.gguf"), converted / PROJECTOR)
+    assert found.projector == converted / PROJECTOR
+    assert found.projector_sha256 == find(converted).projector_sha256
+
+
+def test_a_given_projector_that_does_not_fit_is_told_with_both_widths(tmp_path: Path) -> None:
+    model, other = text(tmp_path / "m.gguf", width=256), projector(tmp_path / "p.gguf", width=64)
+    with pytest.raises(PairingError, match="text model 64 wide, and this one is 256"):
+        find(model, other)
+
+
+def test_a_text_model_is_no_projector(tmp_path: Path) -> None:
+    model = text(tmp_path / "m.gguf")
+    with pytest.raises(PairingError, match="isn't a projector"):
+        find(model, model)
+
+
+def test_a_given_projector_that_is_missing_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match=r"absent\.gguf can't be read"):
+        find(text(tmp_path / "m.gguf"), tmp_path / "absent.gguf")
+
+
+def test_a_manifest_that_lists_no_projector_keeps_strangers_out(
+    model: Models, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(model("text", "F32"), tmp_path / "text")
+    width = find(folder).header.integer("gemma3.embedding_length")
+    assert width is not None
+    projector(folder / "mmproj.gguf", width=width)
+    assert find(folder).projector is None
+    stranger = text(folder / "another.gguf", width=width)
+    assert find(stranger).projector == folder / "mmproj.gguf"
+
+
+def test_the_default_model_is_that_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert store.default_model() is None
+    monkeypatch.setenv("EDGE_MED_MODEL", "")
+    assert store.default_model() is None
+    monkeypatch.setenv("EDGE_MED_MODEL", "medgemma")
+    assert store.default_model() == "medgemma"

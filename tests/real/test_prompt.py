@@ -1,0 +1,44 @@
+"""A prompt has the ids that Hugging Face's processor gives it, with Gemma 3's own tokenizer."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from converters.pipeline import convert
+from converters.request import Request
+from edge_med.artifacts.naming import text_file
+from edge_med.engine.model import Model
+from edge_med.engine.prompt import IMAGE_TOKENS, compose
+from edge_med.messages import as_messages
+from tests.conversations import CONVERSATIONS, REAL, golden, pictures, rows
+
+pytestmark = pytest.mark.real
+
+QUANT = "Q8_0"
+SIDE = 8
+"""Of a picture, in pixels; a prompt has as many tokens for a large one."""
+
+GOLDEN = golden(REAL)
+
+
+@pytest.fixture(scope="module")
+def gemma(real_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
+    """The 270M is a base model; any chat template makes it one that takes turns."""
+    folder = tmp_path_factory.mktemp("turns")
+    source = shutil.copytree(real_checkpoint, folder / "gemma-3-270m", copy_function=os.link)
+    (source / "chat_template.jinja").write_text("never run")
+    convert(Request(source=source, folder=folder, quants=(QUANT,)))
+    with Model(folder / text_file(source.name, QUANT)) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("name", CONVERSATIONS)
+def test_ids_are_those_of_hugging_face(name: str, gemma: Model) -> None:
+    conversation = CONVERSATIONS[name]
+    messages = as_messages(conversation.messages, images=pictures(conversation, SIDE))
+    assert rows(compose(gemma, messages, IMAGE_TOKENS)) == GOLDEN[name]

@@ -1,0 +1,175 @@
+"""A conversation: turns that can be sent, written anew, changed, taken back, kept and trimmed."""
+
+from __future__ import annotations
+
+import json
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from edge_med import Conversation, MedGemma, Options
+from edge_med.answers import Answer, Notice
+from edge_med.errors import ContextOverflowError, InputError, UsageError
+from tests.conftest import Models
+
+SHORT = Options(max_new_tokens=6, stop_loops=False)
+
+
+@pytest.fixture(scope="module")
+def tiny(model: Models) -> Iterator[MedGemma]:
+    with MedGemma.load(model("multimodal", "F32"), context=512, threads=1) as loaded:
+        yield loaded
+
+
+@pytest.fixture
+def chat(tiny: MedGemma) -> Conversation:
+    return tiny.chat("be brief", SHORT)
+
+
+@pytest.fixture
+def image() -> npt.NDArray[np.uint8]:
+    return np.random.default_rng(3).integers(0, 256, (56, 56, 3), dtype=np.uint8)
+
+
+def texts(chat: Conversation) -> list[str]:
+    return [message.text for message in chat.messages]
+
+
+def fresh(tiny: MedGemma, chat: Conversation) -> Answer:
+    """What the model says to the conversation up to its last question."""
+    return tiny.ask(chat.messages[:-1], options=SHORT)
+
+
+def test_turns_are_kept(chat: Conversation) -> None:
+    first = chat.send("the heart")
+    second = chat.send("the lungs")
+    assert texts(chat) == ["be brief", "the heart", first.text, "the lungs", second.text]
+
+
+def test_an_image_costs_nothing_in_the_next_turn(
+    chat: Conversation, image: npt.NDArray[np.uint8]
+) -> None:
+    first = chat.send("what is it", image=image)
+    second = chat.send("and the heart")
+    assert second.usage.image == first.usage.image == 4
+    assert second.usage.cached >= first.usage.prompt
+
+
+def test_regenerating_takes_over_the_whole_question(tiny: MedGemma, chat: Conversation) -> None:
+    first = chat.send("the heart")
+    again = chat.regenerate()
+    assert again.text == first.text
+    assert again.usage.cached >= again.usage.prompt - 1
+    assert len(chat.messages) == 3
+
+
+def test_an_edited_question_is_answered_and_later_turns_go(
+    tiny: MedGemma, chat: Conversation, image: npt.NDArray[np.uint8]
+) -> None:
+    chat.send("what is it", image=image)
+    chat.send("the lungs")
+    answer = chat.edit(0, "where is it")
+    assert texts(chat) == ["be brief", "where is it", answer.text]
+    assert chat.messages[1].pictures, "the image stays"
+    assert answer.text == fresh(tiny, chat).text
+
+
+def test_undo_takes_a_question_and_its_answer_back(chat: Conversation) -> None:
+    chat.send("the heart")
+    chat.send("the lungs")
+    chat.undo()
+    assert texts(chat)[1] == "the heart"
+    assert len(chat.messages) == 3
+
+
+def test_what_was_never_asked_cannot_be_changed(chat: Conversation) -> None:
+    for change in (chat.undo, chat.regenerate, lambda: chat.edit(0, "x")):
+        with pytest.raises(UsageError):
+            change()
+
+
+def test_a_full_context_costs_the_oldest_turns_and_that_is_said(chat: Conversation) -> None:
+    notices: list[Notice] = []
+    for number in range(8):
+        answer = chat.send(f"{number} " + "the heart is not enlarged " * 12)
+        notices += answer.notices
+    assert {notice.code for notice in notices} == {"trimmed"}
+    assert len(chat.messages) == 17, "they stay in the conversation"
+
+
+def test_an_image_is_never_left_out(chat: Conversation, image: npt.NDArray[np.uint8]) -> None:
+    chat.send("what is it", image=image)
+    for number in range(8):
+        answer = chat.send(f"{number} " + "the heart is not enlarged " * 12)
+    assert answer.notices
+    assert answer.usage.image == 4
+
+
+def test_a_question_that_is_too_long_says_by_how_much(chat: Conversation) -> None:
+    with pytest.raises(ContextOverflowError, match="tokens too long"):
+        chat.send("the heart " * 600)
+    assert len(chat.messages) == 1
+
+
+def test_an_answer_that_is_cancelled_stays_as_far_as_it_came(
+    tiny: MedGemma, chat: Conversation
+) -> None:
+    for number, _event in enumerate(chat.stream("the heart", options=Options(max_new_tokens=200))):
+        if number == 6:
+            tiny.cancel()
+    assert [message.role for message in chat.messages] == ["system", "user", "assistant"]
+
+
+@pytest.mark.parametrize("images", [True, False])
+def test_a_saved_conversation_goes_on(
+    images: bool, tiny: MedGemma, chat: Conversation, image: npt.NDArray[np.uint8], tmp_path: Path
+) -> None:
+    chat.send("what is it", image=image)
+    chat.save(tmp_path / "chat.json", images=images)
+    again = tiny.chat(options=SHORT)
+    again.load(tmp_path / "chat.json", images=[] if images else [image])
+    assert again.messages == chat.messages
+    assert again.send("the heart").text == chat.send("the heart").text
+
+
+def test_a_saved_conversation_without_its_image_is_refused(
+    tiny: MedGemma, chat: Conversation, image: npt.NDArray[np.uint8], tmp_path: Path
+) -> None:
+    chat.send("what is it", image=image)
+    chat.save(tmp_path / "chat.json")
+    with pytest.raises(InputError, match="image"):
+        tiny.chat().load(tmp_path / "chat.json")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there a folder's owner decides")
+def test_a_saved_conversation_is_private(chat: Conversation, tmp_path: Path) -> None:
+    chat.save(tmp_path / "chat.json")
+    assert stat.S_IMODE((tmp_path / "chat.json").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        '{"format": 2, "messages": []}',
+        '{"format": 1, "messages": [{"role": "nurse", "parts": []}]}',
+        json.dumps(
+            {
+                "format": 1,
+                "messages": [
+                    {"role": "user", "parts": [{"type": "image", "sha256": "x", "png": "!"}]}
+                ],
+            }
+        ),
+    ],
+)
+def test_another_file_is_refused(content: str, tiny: MedGemma, tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text(content)
+    with pytest.raises(InputError):
+        tiny.chat().load(tmp_path / "x.json")
