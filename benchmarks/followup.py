@@ -110,7 +110,7 @@ def _ask_ours(process: subprocess.Popen[str], image: Path, question: str) -> flo
 def _server(text: Path, projector: Path) -> Iterator[str]:
     command = [str(BIN / "llama-server"), "-m", str(text), "--mmproj", str(projector)]
     command += ["-c", str(CONTEXT), "-t", str(usable_cores()), "-np", "1", "--port", str(PORT)]
-    command += ["--no-webui", "--jinja"]
+    command += ["--no-ui", "--jinja"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _wait(process)
