@@ -13,6 +13,7 @@ full of noise, and the real vocabulary: speed, memory and size are real (4b: 9 G
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from edge_med.artifacts.gguf import read_header
 from edge_med.demo import gemma_270m
 from tests.checkpoints.medgemma import TEXT, medgemma, write_shape
 from tests.checkpoints.tiny import TINY, write_tiny
+from tests.checkpoints.tokenizer import TEMPLATE
 
 
 def main() -> None:
@@ -50,8 +52,15 @@ def write_real(folder: Path) -> None:
 def write_medgemma(options: argparse.Namespace) -> None:
     with gemma_270m_file() as gguf:
         gemma_270m.write_tokenizer(read_header(gguf), options.folder)
+    give_turns(options.folder / "tokenizer_config.json")
     model = medgemma(options.size, layers=options.layers, text_only=options.text_only)
     write_shape(model, options.folder, hollow=options.hollow)
+
+
+def give_turns(path: Path) -> None:
+    """Add a chat template: the base model, whose tokenizer this is, has none."""
+    config = json.loads(path.read_text("utf-8"))
+    path.write_text(json.dumps({**config, "chat_template": TEMPLATE}, indent=1) + "\n", "utf-8")
 
 
 WRITERS: dict[str, Callable[[argparse.Namespace], object]] = {
