@@ -11,8 +11,6 @@ folder=${1:-work/reference}
 version=$(sed -n 's/^LLAMA_CPP_PYTHON = "\(.*\)"/\1/p' edge_med/_platform/__init__.py)
 mkdir -p "$folder"
 if [ ! -d "$folder/source" ]; then
-  python -m pip download --quiet --no-deps --no-binary :all: --no-build-isolation \
-    "llama-cpp-python==$version" -d "$folder" || \
   python -m pip download --quiet --no-deps --no-binary :all: "llama-cpp-python==$version" -d "$folder"
   mkdir "$folder/source"
   tar -xzf "$folder"/llama_cpp_python-*.tar.gz -C "$folder/source" --strip-components=1
