@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.measure import measure
-from benchmarks.ours import PROMPT
+from benchmarks.measure import Cost, measure
+from benchmarks.ours import LONG_PROMPT, PROMPT
 from benchmarks.report import Result, result
 from edge_med._platform import usable_cores
 from scripts.reference import BIN, require_tools
@@ -18,7 +18,7 @@ NEW = {"270m": 96}
 """Tokens written; where a token takes milliseconds more of them are needed."""
 
 FEW = 48
-GIB = 1 << 30
+MIB, GIB = 1 << 20, 1 << 30
 
 
 def run(models: Sequence[Path], work: Path, runs: int) -> list[Result]:
@@ -64,23 +64,22 @@ def _speed(model: Path, runs: int) -> list[Result]:
 
 
 def _benched(command: list[str]) -> dict[str, float]:
-    found = json.loads(measure(command, Path.cwd() / "benchmarks").output)
+    found = json.loads(_cost(command).output)
     return {"read" if row["n_prompt"] else "decode": row["avg_ts"] for row in found}
 
 
 def _json(command: list[str]) -> dict[str, float]:
-    found: dict[str, float] = json.loads(measure(command, Path.cwd() / "benchmarks").output)
+    found: dict[str, float] = json.loads(_cost(command).output)
     return found
 
 
 def _first(model: Path, runs: int) -> Result:
-    """From the import to the first token, beside llama.cpp's program from its start to its end."""
+    """From the start of the process to its end, with one token written in between."""
     mine = ours("first", model)
-    theirs = [str(BIN / "llama-completion"), "-m", str(model), "-p", PROMPT, "-n", "1"]
-    theirs += ["--no-warmup", "-no-cnv", "-c", "8192", "-t", str(usable_cores())]
-    rounds = [(_json(mine)["seconds"], _seconds(theirs)) for _ in range(runs + 1)][1:]
+    theirs = _completion(model, PROMPT, 1, 8192)
+    rounds = [(_cost(mine).seconds, _cost(theirs).seconds) for _ in range(runs + 1)][1:]
     return result(
-        f"{model.stem}: to the first token, s",
+        f"{model.stem}: load, first token, end, s",
         [a for a, _ in rounds],
         [b for _, b in rounds],
         1.05,
@@ -89,8 +88,14 @@ def _first(model: Path, runs: int) -> Result:
     )
 
 
-def _seconds(command: list[str]) -> float:
-    return measure(command, Path.cwd() / "benchmarks").seconds
+def _completion(model: Path, prompt: str, new: int, context: int, *more: str) -> list[str]:
+    command = [str(BIN / "llama-completion"), "-m", str(model), "-p", prompt, "-n", str(new)]
+    command += ["--no-warmup", "-no-cnv", "-c", str(context), "-t", str(usable_cores())]
+    return [*command, *more]
+
+
+def _cost(command: list[str]) -> Cost:
+    return measure(command, Path.cwd() / "benchmarks")
 
 
 MemoryCase = tuple[int, str]
@@ -98,21 +103,20 @@ CASES: tuple[MemoryCase, ...] = ((8192, "f16"), (8192, "q8_0"), (131_072, "f16")
 
 
 def memory(models: Sequence[Path], _work: Path, _runs: int) -> list[Result]:
-    """The largest resident set at several contexts, beside what was planned before loading."""
-    return [
-        result(
-            f"{model.stem}: {context:,} tokens, {kv}, peak memory, GiB",
-            [found["peak"] / GIB],
-            [found["planned"] / GIB],
-            1.05,
-            1.0,
-            [shlex.join(command)],
-        )
-        for model in models
-        for context, kv in CASES
-        for command in [ours("memory", model, "--context", str(context), "--kv", kv)]
-        for found in [_json(command)]
-    ]
+    """The largest resident set at several contexts, beside that of llama.cpp's own program."""
+    require_tools()
+    return [_peak(model, context, kv) for model in models for context, kv in CASES]
 
 
-Measure = Callable[[Sequence[Path], Path, int], list[Result]]
+def _peak(model: Path, context: int, kv: str) -> Result:
+    mine = ours("memory", model, "--context", str(context), "--kv", kv)
+    theirs = _completion(model, LONG_PROMPT, 4, context, "-ctk", kv, "-ctv", kv)
+    a, b = _cost(mine), _cost(theirs)
+    planned = json.loads(a.output)["kv"] / MIB
+    return result(
+        f"{model.stem}: {context:,} tokens, {kv}, KV of {planned:,.0f} MiB: peak, GiB",
+        [a.memory / GIB],
+        [b.memory / GIB],
+        1.0,
+        commands=[shlex.join(mine), shlex.join(theirs)],
+    )
