@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import queue
-import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,18 +16,15 @@ from edge_med.artifacts.inspect import Facts, inspect
 from edge_med.config import KV, LoadOptions, MemoryRule, Options
 from edge_med.engine.generate import Source
 from edge_med.engine.prompt import IMAGE_TOKENS
-from edge_med.engine.worker import Ask, Count, Failed, Files, Reply, Worker
+from edge_med.engine.worker import Ask, Count, Files, Reply, Worker, event_of
 from edge_med.errors import UsageError
-from edge_med.messages import Message, Prompt, as_messages
+from edge_med.messages import Message, Prompt, as_messages, check_sizes
 from edge_med.models import memory as memory_plan
 from edge_med.models import store
 from edge_med.session import Conversation
 
 MEDGEMMA_SIDE = 896
 """Pixels; what pictures are fitted to for a model without a projector, which refuses them later."""
-
-_PATIENCE = 0.2
-"""Seconds; on Windows a waiting thread hears of Ctrl-C only between two waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +36,14 @@ class Info:
         projector: facts of the projector's; None for a model that can't see.
         options: it was loaded with.
         plan: of the memory.
+        others: files of the same model in its folder, of other quants, that weren't taken.
     """
 
     model: Facts
     projector: Facts | None
     options: LoadOptions
     plan: memory_plan.Plan
+    others: tuple[Path, ...] = ()
 
 
 class MedGemma:
@@ -75,7 +73,9 @@ class MedGemma:
         """Load a model.
 
         Args:
-            model: a GGUF file, a folder with one model in it, or the name of one in EDGE_MED_HOME.
+            model: a GGUF file; a folder with one model in it, of which the recommended quant is
+                taken (`edge_med.models.store.RECOMMENDED`); or such a folder's name in
+                EDGE_MED_HOME/models.
             projector: a GGUF file; by default the one beside the model that fits it.
             adapters: none can be applied yet.
             context: tokens that prompt and answer may have together.
@@ -116,7 +116,7 @@ class MedGemma:
             image_tokens=(eye.image_tokens if eye else None) or IMAGE_TOKENS,
         )
         worker = Worker(Files(found.text, found.projector, source, options))
-        return cls(worker, Info(inspect(found.text), eye, options, plan))
+        return cls(worker, Info(inspect(found.text), eye, options, plan, found.others))
 
     @property
     def info(self) -> Info:
@@ -172,10 +172,11 @@ class MedGemma:
     ) -> Iterator[Event]:
         """Ask, and get the answer while it is written: pieces and progress, then one `End`.
 
-        Leaving the iteration ends the answer. Arguments and errors are those of `ask`.
+        Nothing is computed before the first event is asked for, and leaving the iteration ends the
+        answer. Arguments and errors are those of `ask`; those of the arguments come at once.
         """
         messages = self.messages(prompt, image=image, images=images, system=system, options=options)
-        return self._events(Ask(messages, options))
+        return self._worker.events(Ask(messages, options))
 
     async def ask_async(
         self,
@@ -190,9 +191,10 @@ class MedGemma:
         events = self.stream_async(
             prompt, image=image, images=images, system=system, options=options
         )
-        async for event in events:
-            if isinstance(event, End):
-                return event.answer
+        async with aclosing(events):
+            async for event in events:
+                if isinstance(event, End):
+                    return event.answer
         raise AssertionError("a stream ends with End")
 
     async def stream_async(
@@ -203,7 +205,7 @@ class MedGemma:
         images: Sequence[Any] = (),
         system: str | None = None,
         options: Options = Options(),  # noqa: B008 - frozen
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event, None]:
         """`stream` for asyncio."""
         messages = await asyncio.to_thread(
             self.messages, prompt, image=image, images=images, system=system, options=options
@@ -211,33 +213,31 @@ class MedGemma:
         loop, replies = asyncio.get_running_loop(), asyncio.Queue[Reply]()
 
         def sink(reply: Reply) -> None:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(replies.put_nowait, reply)
+            loop.call_soon_threadsafe(replies.put_nowait, reply)  # fails once the loop is closed
 
-        cancelled = self._worker.submit(Ask(messages, options), sink)
-        try:
+        with self._worker.cancellable() as cancelled:
+            self._worker.submit(Ask(messages, options), sink, cancelled)
             while True:
-                event = _event(await replies.get())
+                event = event_of(await replies.get())
                 yield event
                 if isinstance(event, End):
                     return
-        finally:
-            cancelled.set()
 
     def count(
-        self, prompt: Prompt, *, images: Sequence[Any] = (), system: str | None = None
+        self,
+        prompt: Prompt,
+        *,
+        image: Any = None,
+        images: Sequence[Any] = (),
+        system: str | None = None,
     ) -> Tokens:
         """How many tokens a prompt has; arguments and errors are those of `ask`."""
-        request = Count(self.messages(prompt, images=images, system=system))
-        reply = _take(self._submit(request)[0])
-        if isinstance(reply, Failed):
-            raise reply.error
-        assert isinstance(reply, Tokens)
-        return reply
+        messages = self.messages(prompt, image=image, images=images, system=system)
+        return self._worker.count(Count(messages))
 
     def chat(self, system: str | None = None, options: Options = Options()) -> Conversation:  # noqa: B008
         """Begin a conversation, with options for all of its answers."""
-        return Conversation(self, system, options)
+        return Conversation(self, self._worker, system, options)
 
     def messages(
         self,
@@ -250,25 +250,24 @@ class MedGemma:
     ) -> tuple[Message, ...]:
         """A prompt as messages, with its images fitted to this model."""
         shown = [*([image] if image is not None else []), *images]
-        eye = self.info.projector
-        side = (eye.image_size if eye else None) or MEDGEMMA_SIDE
-        return as_messages(prompt, images=shown, system=system, fit=options.fit, side=side)
+        found = as_messages(prompt, images=shown, system=system, fit=options.fit, side=self.side)
+        if self.info.projector:
+            check_sizes(found, self.side)
+        return found
 
-    def cancel(self) -> None:
-        """End every answer that is being written or waited for."""
-        self._worker.cancel()
+    @property
+    def side(self) -> int:
+        """Of the square that images are fitted to, in pixels."""
+        eye = self.info.projector
+        return (eye.image_size if eye else None) or MEDGEMMA_SIDE
+
+    def cancel(self) -> bool:
+        """End every answer that is being written or waited for; says whether there was one."""
+        return self._worker.cancel()
 
     def close(self) -> None:
         """Free everything; harmless when done twice."""
         self._worker.close()
-
-    def _submit(self, request: Ask | Count) -> tuple[queue.SimpleQueue[Reply], threading.Event]:
-        replies: queue.SimpleQueue[Reply] = queue.SimpleQueue()
-        return replies, self._worker.submit(request, replies.put)
-
-    def _events(self, request: Ask) -> Iterator[Event]:
-        replies, cancelled = self._submit(request)
-        return _until_end(replies, cancelled.set)
 
 
 def whole(events: Iterator[Event]) -> Answer:
@@ -277,32 +276,6 @@ def whole(events: Iterator[Event]) -> Answer:
         if isinstance(event, End):
             return event.answer
     raise AssertionError("a stream ends with End")
-
-
-def _until_end(replies: queue.SimpleQueue[Reply], cancel: Callable[[], None]) -> Iterator[Event]:
-    try:
-        while True:
-            event = _event(_take(replies))
-            yield event
-            if isinstance(event, End):
-                return
-    finally:
-        cancel()
-
-
-def _take(replies: queue.SimpleQueue[Reply]) -> Reply:
-    while True:
-        try:
-            return replies.get(timeout=_PATIENCE)
-        except queue.Empty:
-            continue
-
-
-def _event(reply: Reply) -> Event:
-    if isinstance(reply, Failed):
-        raise reply.error
-    assert not isinstance(reply, Tokens)
-    return reply
 
 
 def _only_today(**asked: tuple[object, set[Any]]) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, SupportsIndex
 
 from edge_med.errors import UsageError
 
@@ -16,6 +16,9 @@ LONGEST_ANSWER = 8192
 """Tokens that MedGemma may write (model card); a prompt may have 131,072."""
 
 LONGEST_CONTEXT = 131_072 + LONGEST_ANSWER
+
+MOST_THREADS = 512
+"""GGML_MAX_N_THREADS (ggml.h): llama.cpp aborts the process for more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +47,10 @@ class LoadOptions:
     def __post_init__(self) -> None:
         if self.kv not in ("f16", "q8_0"):
             raise UsageError(f"'{self.kv}' isn't a type of KV cache.", "Use f16 or q8_0.")
-        _within("context", self.context, 16, LONGEST_CONTEXT)
-        _within("batch", self.batch, 16, 4096)
+        for name, (low, high) in _LOAD_RANGES.items():
+            _within(name, getattr(self, name), low, high, whole=True)
+        if self.threads is not None:
+            _within("threads", self.threads, 1, MOST_THREADS, whole=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +64,7 @@ class Options:
         top_p: only the most probable tokens are, that together have this probability.
         min_p: only tokens are, that have this share of the best one's probability.
         seed: of the choice; a fresh one if None, which `provenance.seed` then tells.
-        stop: texts that end the answer, and aren't part of it.
+        stop: texts that end the answer, and aren't part of it; a single one may stand alone.
         stop_ids: tokens that end it, besides the model's own.
         logit_bias: added to the logit of a token; -inf bans it.
         logprobs: how many of each position's best tokens are told; 0 for none.
@@ -82,7 +87,10 @@ class Options:
 
     def __post_init__(self) -> None:
         for name, (low, high) in _RANGES.items():
-            _within(name, getattr(self, name), low, high)
+            _within(name, getattr(self, name), low, high, whole=name in _WHOLE)
+        if not (self.seed is None or _is_whole(self.seed)):
+            raise UsageError("A seed is a whole number.", "Give one, or None for a fresh one.")
+        object.__setattr__(self, "stop", _texts(self.stop))
         if self.fit not in ("pad", "stretch"):
             raise UsageError(f"'{self.fit}' isn't a fit.", "Use pad or stretch.")
         if "" in self.stop:
@@ -99,6 +107,29 @@ _RANGES: dict[str, tuple[float, float]] = {
 }
 
 
-def _within(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise UsageError(f"{name} is {value}.", f"It can be anything from {low:g} to {high:g}.")
+_WHOLE = {"max_new_tokens", "top_k", "logprobs"}
+
+_LOAD_RANGES = {
+    "context": (16, LONGEST_CONTEXT),
+    "batch": (16, 4096),
+    "checkpoint_bytes": (0, 1 << 62),
+    "embedding_bytes": (0, 1 << 62),
+}
+
+
+def _within(name: str, value: object, low: float, high: float, *, whole: bool = False) -> None:
+    number = _is_whole(value) or (isinstance(value, float) and not whole)
+    if not number or not low <= value <= high:  # type: ignore[operator]
+        kind = "a whole number" if whole else "a number"
+        raise UsageError(f"{name} is {value!r}.", f"It is {kind} from {low:g} to {high:g}.")
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, SupportsIndex) and not isinstance(value, bool)
+
+
+def _texts(stop: object) -> tuple[str, ...]:
+    texts = (stop,) if isinstance(stop, str) else stop
+    if isinstance(texts, Sequence) and all(isinstance(text, str) for text in texts):
+        return tuple(texts)
+    raise UsageError("stop isn't made of texts.", "Give a text or several: stop=('.', ';').")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from edge_med import imaging
-from edge_med.errors import PromptError
+from edge_med.errors import ImageError, PromptError
 from edge_med.imaging import Fit, Picture
 
 Role = Literal["system", "user", "assistant"]
@@ -45,6 +45,10 @@ class Message:
 
     role: Role
     parts: tuple[Part, ...]
+
+    def __post_init__(self) -> None:
+        if self.role not in ROLES.values():
+            raise PromptError("A message's role is none of system, user and assistant.", FORM)
 
     @property
     def text(self) -> str:
@@ -99,6 +103,21 @@ def as_messages(
     return tuple(messages)
 
 
+def check_sizes(messages: Sequence[Message], side: int) -> None:
+    """Refuse pictures of another size than the model's: llama.cpp would fit them by its own rule.
+
+    Raises:
+        ImageError: there is one.
+    """
+    for picture in (picture for message in messages for picture in message.pictures):
+        if picture.pixels.shape != (side, side, 3):
+            raise ImageError(
+                f"A picture has the shape {picture.pixels.shape}, and the model sees {side} x "
+                f"{side} pixels.",
+                f"Give the image itself, or open it with side={side}.",
+            )
+
+
 def _picture(image: Any, fit: Fit, side: int) -> Picture:
     return image if isinstance(image, Picture) else imaging.open(image, fit=fit, side=side)
 
@@ -120,14 +139,18 @@ def _part(part: Any, pending: Iterator[Picture], fit: Fit, side: int) -> Part:
     match part:
         case {"type": "text", "text": str(text)}:
             return TextPart(text)
-        case {"type": "image", "image": image} | {"type": "image", "path": image}:
+        case {"type": "image", "image": image, **rest} | {
+            "type": "image",
+            "path": image,
+            **rest,
+        } if not rest:
             return ImagePart(_picture(image, fit, side))
         case {"type": "image", "url": url}:
             raise PromptError(
                 f"{_short(url)} would have to be fetched, and nothing here opens a connection.",
                 "Save the image, and give its path as 'image'.",
             )
-        case {"type": "image"}:
+        case {"type": "image", **rest} if not rest:
             picture = next(pending, None)
             if picture is None:
                 raise PromptError(
@@ -135,6 +158,11 @@ def _part(part: Any, pending: Iterator[Picture], fit: Fit, side: int) -> Part:
                     "Give it as images=[…], or in the part itself as 'image'.",
                 )
             return ImagePart(picture)
+        case {"type": "image"}:
+            raise PromptError(
+                "A part of type image has a key that isn't known.",
+                "Give the image as 'image': a path, bytes, an image of Pillow's or an array.",
+            )
     raise PromptError(f"{_short(part)} isn't a part of a message.", FORM)
 
 

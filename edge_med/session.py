@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 from edge_med import transcript
 from edge_med.answers import Answer, End, Event, Notice
 from edge_med.config import Options
-from edge_med.errors import ContextOverflowError, UsageError
+from edge_med.engine.inbox import Cancellation
+from edge_med.engine.worker import Ask, Count, Worker
+from edge_med.errors import CancelledError, UsageError
 from edge_med.messages import Message, TextPart
+from edge_med.trimming import Trimming
 
 if TYPE_CHECKING:
     from edge_med.api import MedGemma
@@ -26,9 +29,13 @@ class Conversation:
     The model computes only what changed: an earlier turn that stays costs nothing.
     """
 
-    def __init__(self, model: MedGemma, system: str | None, options: Options) -> None:
+    def __init__(
+        self, model: MedGemma, worker: Worker, system: str | None, options: Options
+    ) -> None:
         """Use `MedGemma.chat`."""
         self._model = model
+        self._worker = worker
+        self._trimming = Trimming(model.info.options.context)
         self._options = options
         self._system = [Message("system", (TextPart(system),))] if system is not None else []
         self._turns: list[Message] = []
@@ -72,7 +79,7 @@ class Conversation:
         """Say something, and get the answer while it is written; arguments are those of `send`.
 
         The turn counts once the stream has ended. One that was cancelled stays with what was
-        written, and goes if nothing was.
+        written, and goes if nothing was; an answer that is empty of itself stays.
         """
         chosen = options or self._options
         (turn,) = self._model.messages(text, image=image, images=images, options=chosen)
@@ -123,6 +130,9 @@ class Conversation:
         Args:
             path: of the file.
             images: whether the prepared images go into it, or only their hashes.
+
+        Raises:
+            InputError: the file can't be written.
         """
         transcript.save(Path(path), self.messages, images=images)
 
@@ -144,9 +154,10 @@ class Conversation:
             )
             for picture in message.pictures
         ]
-        messages = transcript.load(Path(path), pictures)
+        messages = transcript.load(Path(path), pictures, self._model.side)
         self._system = [message for message in messages if message.role == "system"]
         self._turns = [message for message in messages if message.role != "system"]
+        self._trimming = Trimming(self._model.info.options.context)
 
     def _last_question(self) -> int:
         places = [n for n, message in enumerate(self._turns) if message.role == "user"]
@@ -156,49 +167,36 @@ class Conversation:
 
     def _answered(self, turns: list[Message], options: Options) -> Iterator[Event]:
         """Stream an answer to turns, and take both over once it's there."""
-        shown, trimmed = self._fitting(turns, options)
-        if trimmed is not None:
-            yield trimmed
-        for event in self._model.stream(shown, options=options):
-            if not isinstance(event, End):
-                yield event
-                continue
-            answer = event.answer
+        with self._worker.cancellable() as call:
+            shown, trimmed = self._fitting(turns, options, call)
             if trimmed is not None:
-                answer = replace(answer, notices=(trimmed, *answer.notices))
-            if answer.text:
-                self._turns = [*turns, Message("assistant", (TextPart(answer.text),))]
-            yield End(answer)
+                yield trimmed
+            for event in self._worker.events(Ask(tuple(shown), options), call):
+                if not isinstance(event, End):
+                    yield event
+                    continue
+                answer = event.answer
+                if trimmed is not None:
+                    answer = replace(answer, notices=(trimmed, *answer.notices))
+                if answer.text or answer.finish_reason != "cancelled":
+                    self._turns = [*turns, Message("assistant", (TextPart(answer.text),))]
+                yield End(answer)
 
     def _fitting(
-        self, turns: list[Message], options: Options
+        self, turns: list[Message], options: Options, call: Cancellation
     ) -> tuple[list[Message], Notice | None]:
         """System text and turns without the oldest that don't fit; those with images stay."""
-        context = self._model.info.options.context
-        room = min(options.max_new_tokens, context // ROOM_SHARE)
-        shown, dropped = list(turns), 0
-        while (tokens := self._model.count([*self._system, *shown]).prompt) + room > context:
-            place = _oldest_text_turn(shown)
-            if place is None:
-                if tokens < context:
-                    break
-                raise ContextOverflowError(
-                    f"The conversation has {tokens} tokens, {tokens - context} tokens too long for "
-                    f"a context of {context}, and its images are never left out.",
-                    "Begin a new one, or load the model with a larger context.",
-                )
-            del shown[place : place + 2]
-            dropped += 1
+
+        def count(messages: Sequence[Message]) -> int:
+            return self._worker.count(Count(tuple(messages)), call).prompt
+
+        room = min(options.max_new_tokens, self._model.info.options.context // ROOM_SHARE)
+        try:
+            shown, dropped = self._trimming.shown(self._system, turns, room, count)
+        except CancelledError:  # the engine says so again, with an answer that has ended
+            return [*self._system, *turns], None
         text = f"{dropped} of the oldest turns no longer fit and were left out."
-        return [*self._system, *shown], Notice("trimmed", text) if dropped else None
-
-
-def _oldest_text_turn(turns: Sequence[Message]) -> int | None:
-    """Where a question without images and its answer stand that aren't the last."""
-    for place in range(0, len(turns) - 2, 2):
-        if not turns[place].pictures:
-            return place
-    return None
+        return shown, Notice("trimmed", text) if dropped else None
 
 
 def _answer(events: Iterator[Event]) -> Answer:

@@ -11,12 +11,18 @@ from typing import Any
 
 from edge_med import _platform, imaging
 from edge_med.config import Fit
-from edge_med.errors import InputError
+from edge_med.errors import ImageError, InputError, UsageError
 from edge_med.imaging import Picture
 from edge_med.messages import ROLES, ImagePart, Message, Part, TextPart
 
 FORMAT = 1
 _HINT = "Give a file that Conversation.save wrote."
+_DAMAGE = (
+    *(OSError, ValueError, KeyError, TypeError, AttributeError),
+    *(RecursionError, OverflowError),
+    *(UsageError, ImageError),
+)
+"""What reading a file meets that somebody has changed."""
 
 
 def save(path: Path, messages: Sequence[Message], *, images: bool) -> None:
@@ -26,15 +32,22 @@ def save(path: Path, messages: Sequence[Message], *, images: bool) -> None:
         for m in messages
     ]
     text = json.dumps({"format": FORMAT, "messages": turns}, ensure_ascii=False, indent=1)
-    _platform.write_private(path, text.encode())
+    try:
+        _platform.write_private(path, text.encode())
+    except OSError as error:
+        raise InputError(
+            f"The conversation can't be saved: {error.strerror}.",
+            "Give a path in a folder that is there, and that you may write in.",
+        ) from None
 
 
-def load(path: Path, pictures: Sequence[Picture]) -> tuple[Message, ...]:
+def load(path: Path, pictures: Sequence[Picture], side: int) -> tuple[Message, ...]:
     """Read what `save` wrote.
 
     Args:
         path: of the file.
         pictures: for images that it knows by their hashes only.
+        side: of the model's square, in pixels; images in the file must have it.
 
     Raises:
         InputError: it isn't a saved conversation, or an image is missing.
@@ -44,14 +57,25 @@ def load(path: Path, pictures: Sequence[Picture]) -> tuple[Message, ...]:
         data = json.loads(path.read_text("utf-8"))
         if data["format"] != FORMAT:
             raise ValueError("another format")
-        return tuple(
-            Message(ROLES[m["role"]], tuple(_part(part, known) for part in m["parts"]))
+        messages = tuple(
+            Message(ROLES[m["role"]], tuple(_part(part, known, side) for part in m["parts"]))
             for m in data["messages"]
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        _check_turns(messages)
+    except _DAMAGE as error:
         raise InputError(
             f"{path.name} isn't a saved conversation: {type(error).__name__}.", _HINT
         ) from None
+    return messages
+
+
+def _check_turns(messages: Sequence[Message]) -> None:
+    """A system text, if any, and then questions, each with its answer."""
+    turns = messages[1:] if messages and messages[0].role == "system" else messages
+    if [turn.role for turn in turns] != ["user", "assistant"] * (len(turns) // 2):
+        raise ValueError("turns don't alternate")
+    if any(message.pictures for message in messages if message.role != "user"):
+        raise ValueError("an image outside of a question")
 
 
 def _part_data(part: Part, *, images: bool) -> dict[str, Any]:
@@ -67,10 +91,13 @@ def _part_data(part: Part, *, images: bool) -> dict[str, Any]:
     return data
 
 
-def _part(data: Mapping[str, Any], known: Mapping[tuple[str, Fit], Picture]) -> Part:
+def _part(data: Mapping[str, Any], known: Mapping[tuple[str, Fit], Picture], side: int) -> Part:
     if data["type"] == "text":
-        return TextPart(str(data["text"]))
-    picture = known.get((data["sha256"], data["fit"])) or _picture(data)
+        data["text"].encode()  # half a pair of surrogates is no text, though JSON knows it
+        return TextPart(data["text"])
+    if data["type"] != "image":
+        raise ValueError("an unknown part")
+    picture = known.get((data["sha256"], data["fit"])) or _picture(data, side)
     if picture is None:
         raise InputError(
             f"The file knows an image by its hash only (SHA-256 {data['sha256']:.12}…).",
@@ -79,15 +106,18 @@ def _part(data: Mapping[str, Any], known: Mapping[tuple[str, Fit], Picture]) -> 
     return ImagePart(picture)
 
 
-def _picture(data: Mapping[str, Any]) -> Picture | None:
+def _picture(data: Mapping[str, Any], side: int) -> Picture | None:
     """The image in the file, which is as it was prepared, so that fitting it changes nothing."""
     if "png" not in data:
         return None
-    png, side = base64.b64decode(data["png"]), int(data["side"])
-    width, height = data["original_size"]
+    if data["side"] != side:
+        raise ValueError("an image for another model")
+    width, height = (int(pixels) for pixels in data["original_size"])
+    if min(width, height) < 1:
+        raise ValueError("an image without pixels")
     picture = replace(
-        imaging.open(png, fit=data["fit"], side=side),
-        original_size=(int(width), int(height)),
+        imaging.open(base64.b64decode(data["png"]), fit=data["fit"], side=side),
+        original_size=(width, height),
         provenance=tuple(str(step) for step in data["provenance"]),
     )
     if picture.sha256 != data["sha256"]:

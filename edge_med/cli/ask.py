@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +17,9 @@ from edge_med.artifacts.safe_text import safe_text
 from edge_med.cli.live import Live
 from edge_med.config import LONGEST_ANSWER, LONGEST_CONTEXT, LoadOptions, Options
 from edge_med.errors import CancelledError
+
+if TYPE_CHECKING:
+    from edge_med.api import Info
 
 NOTICE = "For research and education; never for diagnosis or treatment."
 
@@ -108,6 +111,8 @@ def ask(
         interruptible(opened.cancel),
         Live(hidden=quiet) as live,
     ):
+        if opened.info.others and not quiet:
+            _tell_choice(opened.info)
         for event in opened.stream(text, images=images, system=system, options=options):
             match event:
                 case Progress():
@@ -118,6 +123,11 @@ def ask(
                 case End(answer):
                     live.clear()
                     _finish(answer, as_json=as_json, quiet=quiet)
+
+
+def _tell_choice(info: Info) -> None:
+    count = len(info.others) + 1
+    click.echo(f"Using {safe_text(info.model.file)} of {count}.", err=True)
 
 
 def _of(kind: type[LoadOptions | Options], settings: dict[str, Any]) -> dict[str, Any]:
@@ -148,18 +158,21 @@ def _plain(value: Any) -> Any:
 
 
 @contextmanager
-def interruptible(cancel: Callable[[], None]) -> Iterator[None]:
+def interruptible(cancel: Callable[[], bool]) -> Iterator[None]:
     """Let Ctrl-C end an answer between two steps of computing instead of in the midst of one.
 
-    A second time interrupts at once.
+    A second time interrupts at once, and so does the first while there is no answer.
+
+    Args:
+        cancel: ends the answers that have begun, and says whether there was one.
     """
     pressed: list[bool] = []
 
     def on_interrupt(_signal: int, _frame: FrameType | None) -> None:
-        if pressed:
-            raise KeyboardInterrupt
+        again = bool(pressed)
         pressed.append(True)
-        cancel()
+        if again or not cancel():
+            raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGINT, on_interrupt)
     try:

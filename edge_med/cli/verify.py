@@ -22,51 +22,59 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--run", is_flag=True, help="Also load the model and try it; it sees a picture.")
+@click.option(
+    "--run", is_flag=True, help="Also load every text model and try it; it sees a picture."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def verify(path: Path, *, run: bool, as_json: bool, quiet: bool) -> None:
     """Check a model folder, or one FILE of it, against its manifest."""
     with byte_progress("verifying", checks.total_bytes(path), hidden=quiet) as advance:
         verdict = checks.verify(path, advance)
-    tried = _try(path) if run and verdict.sound else None
+    tried = _try(path) if run and verdict.sound else {}
     if as_json:
         _print_json(verdict, tried)
     else:
         _print(verdict)
-        if tried:
-            _print_run(tried)
+        for name, one in tried.items():
+            _print_run(name, one)
     if (path / PENDING).exists():
         click.echo(
             "A conversion into this folder was interrupted; the next one finishes it.", err=True
         )
-    if not verdict.sound or (tried and not tried.sound):
+    if not verdict.sound or not all(one.sound for one in tried.values()):
         raise click.exceptions.Exit(IntegrityError.exit_code)
 
 
-def _try(path: Path) -> SelfTest:
+def _try(path: Path) -> dict[str, SelfTest]:
+    """Every text model that is there, by the name of its file."""
     from edge_med.artifacts.inspect import inspect
     from edge_med.engine import selftest
     from edge_med.models import store
 
-    found = store.find(path)
-    side = inspect(found.projector).image_size if found.projector else None
-    return selftest.run(found.text, found.projector, side or 0)
+    tried = {}
+    for text in store.text_models(path):
+        found = store.find(text)
+        side = inspect(found.projector).image_size if found.projector else None
+        tried[text.name] = selftest.run(found.text, found.projector, side or 0)
+    return tried
 
 
-def _print_json(verdict: Verdict, tried: SelfTest | None) -> None:
+def _print_json(verdict: Verdict, tried: dict[str, SelfTest]) -> None:
     data = {"sound": verdict.sound, **dataclasses.asdict(verdict)}
     if tried:
-        data["run"] = dataclasses.asdict(tried)
+        runs = [{"file": name, **dataclasses.asdict(one)} for name, one in tried.items()]
+        data["run"] = runs
     click.echo(json.dumps(data, indent=1))
 
 
-def _print_run(tried: SelfTest) -> None:
-    click.echo(f"{'runs' if tried.finite else 'fails':<9} a text is read")
+def _print_run(name: str, tried: SelfTest) -> None:
+    file = safe_line(name)
+    click.echo(f"{'runs' if tried.finite else 'fails':<9} {file}: a text is read")
     if tried.cosine is not None and tried.error is not None:
         click.echo(
-            f"{'sees' if tried.sound else 'fails':<9} a picture, on {tried.device} beside the CPU: "
-            f"cosine {tried.cosine:.6f}, largest error {tried.error:.2%}"
+            f"{'sees' if tried.sound else 'fails':<9} {file}: a picture, on {tried.device} beside "
+            f"the CPU: cosine {tried.cosine:.6f}, largest error {tried.error:.2%}"
         )
 
 

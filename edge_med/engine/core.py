@@ -79,6 +79,8 @@ class Engine:
             raise
         self.embeddings = Embeddings(self.options.embedding_bytes)
         self.ledger = Ledger(self.model.window, self.options.checkpoint_bytes)
+        self.reading = Reading(0, 0)
+        """Of the last prompt; also of one that was stopped on the way."""
         self._logits: Floats | None = None
 
     def close(self) -> None:
@@ -118,7 +120,9 @@ class Engine:
             EngineError: llama.cpp failed; the cache is empty then.
         """
         images = [item for item in items if isinstance(item, ImageBlock)]
-        reading = Reading(length(items), length(images))
+        self.reading = reading = Reading(length(items), length(images))
+        if stop():
+            raise CancelledError("Stopped before the prompt was read.", "Ask again.")
         self._check(reading, images)
         task = _Task(pictures or {}, stop, emit, reading)
         try:

@@ -74,10 +74,11 @@ def answer(
     pictures = {picture.sha256: picture for m in messages for picture in m.pictures}
     writing = _Writing(engine, options, emit, began)
     try:
-        writing.reading = engine.read(items, pictures, stop, emit)
+        engine.read(items, pictures, stop, emit)
         reason = writing.write(stop)
     except CancelledError:
         reason = "cancelled"
+    writing.reading = engine.reading
     emit(End(writing.finish(reason, _provenance(source, pictures, options, writing.seed))))
     engine.keep(logits=False)
 
@@ -141,7 +142,9 @@ class _Writing:
         if piece := self._writer.finish():
             self._emit(piece)
         reading, decode = self.reading, time.perf_counter() - self._first
-        notices = (_NOTICES[reason],) if reason in _NOTICES else ()
+        full = reason == "length" and self._count < self._options.max_new_tokens
+        code = "context_full" if full else reason
+        notices = (_NOTICES[code],) if code in _NOTICES else ()
         for notice in notices:
             self._emit(notice)
         return Answer(
@@ -203,4 +206,5 @@ class _Writing:
 
 _NOTICES: dict[str, Notice] = {
     "loop": Notice("loop", "The answer repeated itself and was ended."),
+    "context_full": Notice("context_full", "The context is full, and the answer was cut off."),
 }

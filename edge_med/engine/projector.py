@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edge_med.artifacts.gguf import read_header
 from edge_med.config import LoadOptions
 from edge_med.engine.context import NEVER, Stop, threads
 from edge_med.engine.model import Model
 from edge_med.engine.native import llama_cpp, mtmd_cpp
-from edge_med.errors import CancelledError, EngineError
+from edge_med.errors import CancelledError, EngineError, ImageError
 from edge_med.imaging import Picture
 
 Floats = npt.NDArray[np.float32]
@@ -48,6 +49,7 @@ class Projector:
         params.media_marker = MARKER
         params.cb_eval = self._look
         self._width = model.width
+        self._side = read_header(path).integer("clip.vision.image_size")
         self._context = self._api.mtmd_init_from_file(os.fsencode(path), model.handle, params)
         if not self._context:
             raise EngineError(
@@ -68,9 +70,16 @@ class Projector:
             stop: asked about twice in each layer; true ends it.
 
         Raises:
+            ImageError: it has another size: llama.cpp would resize it by its own rule.
             CancelledError: `stop` became true.
             EngineError: llama.cpp failed.
         """
+        if picture.pixels.shape != (self._side, self._side, 3):
+            raise ImageError(
+                f"A picture has the shape {picture.pixels.shape}, and the projector sees "
+                f"{self._side} x {self._side} pixels.",
+                f"Open it with side={self._side}.",
+            )
         self._should_stop, self._nodes = stop, 0
         chunks = self._chunks(picture)
         try:

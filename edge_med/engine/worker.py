@@ -8,17 +8,19 @@ from __future__ import annotations
 import queue
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_med.answers import Event, Tokens
+from edge_med.answers import End, Event, Tokens
 from edge_med.config import LoadOptions, Options
 from edge_med.engine.core import Engine
 from edge_med.engine.generate import Source, answer
+from edge_med.engine.inbox import Cancellation, Inbox
 from edge_med.engine.ledger import ImageBlock, length
 from edge_med.engine.prompt import compose
-from edge_med.errors import EdgeMedError, EngineError, UsageError
+from edge_med.errors import CancelledError, EdgeMedError, EngineError
 from edge_med.messages import Message
 
 
@@ -59,14 +61,22 @@ Reply = Event | Tokens | Failed
 Sink = Callable[[Reply], None]
 
 
+_PATIENCE = 0.2
+"""Seconds; on Windows a waiting thread hears of Ctrl-C only between two waits."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Job:
     request: Request
     sink: Sink
-    cancelled: threading.Event
+    cancelled: Cancellation
 
-
-_Inbox = queue.SimpleQueue[_Job | None]
+    def tell(self, reply: Reply) -> None:
+        """Pass a reply on; a sink that fails has nobody behind it any more."""
+        try:
+            self.sink(reply)
+        except Exception:  # noqa: BLE001 - the thread must live on for the others
+            self.cancelled.set()
 
 
 class Worker:
@@ -79,86 +89,145 @@ class Worker:
             ArtifactError: a file is damaged or of another kind.
             EngineError: llama.cpp can't load it.
         """
-        self._inbox: _Inbox = queue.SimpleQueue()
-        self._jobs: weakref.WeakSet[threading.Event] = weakref.WeakSet()
+        self._inbox: Inbox[_Job] = Inbox()
         opened: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
         # A daemon, since a thread that waits for requests must not keep the interpreter alive;
         # the finalizer ends it in order, at the latest before the interpreter goes.
-        thread = threading.Thread(
+        self._thread = threading.Thread(
             target=_serve, args=(files, self._inbox, opened), name="edge-med engine", daemon=True
         )
-        thread.start()
-        self._end = weakref.finalize(self, _end, self._inbox, self._jobs, thread)
+        self._thread.start()
+        self._end = weakref.finalize(self, _end, self._inbox, self._thread)
         if (error := opened.get()) is not None:
             self._end()
             raise error
 
-    def submit(self, request: Request, sink: Sink) -> threading.Event:
+    def cancellable(self) -> AbstractContextManager[Cancellation]:
+        """A call, of one request or of several, that `cancel` ends; so does leaving the block."""
+        return self._inbox.cancellable()
+
+    def submit(self, request: Request, sink: Sink, cancelled: Cancellation) -> None:
         """Queue a request.
 
         Args:
             request: what is wanted.
             sink: called in the engine thread with every reply.
-
-        Returns:
-            Set it, and the request ends as soon as it can.
+            cancelled: the call that it belongs to.
 
         Raises:
             UsageError: the model was closed.
         """
-        if not self._end.alive:
-            raise UsageError("The model was closed.", "Load it again.")
-        cancelled = threading.Event()
-        self._jobs.add(cancelled)
         self._inbox.put(_Job(request, sink, cancelled))
-        return cancelled
 
-    def cancel(self) -> None:
-        """End every request that was submitted so far."""
-        for cancelled in list(self._jobs):
-            cancelled.set()
+    def events(self, request: Ask, call: Cancellation | None = None) -> Iterator[Event]:
+        """Queue a request once the first event is wanted, and yield its events.
+
+        Args:
+            request: what is wanted.
+            call: that it is a part of; else one of its own, which ends when the iteration is left.
+
+        Raises:
+            EdgeMedError: the request failed.
+        """
+        for reply in self._replies(request, call):
+            event = event_of(reply)
+            yield event
+            if isinstance(event, End):
+                return
+
+    def count(self, request: Count, call: Cancellation | None = None) -> Tokens:
+        """Queue a request to count, and wait for it; arguments and errors are those of `events`."""
+        reply = next(self._replies(request, call))
+        if isinstance(reply, Failed):
+            raise reply.error
+        assert isinstance(reply, Tokens)
+        return reply
+
+    def cancel(self) -> bool:
+        """End every call that has begun; says whether there was one."""
+        return self._inbox.cancel()
 
     def close(self) -> None:
         """Cancel everything and free everything; harmless when done twice."""
         self._end()
 
+    def _replies(self, request: Request, call: Cancellation | None) -> Iterator[Reply]:
+        replies: queue.SimpleQueue[Reply] = queue.SimpleQueue()
+        with nullcontext(call) if call is not None else self.cancellable() as cancelled:
+            self.submit(request, replies.put, cancelled)
+            while True:
+                try:
+                    yield replies.get(timeout=_PATIENCE)
+                except queue.Empty:
+                    if not self._thread.is_alive() and replies.empty():
+                        raise _ended() from None
 
-def _end(inbox: _Inbox, jobs: weakref.WeakSet[threading.Event], thread: threading.Thread) -> None:
-    for cancelled in list(jobs):
-        cancelled.set()
-    inbox.put(None)
-    thread.join()
+
+def event_of(reply: Reply) -> Event:
+    """A reply of a request that is answered by events.
+
+    Raises:
+        EdgeMedError: the request failed.
+    """
+    if isinstance(reply, Failed):
+        raise reply.error
+    assert not isinstance(reply, Tokens)
+    return reply
 
 
-def _serve(files: Files, inbox: _Inbox, opened: queue.SimpleQueue[BaseException | None]) -> None:
+def _end(inbox: Inbox[_Job], thread: threading.Thread) -> None:
+    inbox.close()
+    # The last reference to a worker may go in the engine thread itself: that ends without us.
+    if thread is not threading.current_thread():
+        thread.join()
+
+
+def _serve(
+    files: Files, inbox: Inbox[_Job], opened: queue.SimpleQueue[BaseException | None]
+) -> None:
     try:
         engine = Engine(files.text, files.projector, files.options)
     except BaseException as error:  # noqa: BLE001 - it belongs to whoever called for the engine
         opened.put(error)
         return
     opened.put(None)
+    job: _Job | None = None
     try:
-        while (job := inbox.get()) is not None:
+        while (job := inbox.take()) is not None:
             _work(engine, files.source, job)
-            del job  # the event is known to be done by nobody holding it any more
+            job = None  # its pictures go while we wait
     finally:
+        for left in (*([job] if job else []), *inbox.empty()):
+            left.tell(Failed(_ended()))
         engine.close()
+
+
+def _ended() -> EngineError:
+    return EngineError("The engine has ended.", "Load the model again.")
 
 
 def _work(engine: Engine, source: Source, job: _Job) -> None:
     try:
         match job.request:
             case Ask(messages, options):
-                answer(engine, source, messages, options, job.sink, job.cancelled.is_set)
+                answer(engine, source, messages, options, job.tell, job.cancelled.is_set)
             case Count(messages):
-                items = compose(engine.model, messages, source.image_tokens)
-                images = [item for item in items if isinstance(item, ImageBlock)]
-                job.sink(Tokens(length(items), length(images)))
+                job.tell(_counted(engine, source, messages, job.cancelled))
     except EdgeMedError as error:
-        job.sink(Failed(error))
+        job.tell(Failed(error))
     except Exception as error:  # noqa: BLE001 - the thread must live on for the next request
         fault = EngineError(
             f"This is a fault of edge-med: {type(error).__name__}.", "Please report it."
         )
         fault.__cause__ = error
-        job.sink(Failed(fault))
+        job.tell(Failed(fault))
+
+
+def _counted(
+    engine: Engine, source: Source, messages: tuple[Message, ...], cancelled: Cancellation
+) -> Tokens:
+    if cancelled.is_set():
+        raise CancelledError("Stopped before the tokens were counted.", "Ask again.")
+    items = compose(engine.model, messages, source.image_tokens)
+    images = [item for item in items if isinstance(item, ImageBlock)]
+    return Tokens(length(items), length(images))

@@ -26,6 +26,16 @@ ARCHITECTURES: dict[Role, str] = {"text": "gemma3", "projector": "clip"}
 """The `general.architecture` of each role."""
 
 QUANT_NAMES = {number: name for name, number in FILE_TYPES.items()}
+RECOMMENDED = (
+    *("Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0"),
+    *("Q4_K_S", "IQ4_XS", "Q4_0"),
+    *("F16", "BF16", "F32"),
+)
+"""Of several quants of one model, the first here is loaded.
+
+Q4_K_M is what laptops usually run, and what fits where a larger one does; then come those that lose
+less, those that lose more, and those that nothing was lost in, which are several times as large.
+"""
 UNKNOWN = "unknown"
 """The quant of a file whose type we don't make; llama.cpp may run it all the same."""
 
@@ -42,6 +52,7 @@ class Found:
         quant: of the text model, `unknown` if it is none of ours.
         model_sha256: hash of the text model as the manifest tells it; None if it isn't listed.
         projector_sha256: the same of the projector.
+        others: text models of the same name and other quants in a folder, that weren't taken.
     """
 
     text: Path
@@ -51,6 +62,7 @@ class Found:
     quant: str
     model_sha256: str | None
     projector_sha256: str | None
+    others: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +84,20 @@ def find(model: str | Path, projector: str | Path | None = None) -> Found:
 
     Args:
         model: a GGUF file, a folder with one text model, or the name of such a folder in
-            `models_folder`; what exists as a path isn't taken for a name.
+            `models_folder`; what exists as a path isn't taken for a name. Of several quants of one
+            model the first in `RECOMMENDED` is taken.
         projector: a GGUF file; if None, the one beside the text model that fits it.
 
     Raises:
-        UsageError: there is no such model, or several files could be meant.
+        UsageError: there is no such model, or several models or projectors could be meant.
         InputError: the model is in several parts.
         ArtifactError: a file is damaged or of another kind, or a folder has no text model.
         PairingError: the given projector doesn't fit the text model.
     """
     path = _located(model)
     manifest = manifests.load(path if path.is_dir() else path.parent)
-    text = _opened_text(_text_in(path, manifest) if path.is_dir() else path, manifest)
+    chosen, *others = _texts_in(path, manifest) if path.is_dir() else [path]
+    text = _opened_text(chosen, manifest)
     vision = _given(Path(projector), text) if projector else _beside(text, manifest)
     return Found(
         text=text.path,
@@ -93,7 +107,14 @@ def find(model: str | Path, projector: str | Path | None = None) -> Found:
         quant=text.quant,
         model_sha256=text.sha256,
         projector_sha256=vision.sha256 if vision else None,
+        others=tuple(others),
     )
+
+
+def text_models(model: str | Path) -> list[Path]:
+    """All that `find` could take, the one that it takes first; errors are those of `find`."""
+    path = _located(model)
+    return _texts_in(path, manifests.load(path)) if path.is_dir() else [path]
 
 
 def default_model() -> str | None:
@@ -127,15 +148,28 @@ def _located(model: str | Path) -> Path:
     )
 
 
-def _text_in(folder: Path, manifest: Manifest | None) -> Path:
-    """The one text model of a folder."""
+def _texts_in(folder: Path, manifest: Manifest | None) -> list[Path]:
+    """The text models of a folder, all quants of one model, the recommended first."""
     paths = list(_files(folder, "text", manifest))
     if not paths:
         raise ArtifactError(
             f"{folder.resolve().name} holds no Gemma 3 text model.",
             "Make one with edge-med convert; if it should be there, edge-med verify its file.",
         )
-    return _only(paths, "text models", "Name one of them, as in")
+    if len({_model_name(path) for path in paths}) > 1:
+        _only(paths, "text models", "Name one of them, as in")
+    return sorted(paths, key=_rank)
+
+
+def _model_name(path: Path) -> str:
+    """What a file's name says before its quant; all of it where it says none."""
+    name, dash, quant = path.stem.rpartition("-")
+    return name if dash and quant.upper() in RECOMMENDED else path.stem
+
+
+def _rank(path: Path) -> int:
+    quant = path.stem.rpartition("-")[2].upper()
+    return RECOMMENDED.index(quant) if quant in RECOMMENDED else len(RECOMMENDED)
 
 
 def _opened_text(path: Path, manifest: Manifest | None) -> _File:

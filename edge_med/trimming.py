@@ -1,0 +1,89 @@
+"""Which turns of a conversation are shown once it has outgrown the context."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from edge_med.errors import ContextOverflowError
+from edge_med.messages import Message
+
+SLACK_SHARE = 4
+"""A quarter of what may be shown is freed at once: the turns to come then find what was read.
+
+Each time that something is left out, everything after it has to be read again.
+"""
+
+BETWEEN = 1
+"""Tokens that a turn and its answer have more inside of a conversation than alone: the end of the
+answer and its line break come on top, and <bos> doesn't."""
+
+Count = Callable[[Sequence[Message]], int]
+
+
+class Trimming:
+    """Leaves the oldest turns without images out, and remembers which, as long as there's need."""
+
+    def __init__(self, context: int) -> None:
+        """For a context of so many tokens; nothing is left out yet."""
+        self._context = context
+        self._left_out: set[int] = set()
+        self._sizes: dict[tuple[Message, ...], int] = {}
+
+    def shown(
+        self, system: Sequence[Message], turns: Sequence[Message], room: int, count: Count
+    ) -> tuple[list[Message], int]:
+        """What is shown of a conversation, and how many of its turns are left out.
+
+        Args:
+            system: stays.
+            turns: questions and answers, and a last question, which stays.
+            room: tokens that should stay free for the answer.
+            count: tells how many tokens messages have; called for a turn only once.
+
+        Raises:
+            ContextOverflowError: it doesn't fit the context however much is left out.
+        """
+        places = [place for place in range(0, len(turns) - 2, 2) if not _pictures(turns, place)]
+        self._left_out.intersection_update(places)
+        limit = self._context - room
+        kept = [*system, *self._without(turns)]
+        tokens = count(kept)
+        if tokens + sum(self._size(turns, place, count) for place in self._left_out) <= limit:
+            self._left_out.clear()
+        elif tokens > limit:
+            self._trim(turns, places, tokens - limit + limit // SLACK_SHARE, count)
+            tokens = count([*system, *self._without(turns)])
+        if tokens > self._context:
+            raise _overflow(tokens, self._context, any(turn.pictures for turn in turns))
+        return [*system, *self._without(turns)], len(self._left_out)
+
+    def _trim(
+        self, turns: Sequence[Message], places: Sequence[int], surplus: int, count: Count
+    ) -> None:
+        """Leave the oldest turns out until so many tokens are free, or none is left."""
+        for place in places:
+            if surplus > 0 and place not in self._left_out:
+                surplus -= self._size(turns, place, count)
+                self._left_out.add(place)
+
+    def _size(self, turns: Sequence[Message], place: int, count: Count) -> int:
+        pair = tuple(turns[place : place + 2])
+        if pair not in self._sizes:
+            self._sizes[pair] = count(pair) + BETWEEN
+        return self._sizes[pair]
+
+    def _without(self, turns: Sequence[Message]) -> list[Message]:
+        return [turn for place, turn in enumerate(turns) if place & ~1 not in self._left_out]
+
+
+def _pictures(turns: Sequence[Message], place: int) -> bool:
+    return any(turn.pictures for turn in turns[place : place + 2])
+
+
+def _overflow(tokens: int, context: int, pictures: bool) -> ContextOverflowError:  # noqa: FBT001
+    never = ", and its images are never left out" if pictures else ""
+    return ContextOverflowError(
+        f"The conversation has {tokens} tokens, {tokens - context} tokens too long for a context "
+        f"of {context}{never}.",
+        "Begin a new one, or load the model with a larger context.",
+    )
