@@ -9,7 +9,6 @@ import re
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from PIL import Image
 
 from edge_med import MedGemma, Options, imaging
 from edge_med.answers import Answer, End, Event, Piece, Progress
+from edge_med.engine.core import Engine
 from edge_med.engine.worker import Ask
 from edge_med.errors import (
     ArtifactError,
@@ -173,13 +173,26 @@ def test_a_banned_token_does_not_come(tiny: MedGemma) -> None:
     assert other.logprobs[0].id != free.logprobs[0].id
 
 
-def test_leaving_a_stream_ends_the_answer(tiny: MedGemma) -> None:
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """All tokens that the engine writes; the context would take 2,048."""
+    tokens: list[int] = []
+    add = Engine.add
+
+    def counted(engine: Engine, token: int) -> None:
+        tokens.append(token)
+        add(engine, token)
+
+    monkeypatch.setattr(Engine, "add", counted)
+    return tokens
+
+
+def test_leaving_a_stream_ends_the_answer(tiny: MedGemma, written: list[int]) -> None:
     for event in tiny.stream("the heart", options=LONG):
         if isinstance(event, Piece):
             break
-    began = time.perf_counter()
     tiny.ask("x", options=SHORT)
-    assert time.perf_counter() - began < 5
+    assert 0 < len(written) < 300
 
 
 def test_cancel_from_another_thread_ends_the_answer(tiny: MedGemma) -> None:
@@ -216,15 +229,14 @@ def test_asyncio(tiny: MedGemma) -> None:
     assert {answer.text for answer in answers} == {tiny.ask("the heart", options=SHORT).text}
 
 
-def test_cancelling_a_task_ends_its_answer(tiny: MedGemma) -> None:
+def test_cancelling_a_task_ends_its_answer(tiny: MedGemma, written: list[int]) -> None:
     async def impatient() -> None:
-        await asyncio.wait_for(tiny.ask_async("the heart", options=LONG), timeout=0.3)
+        await asyncio.wait_for(tiny.ask_async("the heart", options=LONG), timeout=0.1)
 
     with pytest.raises(TimeoutError):
         asyncio.run(impatient())
-    began = time.perf_counter()
     tiny.ask("x", options=SHORT)
-    assert time.perf_counter() - began < 5
+    assert len(written) < 1500
 
 
 def test_a_prompt_that_does_not_fit_says_by_how_much(tiny: MedGemma) -> None:
@@ -336,14 +348,23 @@ def test_messages_of_ours_are_taken_as_they_are(tiny: MedGemma) -> None:
     assert tiny.ask(messages, options=SHORT).text == tiny.ask("the heart", options=SHORT).text
 
 
+@pytest.mark.parametrize(
+    ("document", "quants"), [("docs/api.md", ["F32"]), ("README.md", ["Q4_K_M", "Q8_0"])]
+)
 def test_the_examples_of_the_docs_run(
-    folder: Path, photo: Path, monkeypatch: pytest.MonkeyPatch
+    document: str,
+    quants: list[str],
+    model: Models,
+    photo: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(photo.parent)
     (photo.parent / "models").mkdir()
+    folder = model("multimodal", *quants)
     (photo.parent / "models/medgemma").symlink_to(folder, target_is_directory=True)
-    source = (ROOT / "docs/api.md").read_text("utf-8")
-    names: dict[str, object] = {}
+    source = (ROOT / document).read_text("utf-8")
+    names: dict[str, object] = {"Options": Options}
     for example in re.findall(r"```python\n(.*?)```", source, re.DOTALL):
         short = example.replace("Options(max_new_tokens=64", "Options(max_new_tokens=4")
-        exec(compile(short, "docs/api.md", "exec"), names)
+        short = short.replace("chat(system=", "chat(options=Options(max_new_tokens=4), system=")
+        exec(compile(short, document, "exec"), names)

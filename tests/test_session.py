@@ -102,6 +102,27 @@ def test_a_full_context_costs_the_oldest_turns_and_that_is_said(chat: Conversati
     assert len(chat.messages) == 17, "they stay in the conversation"
 
 
+def test_after_trimming_the_turns_to_come_find_what_was_read(chat: Conversation) -> None:
+    cached: list[tuple[int, int]] = []
+    for number in range(12):
+        answer = chat.send(f"{number} " + "the heart is not enlarged " * 9)
+        if answer.notices:
+            cached.append((answer.usage.cached, answer.usage.prompt))
+    rest = [part for part, prompt in cached if part < prompt // 2]
+    assert len(cached) > 5
+    assert len(rest) <= len(cached) // 2, "only now and then everything is read again"
+
+
+def test_an_answer_that_is_empty_of_itself_stays(tiny: MedGemma) -> None:
+    first = tiny.ask("the heart", options=Options(max_new_tokens=1, logprobs=1))
+    assert first.logprobs is not None
+    chat = tiny.chat(options=Options(stop_ids=(first.logprobs[0].id,)))
+    answer = chat.send("the heart")
+    assert (answer.text, answer.finish_reason) == ("", "stop")
+    assert [message.role for message in chat.messages] == ["user", "assistant"]
+    assert chat.send("the lungs").usage.prompt > 0, "it goes on"
+
+
 def test_an_image_is_never_left_out(chat: Conversation, image: npt.NDArray[np.uint8]) -> None:
     chat.send("what is it", image=image)
     for number in range(8):

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from edge_med.cli.ask import NOTICE
+from edge_med.cli.ask import NOTICE, interruptible
 from tests.cli.conftest import Run
 from tests.conftest import Models
 
@@ -68,6 +68,24 @@ def test_a_missing_model_exits_with_2(edge_med: Command, tmp_path: Path) -> None
     done = edge_med("ask", "x", "--model", tmp_path / "none.gguf")
     assert done.code == 2
     assert "no model" in done.err
+
+
+def test_of_several_quants_it_says_which_it_took(edge_med: Command, model: Models) -> None:
+    call = ("ask", "x", "--model", model("multimodal", "Q4_K_M", "Q8_0"), "--max-new-tokens", 1)
+    assert "Using multimodal-Q4_K_M.gguf of 2.\n" in edge_med(*call).err
+    assert edge_med(*call, "--quiet").err == ""
+
+
+def test_ctrl_c_before_there_is_an_answer_interrupts() -> None:
+    with pytest.raises(KeyboardInterrupt), interruptible(lambda: False):
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_ctrl_c_ends_an_answer_first_and_interrupts_the_second_time() -> None:
+    with interruptible(lambda: True):
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
 
 
 def test_an_image_is_shown_to_a_folders_model(

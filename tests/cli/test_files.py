@@ -76,3 +76,11 @@ def test_escapes_in_a_file_name_do_not_reach_the_terminal(
     done = edge_med("inspect", path)
     assert "\x1b" not in done.err
     assert "\\x1b]0;owned" in done.err
+
+
+def test_verify_tries_every_text_model(edge_med: Command, model: Models) -> None:
+    folder = model("multimodal", "Q4_K_M", "Q8_0")
+    done = edge_med("verify", folder, "--run", "--json")
+    runs = json.loads(done.out)["run"]
+    assert [run["file"] for run in runs] == ["multimodal-Q4_K_M.gguf", TEXT]
+    assert all(run["sound"] for run in runs)

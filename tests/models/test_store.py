@@ -130,13 +130,28 @@ def test_a_folder_without_a_manifest_is_searched_by_headers(tmp_path: Path) -> N
     assert (found.model_sha256, found.projector_sha256) == (None, None)
 
 
-def test_of_several_text_models_one_must_be_named(tmp_path: Path) -> None:
-    for quant in ("Q4_K_M", "Q8_0"):
-        text(tmp_path / f"m-{quant}.gguf", quant)
-    with pytest.raises(UsageError, match=r"several text models: m-Q4_K_M\.gguf, m-Q8_0\.gguf") as e:
+def test_of_several_quants_of_a_model_the_recommended_is_taken(tmp_path: Path) -> None:
+    for quant in reversed(store.RECOMMENDED):  # each better than those before it
+        best = text(tmp_path / f"m-{quant}.gguf", quant)
+        assert find(tmp_path).text == best
+    assert [path.name for path in find(tmp_path).others] == [
+        f"m-{quant}.gguf" for quant in store.RECOMMENDED[1:]
+    ]
+    assert find(tmp_path / "m-Q8_0.gguf").others == ()
+
+
+def test_every_quant_is_recommended_somewhere() -> None:
+    assert sorted(store.RECOMMENDED) == sorted(FILE_TYPES)
+
+
+def test_of_several_models_one_must_be_named(tmp_path: Path) -> None:
+    for name in ("m-Q4_K_M", "n-Q4_K_M"):
+        text(tmp_path / f"{name}.gguf")
+    with pytest.raises(
+        UsageError, match=r"several text models: m-Q4_K_M\.gguf, n-Q4_K_M\.gguf"
+    ) as e:
         find(tmp_path)
     assert str(tmp_path / "m-Q4_K_M.gguf") in e.value.hint
-    assert find(tmp_path / "m-Q8_0.gguf").quant == "Q8_0"
 
 
 def test_a_folder_without_a_text_model_is_an_error(tmp_path: Path) -> None:

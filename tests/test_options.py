@@ -1,0 +1,69 @@
+"""What a user can set is checked before anything is loaded or asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from edge_med import Options
+from edge_med.config import MOST_THREADS, LoadOptions
+from edge_med.errors import PromptError, UsageError
+from edge_med.messages import Message, as_messages
+
+
+@pytest.mark.parametrize("threads", [0, -1, MOST_THREADS + 1, 1.5, True, "4"])
+def test_threads_that_llama_cpp_would_abort_for_are_refused(threads: Any) -> None:
+    with pytest.raises(UsageError, match="threads is"):
+        LoadOptions(threads=threads)
+
+
+@pytest.mark.parametrize("name", ["context", "batch", "checkpoint_bytes", "embedding_bytes"])
+@pytest.mark.parametrize("value", [-1, 512.5, "512", None])
+def test_what_a_model_is_loaded_with_is_whole_numbers(name: str, value: Any) -> None:
+    with pytest.raises(UsageError, match=f"{name} is"):
+        LoadOptions(**{name: value})
+
+
+@pytest.mark.parametrize("name", ["max_new_tokens", "top_k", "logprobs"])
+@pytest.mark.parametrize("value", [10.5, -1, True, "10", None])
+def test_what_is_counted_is_a_whole_number(name: str, value: Any) -> None:
+    with pytest.raises(UsageError, match=f"{name} is"):
+        Options(**{name: value})
+
+
+@pytest.mark.parametrize("name", ["temperature", "top_p", "min_p"])
+@pytest.mark.parametrize("value", [-0.5, float("nan"), "1", None])
+def test_a_rule_of_sampling_is_a_number(name: str, value: Any) -> None:
+    with pytest.raises(UsageError, match=f"{name} is"):
+        Options(**{name: value})
+
+
+@pytest.mark.parametrize("seed", [1.5, "1", True])
+def test_a_seed_is_a_whole_number(seed: Any) -> None:
+    with pytest.raises(UsageError, match="seed"):
+        Options(seed=seed)
+
+
+def test_a_single_text_may_end_an_answer() -> None:
+    assert Options(stop="ab").stop == Options(stop=("ab",)).stop == ("ab",)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("stop", [5, None, (5,), ("",), ""])
+def test_what_is_no_text_cannot_end_an_answer(stop: Any) -> None:
+    with pytest.raises(UsageError):
+        Options(stop=stop)
+
+
+def test_a_message_of_an_unknown_role_is_refused() -> None:
+    with pytest.raises(PromptError, match="role"):
+        Message("nurse", ())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "part", [{"base64": "x"}, {"image": b"x", "alt": "x"}, {"path": 1, "x": 2}]
+)
+def test_an_image_part_with_an_unknown_key_is_refused(part: dict[str, object]) -> None:
+    prompt = [{"role": "user", "content": [{"type": "image", **part}]}]
+    with pytest.raises(PromptError, match="key that isn't known"):
+        as_messages(prompt)
