@@ -33,7 +33,6 @@ from tests.conftest import Models
 
 SHORT = Options(max_new_tokens=5)
 LONG = Options(max_new_tokens=8000, stop_loops=False, logit_bias={1: float("-inf")})
-ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -308,17 +307,6 @@ def test_a_model_that_is_forgotten_ends_its_thread(folder: Path) -> None:
     assert threading.active_count() == before
 
 
-def test_the_interpreter_ends_while_a_model_writes(folder: Path) -> None:
-    program = (
-        "from edge_med import MedGemma, Options\n"
-        f"model = MedGemma.load({str(folder)!r}, context=4096, threads=1)\n"
-        "events = model.stream('the heart', options=Options(max_new_tokens=4000))\n"
-        "print(next(events))\n"
-    )
-    done = run_python(program)
-    assert (done.returncode, done.stderr) == (0, b"")
-
-
 def test_importing_loads_nothing_heavy() -> None:
     program = (
         "import sys, edge_med; "
@@ -346,25 +334,3 @@ def test_requests_and_events_can_be_pickled(tiny: MedGemma, photo: Path) -> None
 def test_messages_of_ours_are_taken_as_they_are(tiny: MedGemma) -> None:
     messages = [Message("user", (TextPart("the heart"),))]
     assert tiny.ask(messages, options=SHORT).text == tiny.ask("the heart", options=SHORT).text
-
-
-@pytest.mark.parametrize(
-    ("document", "quants"), [("docs/api.md", ["F32"]), ("README.md", ["Q4_K_M", "Q8_0"])]
-)
-def test_the_examples_of_the_docs_run(
-    document: str,
-    quants: list[str],
-    model: Models,
-    photo: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.chdir(photo.parent)
-    (photo.parent / "models").mkdir()
-    folder = model("multimodal", *quants)
-    (photo.parent / "models/medgemma").symlink_to(folder, target_is_directory=True)
-    source = (ROOT / document).read_text("utf-8")
-    names: dict[str, object] = {"Options": Options}
-    for example in re.findall(r"```python\n(.*?)```", source, re.DOTALL):
-        short = example.replace("Options(max_new_tokens=64", "Options(max_new_tokens=4")
-        short = short.replace("chat(system=", "chat(options=Options(max_new_tokens=4), system=")
-        exec(compile(short, document, "exec"), names)

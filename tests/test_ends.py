@@ -20,6 +20,7 @@ LONG = Options(max_new_tokens=4000, stop_loops=False, logit_bias={{1: float("-in
 
 ENDS = {
     "idle": "model.ask('x', options=Options(max_new_tokens=1))",
+    "writing": "events = model.stream('x', options=LONG); [next(events) for _ in range(9)]",
     "reading": "events = model.stream('the heart ' * 1500, options=LONG); next(events)",
     "encoding": """
 images = [np.full((56, 56, 3), grey, np.uint8) for grey in range(64)]

@@ -14,6 +14,7 @@ from edge_med.answers import Answer
 from edge_med.config import LoadOptions
 from edge_med.engine import core
 from edge_med.engine.context import Context
+from edge_med.engine.projector import Projector
 from edge_med.messages import Message, TextPart
 from edge_med.models import store
 from tests.checkpoints.tiny import write_tiny
@@ -146,11 +147,10 @@ def test_the_projector_is_opened_by_the_first_image(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[int] = []
-    projector = core.Projector
 
     def counted(*arguments: object) -> object:
         opened.append(1)
-        return projector(*arguments)  # type: ignore[arg-type]
+        return Projector(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(core, "Projector", counted)
     with load(folder) as fresh:

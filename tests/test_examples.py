@@ -1,0 +1,38 @@
+"""The examples in the documents run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edge_med import Options
+from tests.conftest import Models
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize(
+    ("document", "quants"), [("docs/api.md", ["F32"]), ("README.md", ["Q4_K_M", "Q8_0"])]
+)
+def test_the_examples_of_the_docs_run(
+    document: str,
+    quants: list[str],
+    model: Models,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(np.full((40, 60, 3), 90, np.uint8)).save("chest.png")
+    Path("models").mkdir()
+    folder = model("multimodal", *quants)
+    Path("models/medgemma").symlink_to(folder, target_is_directory=True)
+    source = (ROOT / document).read_text("utf-8")
+    names: dict[str, object] = {"Options": Options}
+    for example in re.findall(r"```python\n(.*?)```", source, re.DOTALL):
+        short = example.replace("Options(max_new_tokens=64", "Options(max_new_tokens=4")
+        short = short.replace("chat(system=", "chat(options=Options(max_new_tokens=4), system=")
+        exec(compile(short, document, "exec"), names)
