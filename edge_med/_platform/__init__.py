@@ -8,6 +8,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import os
+import platform
 import sys
 import time
 from collections.abc import Iterator
@@ -21,6 +22,9 @@ from edge_med.errors import BusyError, EngineError, InputError
 
 SYSTEM: str = sys.platform
 """`linux`, `darwin` or `win32`; tests change it to reach the branches of the others."""
+
+MACHINE: str = platform.machine().lower()
+"""The processor's family: `x86_64` or `amd64`, `arm64` or `aarch64`."""
 
 _calls: Any = importlib.import_module("msvcrt" if SYSTEM == "win32" else "fcntl")
 

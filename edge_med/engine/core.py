@@ -16,6 +16,7 @@ from edge_med.engine.context import NEVER, Context, Stop
 from edge_med.engine.embeddings import Embeddings
 from edge_med.engine.ledger import ImageBlock, Item, Ledger, length
 from edge_med.engine.model import Model
+from edge_med.engine.native import taken
 from edge_med.engine.projector import Projector
 from edge_med.errors import (
     CancelledError,
@@ -25,6 +26,7 @@ from edge_med.errors import (
     UsageError,
 )
 from edge_med.imaging import Picture
+from edge_med.models import memory
 
 Floats = npt.NDArray[np.float32]
 Emit = Callable[[Event], None]
@@ -55,6 +57,11 @@ class _Task:
     total: int = 0
     done: int = 0
 
+    def heed(self) -> None:
+        """End it here if somebody wants that."""
+        if self.stop():
+            raise CancelledError("Stopped before the prompt was read.", "Ask again.")
+
 
 class Engine:
     """A model, its context and its projector; to be used from one thread at a time."""
@@ -71,12 +78,14 @@ class Engine:
         self.options = options or LoadOptions()
         self._projector_path = projector
         self._projector: Projector | None = None
+        before = taken()
         self.model = Model(text)
         try:
             self.context = Context(self.model, self.options)
         except BaseException:
             self.model.close()
             raise
+        memory.compare(self.model.header, self.options, taken() - before)
         self.embeddings = Embeddings(self.options.embedding_bytes)
         self.ledger = Ledger(self.model.window, self.options.checkpoint_bytes)
         self.reading = Reading(0, 0)
@@ -116,7 +125,7 @@ class Engine:
 
         Raises:
             ContextOverflowError: the items don't fit.
-            CancelledError: `stop` became true.
+            CancelledError: `stop` became true; if it was from the start, the cache is as it was.
             EngineError: llama.cpp failed; the cache is empty then.
         """
         images = [item for item in items if isinstance(item, ImageBlock)]
@@ -125,6 +134,7 @@ class Engine:
             raise CancelledError("Stopped before the prompt was read.", "Ask again.")
         self._check(reading, images)
         task = _Task(pictures or {}, stop, emit, reading)
+        task.heed()  # before anything of the cache is given up
         try:
             rest = self._reuse(items, task)
             parts = list(_batches(rest, self.options.batch))
@@ -209,6 +219,7 @@ class Engine:
         """The embeddings of an image, encoded if nobody has seen it yet."""
         rows = self.embeddings.get(image.key)
         if rows is None:
+            task.heed()
             opening = time.perf_counter()
             task.emit(Progress("load", 0, 1, None))
             projector = self._opened_projector()

@@ -32,6 +32,8 @@ class Embeddings:
 
     def put(self, key: str, rows: Floats) -> None:
         """Keep the embeddings of an image, if they fit at all."""
+        if rows.nbytes > self._limit:
+            return
         self._kept[key] = rows
         self._kept.move_to_end(key)
         while self.size > self._limit:

@@ -102,10 +102,18 @@ class Ledger:
         self.checkpoints = [kept for kept in self.checkpoints if kept.items <= items]
 
     def keep(self, window: bytearray, logits: npt.NDArray[np.float32] | None = None) -> None:
-        """Add a checkpoint of where we are; the oldest go if the budget is used up."""
-        self.checkpoints.append(Checkpoint(len(self.items), self.position, window, logits))
-        while self.checkpoints and sum(kept.size for kept in self.checkpoints) > self._budget:
-            del self.checkpoints[0]
+        """Add a checkpoint of where we are, if it fits the budget at all.
+
+        If the budget is used up, the oldest go: first those without logits, which stand where an
+        answer ended, then those from which an answer can be written anew.
+        """
+        made = Checkpoint(len(self.items), self.position, window, logits)
+        if made.size > self._budget:
+            return
+        self.checkpoints.append(made)
+        while sum(kept.size for kept in self.checkpoints) > self._budget:
+            without = (kept for kept in self.checkpoints if kept.logits is None)
+            self.checkpoints.remove(next(without, self.checkpoints[0]))
 
     def reuse(self, wanted: Sequence[Item], oldest: int) -> Reuse:
         """How much of a prompt needn't be read, so that at least logits come out of it.

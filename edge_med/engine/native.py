@@ -7,6 +7,8 @@ import functools
 import importlib
 import logging
 import os
+import re
+import threading
 from typing import Any
 
 from edge_med._platform import require_llama_cpp_python
@@ -20,6 +22,9 @@ _REDIRECTIONS = ("LLAMA_CPP_LIB_PATH", "LLAMA_CPP_LIB", "MTMD_CPP_LIB", "GGML_BA
 
 _LEVELS = {2: logging.INFO, 3: logging.WARNING, 4: logging.ERROR}
 """`enum ggml_log_level` (ggml.h); 1 is debugging, and 5 continues a line, mostly with dots."""
+
+_BUFFER = re.compile(r" buffer size = *([0-9.]+) MiB")
+"""How llama.cpp tells of a buffer; no function tells it (llama-model.cpp, llama-context.cpp)."""
 
 _KEPT: list[object] = []
 
@@ -55,7 +60,23 @@ def mtmd_cpp() -> Any:
     return importlib.import_module("llama_cpp.mtmd_cpp")
 
 
+class _Taken(threading.local):
+    """Bytes of buffers that llama.cpp made in this thread."""
+
+    bytes = 0
+
+
+_TAKEN = _Taken()
+
+
+def taken() -> int:
+    """Bytes of all buffers that llama.cpp has said it made in this thread so far."""
+    return _TAKEN.bytes
+
+
 def _log(level: int, text: bytes, _user_data: object) -> None:
+    if found := _BUFFER.search(text.decode("utf-8", "replace")):
+        _TAKEN.bytes += round(float(found[1]) * (1 << 20))
     ours = _LEVELS.get(level, logging.DEBUG)
     if LOGGER.isEnabledFor(ours):
         LOGGER.log(ours, "%s", text.decode("utf-8", "replace").rstrip())

@@ -40,7 +40,8 @@ class Projector:
         self._api = mtmd_cpp()
         self._should_stop: Stop = NEVER
         self._nodes = 0
-        self._look = llama_cpp().ggml_backend_sched_eval_callback(self._on_node)
+        self._ended_by: BaseException | None = None
+        self._look = llama_cpp().ggml_backend_sched_eval_callback(self._guarded)
         params = self._api.mtmd_context_params_default()
         params.use_gpu = False
         params.print_timings = False
@@ -80,13 +81,13 @@ class Projector:
                 f"{self._side} x {self._side} pixels.",
                 f"Open it with side={self._side}.",
             )
-        self._should_stop, self._nodes = stop, 0
+        self._should_stop, self._nodes, self._ended_by = stop, 0, None
         chunks = self._chunks(picture)
         try:
             chunk = self._image_of(chunks)
             code = self._api.mtmd_encode_chunk(self._context, chunk)
-            if stop():  # llama.cpp then calls what it has a success
-                raise CancelledError("Stopped while an image was encoded.", "Ask again.")
+            if self._ended_by:  # llama.cpp then calls what it has a success
+                raise self._ended_by
             if code != 0:
                 raise EngineError(f"llama.cpp can't encode the image (code {code}).", _LOOK)
             count = self._api.mtmd_input_chunk_get_n_tokens(chunk)
@@ -128,9 +129,21 @@ class Projector:
     def _on_node(self, _tensor: object, ask: bool, _data: object) -> bool:  # noqa: FBT001
         """Called before a node, whether we want to look after it, and then after it.
 
-        False after a node ends the encoding.
+        Whatever it raises after a node ends the encoding.
         """
         if ask:
             self._nodes += 1
             return self._nodes % _NODES_A_LOOK == 0
-        return not self._should_stop()
+        if self._should_stop():
+            raise CancelledError("Stopped while an image was encoded.", "Ask again.")
+        return True
+
+    def _guarded(self, tensor: object, ask: bool, data: object) -> bool:  # noqa: FBT001
+        """`_on_node` for llama.cpp, which can't be raised through: what it raises is remembered."""
+        if self._ended_by is not None:
+            return ask
+        try:
+            return self._on_node(tensor, ask, data)
+        except BaseException as error:  # noqa: BLE001 - raised again by `encode`
+            self._ended_by = error
+            return ask

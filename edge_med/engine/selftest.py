@@ -1,7 +1,8 @@
 """Whether a model runs here: it reads a text, and sees a built-in picture as the CPU does.
 
 Wrong images from some GPU drivers are real (llama.cpp issues #12973 and #13046, LM Studio #989),
-and nothing but a comparison finds them.
+and nothing but a comparison finds them. Today's engine computes on the CPU alone, so the picture is
+encoded twice there, which shows that the encoder runs, and does so alike each time.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from edge_med import imaging
 from edge_med.config import LoadOptions
 from edge_med.engine.core import Engine
 from edge_med.engine.projector import Floats, Projector
+from edge_med.errors import UsageError
 from edge_med.imaging import Picture
 
 COSINE = 0.999
@@ -49,11 +51,16 @@ def run(text: Path, projector: Path | None, side: int, device: str = "cpu") -> S
         text: the text model's file.
         projector: its projector's; None for a model that can't see.
         side: of the projector's square, in pixels.
-        device: to be tried.
+        device: to be tried; `cpu` alone is there today, and is then held against itself.
 
     Raises:
+        UsageError: the device isn't there.
         EngineError: it doesn't even load.
     """
+    if device != "cpu":
+        raise UsageError(
+            f"'{device}' can't be tried: only the CPU is there in this build.", "Use cpu."
+        )
     options = LoadOptions(context=256)
     engine = Engine(text, projector, options)
     try:

@@ -1,8 +1,8 @@
 """How much memory a model takes, from the headers of its files, before anything is loaded.
 
 Sources, all of llama.cpp 0.5.0: llama-context.cpp (padding, rows of logits),
-llama-kv-cache-iswa.cpp and llama-kv-cache.cpp (the KV cache), and what it logs of the buffers that
-it reserves for its graphs.
+llama-kv-cache-iswa.cpp and llama-kv-cache.cpp (the KV cache), ggml-cpu/repack.cpp (weights that are
+copied), and what it logs of the buffers that it reserves for its graphs.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
+from edge_med import _platform
 from edge_med.artifacts.gguf import Header, pad
 from edge_med.artifacts.tensor_types import BY_NAME
 from edge_med.config import LoadOptions, MemoryRule
@@ -29,6 +30,20 @@ OUTPUTS = 32
 SCORES = 1 << 30
 """Bytes of attention scores up to which a context does without flash attention on the CPU."""
 
+_X86 = frozenset({"Q4_0", "Q4_K", "IQ4_NL", "MXFP4"})
+_ARM = _X86 | {"Q5_K", "Q6_K", "Q8_0"}
+REPACKED = {"x86_64": _X86, "amd64": _X86, "aarch64": _ARM, "arm64": _ARM}
+"""Types of which llama.cpp makes a copy with rows interleaved, by the processor's family.
+
+It looks for AVX2, or for dot products of NEON, which all but very old processors have.
+"""
+
+ROWS = 8
+"""A matrix is copied if its rows are a multiple of this (some of ARM's: of four)."""
+
+NOTED = 0.05, 32 << 20
+"""Share and bytes from which on a plan that was wrong is worth a warning."""
+
 _F16, _F32 = 2, 4  # bytes of a number
 
 
@@ -41,17 +56,27 @@ class Plan:
         projector: its weights.
         kv: the cache of all that was read.
         compute: what text model and projector compute in, and the rows of logits.
+        repacked: copies of weights, in the order in which this processor reads them fastest.
+        kept: budgets of what is kept for later: the window's checkpoints, embeddings of images.
     """
 
     weights: int
     projector: int
     kv: int
     compute: int
+    repacked: int = 0
+    kept: int = 0
 
     @property
     def total(self) -> int:
         """All of them together."""
-        return self.weights + self.projector + self.kv + self.compute
+        used = self.weights + self.repacked + self.projector + self.kv + self.compute
+        return used + self.kept
+
+    @property
+    def needed(self) -> int:
+        """What must be free: of weights that were copied the file's own pages may be dropped."""
+        return self.total - self.repacked
 
 
 def plan(text: Header, options: LoadOptions, projector: Header | None = None) -> Plan:
@@ -72,6 +97,8 @@ def plan(text: Header, options: LoadOptions, projector: Header | None = None) ->
         compute=text_compute_bytes(text, options)
         + work_bytes(text, options)
         + (image_compute_bytes(projector) if projector else 0),
+        repacked=repacked_bytes(text),
+        kept=kept_bytes(text, options, sees=projector is not None),
     )
 
 
@@ -86,12 +113,12 @@ def check(planned: Plan, rule: MemoryRule, available: int | None) -> None:
     Raises:
         MemoryShortError: the rule is `plan`, and the memory doesn't suffice.
     """
-    if rule == "ignore" or available is None or planned.total <= available:
+    if rule == "ignore" or available is None or planned.needed <= available:
         return
     message = (
-        f"The model needs {_gb(planned.total)} of memory, and {_gb(available)} are free: "
-        f"weights {_gb(planned.weights)}, projector {_gb(planned.projector)}, "
-        f"KV cache {_gb(planned.kv)}, computing {_gb(planned.compute)}."
+        f"The model needs {_gb(planned.needed)} of memory, and {_gb(available)} are free: "
+        f"weights {_gb(planned.weights)}, projector {_gb(planned.projector)}, KV cache {_gb(planned.kv)}, "
+        f"computing {_gb(planned.compute)}, kept for later turns {_gb(planned.kept)}."
     )
     if rule == "warn":
         LOGGER.warning("%s", message)
@@ -101,6 +128,43 @@ def check(planned: Plan, rule: MemoryRule, available: int | None) -> None:
         "Use a smaller --context, --kv q8_0 or a smaller quant, or close other programs; "
         "--memory ignore tries it all the same.",
     )
+
+
+def compare(text: Header, options: LoadOptions, taken: int) -> None:
+    """Warn if a text model and its context have taken much more or less than was planned.
+
+    Args:
+        text: the header of the text model.
+        options: that it was loaded with.
+        taken: bytes of all buffers that llama.cpp made for both.
+    """
+    rows = _F32 * _vocabulary(text) * (OUTPUTS - 1)  # the buffer of logits begins with one row
+    planned = _tensor_bytes(text) + repacked_bytes(text) + kv_bytes(text, options)
+    planned += text_compute_bytes(text, options) - rows
+    share, size = NOTED
+    if abs(taken - planned) > max(share * planned, size):
+        LOGGER.warning("%s of memory were planned, and %s taken.", _gb(planned), _gb(taken))
+
+
+def repacked_bytes(text: Header) -> int:
+    """Copies of weights, which llama.cpp makes of matrices of some types on the CPU.
+
+    The pages of the file that they come from stay mapped, until the system needs the room.
+    """
+    types = REPACKED.get(_platform.MACHINE, frozenset())
+    matrices = [tensor for tensor in text.tensors if len(tensor.shape) == 2]
+    return sum(
+        tensor.size
+        for tensor in matrices
+        if tensor.type.name in types and tensor.shape[0] % ROWS == 0
+    )
+
+
+def kept_bytes(text: Header, options: LoadOptions, *, sees: bool) -> int:
+    """What may be kept for later, at the most; a window that holds everything needs nothing."""
+    everything, window = _cells(text, options)
+    checkpoints = options.checkpoint_bytes if window < everything else 0
+    return checkpoints + (options.embedding_bytes if sees else 0)
 
 
 def kv_bytes(text: Header, options: LoadOptions) -> int:

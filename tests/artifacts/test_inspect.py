@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from edge_med.artifacts.inspect import inspect
+import json
+from pathlib import Path
+
+import pytest
+
+from edge_med.artifacts import inspect as inspecting
+from edge_med.artifacts.inspect import GEMMA_3_TEMPLATE, inspect
 from tests.checkpoints.tiny import PADDED_VOCABULARY
 from tests.conftest import Models
+from tests.conversations import REAL, TINY
 
 
 def test_a_text_model(model: Models) -> None:
@@ -23,3 +30,24 @@ def test_a_projector(model: Models) -> None:
     assert (facts.role, facts.architecture, facts.quant) == ("projector", "clip", "F16")
     assert (facts.layers, facts.hidden, facts.image_size, facts.image_tokens) == (2, 256, 56, 4)
     assert facts.vocabulary is None
+
+
+def test_a_template_that_is_not_gemmas_is_told_of(
+    model: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = model("text", "F32") / "text-F32.gguf"
+    facts = inspect(path)
+    assert facts.template_known is False, "the tiny checkpoints bring their own"
+    monkeypatch.setattr(inspecting, "GEMMA_3_TEMPLATE", facts.template_sha256)
+    assert inspect(path).template_known is True
+
+
+def test_without_a_template_nothing_is_said_of_it(model: Models) -> None:
+    facts = inspect(model("multimodal", "Q8_0") / "multimodal-mmproj-F16.gguf")
+    assert (facts.template_sha256, facts.template_known) == (None, None)
+
+
+@pytest.mark.parametrize("path", [TINY, REAL], ids=["tiny", "real"])
+def test_the_known_template_is_the_one_that_the_golden_ids_come_from(path: Path) -> None:
+    made_with = json.loads(path.read_text("utf-8"))["made_with"]
+    assert made_with["template_sha256"] == GEMMA_3_TEMPLATE

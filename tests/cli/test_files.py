@@ -7,6 +7,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from edge_med.artifacts.gguf import read_header
 from tests.cli.conftest import Run
 from tests.conftest import Models
@@ -66,6 +68,28 @@ def test_verify_names_the_damaged_tensor_and_exits_with_4(
     assert f"the tensor {tensor.name} is damaged" in done.out
     verdict = json.loads(edge_med("verify", folder, "--json").out)
     assert verdict["sound"] is False
+
+
+def test_verify_run_reads_a_text_and_sees_a_picture(edge_med: Command, model: Models) -> None:
+    done = edge_med("verify", "--run", model("multimodal", "Q8_0"))
+    assert done.code == 0
+    read, seen = done.out.splitlines()[2:]
+    assert read == "runs      a text is read"
+    assert seen.startswith("sees      a picture, on cpu beside the CPU: cosine 1.000000")
+
+
+def test_verify_run_as_json(edge_med: Command, model: Models) -> None:
+    run = json.loads(edge_med("verify", "--run", model("multimodal", "Q8_0"), "--json").out)["run"]
+    assert (run["device"], run["sound"], run["finite"], run["error"]) == ("cpu", True, True, 0)
+
+
+def test_verify_run_of_a_model_that_sees_something_else_exits_with_4(
+    edge_med: Command, model: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_med.engine.selftest.compare", lambda *_: (0.5, 0.9))
+    done = edge_med("verify", "--run", model("multimodal", "Q8_0"))
+    assert done.code == 4
+    assert "fails     a picture, on cpu beside the CPU: cosine 0.500000" in done.out
 
 
 def test_escapes_in_a_file_name_do_not_reach_the_terminal(

@@ -89,3 +89,20 @@ def test_logits_count_towards_the_budget() -> None:
     held = ledger(1, budget=25)
     held.keep(NOTHING, np.zeros(4, np.float32))
     assert held.checkpoints == []
+
+
+def test_a_checkpoint_over_the_whole_budget_drives_nothing_out() -> None:
+    held = ledger(1, budget=25)
+    held.keep(NOTHING)
+    held.append([2])
+    held.keep(bytearray(26))
+    assert [kept.position for kept in held.checkpoints] == [1]
+
+
+def test_the_ends_of_prompts_outlive_those_of_answers() -> None:
+    """An answer can be written anew only from the end of its prompt."""
+    held = ledger(budget=60)
+    for token in range(6):
+        held.append([token])
+        held.keep(NOTHING, None if token % 2 else np.zeros(2, np.float32))
+    assert [kept.position for kept in held.checkpoints] == [1, 3, 5]

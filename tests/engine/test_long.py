@@ -10,6 +10,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from math import inf, isfinite
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,14 @@ import pytest
 
 from converters.pipeline import convert
 from converters.request import Request
+from edge_med.answers import Answer, End, Event
 from edge_med.artifacts.naming import text_file
-from edge_med.config import LONGEST_ANSWER, LoadOptions
+from edge_med.config import LONGEST_ANSWER, LoadOptions, Options
 from edge_med.engine.core import Engine
+from edge_med.engine.generate import Source, answer
+from edge_med.engine.ledger import length
+from edge_med.engine.prompt import compose
+from edge_med.messages import Message, as_messages
 from edge_med.models.memory import plan
 from tests.checkpoints.tiny import Text, Tiny, write_tiny
 
@@ -47,13 +53,13 @@ class Told:
     """What a run to the limits told.
 
     Attributes:
-        finite: whether all logits were that came out, after the prompt and each new token.
+        answer: as a user would get it.
         seconds: for each new token.
         grown: bytes by which the process grew for the context and all that was computed in it.
-        planned: bytes that were planned for these.
+        planned: bytes that were planned for these, and the checkpoints that were kept.
     """
 
-    finite: bool
+    answer: Answer
     seconds: list[float]
     grown: int
     planned: int
@@ -70,26 +76,43 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
 
 
 def run(path: Path) -> Told:
-    """Read the longest prompt, then write the longest answer, greedily."""
-    rng = np.random.default_rng(0)
-    prompt = rng.integers(3, TEXT.vocabulary - 64, PROMPT).tolist()
+    """Read the longest prompt and write the longest answer, greedily, as any question is."""
     short = LoadOptions(context=BATCH, batch=BATCH, threads=2)
     with closing(Engine(path, None, short)) as engine:  # what any context takes
-        engine.read(prompt[:BATCH])
+        engine.read([300] * BATCH)
     start = peak()
-    finite, seconds = [], []
     options = LoadOptions(context=PROMPT + LONGEST_ANSWER, batch=BATCH, threads=2)
     with closing(Engine(path, None, options)) as engine:
         planned = plan(engine.model.header, options)
-        engine.read(prompt)
-        finite.append(bool(np.isfinite(engine.logits()).all()))
-        for _ in range(LONGEST_ANSWER):
-            began = time.perf_counter()
-            engine.add(int(engine.logits().argmax()))
-            seconds.append(time.perf_counter() - began)
-            finite.append(bool(np.isfinite(engine.logits()).all()))
-    assert len(finite) == 1 + LONGEST_ANSWER
-    return Told(all(finite), seconds, peak() - start, planned.kv + planned.compute)
+        written, stamps = write(engine)
+        kept = sum(checkpoint.size for checkpoint in engine.ledger.checkpoints)
+        grown = peak() - start
+    return Told(written, np.diff(stamps).tolist(), grown, planned.kv + planned.compute + kept)
+
+
+def write(engine: Engine) -> tuple[Answer, list[float]]:
+    """The answer, and when each of its tokens and the end began."""
+    stamps: list[float] = []
+    events: list[Event] = []
+
+    def stop() -> bool:  # asked often while reading, then once a token
+        stamps.append(time.perf_counter())
+        return False
+
+    vocabulary = engine.model.vocabulary
+    ends = {token: -inf for token in range(vocabulary.size) if vocabulary.ends(token)}
+    options = Options(max_new_tokens=LONGEST_ANSWER, stop_loops=False, logprobs=1, logit_bias=ends)
+    source = Source(None, None, "F16", image_tokens=4)
+    answer(engine, source, prompt(engine), options, events.append, stop)
+    end = events[-1]
+    assert isinstance(end, End)
+    return end.answer, stamps[-LONGEST_ANSWER:]
+
+
+def prompt(engine: Engine) -> tuple[Message, ...]:
+    """One question that takes the whole prompt, with its turns; every digit is a token."""
+    turns = length(compose(engine.model, as_messages("")))
+    return as_messages("1" * (PROMPT - turns))
 
 
 def peak() -> int:
@@ -97,9 +120,12 @@ def peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MAXRSS_BYTES
 
 
-def test_all_logits_are_finite(told: Told) -> None:
-    assert told.finite
-    assert len(told.seconds) == LONGEST_ANSWER
+def test_the_whole_answer_is_written_and_every_probability_is_a_number(told: Told) -> None:
+    written = told.answer
+    assert (written.usage.prompt, written.usage.answer) == (PROMPT, LONGEST_ANSWER)
+    assert written.finish_reason == "length"
+    assert written.logprobs is not None
+    assert all(isfinite(token.logprob) for token in written.logprobs)
 
 
 def test_a_token_takes_as_long_at_the_end_as_at_the_start(told: Told) -> None:

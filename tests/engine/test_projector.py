@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ from edge_med import imaging
 from edge_med._platform import native_library
 from edge_med.config import LoadOptions
 from edge_med.engine import selftest
+from edge_med.engine.context import NEVER, Stop
 from edge_med.engine.core import Engine
 from edge_med.engine.ledger import ImageBlock, Item
 from edge_med.engine.model import Model
-from edge_med.engine.projector import Projector
+from edge_med.engine.native import mtmd_cpp
+from edge_med.engine.projector import Floats, Projector
 from edge_med.errors import CancelledError, EngineError, ImageError, UsageError
 from edge_med.imaging import Picture
 from tests.checkpoints.tiny import MULTIMODAL
@@ -105,17 +108,73 @@ def test_stop_is_heeded_within_a_layer(folder: Path, text: Model, picture: Pictu
     opened, asked = projector(folder, text), itertools.count()
     with pytest.raises(CancelledError):
         opened.encode(picture, lambda: next(asked) >= 0)
-    assert next(asked) == 2, "once on the way, and once at its end"
+    assert next(asked) == 1, "the first look ends it"
     opened.encode(picture, lambda: next(asked) < 0)
-    assert next(asked) - 3 > LAYERS
+    assert next(asked) - 2 > LAYERS
     opened.close()
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_what_goes_wrong_while_looking_ends_it_and_comes_out(
+    error: type[BaseException], folder: Path, text: Model, picture: Picture
+) -> None:
+    """llama.cpp calls it a success; an exception that ctypes swallows would be one of garbage."""
+    opened, asked = projector(folder, text), itertools.count()
+
+    def stop() -> bool:
+        next(asked)
+        raise error
+
+    with pytest.raises(error):
+        opened.encode(picture, stop)
+    assert next(asked) == 1
+    assert len(opened.encode(picture)) == 4
+    opened.close()
+
+
+def test_the_encoder_gets_as_many_threads_as_the_model(
+    folder: Path, text: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, real = [], mtmd_cpp().mtmd_init_from_file
+
+    def init(path: bytes, model: object, params: Any) -> Any:
+        seen.append(params.n_threads)
+        return real(path, model, params)
+
+    monkeypatch.setattr(mtmd_cpp(), "mtmd_init_from_file", init)
+    monkeypatch.setattr("edge_med._platform.performance_cores", lambda: 3)
+    for threads in (2, None):
+        options = replace(OPTIONS, threads=threads)
+        Projector(folder / "multimodal-mmproj-F16.gguf", text, options).close()
+    assert seen == [2, 3]
+
+
+def test_what_was_cancelled_before_it_began_costs_nothing(folder: Path, picture: Picture) -> None:
+    engine = Engine(folder / "multimodal-F32.gguf", folder / "multimodal-mmproj-F16.gguf", OPTIONS)
+    engine.read([2, *range(300, 320)])
+    held = list(engine.ledger.items)
+    with pytest.raises(CancelledError):
+        engine.read([2, 400], stop=lambda: True)
+    assert engine.ledger.items == held
+    assert engine.read([*held, 400]).cached == len(held)
+    engine.close()
+
+
+def test_a_cancelled_prompt_opens_no_projector(folder: Path, picture: Picture) -> None:
+    engine = Engine(folder / "multimodal-F32.gguf", folder / "multimodal-mmproj-F16.gguf", OPTIONS)
+    asked = itertools.count()
+    items: list[Item] = [ImageBlock(picture.sha256, 4), 3]
+    with pytest.raises(CancelledError):
+        engine.read(items, {picture.sha256: picture}, stop=lambda: next(asked) > 0)
+    assert engine._projector is None
+    engine.close()
 
 
 def test_an_image_that_was_stopped_is_not_kept(folder: Path, picture: Picture) -> None:
     engine = Engine(folder / "multimodal-F32.gguf", folder / "multimodal-mmproj-F16.gguf", OPTIONS)
     items: list[Item] = [2, ImageBlock(picture.sha256, 4), 3]
     with pytest.raises(CancelledError):
-        engine.read(items, {picture.sha256: picture}, stop=lambda: True)
+        engine.read(items, {picture.sha256: picture}, stop=lambda: engine._projector is not None)
     assert engine.embeddings.size == 0
     assert ImageBlock(picture.sha256, 4) not in engine.ledger.items
     assert engine.read(items, {picture.sha256: picture}).encode > 0
@@ -165,6 +224,30 @@ def test_a_model_tries_itself(folder: Path) -> None:
     assert tried.sound
     assert tried.cosine == pytest.approx(1)
     assert tried.error == 0
+
+
+def test_an_encoder_that_sees_something_else_makes_it_unsound(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second encoder stands for another device: one number of its rows is another."""
+    real, turns = Projector.encode, itertools.count()
+
+    def encode(self: Projector, picture: Picture, stop: Stop = NEVER) -> Floats:
+        rows = real(self, picture, stop)
+        rows[2, 5] += 0.1 * np.abs(rows).max() * next(turns)
+        return rows
+
+    monkeypatch.setattr(Projector, "encode", encode)
+    tried = selftest.run(
+        folder / "multimodal-F32.gguf", folder / "multimodal-mmproj-F16.gguf", SIDE
+    )
+    assert tried.finite
+    assert not tried.sound
+
+
+def test_a_device_that_is_not_there_is_refused(folder: Path) -> None:
+    with pytest.raises(UsageError, match="only the CPU"):
+        selftest.run(folder / "multimodal-F32.gguf", None, SIDE, "cuda")
 
 
 def test_a_device_that_sees_something_else_is_found_out() -> None:

@@ -17,6 +17,7 @@ from edge_med.artifacts.naming import text_file
 from edge_med.engine.ledger import ImageBlock
 from edge_med.engine.model import Model
 from edge_med.engine.prompt import compose
+from edge_med.errors import PromptError
 from edge_med.messages import as_messages
 from tests.checkpoints.tiny import MULTIMODAL, Vision
 from tests.checkpoints.tokenizer import TEMPLATE
@@ -49,6 +50,15 @@ def test_images_stand_where_they_were_given(tiny: Model) -> None:
     blocks = [i for i in compose(tiny, messages, image_tokens=4) if isinstance(i, ImageBlock)]
     assert blocks == [ImageBlock(before.sha256, 4), ImageBlock(after.sha256, 4)]
     assert before.sha256 != after.sha256
+
+
+def test_an_image_that_gets_lost_is_an_error(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every image is seen, or the call fails; here the code that shows it has a fault."""
+    monkeypatch.setattr("edge_med.engine.prompt._image", lambda _picture: ["an image"])
+    conversation = CONVERSATIONS["images in the second and third turn"]
+    shown = pictures(conversation, VISION.image_size)
+    with pytest.raises(PromptError, match="2 images were given, and the prompt shows 0"):
+        compose(tiny, as_messages(conversation.messages, images=shown), image_tokens=4)
 
 
 def test_the_template_in_the_file_is_not_the_one_that_the_golden_ids_come_from() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from edge_med._platform import MACHINE
 from edge_med.artifacts import manifest as manifests
 from edge_med.artifacts.gguf import TEXT, Array, Header, read_header
 from edge_med.config import KV, LoadOptions, MemoryRule
@@ -125,6 +126,66 @@ def test_llama_cpp_takes_what_was_planned(
     assert buffers(log, "compute") * MIB < planned.compute
 
 
+@pytest.mark.parametrize("quant", ["Q4_0", "Q4_K_M"])
+def test_weights_that_llama_cpp_copies_are_planned(
+    quant: str, model: Models, log: pytest.LogCaptureFixture
+) -> None:
+    path = model("text", quant) / f"text-{quant}.gguf"
+    options = LoadOptions(context=300, batch=64, threads=1)
+    Engine(path, None, options).close()
+    planned = plan(read_header(path), options)
+    copied = buffers(log, "CPU_REPACK model")
+    assert planned.repacked / MIB == pytest.approx(copied, abs=0.006)  # rounded
+    assert copied > 0.5 or not memory.REPACKED.get(MACHINE)
+    mapped = buffers(log, "CPU_Mapped model")
+    assert planned.weights / MIB == pytest.approx(mapped, abs=0.1)  # up to a page at either end
+
+
+def test_an_arm_processor_copies_more_types(model: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+    header = read_header(model("text", "Q8_0") / "text-Q8_0.gguf")
+    planned = {}
+    for machine in ("x86_64", "arm64", "riscv64"):
+        monkeypatch.setattr("edge_med._platform.MACHINE", machine)
+        planned[machine] = memory.repacked_bytes(header)
+    assert planned["x86_64"] == planned["riscv64"] == 0
+    assert planned["arm64"] > 0.9 * memory.plan(header, LoadOptions()).weights
+
+
+def test_what_is_kept_for_later_is_planned_where_it_can_be(model: Models) -> None:
+    """A window that holds the whole context needs no checkpoint; without a projector no image."""
+    folder = model("multimodal", "Q8_0")
+    text = read_header(folder / "multimodal-Q8_0.gguf")
+    eye = read_header(folder / "multimodal-mmproj-F16.gguf")
+    checkpoints, embeddings = LoadOptions().checkpoint_bytes, LoadOptions().embedding_bytes
+    short, long = LoadOptions(context=256), LoadOptions(context=8192)
+    assert plan(text, short).kept == 0
+    assert plan(text, long).kept == checkpoints
+    assert plan(text, short, eye).kept == embeddings
+    assert plan(text, long, eye).kept == checkpoints + embeddings
+
+
+def ours(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What was said of memory, llama.cpp's own words left out."""
+    return [record.message for record in caplog.records if record.name == memory.LOGGER.name]
+
+
+@pytest.mark.parametrize("quant", ["F32", "Q4_K_M"])
+def test_a_model_that_takes_what_was_planned_is_no_news(
+    quant: str, model: Models, caplog: pytest.LogCaptureFixture
+) -> None:
+    Engine(model("text", quant) / f"text-{quant}.gguf", None, LoadOptions(context=4096)).close()
+    assert ours(caplog) == []
+
+
+def test_a_plan_that_was_wrong_is_told_of(
+    model: Models, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "kv_bytes", lambda *_: 64 * MIB)
+    Engine(model("text", "F32") / "text-F32.gguf", None, LoadOptions(context=300)).close()
+    (message,) = ours(caplog)
+    assert re.search(r"[\d.]+ GB of memory were planned, and [\d.]+ GB taken", message)
+
+
 def test_rows_of_logits_are_those_that_the_engine_asks_for() -> None:
     assert memory.OUTPUTS == context.OUTPUTS
 
@@ -172,10 +233,11 @@ def test_a_header_that_does_not_tell_enough_is_an_error(key: str) -> None:
         plan(Header(3, metadata, (), 0, 0), LoadOptions())
 
 
-PLAN = Plan(2_500_000_000, 850_000_000, 350_000_000, 300_000_000)
+PLAN = Plan(2_500_000_000, 850_000_000, 350_000_000, 300_000_000, 1_500_000_000, 800_000_000)
 NUMBERS = (
-    r"needs 4\.00 GB of memory, and 3\.20 GB are free: "
-    r"weights 2\.50 GB, projector 0\.85 GB, KV cache 0\.35 GB, computing 0\.30 GB"
+    r"needs 6\.30 GB of memory, and 3\.20 GB are free: "
+    r"weights 2\.50 GB, repacked 1\.50 GB, projector 0\.85 GB, KV cache 0\.35 GB, "
+    r"computing 0\.30 GB, kept for later turns 0\.80 GB"
 )
 
 
