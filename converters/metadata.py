@@ -165,8 +165,8 @@ def _add_special_tokens(writer: gguf.GGUFWriter, checkpoint: Checkpoint, size: i
     """Special token ids, flags and the chat template, from the tokenizer's JSON files."""
     try:
         found = gguf.SpecialVocab(checkpoint.folder, load_merges=False, n_vocab=size)
+        found.add_to_gguf(writer, quiet=True)
     except (ValueError, TypeError, LookupError, AttributeError, OSError, RecursionError):
         raise CheckpointError(
             "The tokenizer's JSON files or the chat template are damaged.", "Download them again."
         ) from None
-    found.add_to_gguf(writer, quiet=True)

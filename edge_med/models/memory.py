@@ -117,8 +117,9 @@ def check(planned: Plan, rule: MemoryRule, available: int | None) -> None:
         return
     message = (
         f"The model needs {_gb(planned.needed)} of memory, and {_gb(available)} are free: "
-        f"weights {_gb(planned.weights)}, projector {_gb(planned.projector)}, KV cache {_gb(planned.kv)}, "
-        f"computing {_gb(planned.compute)}, kept for later turns {_gb(planned.kept)}."
+        f"weights {_gb(planned.weights)}, projector {_gb(planned.projector)}, "
+        f"KV cache {_gb(planned.kv)}, computing {_gb(planned.compute)}, "
+        f"kept for later turns {_gb(planned.kept)}."
     )
     if rule == "warn":
         LOGGER.warning("%s", message)

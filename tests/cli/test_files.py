@@ -74,12 +74,15 @@ def test_verify_run_reads_a_text_and_sees_a_picture(edge_med: Command, model: Mo
     done = edge_med("verify", "--run", model("multimodal", "Q8_0"))
     assert done.code == 0
     read, seen = done.out.splitlines()[2:]
-    assert read == "runs      a text is read"
-    assert seen.startswith("sees      a picture, on cpu beside the CPU: cosine 1.000000")
+    assert read == "runs      multimodal-Q8_0.gguf: a text is read"
+    assert seen.startswith(
+        "sees      multimodal-Q8_0.gguf: a picture, on cpu beside the CPU: cosine 1.000000"
+    )
 
 
 def test_verify_run_as_json(edge_med: Command, model: Models) -> None:
-    run = json.loads(edge_med("verify", "--run", model("multimodal", "Q8_0"), "--json").out)["run"]
+    done = edge_med("verify", "--run", model("multimodal", "Q8_0"), "--json")
+    (run,) = json.loads(done.out)["run"]
     assert (run["device"], run["sound"], run["finite"], run["error"]) == ("cpu", True, True, 0)
 
 
@@ -89,7 +92,10 @@ def test_verify_run_of_a_model_that_sees_something_else_exits_with_4(
     monkeypatch.setattr("edge_med.engine.selftest.compare", lambda *_: (0.5, 0.9))
     done = edge_med("verify", "--run", model("multimodal", "Q8_0"))
     assert done.code == 4
-    assert "fails     a picture, on cpu beside the CPU: cosine 0.500000" in done.out
+    assert (
+        "fails     multimodal-Q8_0.gguf: a picture, on cpu beside the CPU: cosine 0.500000"
+        in done.out
+    )
 
 
 def test_escapes_in_a_file_name_do_not_reach_the_terminal(

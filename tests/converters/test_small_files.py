@@ -88,3 +88,13 @@ def test_any_value_in_any_place(
         make_plan(Request(source=folder, folder=folder, quants=("Q8_0",)))
     except CheckpointError as error:
         assert error.hint
+
+
+def test_chat_templates_that_are_no_templates_are_damage(sound: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "mutant"
+    shutil.copytree(sound, folder)
+    path = folder / "tokenizer_config.json"
+    config = json.loads(path.read_text("utf-8"))
+    path.write_text(json.dumps({**config, "chat_template": [1]}), "utf-8")
+    with pytest.raises(CheckpointError, match="chat template"):
+        make_plan(Request(source=folder, folder=folder, quants=("Q8_0",)))
