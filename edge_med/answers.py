@@ -8,7 +8,8 @@ from typing import Literal
 
 from edge_med.config import Fit, Options
 
-FinishReason = Literal["stop", "length", "stop_string", "loop", "cancelled"]
+FinishReason = Literal["stop", "length", "stop_string", "loop", "cancelled", "thought_budget"]
+PieceKind = Literal["thought", "answer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +20,14 @@ class Usage:
         prompt: of everything that was asked, earlier turns and images included.
         cached: of these, tokens that needn't be read again.
         image: of these, tokens of images.
+        thought: of what the model thought before it answered.
         answer: that the model wrote.
     """
 
     prompt: int
     cached: int
     image: int
+    thought: int
     answer: int
 
 
@@ -118,9 +121,23 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer, and why it ended."""
+    """A whole answer, and why it ended.
+
+    Attributes:
+        text: the answer alone.
+        thought: what the model thought before; None if it didn't.
+        finish_reason: `stop` if the model ended it; `length` at `max_new_tokens` or the end of the
+            context; `stop_string`; `loop` if it repeated itself; `cancelled`; `thought_budget` if
+            the thought was ended by force and no answer came.
+        usage: tokens.
+        timings: seconds.
+        logprobs: of the answer's tokens, where they were asked for.
+        notices: what the user should know.
+        provenance: what it came from.
+    """
 
     text: str
+    thought: str | None
     finish_reason: FinishReason
     usage: Usage
     timings: Timings
@@ -148,9 +165,9 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """The next part of the answer: its text, and the tokens that made it."""
+    """The next part of thought or answer: its text, and the tokens that made it."""
 
-    kind: Literal["answer"]
+    kind: PieceKind
     text: str
     ids: tuple[int, ...]
 

@@ -11,6 +11,7 @@ from edge_med.errors import UsageError
 Fit = Literal["pad", "stretch"]
 KV = Literal["f16", "q8_0"]
 MemoryRule = Literal["plan", "warn", "ignore"]
+Think = Literal["off", "auto", "on"]
 
 LONGEST_ANSWER = 8192
 """Tokens that MedGemma may write (model card); a prompt may have 131,072."""
@@ -58,7 +59,10 @@ class Options:
     """How one answer is written; greedily, if nothing else is said.
 
     Attributes:
-        max_new_tokens: after which the answer is cut off.
+        max_new_tokens: after which the answer is cut off; a thought before it doesn't count.
+        think: whether the model may think before it answers: `off` forbids it, `auto` leaves it to
+            the model, `on` asks for it.
+        think_budget: tokens of a thought, after which it is ended and the answer follows.
         temperature: 0 takes the most probable token each time; else the logits are divided by it.
         top_k: only that many of the most probable tokens are chosen from; 0 for all.
         top_p: only the most probable tokens are, that together have this probability.
@@ -73,6 +77,8 @@ class Options:
     """
 
     max_new_tokens: int = 1024
+    think: Think = "auto"
+    think_budget: int = 1024
     temperature: float = 0.0
     top_k: int = 0
     top_p: float = 1.0
@@ -93,12 +99,15 @@ class Options:
         object.__setattr__(self, "stop", _texts(self.stop))
         if self.fit not in ("pad", "stretch"):
             raise UsageError(f"'{self.fit}' isn't a fit.", "Use pad or stretch.")
+        if self.think not in ("off", "auto", "on"):
+            raise UsageError(f"think is '{self.think}'.", "Use off, auto or on.")
         if "" in self.stop:
             raise UsageError("An empty text can't end an answer.", "Leave it out of stop.")
 
 
 _RANGES: dict[str, tuple[float, float]] = {
     "max_new_tokens": (1, LONGEST_ANSWER),
+    "think_budget": (0, LONGEST_ANSWER),
     "temperature": (0.0, 100.0),
     "top_k": (0, 1 << 20),
     "top_p": (0.0, 1.0),
@@ -107,7 +116,7 @@ _RANGES: dict[str, tuple[float, float]] = {
 }
 
 
-_WHOLE = {"max_new_tokens", "top_k", "logprobs"}
+_WHOLE = {"max_new_tokens", "think_budget", "top_k", "logprobs"}
 
 _LOAD_RANGES = {
     "context": (16, LONGEST_CONTEXT),

@@ -51,6 +51,20 @@ _LOAD, _ANSWER = LoadOptions(), Options()
     show_default=True,
     help="Where the answer is cut off.",
 )
+@click.option(
+    "--think",
+    type=click.Choice(["off", "auto", "on"]),
+    default=_ANSWER.think,
+    show_default=True,
+    help="Whether the model may think first, or shall.",
+)
+@click.option(
+    "--think-budget",
+    type=click.IntRange(0, LONGEST_ANSWER),
+    default=_ANSWER.think_budget,
+    show_default=True,
+    help="Tokens after which a thought is ended.",
+)
 @click.option("--temperature", type=float, default=0.0, help="0: always the most probable token.")
 @click.option("--top-k", type=int, default=0, help="Choose from that many of the best tokens.")
 @click.option("--top-p", type=float, default=1.0, help="Choose from the best of this probability.")
@@ -117,6 +131,8 @@ def ask(
             match event:
                 case Progress():
                     live.show(event)
+                case Piece(kind="thought"):
+                    live.think()
                 case Piece() if not as_json:
                     live.clear()
                     click.echo(safe_text(event.text), nl=False)
@@ -143,7 +159,8 @@ def _finish(answer: Any, *, as_json: bool, quiet: bool) -> None:
         click.echo()
     if not quiet:
         for notice in answer.notices:
-            click.echo(notice.text, err=True)
+            if notice.code != "research_only":  # it was said before
+                click.echo(notice.text, err=True)
     if answer.finish_reason == "cancelled":
         raise click.exceptions.Exit(CancelledError.exit_code)
 

@@ -47,7 +47,15 @@ class Live:
             parts.append(f"{progress.done} of {progress.total} tokens")
         if left is not None and left >= 1:
             parts.append(f"{left:.0f} s left")
-        self._status.update(", ".join(parts))
+        self._say(", ".join(parts))
+
+    def think(self) -> None:
+        """Say that there is a thought before the answer."""
+        if not self._hidden:
+            self._say("thinking")
+
+    def _say(self, text: str) -> None:
+        self._status.update(text)
         self._status.start()
 
     def clear(self) -> None:

@@ -90,6 +90,7 @@ class Engine:
         self.ledger = Ledger(self.model.window, self.options.checkpoint_bytes)
         self.reading = Reading(0, 0)
         """Of the last prompt; also of one that was stopped on the way."""
+        self.told: set[str] = set()  # codes of notices that are given once
         self._logits: Floats | None = None
 
     def close(self) -> None:

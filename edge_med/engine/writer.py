@@ -6,7 +6,7 @@ import codecs
 from collections import deque
 from collections.abc import Sequence
 
-from edge_med.answers import Piece
+from edge_med.answers import Piece, PieceKind
 
 
 class TextWriter:
@@ -19,7 +19,19 @@ class TextWriter:
         stopped: the stop text that was met; None if none was.
     """
 
-    def __init__(self, stop: Sequence[str]) -> None:
+    def __init__(
+        self, stop: Sequence[str] = (), kind: PieceKind = "answer", label: str = ""
+    ) -> None:
+        """Begin a text.
+
+        Args:
+            stop: texts that end it.
+            kind: of its pieces.
+            label: left out where the text begins with it.
+        """
+        self._kind = kind
+        self._label = label
+        self._stripping = False
         self._stop = tuple(stop)
         self._longest = max(map(len, self._stop), default=0)
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -34,6 +46,11 @@ class TextWriter:
         """Everything that was released."""
         return "".join(self._parts)
 
+    @property
+    def begun(self) -> bool:
+        """Whether there is any text yet, be it held back."""
+        return bool(self._held) or any(self._parts)
+
     def add(self, data: bytes, id: int) -> Piece | None:
         """Take a token's bytes; the text that they release, and the ids of its tokens.
 
@@ -44,6 +61,8 @@ class TextWriter:
             return None
         self._tokens.append((self._released + len(self._held), id))
         self._held += self._decoder.decode(data)
+        if not self._lead_is_over():
+            return None
         return self._stopped_piece() or self._piece(len(self._held) - self._could_stop())
 
     def finish(self) -> Piece | None:
@@ -52,6 +71,25 @@ class TextWriter:
             return None
         self._held += self._decoder.decode(b"", final=True)
         return self._stopped_piece() or self._piece(len(self._held), last=True)
+
+    def strip(self) -> None:
+        """Leave out the white space that comes next."""
+        self._stripping = True
+
+    def _lead_is_over(self) -> bool:
+        """Leave out what shan't be shown at the beginning; false as long as that may go on."""
+        drop = 0
+        if self._label:
+            if self._held != self._label and self._label.startswith(self._held):
+                return False
+            drop = len(self._label) if self._held.startswith(self._label) else 0
+            self._label = ""
+        elif self._stripping:
+            drop = len(self._held) - len(self._held.lstrip())
+            self._stripping = drop == len(self._held)
+        self._held = self._held[drop:]
+        self._released += drop
+        return not self._stripping
 
     def _stopped_piece(self) -> Piece | None:
         """The last piece, if a stop text was met."""
@@ -77,4 +115,4 @@ class TextWriter:
         ids = []
         while self._tokens and (last or self._tokens[0][0] < self._released):
             ids.append(self._tokens.popleft()[1])
-        return Piece("answer", text, tuple(ids)) if text or ids else None
+        return Piece(self._kind, text, tuple(ids)) if text or ids else None

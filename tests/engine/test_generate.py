@@ -2,72 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
 import numpy as np
 import pytest
 
-from edge_med.answers import Answer, End, Event, Notice, Piece
+from edge_med.answers import Event, Notice, Piece
 from edge_med.config import LoadOptions, Options
 from edge_med.engine import generate
 from edge_med.engine.core import Engine
-from edge_med.engine.generate import Source
 from edge_med.errors import ContextOverflowError, EngineError
 from edge_med.messages import Message, TextPart
 from tests.checkpoints.tokenizer import tiny_tokenizer
 from tests.conftest import Models
-
-SOURCE = Source("0" * 64, None, "F32", 4)
-QUESTION = (Message("user", (TextPart("the heart is not enlarged"),)),)
-
-Script = Callable[[list[int]], None]
-
-
-@pytest.fixture
-def engine(model: Models) -> Iterator[Engine]:
-    options = LoadOptions(context=256, threads=1)
-    opened = Engine(model("text", "F32") / "text-F32.gguf", None, options)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def script(monkeypatch: pytest.MonkeyPatch) -> Script:
-    """Has the tokens of a list chosen, whatever the model says."""
-
-    def use(tokens: list[int]) -> None:
-        left = iter(tokens)
-
-        class Scripted:
-            seed = None
-
-            def __init__(self, *_: object) -> None: ...
-
-            def choose(self, _logits: object) -> int:
-                return next(left)
-
-        monkeypatch.setattr(generate, "Sampler", Scripted)
-
-    return use
-
-
-def ask(
-    engine: Engine,
-    options: Options | None = None,
-    stop: Callable[[], bool] = lambda: False,
-    messages: tuple[Message, ...] = QUESTION,
-) -> list[Event]:
-    events: list[Event] = []
-    generate.answer(engine, SOURCE, messages, options or Options(), events.append, stop)
-    return events
-
-
-def ended(events: list[Event]) -> Answer:
-    """The answer of the last event; the pieces before it are its text."""
-    last = events[-1]
-    assert isinstance(last, End)
-    assert "".join(e.text for e in events if isinstance(e, Piece)) == last.answer.text
-    return last.answer
+from tests.engine.scripted import QUESTION, SOURCE, Script, ask, ended
 
 
 @pytest.mark.parametrize("name", ["<end_of_turn>", "<eos>"])
@@ -122,7 +68,7 @@ def test_an_answer_that_repeats_itself_is_ended_and_that_is_said(
     events = ask(engine)
     answer = ended(events)
     assert answer.finish_reason == "loop"
-    assert [notice.code for notice in answer.notices] == ["loop"]
+    assert [notice.code for notice in answer.notices] == ["research_only", "loop"]
     assert [event for event in events if isinstance(event, Notice)] == list(answer.notices)
 
 
