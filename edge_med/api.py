@@ -230,10 +230,11 @@ class MedGemma:
         image: Any = None,
         images: Sequence[Any] = (),
         system: str | None = None,
+        options: Options = Options(),  # noqa: B008 - frozen
     ) -> Tokens:
         """How many tokens a prompt has; arguments and errors are those of `ask`."""
-        messages = self.messages(prompt, image=image, images=images, system=system)
-        return self._worker.count(Count(messages))
+        messages = self.messages(prompt, image=image, images=images, system=system, options=options)
+        return self._worker.count(Count(messages, options))
 
     def chat(self, system: str | None = None, options: Options = Options()) -> Conversation:  # noqa: B008
         """Begin a conversation, with options for all of its answers."""

@@ -188,7 +188,7 @@ class Conversation:
         """System text and turns without the oldest that don't fit; those with images stay."""
 
         def count(messages: Sequence[Message]) -> int:
-            return self._worker.count(Count(tuple(messages)), call).prompt
+            return self._worker.count(Count(tuple(messages), options), call).prompt
 
         room = min(options.max_new_tokens, self._model.info.options.context // ROOM_SHARE)
         try:

@@ -20,6 +20,7 @@ from edge_med.engine.generate import Source, answer
 from edge_med.engine.inbox import Cancellation, Inbox
 from edge_med.engine.ledger import ImageBlock, length
 from edge_med.engine.prompt import compose
+from edge_med.engine.thinking import instructed
 from edge_med.errors import CancelledError, EdgeMedError, EngineError
 from edge_med.messages import Message
 
@@ -47,6 +48,7 @@ class Count:
     """Count a conversation's tokens: the reply is `Tokens`."""
 
     messages: tuple[Message, ...]
+    options: Options = Options()
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,8 +213,9 @@ def _work(engine: Engine, source: Source, job: _Job) -> None:
         match job.request:
             case Ask(messages, options):
                 answer(engine, source, messages, options, job.tell, job.cancelled.is_set)
-            case Count(messages):
-                job.tell(_counted(engine, source, messages, job.cancelled))
+            case Count(messages, options):
+                shown = instructed(messages, options)
+                job.tell(_counted(engine, source, shown, job.cancelled))
     except EdgeMedError as error:
         job.tell(Failed(error))
     except Exception as error:  # noqa: BLE001 - the thread must live on for the next request
