@@ -12,16 +12,17 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from edge_med import _platform
-from edge_med.answers import Answer, End, Event, Tokens
+from edge_med.answers import Answer, End, Event, Score, Tokens
 from edge_med.artifacts.inspect import Facts, inspect
 from edge_med.config import KV, LoadOptions, MemoryRule, Options
 from edge_med.engine.generate import Source
 from edge_med.engine.prompt import IMAGE_TOKENS
-from edge_med.engine.worker import Ask, Count, Failed, Files, Reply, Worker
+from edge_med.engine.worker import Ask, Count, Failed, Files, Rate, Reply, Request, Worker
 from edge_med.errors import UsageError
 from edge_med.messages import Message, Prompt, as_messages
 from edge_med.models import memory as memory_plan
 from edge_med.models import store
+from edge_med.scoring import Scoring
 from edge_med.session import Conversation
 
 MEDGEMMA_SIDE = 896
@@ -48,7 +49,7 @@ class Info:
     plan: memory_plan.Plan
 
 
-class MedGemma:
+class MedGemma(Scoring):
     """A loaded model; close it, or use it in a `with`. All methods may be called in any thread."""
 
     def __init__(self, worker: Worker, info: Info) -> None:
@@ -228,10 +229,7 @@ class MedGemma:
         self, prompt: Prompt, *, images: Sequence[Any] = (), system: str | None = None
     ) -> Tokens:
         """How many tokens a prompt has; arguments and errors are those of `ask`."""
-        request = Count(self.messages(prompt, images=images, system=system))
-        reply = _take(self._submit(request)[0])
-        if isinstance(reply, Failed):
-            raise reply.error
+        reply = self._reply(Count(self.messages(prompt, images=images, system=system)))
         assert isinstance(reply, Tokens)
         return reply
 
@@ -262,7 +260,17 @@ class MedGemma:
         """Free everything; harmless when done twice."""
         self._worker.close()
 
-    def _submit(self, request: Ask | Count) -> tuple[queue.SimpleQueue[Reply], threading.Event]:
+    def _reply(self, request: Count | Rate) -> Reply:
+        replies, cancelled = self._submit(request)
+        try:
+            reply = _take(replies)
+        finally:
+            cancelled.set()
+        if isinstance(reply, Failed):
+            raise reply.error
+        return reply
+
+    def _submit(self, request: Request) -> tuple[queue.SimpleQueue[Reply], threading.Event]:
         replies: queue.SimpleQueue[Reply] = queue.SimpleQueue()
         return replies, self._worker.submit(request, replies.put)
 
@@ -301,7 +309,7 @@ def _take(replies: queue.SimpleQueue[Reply]) -> Reply:
 def _event(reply: Reply) -> Event:
     if isinstance(reply, Failed):
         raise reply.error
-    assert not isinstance(reply, Tokens)
+    assert not isinstance(reply, Tokens | Score)
     return reply
 
 

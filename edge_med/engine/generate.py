@@ -6,14 +6,10 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
 from edge_med import __version__
 from edge_med._platform import LLAMA_CPP_PYTHON
 from edge_med.answers import (
     Answer,
-    Candidate,
     End,
     FinishReason,
     Notice,
@@ -27,13 +23,12 @@ from edge_med.engine.context import Stop
 from edge_med.engine.core import Emit, Engine, Reading
 from edge_med.engine.loops import LoopDetector
 from edge_med.engine.prompt import compose
-from edge_med.engine.sampling import Sampler, best, logprob
+from edge_med.engine.sampling import Sampler
+from edge_med.engine.told import told
 from edge_med.engine.writer import TextWriter
 from edge_med.errors import CancelledError
 from edge_med.imaging import Picture
 from edge_med.messages import Message
-
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +162,7 @@ class _Writing:
         if self._count == 0:
             self._first = time.perf_counter()
         if self._options.logprobs and not self._ends(token):
-            self._tokens.append(self._told(token, logits))
+            self._tokens.append(told(self._vocabulary, token, logits, self._options.logprobs))
         return token
 
     def _ends(self, token: int) -> bool:
@@ -184,17 +179,6 @@ class _Writing:
             return "loop"
         full = self._count == self._options.max_new_tokens or not self._engine.room
         return "length" if full else None
-
-    def _told(self, token: int, logits: Floats) -> Token:
-        ids, values = best(logits, self._options.logprobs)
-        top = tuple(
-            Candidate(int(one), self._text(int(one)), float(value))
-            for one, value in zip(ids, values, strict=True)
-        )
-        return Token(token, self._text(token), logprob(logits, token), top)
-
-    def _text(self, token: int) -> str:
-        return self._vocabulary.piece(token).decode("utf-8", "replace")
 
     def _speed(self, decode: float) -> float:
         """The first token comes out of reading the prompt, so that it isn't counted."""

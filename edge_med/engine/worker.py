@@ -12,12 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_med.answers import Event, Tokens
+from edge_med.answers import Event, Score, Tokens
 from edge_med.config import LoadOptions, Options
 from edge_med.engine.core import Engine
 from edge_med.engine.generate import Source, answer
 from edge_med.engine.ledger import ImageBlock, length
 from edge_med.engine.prompt import compose
+from edge_med.engine.score import score
 from edge_med.errors import EdgeMedError, EngineError, UsageError
 from edge_med.messages import Message
 
@@ -48,14 +49,23 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True)
+class Rate:
+    """Score a continuation of a conversation: the reply is a `Score`."""
+
+    messages: tuple[Message, ...]
+    continuation: str
+    top: int
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """A request has failed; nothing follows."""
 
     error: EdgeMedError
 
 
-Request = Ask | Count
-Reply = Event | Tokens | Failed
+Request = Ask | Count | Rate
+Reply = Event | Tokens | Score | Failed
 Sink = Callable[[Reply], None]
 
 
@@ -154,6 +164,9 @@ def _work(engine: Engine, source: Source, job: _Job) -> None:
                 items = compose(engine.model, messages, source.image_tokens)
                 images = [item for item in items if isinstance(item, ImageBlock)]
                 job.sink(Tokens(length(items), length(images)))
+            case Rate(messages, continuation, top):
+                stop, image_tokens = job.cancelled.is_set, source.image_tokens
+                job.sink(score(engine, messages, continuation, top, stop, image_tokens))
     except EdgeMedError as error:
         job.sink(Failed(error))
     except Exception as error:  # noqa: BLE001 - the thread must live on for the next request
