@@ -8,12 +8,12 @@ token, and of each chunk only the second half counted.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from edge_med.artifacts.gguf import read_header
 from edge_med.config import LoadOptions
 from edge_med.engine.context import NEVER, Stop
 from edge_med.engine.core import Engine
@@ -29,6 +29,7 @@ from edge_med.engine.divergence import (
     position,
 )
 from edge_med.errors import InputError
+from edge_med.models.memory import Plan, plan
 
 CHUNK = 512
 """Tokens; llama-perplexity's context where none is given, and so that of most published figures."""
@@ -56,6 +57,7 @@ class Comparison:
         perplexity: of the other.
         log_ratio: natural logarithm of the other's perplexity divided by the base's.
         divergence: of the other from the base.
+        stored_divergence: its mean as llama-perplexity has it, which rounds the base to 16 bits.
         same_top: share of positions where both find the same token most probable.
     """
 
@@ -66,19 +68,31 @@ class Comparison:
     perplexity: Estimate
     log_ratio: Estimate
     divergence: Divergence
+    stored_divergence: Estimate
     same_top: Estimate
+
+
+def memory(base: Path, other: Path) -> Plan:
+    """What two models will take together.
+
+    Raises:
+        ArtifactError: a file is damaged or of another kind.
+    """
+    plans = [plan(read_header(path), OPTIONS) for path in (base, other)]
+    return Plan(*(sum(sizes) for sizes in zip(*map(astuple, plans), strict=True)))
 
 
 class Pair:
     """Two opened models; close it, or use it with `contextlib.closing`."""
 
-    def __init__(self, base: Path, other: Path, options: LoadOptions = OPTIONS) -> None:
-        """Open both.
+    def __init__(self, base: Path, other: Path, threads: int | None = None) -> None:
+        """Open both, with so many threads that compute.
 
         Raises:
             ArtifactError: a file is damaged or of another kind.
             EngineError: llama.cpp can't load it.
         """
+        options = replace(OPTIONS, threads=threads)
         self._base = Engine(base, None, options)
         try:
             self._other = Engine(other, None, options)
@@ -152,7 +166,7 @@ def _rows(engine: Engine, chunk: Sequence[int], stop: Stop) -> Iterator[Floats]:
 
 
 def _summed_up(tokens: int, chunks: int, found: Wide) -> Comparison:
-    base_surprise, surprise, divergences, same_top = found
+    base_surprise, surprise, divergences, stored, same_top = found
     return Comparison(
         tokens=tokens,
         chunks=chunks,
@@ -161,5 +175,6 @@ def _summed_up(tokens: int, chunks: int, found: Wide) -> Comparison:
         perplexity=perplexity(surprise),
         log_ratio=estimate(surprise - base_surprise),
         divergence=divergence(divergences),
+        stored_divergence=estimate(stored),
         same_top=estimate(same_top),
     )

@@ -1,8 +1,8 @@
 """How far two models' logits are apart, position by position and over all of them.
 
 The figures and their errors are those of llama.cpp's llama-perplexity (`kl_divergence` in
-tools/perplexity/perplexity.cpp), whose --kl-divergence-base keeps the base's log-probabilities in
-16 bits and leaves out all below e^-16; here nothing is rounded and nothing left out.
+tools/perplexity/perplexity.cpp). It keeps the base's log-probabilities in a file, in 16 bits, and
+leaves out all below -16: its divergence is told beside the exact one, for comparisons.
 """
 
 from __future__ import annotations
@@ -18,6 +18,12 @@ from edge_med.errors import EngineError
 
 Floats = npt.NDArray[np.float32]
 Wide = npt.NDArray[np.float64]
+
+_RANGE = 16
+"""Nats from the most probable token down that llama-perplexity stores."""
+
+_STEPS = 65_535
+"""Into which it divides them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +51,14 @@ class Position(NamedTuple):
         base_surprise: minus the token's natural log-probability by the base.
         surprise: the same by the other model.
         divergence: KL(base ‖ other) in nats.
+        stored_divergence: the same as llama-perplexity has it.
         same_top: 1 if both find the same token most probable, else 0.
     """
 
     base_surprise: float
     surprise: float
     divergence: float
+    stored_divergence: float
     same_top: float
 
 
@@ -75,6 +83,7 @@ def position(base: Floats, other: Floats, token: int) -> Position:
         base_surprise=base_total - float(base[token]),
         surprise=other_total - float(other[token]),
         divergence=divergence,
+        stored_divergence=_stored(base, base_total, other, other_total),
         same_top=float(base.argmax() == other.argmax()),
     )
 
@@ -85,6 +94,19 @@ def _log_total(logits: Floats) -> tuple[float, Floats]:
     weights = logits - highest
     np.exp(weights, out=weights)
     return float(highest) + math.log(weights.sum(dtype=np.float64)), weights
+
+
+def _stored(base: Floats, base_total: float, other: Floats, other_total: float) -> float:
+    """The divergence from a base that was rounded as llama-perplexity stores it."""
+    highest = float(base.max())
+    floor = max(float(base.min()), highest - _RANGE)
+    step = (highest - floor) / _STEPS or 1.0
+    likely = np.flatnonzero(base > base_total - _RANGE - step)
+    levels = np.rint((base[likely].astype(np.float64) - floor) / step)
+    logprobs = levels * step + floor - base_total
+    kept = logprobs > -_RANGE
+    ours, its = logprobs[kept], other[likely[kept]] - other_total
+    return float(np.exp(ours) @ (ours - its))
 
 
 def estimate(values: Wide) -> Estimate:
