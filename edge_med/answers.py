@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -80,6 +81,49 @@ class Token:
     text: str
     logprob: float
     top: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How probable a continuation is, token by token.
+
+    Attributes:
+        tokens: of the continuation.
+        usage: what was read for it; `answer` counts the continuation's tokens.
+    """
+
+    tokens: tuple[Token, ...]
+    usage: Usage
+
+    @property
+    def logprob(self) -> float:
+        """Natural logarithm of the probability of the whole continuation."""
+        return math.fsum(token.logprob for token in self.tokens)
+
+    @property
+    def perplexity(self) -> float:
+        """The inverse of the geometric mean of its tokens' probabilities; 1 is certain."""
+        try:
+            return math.exp(-self.logprob / len(self.tokens))
+        except OverflowError:
+            return math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which of several options the model finds most probable.
+
+    Attributes:
+        index: of the best option; of equal ones the first.
+        option: the best one.
+        probabilities: of the options, which together make 1.
+        scores: of the options.
+    """
+
+    index: int
+    option: str
+    probabilities: tuple[float, ...]
+    scores: tuple[Score, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,16 +11,17 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from edge_med import _platform
-from edge_med.answers import Answer, End, Event, Tokens
+from edge_med.answers import Answer, End, Event, Score, Tokens
 from edge_med.artifacts.inspect import Facts, inspect
 from edge_med.config import KV, LoadOptions, MemoryRule, Options
 from edge_med.engine.generate import Source
 from edge_med.engine.prompt import IMAGE_TOKENS
-from edge_med.engine.worker import Ask, Count, Files, Reply, Worker, event_of
+from edge_med.engine.worker import Ask, Count, Files, Rate, Reply, Worker, event_of
 from edge_med.errors import UsageError
 from edge_med.messages import Message, Prompt, as_messages, check_sizes
 from edge_med.models import memory as memory_plan
 from edge_med.models import store
+from edge_med.scoring import Scoring
 from edge_med.session import Conversation
 
 MEDGEMMA_SIDE = 896
@@ -46,7 +47,7 @@ class Info:
     others: tuple[Path, ...] = ()
 
 
-class MedGemma:
+class MedGemma(Scoring):
     """A loaded model; close it, or use it in a `with`. All methods may be called in any thread."""
 
     def __init__(self, worker: Worker, info: Info) -> None:
@@ -234,7 +235,9 @@ class MedGemma:
     ) -> Tokens:
         """How many tokens a prompt has; arguments and errors are those of `ask`."""
         messages = self.messages(prompt, image=image, images=images, system=system, options=options)
-        return self._worker.count(Count(messages, options))
+        reply = self._reply(Count(messages, options))
+        assert isinstance(reply, Tokens)
+        return reply
 
     def chat(self, system: str | None = None, options: Options = Options()) -> Conversation:  # noqa: B008
         """Begin a conversation, with options for all of its answers."""
@@ -269,6 +272,9 @@ class MedGemma:
     def close(self) -> None:
         """Free everything; harmless when done twice."""
         self._worker.close()
+
+    def _reply(self, request: Count | Rate) -> Tokens | Score:
+        return self._worker.reply(request)
 
 
 def whole(events: Iterator[Event]) -> Answer:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_med import transcript
-from edge_med.answers import Answer, End, Event, Notice
+from edge_med.answers import Answer, End, Event, Notice, Tokens
 from edge_med.config import Options
 from edge_med.engine.inbox import Cancellation
 from edge_med.engine.worker import Ask, Count, Worker
@@ -188,7 +188,9 @@ class Conversation:
         """System text and turns without the oldest that don't fit; those with images stay."""
 
         def count(messages: Sequence[Message]) -> int:
-            return self._worker.count(Count(tuple(messages), options), call).prompt
+            reply = self._worker.reply(Count(tuple(messages), options), call)
+            assert isinstance(reply, Tokens)
+            return reply.prompt
 
         room = min(options.max_new_tokens, self._model.info.options.context // ROOM_SHARE)
         try:

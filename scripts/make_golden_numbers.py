@@ -139,9 +139,20 @@ def widened(config: Any, by: int) -> Iterator[None]:
     config.sliding_window -= by
 
 
-@torch.no_grad()  # type: ignore[untyped-decorator]
 def compute(reference: Reference, read: Sequence) -> tuple[Steps, float]:
     """The best tokens after each tested item, and the largest entropy among them."""
+    logprobs = log_probabilities(reference, read)
+    best = logprobs.topk(KEPT)
+    steps = [
+        (ids, [round(value, 6) for value in values])
+        for ids, values in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+    ]
+    return steps, float(-(logprobs.exp() * logprobs).sum(-1).max())
+
+
+@torch.no_grad()  # type: ignore[untyped-decorator]
+def log_probabilities(reference: Reference, read: Sequence) -> torch.Tensor:
+    """Of the token after each tested item: shape (tested, vocabulary)."""
     soft = reference.model.config.image_token_id
     width = reference.vision.image_tokens
     blocks = [[soft] * width if isinstance(item, str) else [item] for item in read.items]
@@ -155,13 +166,8 @@ def compute(reference: Reference, read: Sequence) -> tuple[Steps, float]:
         logits_to_keep=torch.from_numpy(ends[list(read.tested)]),
         use_cache=False,
     ).logits[0]
-    logprobs = logits.double().log_softmax(-1)
-    best = logprobs.topk(KEPT)
-    steps = [
-        (ids, [round(value, 6) for value in values])
-        for ids, values in zip(best.indices.tolist(), best.values.tolist(), strict=True)
-    ]
-    return steps, float(-(logprobs.exp() * logprobs).sum(-1).min())
+    logprobs: torch.Tensor = logits.double().log_softmax(-1)
+    return logprobs
 
 
 def picture(reference: Reference, name: str, fit: Fit) -> torch.Tensor:

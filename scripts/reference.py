@@ -13,7 +13,7 @@ FOLDER = Path(os.environ.get("EDGE_MED_REFERENCE", "work/reference"))
 SOURCE = FOLDER / "source/vendor/llama.cpp"
 BIN = FOLDER / "build/bin"
 CONVERTER = SOURCE / "convert_hf_to_gguf.py"
-PROGRAMS = ("llama-quantize", "llama-mtmd-cli", "llama-server")
+PROGRAMS = ("llama-quantize", "llama-mtmd-cli", "llama-perplexity", "llama-server")
 
 
 ENVIRONMENT = {"PYTHONPATH": str(SOURCE / "gguf-py"), "HF_HUB_OFFLINE": "1"}

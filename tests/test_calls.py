@@ -174,7 +174,7 @@ def test_a_count_heeds_its_cancellation(tiny: MedGemma) -> None:
     call = Cancellation()
     call.set()
     with pytest.raises(CancelledError):
-        tiny._worker.count(Count(question()), call)
+        tiny._worker.reply(Count(question()), call)
 
 
 def test_a_chat_that_is_cancelled_while_it_counts_writes_nothing(

@@ -120,13 +120,18 @@ class Context:
         """One F32 for each token of the vocabulary: llama.cpp's own memory, until the next call."""
         return self._row(-1)
 
-    def rows(self, ids: Sequence[int], position: int) -> Iterator[Floats]:
-        """Read tokens and yield the logits after each, in llama.cpp's own memory."""
+    def rows(self, ids: Sequence[int], position: int, stop: Stop = NEVER) -> Iterator[Floats]:
+        """Read tokens and yield the logits after each, in llama.cpp's own memory.
+
+        Raises:
+            CancelledError: `stop` became true.
+            EngineError: llama.cpp failed.
+        """
         size = min(OUTPUTS, self._batch_size)
         for start in range(0, len(ids), size):
             part = ids[start : start + size]
             self._tokens.fill(position + start, slice(None), ids=part)
-            self._run(self._tokens, position + start, NEVER)
+            self._run(self._tokens, position + start, stop)
             yield from (self._row(index) for index in range(len(part)))
 
     def truncate(self, position: int) -> None:

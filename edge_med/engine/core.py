@@ -160,6 +160,22 @@ class Engine:
         self.context.decode([token], self.ledger.position)
         self.ledger.append([token])
 
+    def rows(self, ids: Sequence[int], stop: Stop = NEVER) -> Iterator[Floats]:
+        """Read tokens and yield the logits after each; they are valid until the next is asked for.
+
+        Raises:
+            CancelledError: `stop` became true, and what was yielded stays read.
+            EngineError: llama.cpp failed.
+        """
+        self._logits = None
+        try:
+            rows = self.context.rows(ids, self.ledger.position, stop)
+            for token, row in zip(ids, rows, strict=True):
+                self.ledger.append([token])
+                yield row
+        finally:  # llama.cpp may have read further than anybody has asked
+            self.context.truncate(self.ledger.position)
+
     def keep(self, *, logits: bool) -> None:
         """Make this place one that can be gone back to; with `logits`, without any computing.
 

@@ -13,13 +13,14 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_med.answers import End, Event, Tokens
+from edge_med.answers import End, Event, Score, Tokens
 from edge_med.config import LoadOptions, Options
 from edge_med.engine.core import Engine
 from edge_med.engine.generate import Source, answer
 from edge_med.engine.inbox import Cancellation, Inbox
 from edge_med.engine.ledger import ImageBlock, length
 from edge_med.engine.prompt import compose
+from edge_med.engine.score import score
 from edge_med.engine.thinking import instructed
 from edge_med.errors import CancelledError, EdgeMedError, EngineError
 from edge_med.messages import Message
@@ -52,14 +53,23 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True)
+class Rate:
+    """Score a continuation of a conversation: the reply is a `Score`."""
+
+    messages: tuple[Message, ...]
+    continuation: str
+    top: int
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """A request has failed; nothing follows."""
 
     error: EdgeMedError
 
 
-Request = Ask | Count
-Reply = Event | Tokens | Failed
+Request = Ask | Count | Rate
+Reply = Event | Tokens | Score | Failed
 Sink = Callable[[Reply], None]
 
 
@@ -137,12 +147,12 @@ class Worker:
             if isinstance(event, End):
                 return
 
-    def count(self, request: Count, call: Cancellation | None = None) -> Tokens:
-        """Queue a request to count, and wait for it; arguments and errors are those of `events`."""
+    def reply(self, request: Count | Rate, call: Cancellation | None = None) -> Tokens | Score:
+        """Queue a request that has one reply, and wait; arguments and errors are as in `events`."""
         reply = next(self._replies(request, call))
         if isinstance(reply, Failed):
             raise reply.error
-        assert isinstance(reply, Tokens)
+        assert isinstance(reply, Tokens | Score)
         return reply
 
     def cancel(self) -> bool:
@@ -173,7 +183,7 @@ def event_of(reply: Reply) -> Event:
     """
     if isinstance(reply, Failed):
         raise reply.error
-    assert not isinstance(reply, Tokens)
+    assert not isinstance(reply, Tokens | Score)
     return reply
 
 
@@ -216,6 +226,9 @@ def _work(engine: Engine, source: Source, job: _Job) -> None:
             case Count(messages, options):
                 shown = instructed(messages, options)
                 job.tell(_counted(engine, source, shown, job.cancelled))
+            case Rate(messages, continuation, top):
+                stop, image_tokens = job.cancelled.is_set, source.image_tokens
+                job.tell(score(engine, messages, continuation, top, stop, image_tokens))
     except EdgeMedError as error:
         job.tell(Failed(error))
     except Exception as error:  # noqa: BLE001 - the thread must live on for the next request

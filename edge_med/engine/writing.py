@@ -6,11 +6,9 @@ import time
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-import numpy.typing as npt
 
 from edge_med.answers import (
     Answer,
-    Candidate,
     FinishReason,
     Notice,
     Piece,
@@ -24,11 +22,10 @@ from edge_med.engine.context import Stop
 from edge_med.engine.core import Emit, Engine, Reading
 from edge_med.engine.loops import LoopDetector
 from edge_med.engine.notices import CONTEXT_FULL, LOOP, thought_ended
-from edge_med.engine.sampling import Sampler, best, logprob
+from edge_med.engine.sampling import Sampler
 from edge_med.engine.thinking import LABEL, Thought
+from edge_med.engine.told import told
 from edge_med.engine.writer import TextWriter
-
-Floats = npt.NDArray[np.float32]
 
 
 class Writing:
@@ -194,19 +191,8 @@ class Writing:
 
     def _tell(self, token: int) -> None:
         """Note a token's log-probability, if that is wanted."""
-        if self._options.logprobs:
-            self._tokens.append(self._told(token, self._engine.logits()))
-
-    def _told(self, token: int, logits: Floats) -> Token:
-        ids, values = best(logits, self._options.logprobs)
-        top = tuple(
-            Candidate(int(one), self._shown(int(one)), float(value))
-            for one, value in zip(ids, values, strict=True)
-        )
-        return Token(token, self._shown(token), logprob(logits, token), top)
-
-    def _shown(self, token: int) -> str:
-        return self._vocabulary.piece(token).decode("utf-8", "replace")
+        if count := self._options.logprobs:
+            self._tokens.append(told(self._vocabulary, token, self._engine.logits(), count))
 
     def _speed(self, decode: float) -> float:
         """The first token comes out of reading the prompt, so that it isn't counted."""

@@ -262,6 +262,7 @@ def test_what_is_printed_as_json(
     name, *flags = codes(row["command"])[0].split()
     folder = model("text", "F32")
     arguments: dict[str, list[object]] = {
+        "compare": [*[folder / "text-F32.gguf"] * 2, "--text", ROOT / "README.md", "--threads", 1],
         "convert": [checkpoint("text"), "--out", tmp_path, "--quant", "F32"],
         "inspect": [folder / "text-F32.gguf"],
         "verify": [folder],

@@ -1,0 +1,131 @@
+"""What `MedGemma` thinks of texts that are given: their probability, and the best of several."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+from edge_med.answers import Choice, Score, Tokens
+from edge_med.config import Fit, Options
+from edge_med.engine.worker import Count, Rate
+from edge_med.errors import PromptError, UsageError
+from edge_med.messages import Message, Prompt
+
+MOST_CANDIDATES = 1000
+"""As for `Options.logprobs`."""
+
+
+class Scoring(ABC):
+    """The part of `MedGemma` that writes nothing."""
+
+    @abstractmethod
+    def messages(
+        self,
+        prompt: Prompt,
+        *,
+        image: Any = None,
+        images: Sequence[Any] = (),
+        system: str | None = None,
+        options: Options = Options(),  # noqa: B008 - frozen
+    ) -> tuple[Message, ...]:
+        """A prompt as messages, with its images fitted to this model."""
+
+    @abstractmethod
+    def _reply(self, request: Count | Rate) -> Tokens | Score:
+        """The one reply to a request; its error is raised."""
+
+    def score(
+        self,
+        prompt: Prompt,
+        continuation: str,
+        *,
+        image: Any = None,
+        images: Sequence[Any] = (),
+        system: str | None = None,
+        top: int = 0,
+        fit: Fit = "pad",
+    ) -> Score:
+        """How probable it is that the model goes on with a text, exactly, token by token.
+
+        The continuation is what the model would write: it stands where an answer begins, or, for a
+        base model and for an assistant's last message, right after the text. It is tokenized by
+        itself, so that a word after a text needs its space; control tokens that are spelled out in
+        it are plain text, and the end of the turn isn't part of it.
+
+        Args:
+            prompt: a question, or a conversation in Hugging Face's form.
+            continuation: a text of one token or more.
+            image: one image: a path, bytes, an image of Pillow's, an array, or a `Picture`.
+            images: several.
+            system: a system text.
+            top: how many of each position's most probable tokens are told besides.
+            fit: how images come into the model's square.
+
+        Raises:
+            PromptError: the prompt can't be composed, or the continuation is empty.
+            ImageError: an image can't be read, or the model can't see.
+            ContextOverflowError: both don't fit the context.
+            CancelledError: `cancel` was called.
+            EngineError: llama.cpp failed.
+        """
+        if not 0 <= top <= MOST_CANDIDATES:
+            raise UsageError(f"top is {top}.", f"It can be anything from 0 to {MOST_CANDIDATES}.")
+        options = Options(fit=fit)
+        messages = self.messages(prompt, image=image, images=images, system=system, options=options)
+        return self._score(messages, continuation, top)
+
+    def choose(
+        self,
+        question: Prompt,
+        options: Sequence[str],
+        *,
+        image: Any = None,
+        images: Sequence[Any] = (),
+        system: str | None = None,
+        by_length: bool = False,
+        fit: Fit = "pad",
+    ) -> Choice:
+        """The option that the model would most probably answer; the question is read once.
+
+        Each option is a continuation, as in `score`. The best has the highest sum of its tokens'
+        log-probabilities, which is `acc` of lm-evaluation-harness; with `by_length`, the highest
+        sum divided by its number of characters, which is its `acc_norm`, so that long options
+        aren't put at a disadvantage (`process_results` in lm_eval/api/task.py).
+
+        Args:
+            question: a question, or a conversation in Hugging Face's form.
+            options: two or more texts.
+            image: as in `score`.
+            images: as in `score`.
+            system: a system text.
+            by_length: whether sums are divided by characters.
+            fit: how images come into the model's square.
+
+        Raises:
+            PromptError: there are fewer than two options, or one is empty.
+            EdgeMedError: whatever `score` raises.
+        """
+        if len(options) < 2:
+            raise PromptError("There is nothing to choose from.", "Give two options or more.")
+        messages = self.messages(
+            question, image=image, images=images, system=system, options=Options(fit=fit)
+        )
+        scores = tuple(self._score(messages, option, 0) for option in options)
+        return _choice(tuple(options), scores, by_length=by_length)
+
+    def _score(self, messages: tuple[Message, ...], continuation: str, top: int) -> Score:
+        reply = self._reply(Rate(messages, continuation, top))
+        assert isinstance(reply, Score)
+        return reply
+
+
+def _choice(options: tuple[str, ...], scores: tuple[Score, ...], *, by_length: bool) -> Choice:
+    lengths = [len(option) if by_length else 1 for option in options]
+    values = [score.logprob / length for score, length in zip(scores, lengths, strict=True)]
+    best = max(values)
+    weights = [math.exp(value - best) for value in values]
+    total = math.fsum(weights)
+    index = values.index(best)
+    return Choice(index, options[index], tuple(weight / total for weight in weights), scores)
