@@ -22,6 +22,7 @@ from edge_med.errors import UsageError
 from edge_med.messages import Message, Prompt, as_messages
 from edge_med.models import memory as memory_plan
 from edge_med.models import store
+from edge_med.models.adapters import FoundAdapter, Wanted, find_adapters
 from edge_med.session import Conversation
 
 MEDGEMMA_SIDE = 896
@@ -40,12 +41,14 @@ class Info:
         projector: facts of the projector's; None for a model that can't see.
         options: it was loaded with.
         plan: of the memory.
+        adapters: that calls may apply.
     """
 
     model: Facts
     projector: Facts | None
     options: LoadOptions
     plan: memory_plan.Plan
+    adapters: tuple[FoundAdapter, ...] = ()
 
 
 class MedGemma:
@@ -62,7 +65,7 @@ class MedGemma:
         model: str | Path,
         *,
         projector: str | Path | None = None,
-        adapters: Sequence[str] = (),
+        adapters: Wanted = (),
         context: int = 8192,
         kv: KV = "f16",
         device: str = "auto",
@@ -77,7 +80,8 @@ class MedGemma:
         Args:
             model: a GGUF file, a folder with one model in it, or the name of one in EDGE_MED_HOME.
             projector: a GGUF file; by default the one beside the model that fits it.
-            adapters: none can be applied yet.
+            adapters: GGUF files of LoRA adapters, which calls name as the files without `.gguf`;
+                or a mapping of other names to files.
             context: tokens that prompt and answer may have together.
             kv: type of the KV cache.
             device: `auto` or `cpu`; other devices come later.
@@ -90,33 +94,39 @@ class MedGemma:
         Raises:
             UsageError: an option can't be had.
             ArtifactError: a file is missing, damaged or of another kind.
-            PairingError: the projector belongs to another model.
+            PairingError: the projector or an adapter belongs to another model.
             MemoryShortError: the plan doesn't fit this machine.
             EngineError: llama.cpp can't load it.
         """
         _only_today(
-            adapters=(tuple(adapters), {()}),
             device=(device, {"auto", "cpu"}),
             gpu_layers=(gpu_layers, {"auto", 0}),
             projector_device=(projector_device, {"auto", "cpu"}),
             parallel=(parallel, {1}),
         )
         options = LoadOptions(context=context, kv=kv, threads=threads, memory=memory)
-        return cls._open(store.find(model, projector), options)
+        found = store.find(model, projector)
+        return cls._open(found, options, find_adapters(adapters, found.header))
 
     @classmethod
-    def _open(cls, found: store.Found, options: LoadOptions) -> Self:
+    def _open(
+        cls, found: store.Found, options: LoadOptions, adapters: tuple[FoundAdapter, ...]
+    ) -> Self:
         eye = inspect(found.projector) if found.projector else None
-        plan = memory_plan.plan(found.header, options, found.projector_header)
+        plan = memory_plan.plan(
+            found.header, options, found.projector_header, [a.header for a in adapters]
+        )
         memory_plan.check(plan, options.memory, _platform.available_memory())
         source = Source(
             model_sha256=found.model_sha256,
             projector_sha256=found.projector_sha256,
             quant=found.quant,
             image_tokens=(eye.image_tokens if eye else None) or IMAGE_TOKENS,
+            adapters={adapter.name: adapter.sha256 for adapter in adapters},
         )
-        worker = Worker(Files(found.text, found.projector, source, options))
-        return cls(worker, Info(inspect(found.text), eye, options, plan))
+        paths = {adapter.name: adapter.path for adapter in adapters}
+        worker = Worker(Files(found.text, found.projector, source, options, paths))
+        return cls(worker, Info(inspect(found.text), eye, options, plan, adapters))
 
     @property
     def info(self) -> Info:

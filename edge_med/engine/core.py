@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from edge_med.answers import Event, Progress
 from edge_med.config import LoadOptions
+from edge_med.engine.adapters import Adapters
 from edge_med.engine.context import NEVER, Context, Stop
 from edge_med.engine.embeddings import Embeddings
 from edge_med.engine.ledger import ImageBlock, Item, Ledger, length
@@ -60,9 +62,13 @@ class Engine:
     """A model, its context and its projector; to be used from one thread at a time."""
 
     def __init__(
-        self, text: Path, projector: Path | None = None, options: LoadOptions | None = None
+        self,
+        text: Path,
+        projector: Path | None = None,
+        options: LoadOptions | None = None,
+        adapters: Mapping[str, Path] | None = None,
     ) -> None:
-        """Open a model; its projector is opened when the first image comes.
+        """Open a model and its adapters, by name; its projector when the first image comes.
 
         Raises:
             ArtifactError: a file is damaged or of another kind.
@@ -71,12 +77,13 @@ class Engine:
         self.options = options or LoadOptions()
         self._projector_path = projector
         self._projector: Projector | None = None
-        self.model = Model(text)
-        try:
+        with ExitStack() as opened:
+            self.model = Model(text)
+            opened.callback(self.model.close)
+            self.adapters = Adapters(self.model, adapters or {})
+            opened.callback(self.adapters.close)
             self.context = Context(self.model, self.options)
-        except BaseException:
-            self.model.close()
-            raise
+            opened.pop_all()
         self.embeddings = Embeddings(self.options.embedding_bytes)
         self.ledger = Ledger(self.model.window, self.options.checkpoint_bytes)
         self._logits: Floats | None = None
@@ -86,6 +93,7 @@ class Engine:
         if self._projector:
             self._projector.close()
         self.context.close()
+        self.adapters.close()
         self.model.close()
 
     @property
@@ -103,6 +111,7 @@ class Engine:
         pictures: Mapping[str, Picture] | None = None,
         stop: Stop = NEVER,
         emit: Emit = SILENT,
+        adapters: Mapping[str, float] | None = None,
     ) -> Reading:
         """Bring the cache to hold exactly these items, computing only what it doesn't hold.
 
@@ -111,8 +120,10 @@ class Engine:
             pictures: by their keys; every image that isn't cached must be among them.
             stop: asked often; true ends it, and what was read so far stays.
             emit: told of progress.
+            adapters: under which the items are read, by name, with scales; none if None.
 
         Raises:
+            UsageError: there is no such adapter.
             ContextOverflowError: the items don't fit.
             CancelledError: `stop` became true.
             EngineError: llama.cpp failed; the cache is empty then.
@@ -120,6 +131,7 @@ class Engine:
         images = [item for item in items if isinstance(item, ImageBlock)]
         reading = Reading(length(items), length(images))
         self._check(reading, images)
+        self._adapt(adapters or {})
         task = _Task(pictures or {}, stop, emit, reading)
         try:
             rest = self._reuse(items, task)
@@ -173,6 +185,13 @@ class Engine:
                 f"An image of {widest} tokens must fit into one batch of {self.options.batch}.",
                 "Raise the batch.",
             )
+
+    def _adapt(self, scales: Mapping[str, float]) -> None:
+        """Apply these adapters and no others; what was read under others is forgotten."""
+        applied = self.adapters.applied(scales)
+        if self.ledger.adapt(applied):
+            self._forget()
+            self.context.adapt(self.adapters.handles(applied))
 
     def _reuse(self, items: Sequence[Item], task: _Task) -> Sequence[Item]:
         """Go back to where the cache and the prompt part; returns what is left to read."""
@@ -230,7 +249,7 @@ class Engine:
         return self._projector
 
     def _forget(self) -> None:
-        """Start over: after a failure nobody knows what the cache holds."""
+        """Start over: what the cache holds is unknown, or no use any more."""
         self.context.truncate(0)
         self.ledger.truncate(0)
 

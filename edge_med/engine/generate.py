@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from edge_med import __version__
 from edge_med._platform import LLAMA_CPP_PYTHON
 from edge_med.answers import (
     Answer,
+    AppliedAdapter,
     Candidate,
     End,
     FinishReason,
@@ -38,12 +39,16 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What is known of the files that an engine has opened; it goes into every answer."""
+    """What is known of the files that an engine has opened; it goes into every answer.
+
+    `adapters` has the hashes of their files by their names.
+    """
 
     model_sha256: str | None
     projector_sha256: str | None
     quant: str
     image_tokens: int
+    adapters: Mapping[str, str] = field(default_factory=dict)
 
 
 def answer(
@@ -74,7 +79,7 @@ def answer(
     pictures = {picture.sha256: picture for m in messages for picture in m.pictures}
     writing = _Writing(engine, options, emit, began)
     try:
-        writing.reading = engine.read(items, pictures, stop, emit)
+        writing.reading = engine.read(items, pictures, stop, emit, options.adapters)
         reason = writing.write(stop)
     except CancelledError:
         reason = "cancelled"
@@ -90,13 +95,21 @@ def _provenance(
         model_sha256=source.model_sha256,
         projector_sha256=source.projector_sha256,
         quant=source.quant,
-        adapters=(),
+        adapters=_applied(source, options),
         fit=fits.pop() if len(fits) == 1 else None,
         device="cpu",
         fallback=None,
         options=options,
         seed=seed,
         versions={"edge_med": __version__, "llama_cpp": LLAMA_CPP_PYTHON},
+    )
+
+
+def _applied(source: Source, options: Options) -> tuple[AppliedAdapter, ...]:
+    return tuple(
+        AppliedAdapter(name, source.adapters[name], scale)
+        for name, scale in options.adapters.items()
+        if scale
     )
 
 

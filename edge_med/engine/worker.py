@@ -8,8 +8,8 @@ from __future__ import annotations
 import queue
 import threading
 import weakref
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_med.answers import Event, Tokens
@@ -30,6 +30,7 @@ class Files:
     projector: Path | None
     source: Source
     options: LoadOptions
+    adapters: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,7 @@ def _end(inbox: _Inbox, jobs: weakref.WeakSet[threading.Event], thread: threadin
 
 def _serve(files: Files, inbox: _Inbox, opened: queue.SimpleQueue[BaseException | None]) -> None:
     try:
-        engine = Engine(files.text, files.projector, files.options)
+        engine = Engine(files.text, files.projector, files.options, files.adapters)
     except BaseException as error:  # noqa: BLE001 - it belongs to whoever called for the engine
         opened.put(error)
         return

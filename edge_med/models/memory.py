@@ -8,8 +8,10 @@ it reserves for its graphs.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edge_med.artifacts.adapter import Adapter
 from edge_med.artifacts.gguf import Header, pad
 from edge_med.artifacts.tensor_types import BY_NAME
 from edge_med.config import LoadOptions, MemoryRule
@@ -41,26 +43,34 @@ class Plan:
         projector: its weights.
         kv: the cache of all that was read.
         compute: what text model and projector compute in, and the rows of logits.
+        adapters: all that are loaded, applied or not.
     """
 
     weights: int
     projector: int
     kv: int
     compute: int
+    adapters: int = 0
 
     @property
     def total(self) -> int:
         """All of them together."""
-        return self.weights + self.projector + self.kv + self.compute
+        return self.weights + self.projector + self.kv + self.compute + self.adapters
 
 
-def plan(text: Header, options: LoadOptions, projector: Header | None = None) -> Plan:
+def plan(
+    text: Header,
+    options: LoadOptions,
+    projector: Header | None = None,
+    adapters: Sequence[Adapter] = (),
+) -> Plan:
     """What a model will take.
 
     Args:
         text: the header of the text model.
         options: its context, batch and type of cache.
         projector: its header; None if no image will be seen.
+        adapters: that are loaded with the model.
 
     Raises:
         ArtifactError: a header doesn't tell enough.
@@ -72,6 +82,7 @@ def plan(text: Header, options: LoadOptions, projector: Header | None = None) ->
         compute=text_compute_bytes(text, options)
         + work_bytes(text, options)
         + (image_compute_bytes(projector) if projector else 0),
+        adapters=sum(adapter.size for adapter in adapters),
     )
 
 
@@ -91,7 +102,8 @@ def check(planned: Plan, rule: MemoryRule, available: int | None) -> None:
     message = (
         f"The model needs {_gb(planned.total)} of memory, and {_gb(available)} are free: "
         f"weights {_gb(planned.weights)}, projector {_gb(planned.projector)}, "
-        f"KV cache {_gb(planned.kv)}, computing {_gb(planned.compute)}."
+        f"KV cache {_gb(planned.kv)}, computing {_gb(planned.compute)}"
+        + (f", adapters {_gb(planned.adapters)}." if planned.adapters else ".")
     )
     if rule == "warn":
         LOGGER.warning("%s", message)
