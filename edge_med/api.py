@@ -114,7 +114,7 @@ class MedGemma:
     ) -> Self:
         eye = inspect(found.projector) if found.projector else None
         plan = memory_plan.plan(
-            found.header, options, found.projector_header, [a.header for a in adapters]
+            found.header, options, found.projector_header, [a.lora for a in adapters]
         )
         memory_plan.check(plan, options.memory, _platform.available_memory())
         source = Source(

@@ -23,13 +23,13 @@ class FoundAdapter:
         name: by which calls refer to it.
         path: of the file.
         sha256: of the whole file; it goes into the provenance of answers.
-        header: what it says of itself.
+        lora: what its header says.
     """
 
     name: str
     path: Path
     sha256: str
-    header: Adapter
+    lora: Adapter
 
 
 def find_adapters(wanted: Wanted, text: Header) -> tuple[FoundAdapter, ...]:

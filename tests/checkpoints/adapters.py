@@ -107,11 +107,13 @@ def gguf_tensors(lora: Lora, tiny: Tiny) -> dict[str, Floats]:
     return found
 
 
-def write_gguf(lora: Lora, tiny: Tiny, path: Path) -> Path:
+def write_gguf(lora: Lora, tiny: Tiny, path: Path, kind: str = "F32") -> Path:
     """What convert_lora_to_gguf.py makes of `write_peft`; the marker `reference` compares them."""
     writer = sound_writer(path, lora.alpha)
     for name, values in gguf_tensors(lora, tiny).items():
-        writer.add_tensor(name, values)
+        fits = kind != "Q8_0" or values.shape[1] % 32 == 0  # else the converter takes F16
+        stored = gguf.GGMLQuantizationType[kind if fits else "F16"]
+        writer.add_tensor(name, gguf.quants.quantize(values, stored), raw_dtype=stored)
     return finished(writer, path)
 
 

@@ -100,6 +100,17 @@ def test_logits_are_those_of_merged_weights(case: str, name: str, opened: Opened
     assert held_against(case, name, opened.run(case, name)).holds()
 
 
+@pytest.mark.parametrize("kind", ["F16", "BF16", "Q8_0"])
+def test_every_type_of_the_converter_is_computed_with(
+    kind: str, files: Files, tmp_path: Path
+) -> None:
+    """These are rounded, so that the bar is where a mistake would be noticed."""
+    path = write_gguf(ADAPTERS["chest"], CHECKPOINT, tmp_path / "chest.gguf", kind)
+    with closing(engine_of((*files[:2], {"chest": path}))) as engine:
+        agreement = held_against("text", "whole", Opened(engine, picture()).run("text", "whole"))
+    assert agreement.mean_kl < NOTICED
+
+
 @pytest.mark.parametrize(("one", "other"), OTHERS)
 def test_another_scale_or_adapter_is_noticed(one: str, other: str) -> None:
     """The reference's own best tokens under one set, held against those under another."""
