@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import hashlib
 import pickle  # noqa: TID251 - to show that it could be
 import re
 import subprocess
@@ -19,7 +18,7 @@ import pytest
 from PIL import Image
 
 from edge_med import MedGemma, Options, imaging
-from edge_med.answers import Answer, AppliedAdapter, End, Event, Piece, Progress
+from edge_med.answers import Answer, End, Event, Piece, Progress
 from edge_med.engine.worker import Ask
 from edge_med.errors import (
     ArtifactError,
@@ -30,8 +29,6 @@ from edge_med.errors import (
     UsageError,
 )
 from edge_med.messages import Message, TextPart
-from tests.checkpoints.adapters import Lora, write_gguf
-from tests.checkpoints.tiny import TINY
 from tests.conftest import Models
 
 SHORT = Options(max_new_tokens=5)
@@ -277,46 +274,6 @@ def test_an_option_that_can_not_be_had_is_refused(folder: Path) -> None:
         MedGemma.load(folder, gpu_layers=10)
 
 
-@pytest.fixture(scope="module")
-def adapted(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MedGemma]:
-    base = tmp_path_factory.mktemp("adapters")
-    files = [write_gguf(Lora(seed=n), TINY["multimodal"], base / f"{n}.gguf") for n in (1, 2)]
-    adapters = {"chest": files[0], "skin": files[1]}
-    with MedGemma.load(folder, adapters=adapters, context=512, threads=1) as loaded:
-        yield loaded
-
-
-def test_calls_switch_between_adapters(adapted: MedGemma) -> None:
-    sets: list[dict[str, float]] = [{}, {"chest": 1.0}, {"skin": 1.0}, {"chest": 0.5}]
-    options = [Options(max_new_tokens=3, logprobs=1, adapters=one) for one in sets]
-    fresh = [adapted.ask("x", options=one) for one in options]
-    assert len({answer.logprobs for answer in fresh}) == len(sets)
-    for one, before in zip(options, fresh, strict=True):
-        again = adapted.ask("x", options=one)
-        assert (again.logprobs, again.usage.cached) == (before.logprobs, 0)
-
-
-def test_provenance_tells_which_adapters_were_applied(adapted: MedGemma) -> None:
-    options = Options(max_new_tokens=1, adapters={"chest": 0.5, "skin": 0.0})
-    (applied,) = adapted.ask("x", options=options).provenance.adapters
-    path = adapted.info.adapters[0].path
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    assert applied == AppliedAdapter("chest", sha256, 0.5)
-    assert [a.name for a in adapted.info.adapters] == ["chest", "skin"]
-    assert adapted.info.plan.adapters == sum(a.lora.size for a in adapted.info.adapters)
-
-
-def test_an_adapter_that_is_not_loaded_is_refused(adapted: MedGemma) -> None:
-    with pytest.raises(UsageError, match="no adapter 'lungs'"):
-        adapted.ask("x", options=Options(adapters={"lungs": 1.0}))
-
-
-@pytest.mark.parametrize("scale", [float("nan"), float("inf"), -1001.0])
-def test_a_scale_that_means_nothing_is_refused(scale: float) -> None:
-    with pytest.raises(UsageError, match="scale of the adapter chest"):
-        Options(adapters={"chest": scale})
-
-
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises((ArtifactError, UsageError)):
         MedGemma.load(tmp_path / "none.gguf")
@@ -377,18 +334,3 @@ def test_requests_and_events_can_be_pickled(tiny: MedGemma, photo: Path) -> None
 def test_messages_of_ours_are_taken_as_they_are(tiny: MedGemma) -> None:
     messages = [Message("user", (TextPart("the heart"),))]
     assert tiny.ask(messages, options=SHORT).text == tiny.ask("the heart", options=SHORT).text
-
-
-def test_the_examples_of_the_docs_run(
-    folder: Path, photo: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(photo.parent)
-    (photo.parent / "models").mkdir()
-    (photo.parent / "adapters").mkdir()
-    write_gguf(Lora(seed=1), TINY["multimodal"], photo.parent / "adapters/chest.gguf")
-    (photo.parent / "models/medgemma").symlink_to(folder, target_is_directory=True)
-    source = (ROOT / "docs/api.md").read_text("utf-8")
-    names: dict[str, object] = {}
-    for example in re.findall(r"```python\n(.*?)```", source, re.DOTALL):
-        short = example.replace("Options(max_new_tokens=64", "Options(max_new_tokens=4")
-        exec(compile(short, "docs/api.md", "exec"), names)

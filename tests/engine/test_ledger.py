@@ -89,3 +89,15 @@ def test_logits_count_towards_the_budget() -> None:
     held = ledger(1, budget=25)
     held.keep(NOTHING, np.zeros(4, np.float32))
     assert held.checkpoints == []
+
+
+def test_other_adapters_empty_it_and_the_same_do_not() -> None:
+    held = ledger(1, 2, 3)
+    held.keep(NOTHING)
+    assert not held.adapt(())
+    assert held.adapt((("chest", 1.0),))
+    assert (held.items, held.position, held.checkpoints) == ([], 0, [])
+    held.append([1, 2])
+    assert not held.adapt((("chest", 1.0),))
+    assert held.adapt((("chest", 0.5),))
+    assert held.items == []
