@@ -33,7 +33,6 @@ from tests.conftest import Models
 
 SHORT = Options(max_new_tokens=5)
 LONG = Options(max_new_tokens=8000, stop_loops=False, logit_bias={1: float("-inf")})
-ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
