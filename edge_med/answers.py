@@ -127,6 +127,15 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class AppliedAdapter:
+    """An adapter that an answer was written with: its name, its file's hash, and the scale."""
+
+    name: str
+    sha256: str
+    scale: float
+
+
+@dataclass(frozen=True, slots=True)
 class Provenance:
     """What an answer came from, so that it can be had again.
 
@@ -146,7 +155,7 @@ class Provenance:
     model_sha256: str | None
     projector_sha256: str | None
     quant: str
-    adapters: tuple[str, ...]
+    adapters: tuple[AppliedAdapter, ...]
     fit: Fit | None
     device: str
     fallback: str | None

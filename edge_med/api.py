@@ -21,6 +21,7 @@ from edge_med.errors import UsageError
 from edge_med.messages import Message, Prompt, as_messages, check_sizes
 from edge_med.models import memory as memory_plan
 from edge_med.models import store
+from edge_med.models.adapters import FoundAdapter, Wanted, find_adapters
 from edge_med.scoring import Scoring
 from edge_med.session import Conversation
 
@@ -38,6 +39,7 @@ class Info:
         options: it was loaded with.
         plan: of the memory.
         others: files of the same model in its folder, of other quants, that weren't taken.
+        adapters: that calls may apply.
     """
 
     model: Facts
@@ -45,6 +47,7 @@ class Info:
     options: LoadOptions
     plan: memory_plan.Plan
     others: tuple[Path, ...] = ()
+    adapters: tuple[FoundAdapter, ...] = ()
 
 
 class MedGemma(Scoring):
@@ -61,7 +64,7 @@ class MedGemma(Scoring):
         model: str | Path,
         *,
         projector: str | Path | None = None,
-        adapters: Sequence[str] = (),
+        adapters: Wanted = (),
         context: int = 8192,
         kv: KV = "f16",
         device: str = "auto",
@@ -78,7 +81,8 @@ class MedGemma(Scoring):
                 taken (`edge_med.models.store.RECOMMENDED`); or such a folder's name in
                 EDGE_MED_HOME/models.
             projector: a GGUF file; by default the one beside the model that fits it.
-            adapters: none can be applied yet.
+            adapters: GGUF files of LoRA adapters, which calls name as the files without `.gguf`;
+                or a mapping of other names to files.
             context: tokens that prompt and answer may have together.
             kv: type of the KV cache.
             device: `auto` or `cpu`; other devices come later.
@@ -91,33 +95,40 @@ class MedGemma(Scoring):
         Raises:
             UsageError: an option can't be had.
             ArtifactError: a file is missing, damaged or of another kind.
-            PairingError: the projector belongs to another model.
+            PairingError: the projector or an adapter belongs to another model.
             MemoryShortError: the plan doesn't fit this machine.
             EngineError: llama.cpp can't load it.
         """
         _only_today(
-            adapters=(tuple(adapters), {()}),
             device=(device, {"auto", "cpu"}),
             gpu_layers=(gpu_layers, {"auto", 0}),
             projector_device=(projector_device, {"auto", "cpu"}),
             parallel=(parallel, {1}),
         )
         options = LoadOptions(context=context, kv=kv, threads=threads, memory=memory)
-        return cls._open(store.find(model, projector), options)
+        found = store.find(model, projector)
+        return cls._open(found, options, find_adapters(adapters, found.header))
 
     @classmethod
-    def _open(cls, found: store.Found, options: LoadOptions) -> Self:
+    def _open(
+        cls, found: store.Found, options: LoadOptions, adapters: tuple[FoundAdapter, ...]
+    ) -> Self:
         eye = inspect(found.projector) if found.projector else None
-        plan = memory_plan.plan(found.header, options, found.projector_header)
+        plan = memory_plan.plan(
+            found.header, options, found.projector_header, [a.lora for a in adapters]
+        )
         memory_plan.check(plan, options.memory, _platform.available_memory())
         source = Source(
             model_sha256=found.model_sha256,
             projector_sha256=found.projector_sha256,
             quant=found.quant,
             image_tokens=(eye.image_tokens if eye else None) or IMAGE_TOKENS,
+            adapters={adapter.name: adapter.sha256 for adapter in adapters},
         )
-        worker = Worker(Files(found.text, found.projector, source, options))
-        return cls(worker, Info(inspect(found.text), eye, options, plan, found.others))
+        paths = {adapter.name: adapter.path for adapter in adapters}
+        worker = Worker(Files(found.text, found.projector, source, options, paths))
+        info = Info(inspect(found.text), eye, options, plan, found.others, adapters)
+        return cls(worker, info)
 
     @property
     def info(self) -> Info:

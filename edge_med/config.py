@@ -21,6 +21,9 @@ LONGEST_CONTEXT = 131_072 + LONGEST_ANSWER
 MOST_THREADS = 512
 """GGML_MAX_N_THREADS (ggml.h): llama.cpp aborts the process for more."""
 
+LARGEST_SCALE = 1000.0
+"""Of an adapter, up or down: far beyond any use, and too small to make numbers overflow."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadOptions:
@@ -74,6 +77,7 @@ class Options:
         logprobs: how many of each position's best tokens are told; 0 for none.
         stop_loops: whether an answer that repeats itself is ended.
         fit: how images come into the model's square.
+        adapters: that are applied, by name, with their scales; of those that were loaded.
     """
 
     max_new_tokens: int = 1024
@@ -90,6 +94,7 @@ class Options:
     logprobs: int = 0
     stop_loops: bool = True
     fit: Fit = "pad"
+    adapters: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, (low, high) in _RANGES.items():
@@ -103,6 +108,8 @@ class Options:
             raise UsageError(f"think is '{self.think}'.", "Use off, auto or on.")
         if "" in self.stop:
             raise UsageError("An empty text can't end an answer.", "Leave it out of stop.")
+        for name, scale in self.adapters.items():
+            _within(f"The scale of the adapter {name}", scale, -LARGEST_SCALE, LARGEST_SCALE)
 
 
 _RANGES: dict[str, tuple[float, float]] = {

@@ -95,7 +95,7 @@ class ArtifactError(IntegrityError):
 
 
 class PairingError(IntegrityError):
-    """Text model and projector don't belong together."""
+    """Text model and projector, or text model and adapter, don't belong together."""
 
 
 class ResourceError(EdgeMedError):

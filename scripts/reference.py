@@ -13,6 +13,7 @@ FOLDER = Path(os.environ.get("EDGE_MED_REFERENCE", "work/reference"))
 SOURCE = FOLDER / "source/vendor/llama.cpp"
 BIN = FOLDER / "build/bin"
 CONVERTER = SOURCE / "convert_hf_to_gguf.py"
+LORA_CONVERTER = SOURCE / "convert_lora_to_gguf.py"
 PROGRAMS = ("llama-quantize", "llama-mtmd-cli", "llama-perplexity", "llama-server")
 
 
@@ -38,6 +39,12 @@ def convert_command(
     command = [sys.executable, str(CONVERTER), str(checkpoint)]
     extra = ["--mmproj"] if mmproj else []
     return [*command, "--outtype", outtype.lower(), "--outfile", str(target), *extra]
+
+
+def convert_lora_command(adapter: Path, checkpoint: Path, outtype: str, target: Path) -> list[str]:
+    """The command line of its converter of PEFT's adapters."""
+    command = [sys.executable, str(LORA_CONVERTER), str(adapter), "--base", str(checkpoint)]
+    return [*command, "--outtype", outtype.lower(), "--outfile", str(target)]
 
 
 def quantize_command(

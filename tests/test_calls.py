@@ -148,7 +148,7 @@ def test_who_waits_for_a_thread_that_dies_is_told(
     monkeypatch.setattr(workers, "_work", die)
     replies: list[Reply] = []
     for _ in range(3):
-        tiny._worker.submit(Count(question()), replies.append, Cancellation())
+        tiny._worker.submit(Count(question(), Options()), replies.append, Cancellation())
     assert begun.wait(20)
     go.set()
     tiny._worker._thread.join(20)
@@ -174,7 +174,7 @@ def test_a_count_heeds_its_cancellation(tiny: MedGemma) -> None:
     call = Cancellation()
     call.set()
     with pytest.raises(CancelledError):
-        tiny._worker.reply(Count(question()), call)
+        tiny._worker.reply(Count(question(), Options()), call)
 
 
 def test_a_chat_that_is_cancelled_while_it_counts_writes_nothing(

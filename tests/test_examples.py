@@ -10,9 +10,12 @@ import pytest
 from PIL import Image
 
 from edge_med.engine.core import Engine
+from tests.checkpoints.adapters import Lora, write_gguf
+from tests.checkpoints.tiny import TINY
 from tests.conftest import Models
 
 ROOT = Path(__file__).parents[1]
+NAME = "multimodal"
 
 
 @pytest.mark.parametrize(
@@ -28,9 +31,10 @@ def test_the_examples_of_the_docs_run(
     monkeypatch.setattr(Engine, "room", 0)  # each answer ends with its first token
     monkeypatch.chdir(tmp_path)
     Image.fromarray(np.full((40, 60, 3), 90, np.uint8)).save("chest.png")
-    Path("models").mkdir()
-    folder = model("multimodal", *quants)
-    Path("models/medgemma").symlink_to(folder, target_is_directory=True)
+    for name in ("models", "adapters"):
+        Path(name).mkdir()
+    Path("models/medgemma").symlink_to(model(NAME, *quants), target_is_directory=True)
+    write_gguf(Lora(seed=1), TINY[NAME], Path("adapters/chest.gguf"))
     source = (ROOT / document).read_text("utf-8")
     names: dict[str, object] = {}
     for example in re.findall(r"```python\n(.*?)```", source, re.DOTALL):

@@ -34,7 +34,7 @@ MAX_SIDE = 1 << 31
 MAX_TENSOR_BYTES = 1 << 40
 ALIGNMENTS = tuple(1 << n for n in range(3, 13))
 
-BOOL, TEXT, ARRAY = 7, 8, 9
+BOOL, TEXT, ARRAY, FLOAT64 = 7, 8, 9, 12
 SCALARS = {
     0: "B",
     1: "b",
@@ -46,7 +46,7 @@ SCALARS = {
     BOOL: "B",
     10: "Q",
     11: "q",
-    12: "d",
+    FLOAT64: "d",
 }
 """`enum gguf_type`, and how `struct` unpacks each scalar."""
 
@@ -77,6 +77,10 @@ class Array:
             found.append(self.data[at + 8 : at + 8 + length].decode("utf-8", "replace"))
             at += 8 + length
         return found
+
+
+class Double(float):
+    """A number of 64 bits; llama.cpp ends the process where it wants one of 32."""
 
 
 Value = str | int | float | bool | Array
@@ -128,6 +132,11 @@ class Header:
         """An integer value; None if it is missing or of another kind."""
         value = self.metadata.get(key)
         return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+    def single(self, key: str) -> float | None:
+        """A number of 32 bits with a fraction; None if it is missing or of another kind."""
+        value = self.metadata.get(key)
+        return value if isinstance(value, float) and not isinstance(value, Double) else None
 
     def array(self, key: str) -> Array | None:
         """An array; None if it is missing or of another kind."""
@@ -196,6 +205,8 @@ class _Cursor:
             raise self._broken("a name that isn't UTF-8") from None
         if not key or key in taken:
             raise self._broken(f"the name '{key}' twice" if key else "an empty name")
+        if "\0" in key:  # llama.cpp sees the part before it, and so another name than we do
+            raise self._broken("a name with a zero byte")
         return key
 
     def _value(self, kind: int) -> Value:
@@ -208,6 +219,8 @@ class _Cursor:
         value = self._number(SCALARS[kind])
         if kind == BOOL and value > 1:
             raise self._broken(f"a boolean of {value}")
+        if kind == FLOAT64:
+            return Double(value)
         return bool(value) if kind == BOOL else value
 
     def _array(self) -> Array:

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_med.artifacts.adapter import ALPHA, KIND, is_adapter
 from edge_med.artifacts.gguf import Header, read_header
 from edge_med.artifacts.naming import FILE_TYPES
 
@@ -24,16 +25,21 @@ class TypeTotal:
 GEMMA_3_TEMPLATE = "7de1c58e208eda46e9c7f86397df37ec49883aeece39fb961e0a6b24088dd3c4"
 """SHA-256 of Gemma 3's chat template, which MedGemma shares (its tokenizer_config.json)."""
 
+_ROLES = {"mmproj": "projector", KIND: KIND}
+"""What a file is by its `general.type`; anything else is a text model."""
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What a GGUF file is; fields that don't apply to it are None.
 
     Attributes:
-        role: `text` or `projector`.
+        role: `text`, `projector` or `adapter`.
         quant: the name of its `general.file_type`.
         parameters: numbers in all tensors.
         hidden: width of the text model; of a projector: of the text model that it fits.
+        rank: of an adapter's largest pair.
+        alpha: of an adapter.
         template_sha256: hash of the chat template, which is never run.
         template_known: whether it is Gemma 3's own, whose turns are what the model gets.
     """
@@ -54,6 +60,8 @@ class Facts:
     window: int | None
     image_size: int | None
     image_tokens: int | None
+    rank: int | None
+    alpha: float | None
     template_sha256: str | None
     template_known: bool | None
     license: str | None
@@ -68,7 +76,7 @@ def inspect(path: Path) -> Facts:
         ArtifactError: its header is damaged.
     """
     header = read_header(path)
-    role = "projector" if header.text("general.type") == "mmproj" else "text"
+    role = _ROLES.get(header.text("general.type") or "", "text")
     numbers = _projector_numbers(header) if role == "projector" else _text_numbers(header)
     file_type = header.integer("general.file_type")
     return Facts(
@@ -79,6 +87,8 @@ def inspect(path: Path) -> Facts:
         name=header.text("general.name"),
         quant=next((name for name, number in FILE_TYPES.items() if number == file_type), None),
         parameters=sum(math.prod(tensor.shape) for tensor in header.tensors),
+        rank=_rank(header) if is_adapter(header) else None,
+        alpha=header.single(ALPHA),
         template_sha256=(template := template_sha256(header)),
         template_known=None if template is None else template == GEMMA_3_TEMPLATE,
         license=header.text("general.license.name") or header.text("general.license"),
@@ -136,6 +146,11 @@ def _projector_numbers(header: Header) -> dict[str, int | None]:
         "image_size": header.integer("clip.vision.image_size"),
         "image_tokens": image_tokens(header),
     }
+
+
+def _rank(header: Header) -> int | None:
+    ranks = [t.shape[0] for t in header.tensors if t.name.endswith(".lora_a")]
+    return max(ranks, default=None)
 
 
 def _type_totals(header: Header) -> tuple[TypeTotal, ...]:

@@ -8,6 +8,7 @@ import logging
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,13 @@ _LOAD, _ANSWER = LoadOptions(), Options()
     envvar="EDGE_MED_MODEL",
     metavar="NAME|PATH",
     help="A GGUF file, a folder with a model, or a model's name.",
+)
+@click.option(
+    "--adapter",
+    "adapters",
+    multiple=True,
+    metavar="PATH[=SCALE]",
+    help="A LoRA adapter that is applied; without a scale, by 1.",
 )
 @click.option("--image", "images", multiple=True, metavar="FILE", help="Shown before the text.")
 @click.option(
@@ -105,6 +113,7 @@ def ask(
     text: str,
     *,
     model: str,
+    adapters: tuple[str, ...],
     images: tuple[str, ...],
     system: str | None,
     as_json: bool,
@@ -118,10 +127,12 @@ def ask(
 
     if not quiet:
         click.echo(NOTICE, err=True)
-    options = Options(**_of(Options, settings))
+    scales = dict(_path_and_scale(given) for given in adapters)
+    by_name = {path.stem: scale for path, scale in scales.items()}
+    options = Options(**_of(Options, settings), adapters=by_name)
     with (
         shown_log(verbose),
-        MedGemma.load(model, **_of(LoadOptions, settings)) as opened,
+        MedGemma.load(model, adapters=list(scales), **_of(LoadOptions, settings)) as opened,
         interruptible(opened.cancel),
         Live(hidden=quiet) as live,
     ):
@@ -150,6 +161,15 @@ def _of(kind: type[LoadOptions | Options], settings: dict[str, Any]) -> dict[str
     """The settings that belong to one kind of options."""
     names = {field.name for field in dataclasses.fields(kind)}
     return {name: value for name, value in settings.items() if name in names}
+
+
+def _path_and_scale(given: str) -> tuple[Path, float]:
+    """The parts of PATH=SCALE; a path may hold an equals sign too."""
+    path, _, scale = given.rpartition("=")
+    try:
+        return (Path(path), float(scale)) if path else (Path(given), 1.0)
+    except ValueError:
+        return Path(given), 1.0
 
 
 def _finish(answer: Any, *, as_json: bool, quiet: bool) -> None:

@@ -134,6 +134,16 @@ class Context:
             self._run(self._tokens, position + start, stop)
             yield from (self._row(index) for index in range(len(part)))
 
+    def adapt(self, adapters: Sequence[tuple[Any, float]]) -> None:
+        """Compute with these adapters of llama.cpp's from here on, by these scales, and no others.
+
+        What was computed before stays as it was: whoever calls this empties the cache.
+        """
+        count = len(adapters)
+        handles = (self._api.llama_adapter_lora_p_ctypes * count)(*(a for a, _ in adapters))
+        scales = (ctypes.c_float * count)(*(scale for _, scale in adapters))
+        self._api.llama_set_adapters_lora(self._context, handles, count, scales)
+
     def truncate(self, position: int) -> None:
         """Forget everything from a position on."""
         self._api.llama_memory_seq_rm(self._memory, _SEQUENCE, position, -1)

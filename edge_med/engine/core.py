@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from edge_med.answers import Event, Progress
+from edge_med.answers import Progress
 from edge_med.config import LoadOptions
+from edge_med.engine.adapters import Adapters
 from edge_med.engine.context import NEVER, Context, Stop
 from edge_med.engine.embeddings import Embeddings
 from edge_med.engine.ledger import ImageBlock, Item, Ledger, length
 from edge_med.engine.model import Model
 from edge_med.engine.native import taken
 from edge_med.engine.projector import Projector
+from edge_med.engine.reading import Emit, Reading, Task, batches
 from edge_med.errors import (
     CancelledError,
     ContextOverflowError,
@@ -29,47 +31,20 @@ from edge_med.imaging import Picture
 from edge_med.models import memory
 
 Floats = npt.NDArray[np.float32]
-Emit = Callable[[Event], None]
 SILENT: Emit = lambda _event: None  # noqa: E731 - a name for the default
-
-
-@dataclass(slots=True)
-class Reading:
-    """What reading a prompt took: tokens, and seconds."""
-
-    prompt: int
-    image: int
-    cached: int = 0
-    load: float = 0.0
-    encode: float = 0.0
-    read: float = 0.0
-
-
-@dataclass(slots=True)
-class _Task:
-    """A prompt that is being read, and who wants to know of it."""
-
-    pictures: Mapping[str, Picture]
-    stop: Stop
-    emit: Emit
-    reading: Reading
-    began: float = field(default_factory=time.perf_counter)
-    total: int = 0
-    done: int = 0
-
-    def heed(self) -> None:
-        """End it here if somebody wants that."""
-        if self.stop():
-            raise CancelledError("Stopped before the prompt was read.", "Ask again.")
 
 
 class Engine:
     """A model, its context and its projector; to be used from one thread at a time."""
 
     def __init__(
-        self, text: Path, projector: Path | None = None, options: LoadOptions | None = None
+        self,
+        text: Path,
+        projector: Path | None = None,
+        options: LoadOptions | None = None,
+        adapters: Mapping[str, Path] | None = None,
     ) -> None:
-        """Open a model; its projector is opened when the first image comes.
+        """Open a model and its adapters, by name; its projector when the first image comes.
 
         Raises:
             ArtifactError: a file is damaged or of another kind.
@@ -79,12 +54,15 @@ class Engine:
         self._projector_path = projector
         self._projector: Projector | None = None
         before = taken()
-        self.model = Model(text)
-        try:
+        with ExitStack() as opened:
+            self.model = Model(text)
+            opened.callback(self.model.close)
+            beside = taken()
+            self.adapters = Adapters(self.model, adapters or {})
+            opened.callback(self.adapters.close)
+            before += taken() - beside
             self.context = Context(self.model, self.options)
-        except BaseException:
-            self.model.close()
-            raise
+            opened.pop_all()
         memory.compare(self.model.header, self.options, taken() - before)
         self.embeddings = Embeddings(self.options.embedding_bytes)
         self.ledger = Ledger(self.model.window, self.options.checkpoint_bytes)
@@ -98,6 +76,7 @@ class Engine:
         if self._projector:
             self._projector.close()
         self.context.close()
+        self.adapters.close()
         self.model.close()
 
     @property
@@ -115,6 +94,7 @@ class Engine:
         pictures: Mapping[str, Picture] | None = None,
         stop: Stop = NEVER,
         emit: Emit = SILENT,
+        adapters: Mapping[str, float] | None = None,
     ) -> Reading:
         """Bring the cache to hold exactly these items, computing only what it doesn't hold.
 
@@ -123,8 +103,10 @@ class Engine:
             pictures: by their keys; every image that isn't cached must be among them.
             stop: asked often; true ends it, and what was read so far stays.
             emit: told of progress.
+            adapters: under which the items are read, by name, with scales; none if None.
 
         Raises:
+            UsageError: there is no such adapter.
             ContextOverflowError: the items don't fit.
             CancelledError: `stop` became true; if it was from the start, the cache is as it was.
             EngineError: llama.cpp failed; the cache is empty then.
@@ -134,11 +116,12 @@ class Engine:
         if stop():
             raise CancelledError("Stopped before the prompt was read.", "Ask again.")
         self._check(reading, images)
-        task = _Task(pictures or {}, stop, emit, reading)
+        task = Task(pictures or {}, stop, emit, reading)
         task.heed()  # before anything of the cache is given up
+        self._adapt(adapters or {})
         try:
             rest = self._reuse(items, task)
-            parts = list(_batches(rest, self.options.batch))
+            parts = list(batches(rest, self.options.batch))
             for index, part in enumerate(parts, 1):
                 self._read_part(part, task, logits=index == len(parts))
         except CancelledError:
@@ -205,7 +188,14 @@ class Engine:
                 "Raise the batch.",
             )
 
-    def _reuse(self, items: Sequence[Item], task: _Task) -> Sequence[Item]:
+    def _adapt(self, scales: Mapping[str, float]) -> None:
+        """Apply these adapters and no others; what was read under others is forgotten."""
+        applied = self.adapters.applied(scales)
+        if self.ledger.adapt(applied):
+            self._forget()
+            self.context.adapt(self.adapters.handles(applied))
+
+    def _reuse(self, items: Sequence[Item], task: Task) -> Sequence[Item]:
         """Go back to where the cache and the prompt part; returns what is left to read."""
         reuse = self.ledger.reuse(items, self.context.oldest)
         self._logits = None
@@ -219,7 +209,7 @@ class Engine:
         task.total = task.reading.prompt - reuse.position
         return items[reuse.items :]
 
-    def _read_part(self, part: list[int] | ImageBlock, task: _Task, *, logits: bool) -> None:
+    def _read_part(self, part: list[int] | ImageBlock, task: Task, *, logits: bool) -> None:
         position = self.ledger.position
         if isinstance(part, ImageBlock):
             rows = self._rows(part, task)
@@ -230,9 +220,9 @@ class Engine:
             self.ledger.append(part)
         self._logits = None
         task.done += self.ledger.position - position
-        task.emit(Progress("read", task.done, task.total, _seconds_left(task)))
+        task.emit(Progress("read", task.done, task.total, task.seconds_left))
 
-    def _rows(self, image: ImageBlock, task: _Task) -> Floats:
+    def _rows(self, image: ImageBlock, task: Task) -> Floats:
         """The embeddings of an image, encoded if nobody has seen it yet."""
         rows = self.embeddings.get(image.key)
         if rows is None:
@@ -262,27 +252,6 @@ class Engine:
         return self._projector
 
     def _forget(self) -> None:
-        """Start over: after a failure nobody knows what the cache holds."""
+        """Start over: what the cache holds is unknown, or no use any more."""
         self.context.truncate(0)
         self.ledger.truncate(0)
-
-
-def _batches(items: Sequence[Item], size: int) -> Iterator[list[int] | ImageBlock]:
-    """Runs of tokens no longer than a batch, and images one by one."""
-    run: list[int] = []
-    for item in items:
-        if run and (isinstance(item, ImageBlock) or len(run) == size):
-            yield run
-            run = []
-        if isinstance(item, ImageBlock):
-            yield item
-        else:
-            run.append(item)
-    if run:
-        yield run
-
-
-def _seconds_left(task: _Task) -> float | None:
-    """By the speed so far, without the images' own time."""
-    spent = time.perf_counter() - task.began - task.reading.load - task.reading.encode
-    return spent / task.done * (task.total - task.done) if task.done else None

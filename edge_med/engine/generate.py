@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edge_med import __version__
 from edge_med._platform import LLAMA_CPP_PYTHON
-from edge_med.answers import End, Provenance
+from edge_med.answers import AppliedAdapter, End, Provenance
 from edge_med.config import Options
 from edge_med.engine.context import Stop
-from edge_med.engine.core import Emit, Engine
+from edge_med.engine.core import Engine
 from edge_med.engine.notices import first_time
 from edge_med.engine.prompt import compose
+from edge_med.engine.reading import Emit
 from edge_med.engine.thinking import instructed
 from edge_med.engine.writing import Writing
 from edge_med.errors import CancelledError
@@ -23,12 +24,16 @@ from edge_med.messages import Message
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What is known of the files that an engine has opened; it goes into every answer."""
+    """What is known of the files that an engine has opened; it goes into every answer.
+
+    `adapters` has the hashes of their files by their names.
+    """
 
     model_sha256: str | None
     projector_sha256: str | None
     quant: str
     image_tokens: int
+    adapters: Mapping[str, str] = field(default_factory=dict)
 
 
 def answer(
@@ -61,7 +66,7 @@ def answer(
     writing = Writing(engine, options, emit, began)
     writing.say(first_time(engine, messages))
     try:
-        engine.read(items, pictures, stop, emit)
+        engine.read(items, pictures, stop, emit, options.adapters)
         reason = writing.write(stop)
     except CancelledError:
         reason = "cancelled"
@@ -78,11 +83,19 @@ def _provenance(
         model_sha256=source.model_sha256,
         projector_sha256=source.projector_sha256,
         quant=source.quant,
-        adapters=(),
+        adapters=_applied(source, options),
         fit=fits.pop() if len(fits) == 1 else None,
         device="cpu",
         fallback=None,
         options=options,
         seed=seed,
         versions={"edge_med": __version__, "llama_cpp": LLAMA_CPP_PYTHON},
+    )
+
+
+def _applied(source: Source, options: Options) -> tuple[AppliedAdapter, ...]:
+    return tuple(
+        AppliedAdapter(name, source.adapters[name], scale)
+        for name, scale in options.adapters.items()
+        if scale
     )

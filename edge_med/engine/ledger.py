@@ -31,6 +31,9 @@ class ImageBlock:
 Item = int | ImageBlock
 """A token by its id, or an image as one."""
 
+Applied = tuple[tuple[str, float], ...]
+"""The adapters under which something was read, sorted by name, with their scales."""
+
 
 def length(items: Iterable[Item]) -> int:
     """How many positions items take."""
@@ -83,6 +86,7 @@ class Ledger:
         self._budget = budget
         self.items: list[Item] = []
         self.position = 0
+        self.adapters: Applied = ()
         self.checkpoints: list[Checkpoint] = []
 
     @property
@@ -100,6 +104,17 @@ class Ledger:
         del self.items[items:]
         self.position = length(self.items)
         self.checkpoints = [kept for kept in self.checkpoints if kept.items <= items]
+
+    def adapt(self, adapters: Applied) -> bool:
+        """Say what is applied from here on; true if it is something else, and all is forgotten.
+
+        Keys and values are those of the adapters that they were computed under.
+        """
+        if adapters == self.adapters:
+            return False
+        self.truncate(0)
+        self.adapters = adapters
+        return True
 
     def keep(self, window: bytearray, logits: npt.NDArray[np.float32] | None = None) -> None:
         """Add a checkpoint of where we are, if it fits the budget at all.

@@ -8,9 +8,9 @@ from __future__ import annotations
 import queue
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_med.answers import End, Event, Score, Tokens
@@ -34,6 +34,7 @@ class Files:
     projector: Path | None
     source: Source
     options: LoadOptions
+    adapters: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Count:
     """Count a conversation's tokens: the reply is `Tokens`."""
 
     messages: tuple[Message, ...]
-    options: Options = Options()
+    options: Options
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +199,7 @@ def _serve(
     files: Files, inbox: Inbox[_Job], opened: queue.SimpleQueue[BaseException | None]
 ) -> None:
     try:
-        engine = Engine(files.text, files.projector, files.options)
+        engine = Engine(files.text, files.projector, files.options, files.adapters)
     except BaseException as error:  # noqa: BLE001 - it belongs to whoever called for the engine
         opened.put(error)
         return

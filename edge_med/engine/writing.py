@@ -19,9 +19,10 @@ from edge_med.answers import (
 )
 from edge_med.config import LONGEST_ANSWER, Options
 from edge_med.engine.context import Stop
-from edge_med.engine.core import Emit, Engine, Reading
+from edge_med.engine.core import Engine
 from edge_med.engine.loops import LoopDetector
 from edge_med.engine.notices import CONTEXT_FULL, LOOP, thought_ended
+from edge_med.engine.reading import Emit, Reading
 from edge_med.engine.sampling import Sampler
 from edge_med.engine.thinking import LABEL, Thought
 from edge_med.engine.told import told

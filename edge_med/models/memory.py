@@ -8,9 +8,11 @@ copied), and what it logs of the buffers that it reserves for its graphs.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge_med import _platform
+from edge_med.artifacts.adapter import Adapter
 from edge_med.artifacts.gguf import Header, pad
 from edge_med.artifacts.tensor_types import BY_NAME
 from edge_med.config import LoadOptions, MemoryRule
@@ -58,6 +60,7 @@ class Plan:
         compute: what text model and projector compute in, and the rows of logits.
         repacked: copies of weights, in the order in which this processor reads them fastest.
         kept: budgets of what is kept for later: the window's checkpoints, embeddings of images.
+        adapters: all that are loaded, applied or not.
     """
 
     weights: int
@@ -66,12 +69,13 @@ class Plan:
     compute: int
     repacked: int = 0
     kept: int = 0
+    adapters: int = 0
 
     @property
     def total(self) -> int:
         """All of them together."""
         used = self.weights + self.repacked + self.projector + self.kv + self.compute
-        return used + self.kept
+        return used + self.kept + self.adapters
 
     @property
     def needed(self) -> int:
@@ -79,13 +83,19 @@ class Plan:
         return self.total - self.repacked
 
 
-def plan(text: Header, options: LoadOptions, projector: Header | None = None) -> Plan:
+def plan(
+    text: Header,
+    options: LoadOptions,
+    projector: Header | None = None,
+    adapters: Sequence[Adapter] = (),
+) -> Plan:
     """What a model will take.
 
     Args:
         text: the header of the text model.
         options: its context, batch and type of cache.
         projector: its header; None if no image will be seen.
+        adapters: that are loaded with the model.
 
     Raises:
         ArtifactError: a header doesn't tell enough.
@@ -99,6 +109,7 @@ def plan(text: Header, options: LoadOptions, projector: Header | None = None) ->
         + (image_compute_bytes(projector) if projector else 0),
         repacked=repacked_bytes(text),
         kept=kept_bytes(text, options, sees=projector is not None),
+        adapters=sum(adapter.size for adapter in adapters),
     )
 
 
@@ -119,7 +130,8 @@ def check(planned: Plan, rule: MemoryRule, available: int | None) -> None:
         f"The model needs {_gb(planned.needed)} of memory, and {_gb(available)} are free: "
         f"weights {_gb(planned.weights)}, projector {_gb(planned.projector)}, "
         f"KV cache {_gb(planned.kv)}, computing {_gb(planned.compute)}, "
-        f"kept for later turns {_gb(planned.kept)}."
+        f"kept for later turns {_gb(planned.kept)}"
+        + (f", adapters {_gb(planned.adapters)}." if planned.adapters else ".")
     )
     if rule == "warn":
         LOGGER.warning("%s", message)

@@ -11,6 +11,7 @@ from pathlib import Path
 import platformdirs
 
 from edge_med.artifacts import manifest as manifests
+from edge_med.artifacts.adapter import is_adapter
 from edge_med.artifacts.gguf import Header, read_header
 from edge_med.artifacts.manifest import Manifest, Role
 from edge_med.artifacts.naming import (
@@ -175,6 +176,11 @@ def _rank(path: Path) -> int:
 def _opened_text(path: Path, manifest: Manifest | None) -> _File:
     file = _opened(path, manifest)
     architecture = file.header.text("general.architecture")
+    if is_adapter(file.header):
+        raise ArtifactError(
+            f"{path.name} is an adapter, and no text model.",
+            "Give it as an adapter, and its base model's file as the model.",
+        )
     if architecture == ARCHITECTURES["projector"]:
         raise ArtifactError(
             f"{path.name} is a projector, and no text model.",
@@ -234,7 +240,9 @@ def _files(folder: Path, role: Role, manifest: Manifest | None) -> Iterator[Path
 
 
 def _architecture(path: Path) -> str | None:
-    return read_header(path).text("general.architecture")
+    """What a model's file holds; an adapter names its base model's, and is none itself."""
+    header = read_header(path)
+    return None if is_adapter(header) else header.text("general.architecture")
 
 
 def _only(paths: Iterable[Path], what: str, hint: str) -> Path:

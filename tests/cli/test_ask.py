@@ -14,6 +14,8 @@ import pytest
 from PIL import Image
 
 from edge_med.cli.ask import NOTICE, interruptible
+from tests.checkpoints.adapters import Lora, write_gguf
+from tests.checkpoints.tiny import TINY
 from tests.cli.conftest import Run
 from tests.conftest import Models
 
@@ -99,6 +101,27 @@ def test_an_image_is_shown_to_a_folders_model(
     answer = json.loads(done.out)
     assert answer["usage"]["image"] == 4
     assert answer["provenance"]["fit"] == "stretch"
+
+
+def test_an_adapter_is_applied_by_its_scale(
+    edge_med: Command, model: Models, tmp_path: Path
+) -> None:
+    path = write_gguf(Lora(seed=1), TINY["multimodal"], tmp_path / "chest=2.gguf")
+    text = model("multimodal", "F32") / "multimodal-F32.gguf"
+    small = ("--model", text, "--max-new-tokens", 1, "--json")
+    for flag, scale in ((f"{path}=0.25", 0.25), (path, 1.0)):
+        answer = json.loads(edge_med("ask", "x", "--adapter", flag, *small).out)
+        (applied,) = answer["provenance"]["adapters"]
+        assert (applied["name"], applied["scale"]) == ("chest=2", scale)
+
+
+def test_an_adapter_of_another_model_exits_with_4(
+    edge_med: Command, model: Models, tmp_path: Path
+) -> None:
+    path = write_gguf(Lora(seed=1), TINY["odd-rows"], tmp_path / "other.gguf")
+    done = edge_med("ask", "x", "--model", model("text", "F32"), "--adapter", path)
+    assert done.code == 4
+    assert "other.gguf is for a blk.0.attn_q.weight of 128 x 160" in done.err
 
 
 def test_an_image_that_is_none_exits_with_3(edge_med: Command, model: Models) -> None:

@@ -106,3 +106,15 @@ def test_the_ends_of_prompts_outlive_those_of_answers() -> None:
         held.append([token])
         held.keep(NOTHING, None if token % 2 else np.zeros(2, np.float32))
     assert [kept.position for kept in held.checkpoints] == [1, 3, 5]
+
+
+def test_other_adapters_empty_it_and_the_same_do_not() -> None:
+    held = ledger(1, 2, 3)
+    held.keep(NOTHING)
+    assert not held.adapt(())
+    assert held.adapt((("chest", 1.0),))
+    assert (held.items, held.position, held.checkpoints) == ([], 0, [])
+    held.append([1, 2])
+    assert not held.adapt((("chest", 1.0),))
+    assert held.adapt((("chest", 0.5),))
+    assert held.items == []

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from edge_med._platform import MACHINE
 from edge_med.artifacts import manifest as manifests
+from edge_med.artifacts.adapter import read_adapter
 from edge_med.artifacts.gguf import TEXT, Array, Header, read_header
 from edge_med.config import KV, LoadOptions, MemoryRule
 from edge_med.engine import context
@@ -19,6 +21,7 @@ from edge_med.errors import ArtifactError, MemoryShortError
 from edge_med.models import memory
 from edge_med.models.memory import Plan, check, kv_bytes, plan
 from tests.checkpoints import medgemma, tiny
+from tests.checkpoints.adapters import Lora, write_gguf
 from tests.conftest import Models
 
 MIB = 1 << 20
@@ -104,10 +107,15 @@ def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
     LOGGER.removeHandler(caplog.handler)
 
 
-def buffers(log: pytest.LogCaptureFixture, what: str) -> float:
-    """MiB of all buffers of a kind that llama.cpp has logged."""
+def logged_sizes(log: pytest.LogCaptureFixture, what: str) -> list[float]:
+    """MiB of each buffer of a kind that llama.cpp has logged."""
     lines = (re.search(rf"{what} buffer size = +([\d.]+) MiB", r.message) for r in log.records)
-    return sum(float(line[1]) for line in lines if line)
+    return [float(line[1]) for line in lines if line]
+
+
+def buffers(log: pytest.LogCaptureFixture, what: str) -> float:
+    """MiB of all of them."""
+    return sum(logged_sizes(log, what))
 
 
 @pytest.mark.parametrize("name", ["text", "62-layers"])
@@ -184,6 +192,22 @@ def test_a_plan_that_was_wrong_is_told_of(
     Engine(model("text", "F32") / "text-F32.gguf", None, LoadOptions(context=300)).close()
     (message,) = ours(caplog)
     assert re.search(r"[\d.]+ GB of memory were planned, and [\d.]+ GB taken", message)
+
+
+def test_adapters_take_what_was_planned(
+    model: Models, tmp_path: Path, log: pytest.LogCaptureFixture
+) -> None:
+    path = model("text", "F32") / "text-F32.gguf"
+    options = LoadOptions(context=300, batch=64, threads=1)
+    lora = write_gguf(Lora(seed=1, rank=16), tiny.TINY["text"], tmp_path / "chest.gguf")
+    engine = Engine(path, None, options, {"chest": lora})
+    engine.read(list(range(10, 100)), adapters={"chest": 1.0})
+    engine.close()
+    planned = plan(read_header(path), options, adapters=[read_adapter(lora)])
+    assert planned.adapters / MIB == pytest.approx(buffers(log, "LoRA"), abs=0.006)
+    without, adapted = logged_sizes(log, "compute")  # the graph is made anew for the adapter
+    assert without <= adapted
+    assert adapted * MIB < planned.compute
 
 
 def test_rows_of_logits_are_those_that_the_engine_asks_for() -> None:

@@ -288,3 +288,18 @@ def test_the_default_model_is_that_of_the_environment(monkeypatch: pytest.Monkey
     assert store.default_model() is None
     monkeypatch.setenv("EDGE_MED_MODEL", "medgemma")
     assert store.default_model() == "medgemma"
+
+
+def adapter(path: Path) -> Path:
+    return write(path, {"general.architecture": "gemma3", "general.type": "adapter"})
+
+
+def test_an_adapter_beside_a_model_is_not_taken_for_one(tmp_path: Path) -> None:
+    path = text(tmp_path / "model.gguf")
+    adapter(tmp_path / "adapter.gguf")
+    assert find(tmp_path).text == path
+
+
+def test_an_adapter_is_no_text_model(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="is an adapter"):
+        find(adapter(tmp_path / "adapter.gguf"))
