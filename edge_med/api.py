@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -15,10 +15,13 @@ from edge_med import _platform
 from edge_med.answers import Answer, End, Event, Tokens
 from edge_med.artifacts.inspect import Facts, inspect
 from edge_med.config import KV, LoadOptions, MemoryRule, Options
+from edge_med.engine.continuation import Chosen, Continue, Ended
 from edge_med.engine.generate import Source
+from edge_med.engine.ledger import Item
 from edge_med.engine.prompt import IMAGE_TOKENS
-from edge_med.engine.worker import Ask, Count, Failed, Files, Reply, Worker
+from edge_med.engine.worker import Ask, Count, Failed, Files, Reply, Request, Worker
 from edge_med.errors import UsageError
+from edge_med.imaging import Picture
 from edge_med.messages import Message, Prompt, as_messages
 from edge_med.models import memory as memory_plan
 from edge_med.models import store
@@ -235,6 +238,32 @@ class MedGemma:
         assert isinstance(reply, Tokens)
         return reply
 
+    def continue_ids(
+        self, items: Sequence[Item], pictures: Mapping[str, Picture], options: Options
+    ) -> Iterator[int]:
+        """Continue a prompt that is given by its ids; the token that ends it comes last.
+
+        Leaving the iteration ends it.
+
+        Args:
+            items: ids, and an `ImageBlock` for each image.
+            pictures: of the images, by their keys.
+            options: how tokens are chosen; `stop_ids` replace the model's own ends.
+
+        Raises:
+            ContextOverflowError: it doesn't fit the context.
+            ImageError: the model can't see.
+            EngineError: llama.cpp failed.
+        """
+        replies, cancelled = self._submit(Continue(tuple(items), pictures, options))
+        try:
+            while isinstance(reply := _take(replies), Chosen):
+                yield reply.id
+            if isinstance(reply, Failed):
+                raise reply.error
+        finally:
+            cancelled.set()
+
     def chat(self, system: str | None = None, options: Options = Options()) -> Conversation:  # noqa: B008
         """Begin a conversation, with options for all of its answers."""
         return Conversation(self, system, options)
@@ -262,7 +291,7 @@ class MedGemma:
         """Free everything; harmless when done twice."""
         self._worker.close()
 
-    def _submit(self, request: Ask | Count) -> tuple[queue.SimpleQueue[Reply], threading.Event]:
+    def _submit(self, request: Request) -> tuple[queue.SimpleQueue[Reply], threading.Event]:
         replies: queue.SimpleQueue[Reply] = queue.SimpleQueue()
         return replies, self._worker.submit(request, replies.put)
 
@@ -301,7 +330,7 @@ def _take(replies: queue.SimpleQueue[Reply]) -> Reply:
 def _event(reply: Reply) -> Event:
     if isinstance(reply, Failed):
         raise reply.error
-    assert not isinstance(reply, Tokens)
+    assert not isinstance(reply, Tokens | Chosen | Ended)
     return reply
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from edge_med.answers import Event, Tokens
 from edge_med.config import LoadOptions, Options
+from edge_med.engine.continuation import Chosen, Continue, Ended, continue_prompt
 from edge_med.engine.core import Engine
 from edge_med.engine.generate import Source, answer
 from edge_med.engine.ledger import ImageBlock, length
@@ -54,8 +55,8 @@ class Failed:
     error: EdgeMedError
 
 
-Request = Ask | Count
-Reply = Event | Tokens | Failed
+Request = Ask | Count | Continue
+Reply = Event | Tokens | Chosen | Ended | Failed
 Sink = Callable[[Reply], None]
 
 
@@ -154,6 +155,8 @@ def _work(engine: Engine, source: Source, job: _Job) -> None:
                 items = compose(engine.model, messages, source.image_tokens)
                 images = [item for item in items if isinstance(item, ImageBlock)]
                 job.sink(Tokens(length(items), length(images)))
+            case Continue():
+                continue_prompt(engine, job.request, job.sink, job.cancelled.is_set)
     except EdgeMedError as error:
         job.sink(Failed(error))
     except Exception as error:  # noqa: BLE001 - the thread must live on for the next request
