@@ -42,7 +42,9 @@ def main() -> None:
         library = Library(Path(home), template)
         samples = {name: stored(library, run(library, TORCH)) for name, run in SAMPLES.items()}
         for kind in ("text", "image"):  # both ways are greedy
-            assert samples[f"pipeline_with_{kind}"]["text"] == samples[f"direct_with_{kind}"]["text"]
+            assert (
+                samples[f"pipeline_with_{kind}"]["text"] == samples[f"direct_with_{kind}"]["text"]
+            )
         golden = {"made_with": made_with(), "samples": samples, **texts(library)}
     GOLDEN.write_text(json.dumps(golden, separators=(",", ":")) + "\n", "utf-8")
     print(f"{GOLDEN.name}: {GOLDEN.stat().st_size:,} bytes")
@@ -87,6 +89,7 @@ class Library:
         return load
 
     def pipeline(self, task: str, model: str, torch_dtype: Any, device: str) -> Any:
+        """A pipeline on the processor, whatever device is asked for."""
         assert device == "cuda"
         kwargs = {"attn_implementation": "eager"}
         folder = str(self.folders[model])
@@ -134,7 +137,10 @@ def hashes(inputs: Any) -> str | None:
 def how_sure(model: Any, inputs: Any, generated: list[int]) -> list[float]:
     """By how many nats the best token led at each place."""
     out = model.generate(
-        **inputs, max_new_tokens=200, do_sample=False, output_logits=True,
+        **inputs,
+        max_new_tokens=200,
+        do_sample=False,
+        output_logits=True,
         return_dict_in_generate=True,
     )
     length = inputs["input_ids"].shape[-1]

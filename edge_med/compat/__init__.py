@@ -37,7 +37,7 @@ _DOORS = {
 }
 """Names that are imported when they are used first: torch alone takes seconds."""
 
-__all__ = [  # noqa: PLE0604 - they are names
+__all__ = [
     "AutoModelForCausalLM",
     "AutoModelForImageTextToText",
     "AutoProcessor",

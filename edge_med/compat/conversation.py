@@ -122,7 +122,8 @@ def _content(message: Mapping[str, Any]) -> Any:
 def _part(part: Any) -> Any:
     if not isinstance(part, Mapping) or part.get("type") != "image":
         return part
-    return {"type": "image", **{"image": as_source(part[k], k) for k in SOURCES if k in part}}
+    given = next((kind for kind in SOURCES if kind in part), None)
+    return part if given is None else {"type": "image", "image": as_source(part[given], given)}
 
 
 def as_source(image: Any, kind: str = "image") -> Any:

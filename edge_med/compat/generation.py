@@ -22,8 +22,16 @@ USED = frozenset(
 )
 
 WITHOUT_EFFECT = frozenset(
-    "use_cache cache_implementation pad_token_id bos_token_id tokenizer processor synced_gpus "
-    "disable_compile".split()
+    [
+        "use_cache",
+        "cache_implementation",
+        "pad_token_id",
+        "bos_token_id",
+        "tokenizer",
+        "processor",
+        "synced_gpus",
+        "disable_compile",
+    ]
 )
 
 NEUTRAL: dict[str, tuple[Any, ...]] = {

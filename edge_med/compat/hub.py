@@ -72,7 +72,9 @@ def load(local: Local, **options: Any) -> MedGemma:
     return shared(_models, key, lambda: MedGemma.load(local.text, **options))
 
 
-def shared(kept: weakref.WeakValueDictionary[Any, Value], key: Any, make: Callable[[], Value]) -> Value:
+def shared(
+    kept: weakref.WeakValueDictionary[Any, Value], key: Any, make: Callable[[], Value]
+) -> Value:
     """The value of a key, made if nobody has it."""
     with _making:
         value = kept.get(key)

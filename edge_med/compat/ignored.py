@@ -11,10 +11,33 @@ from edge_med.errors import UsageError
 DOCS = "See docs/compat.md for what each call takes."
 
 LOADING = frozenset(
-    "attn_implementation cache_dir device device_map dtype force_download local_files_only "
-    "low_cpu_mem_usage max_memory offload_folder quantization_config revision token torch_dtype "
-    "trust_remote_code use_auth_token use_fast use_safetensors load_in_4bit load_in_8bit "
-    "framework batch_size num_workers padding_side variant".split()
+    [
+        "attn_implementation",
+        "cache_dir",
+        "device",
+        "device_map",
+        "dtype",
+        "force_download",
+        "local_files_only",
+        "low_cpu_mem_usage",
+        "max_memory",
+        "offload_folder",
+        "quantization_config",
+        "revision",
+        "token",
+        "torch_dtype",
+        "trust_remote_code",
+        "use_auth_token",
+        "use_fast",
+        "use_safetensors",
+        "load_in_4bit",
+        "load_in_8bit",
+        "framework",
+        "batch_size",
+        "num_workers",
+        "padding_side",
+        "variant",
+    ]
 )
 """Of `from_pretrained` and `pipeline`. Numbers, device and place were decided at conversion, or are
 decided by `MedGemma.load`; nothing is downloaded, and no remote code is run."""

@@ -110,7 +110,7 @@ def as_pictures(values: Any) -> list[Picture]:
     floats = as_floats(values)
     pixels = np.rint(floats * HALF + HALF)
     sound = floats.ndim == 4 and floats.shape[1] == 3 and floats.shape[2] == floats.shape[3]
-    if not sound or pixels.size and not _are_pixels(floats, pixels):
+    if not sound or (pixels.size and not _are_pixels(floats, pixels)):
         raise ImageError(
             "pixel_values aren't what the processor makes of images.",
             "Change the image before it goes to the processor, not its values after.",

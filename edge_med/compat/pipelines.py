@@ -20,8 +20,13 @@ NEW_TOKENS = 256
 """Of an answer whose length nobody says (transformers: `_default_generation_config` of both)."""
 
 CALL = frozenset(
-    "return_full_text continue_final_message skip_special_tokens stop_sequence "
-    "generate_kwargs".split()
+    [
+        "return_full_text",
+        "continue_final_message",
+        "skip_special_tokens",
+        "stop_sequence",
+        "generate_kwargs",
+    ]
 )
 """Arguments of a call that aren't those of `generate`."""
 

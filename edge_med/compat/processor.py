@@ -102,7 +102,10 @@ class Processor:
         return inputs if return_dict else inputs["input_ids"]
 
     def post_process_image_text_to_text(
-        self, generated: Any, skip_special_tokens: bool = True, **ignored: Any  # noqa: FBT001, FBT002 - as transformers has it
+        self,
+        generated: Any,
+        skip_special_tokens: bool = True,  # noqa: FBT001, FBT002 - as transformers has it
+        **ignored: Any,
     ) -> Any:
         """What each row of generated ids says.
 

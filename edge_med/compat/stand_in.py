@@ -12,7 +12,7 @@ import numpy as np
 from edge_med.compat.tensor import DTYPES, DType, Tensor
 
 bfloat16, float16, float32, float64, int64, int32 = (DTYPES[name] for name in DTYPES)
-half, float, long, int = float16, float32, int64, int32  # noqa: A001 - torch's own names
+half, float, long, int = float16, float32, int64, int32
 dtype = DType
 
 cuda = SimpleNamespace(is_available=lambda: False, device_count=lambda: 0)

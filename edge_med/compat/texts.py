@@ -23,15 +23,17 @@ BOS, EOS, PAD, UNKNOWN = "<bos>", "<eos>", "<pad>", "<unk>"
 START_OF_TURN, END_OF_TURN = "<start_of_turn>", "<end_of_turn>"
 START_OF_IMAGE, END_OF_IMAGE, SOFT = "<start_of_image>", "<end_of_image>", "<image_soft_token>"
 
-SPECIAL = frozenset(
-    (BOS, EOS, PAD, UNKNOWN, "<mask>", START_OF_TURN, END_OF_TURN)
-    + (START_OF_IMAGE, END_OF_IMAGE, SOFT)
-)
+_TURNS = (START_OF_TURN, END_OF_TURN)
+_IMAGES = (START_OF_IMAGE, END_OF_IMAGE, SOFT)
+SPECIAL = frozenset((BOS, EOS, PAD, UNKNOWN, "<mask>", *_TURNS, *_IMAGES))
 """What `skip_special_tokens` leaves out; the tokens around a thought, `<unused94>` and the like,
 aren't special for Hugging Face, and code written for MedGemma splits its answers at them."""
 
 _SPELLED = re.compile(f"({'|'.join(map(re.escape, sorted(SPECIAL)))}|<unused[0-9]+>)")
-_BYTE = re.compile("<0x([0-9A-F]{2})>")
+_BYTE = re.compile("<0x[0-9A-F]{2}>")
+_PADDING = re.compile(r"\[PAD[0-9]+\]")
+"""What a conversion calls ids that the tokenizer hasn't got."""
+
 _SPACE = "\u2581"
 
 
@@ -85,11 +87,9 @@ class Texts:
 
     def text(self, ids: Iterable[int], *, skip_special: bool) -> str:
         """What ids say. Bytes that make no characters become one mark each, as with tokenizers."""
-        names = (n for n in self.names(ids) if not (skip_special and n in SPECIAL))
-        parts = []
-        for is_bytes, run in groupby(names, lambda name: _BYTE.fullmatch(name) is not None):
-            parts.append(_characters(list(run)) if is_bytes else "".join(run).replace(_SPACE, " "))
-        return "".join(parts)
+        left_out = SPECIAL if skip_special else frozenset()
+        names = (n for n in self.names(ids) if n not in left_out and not _PADDING.fullmatch(n))
+        return "".join(_run(list(run)) for _, run in groupby(names, _is_byte))
 
     def _tokens(self, item: Item) -> list[int]:
         if isinstance(item, ImageBlock):
@@ -101,7 +101,14 @@ class Texts:
         return [token] if token is not None else self._model.vocabulary.tokenize(part)
 
 
-def _characters(names: Sequence[str]) -> str:
+def _is_byte(name: str) -> bool:
+    return _BYTE.fullmatch(name) is not None
+
+
+def _run(names: Sequence[str]) -> str:
+    """The text of tokens that are all bytes, or none."""
+    if not _is_byte(names[0]):
+        return "".join(names).replace(_SPACE, " ")
     try:
         return bytes.fromhex("".join(name[3:5] for name in names)).decode()
     except UnicodeDecodeError:

@@ -14,8 +14,16 @@ from edge_med.compat.inputs import Inputs, as_inputs
 from edge_med.errors import PromptError
 
 WITHOUT_EFFECT = frozenset(
-    "padding truncation max_length return_attention_mask clean_up_tokenization_spaces "
-    "tokenizer_kwargs processor_kwargs do_pan_and_scan".split()
+    [
+        "padding",
+        "truncation",
+        "max_length",
+        "return_attention_mask",
+        "clean_up_tokenization_spaces",
+        "tokenizer_kwargs",
+        "processor_kwargs",
+        "do_pan_and_scan",
+    ]
 )
 """Nothing is padded or cut off: prompts come one by one, and one that is too long is an error."""
 

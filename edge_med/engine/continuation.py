@@ -5,7 +5,7 @@ Beside `generate`, for callers that have their own prompt and make their own tex
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 

@@ -12,7 +12,8 @@ import pytest
 from converters.pipeline import convert
 from converters.request import Request
 from edge_med import compat
-from edge_med.compat import backend, ignored
+from edge_med.api import MedGemma
+from edge_med.compat import backend, hub, ignored
 from tests.checkpoints.tiny import write_tiny
 from tests.compat.samples import CHECKPOINTS, IMAGE_ID, TEXT_ID
 
@@ -32,8 +33,16 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+@pytest.fixture(scope="session")
+def loaded(models: Path) -> list[MedGemma]:
+    """Both models, so that no test has to load them again."""
+    return [hub.load(hub.find(folder)) for folder in (models / "models").iterdir()]
+
+
 @pytest.fixture(autouse=True)
-def home(models: Path, sealed: None, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(
+    models: Path, loaded: list[MedGemma], sealed: None, monkeypatch: pytest.MonkeyPatch
+) -> Path:
     monkeypatch.setenv("EDGE_MED_HOME", str(models))
     monkeypatch.setattr(ignored, "_said", set())
     return models

@@ -29,7 +29,7 @@ def inputs(torch: Any) -> Any:
 
 @pytest.fixture
 def model(torch: Any) -> Model:
-    return compat.AutoModelForImageTextToText.from_pretrained(IMAGE_ID, context=1024, threads=1)
+    return compat.AutoModelForImageTextToText.from_pretrained(IMAGE_ID)
 
 
 def new(model: Model, inputs: Any, **options: Any) -> list[int]:
@@ -74,29 +74,29 @@ def test_ids_that_were_lengthened_are_continued(model: Model, inputs: Any, torch
 def test_sampling_follows_its_options(model: Model, inputs: Any) -> None:
     only_best = new(model, inputs, do_sample=True, top_k=1, max_new_tokens=7)
     assert only_best == NEW[:7]
-    hot = {tuple(new(model, inputs, do_sample=True, temperature=9.0)) for _ in range(3)}
-    assert len(hot) == 3
+    hot = {tuple(new(model, inputs, do_sample=True, temperature=9.0)) for _ in range(2)}
+    assert len(hot) == 2
 
 
 def test_a_streamer_gets_the_prompt_each_token_and_the_end(model: Model, inputs: Any) -> None:
-    class Streamer:
-        heard: list[Any] = []
+    heard: list[Any] = []
 
+    class Streamer:
         def put(self, ids: Any) -> None:
-            self.heard.append(ids.tolist())
+            heard.append(ids.tolist())
 
         def end(self) -> None:
-            self.heard.append("end")
+            heard.append("end")
 
     new(model, inputs, max_new_tokens=2, streamer=Streamer())
-    assert Streamer.heard == [inputs["input_ids"].tolist(), [NEW[0]], [NEW[1]], "end"]
+    assert heard == [inputs["input_ids"].tolist(), [NEW[0]], [NEW[1]], "end"]
 
 
 def test_the_same_model_is_loaded_once_and_freed_with_its_last_user(torch: Any) -> None:
-    first = compat.AutoModelForCausalLM.from_pretrained(TEXT_ID, threads=1)
-    second = compat.AutoModelForCausalLM.from_pretrained("words", threads=1)
+    first = compat.AutoModelForCausalLM.from_pretrained(TEXT_ID)
+    second = compat.AutoModelForCausalLM.from_pretrained("words")
     assert first.medgemma is second.medgemma
-    other = compat.AutoModelForCausalLM.from_pretrained(TEXT_ID, threads=1, context=64)
+    other = compat.AutoModelForCausalLM.from_pretrained(TEXT_ID, context=64)
     assert other.medgemma is not first.medgemma
 
 
@@ -112,7 +112,7 @@ def broken(inputs: Any, torch: Any, how: str) -> dict[str, Any]:
         },
         "other values": {
             "input_ids": tensor(ids),
-            "pixel_values": tensor([[[[0.5 / 127.5] * 56] * 56] * 3]),
+            "pixel_values": tensor([[[[0.0] * 56] * 56] * 3]),
         },
         "another shape": {"input_ids": tensor(ids), "pixel_values": values[0]},
         "two prompts": {"input_ids": tensor(ids * 2), "pixel_values": values},
@@ -163,7 +163,7 @@ def test_a_model_without_a_projector_is_none_for_images(torch: Any) -> None:
 
 
 def test_text_alone_needs_no_types(torch: Any) -> None:
-    model = compat.AutoModelForCausalLM.from_pretrained(TEXT_ID, threads=1)
+    model = compat.AutoModelForCausalLM.from_pretrained(TEXT_ID)
     tokenizer = compat.AutoTokenizer.from_pretrained(TEXT_ID)
     ids = tokenizer.apply_chat_template(
         QUESTION, add_generation_prompt=True, return_tensors="pt", return_dict=False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from itertools import takewhile
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from edge_med import compat
 from edge_med.compat.backend import as_floats
-from tests.compat.samples import IMAGE_ID, SAMPLES, about, golden, picture
+from tests.compat.samples import IMAGE_ID, SAMPLES, Seen, about, golden, picture
 from tests.tie_rule import MARGIN
 
 pytestmark = pytest.mark.filterwarnings("ignore::edge_med.compat.ignored.IgnoredWarning")
@@ -19,6 +20,23 @@ pytestmark = pytest.mark.filterwarnings("ignore::edge_med.compat.ignored.Ignored
 GOLDEN = golden()["samples"]
 DIRECT = [name for name in SAMPLES if name.startswith("direct")]
 PIPELINES = [name for name in SAMPLES if name.startswith("pipeline")]
+
+
+Run = Callable[[str], Seen]
+RUNS: dict[tuple[str, str], Seen] = {}
+
+
+@pytest.fixture
+def run(torch: Any) -> Run:
+    """A sample's run; each is run but once with torch and once without."""
+
+    def once(name: str) -> Seen:
+        key = (name, torch.__name__)
+        if key not in RUNS:
+            RUNS[key] = SAMPLES[name](compat, torch)
+        return RUNS[key]
+
+    return once
 
 
 def same_up_to_a_tie(generated: list[int], sample: dict[str, Any]) -> int:
@@ -30,8 +48,8 @@ def same_up_to_a_tie(generated: list[int], sample: dict[str, Any]) -> int:
 
 
 @pytest.mark.parametrize("name", DIRECT)
-def test_generated_tokens_are_those_of_transformers(name: str, torch: Any) -> None:
-    seen = SAMPLES[name](compat, torch)
+def test_generated_tokens_are_those_of_transformers(name: str, run: Run) -> None:
+    seen = run(name)
     assert seen.generated is not None
     same = same_up_to_a_tie(seen.generated, GOLDEN[name])
     print(f"{name}: {same} of {len(GOLDEN[name]['generated'])} tokens")
@@ -39,8 +57,8 @@ def test_generated_tokens_are_those_of_transformers(name: str, torch: Any) -> No
 
 
 @pytest.mark.parametrize("name", DIRECT)
-def test_inputs_are_those_of_transformers(name: str, torch: Any) -> None:
-    inputs, wanted = SAMPLES[name](compat, torch).inputs, GOLDEN[name]
+def test_inputs_are_those_of_transformers(name: str, run: Run, torch: Any) -> None:
+    inputs, wanted = run(name).inputs, GOLDEN[name]
     assert list(inputs) == list(wanted["inputs"])
     assert {k: list(v.shape) for k, v in inputs.items()} == {
         k: v["shape"] for k, v in wanted["inputs"].items()
@@ -50,14 +68,14 @@ def test_inputs_are_those_of_transformers(name: str, torch: Any) -> None:
 
 
 @pytest.mark.parametrize("name", PIPELINES)
-def test_a_pipeline_says_what_the_direct_way_says(name: str, torch: Any) -> None:
-    direct = SAMPLES[name.replace("pipeline", "direct")](compat, torch)
-    assert SAMPLES[name](compat, torch).text == direct.text
+def test_a_pipeline_says_what_the_direct_way_says(name: str, run: Run) -> None:
+    direct = run(name.replace("pipeline", "direct"))
+    assert run(name).text == direct.text
 
 
 @pytest.mark.parametrize("name", PIPELINES)
-def test_a_pipelines_text_is_that_of_transformers_up_to_a_tie(name: str, torch: Any) -> None:
-    seen, wanted = SAMPLES[name](compat, torch), GOLDEN[name]["text"]
+def test_a_pipelines_text_is_that_of_transformers_up_to_a_tie(name: str, run: Run) -> None:
+    seen, wanted = run(name), GOLDEN[name]["text"]
     direct = GOLDEN[name.replace("pipeline", "direct")]
     # A character of an answer comes of at most one token, bytes of it aside.
     clear = next((n for n, m in enumerate(direct["margins"]) if m < MARGIN), len(wanted))
@@ -65,8 +83,8 @@ def test_a_pipelines_text_is_that_of_transformers_up_to_a_tie(name: str, torch: 
 
 
 @pytest.mark.parametrize("name", PIPELINES)
-def test_a_pipelines_record_has_the_form_of_transformers(name: str, torch: Any) -> None:
-    (record,) = SAMPLES[name](compat, torch).output
+def test_a_pipelines_record_has_the_form_of_transformers(name: str, run: Run) -> None:
+    (record,) = run(name).output
     assert sorted(record) == GOLDEN[name]["keys"]
     assert record["generated_text"][-1]["role"] == "assistant"
 
