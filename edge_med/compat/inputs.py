@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import UserDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edge_med.compat.backend import as_floats, as_lists, as_tensors, torch
+from edge_med.compat.hub import Local
 from edge_med.compat.ignored import say
 from edge_med.engine.ledger import ImageBlock, Item
 from edge_med.errors import ImageError, PromptError
@@ -75,33 +76,33 @@ def as_values(pictures: Sequence[Picture]) -> npt.NDArray[np.float32]:
     return (scaled - np.float32(0.5)) / np.float32(0.5)
 
 
-def as_prompt(ids: Sequence[int], values: Any, *, soft: int | None, image_tokens: int) -> Prompt:
-    """Ids and pixel values as the engine takes them.
+def as_prompt(ids: Sequence[int], values: Any, *, soft: int | None, local: Local) -> Prompt:
+    """Ids and pixel values as the engine of a model takes them.
 
     Raises:
         PromptError: images and their places don't match.
         ImageError: the values aren't those of pixels.
     """
-    pictures = [] if values is None else as_pictures(values)
+    pictures = [] if values is None else as_pictures(values, local.side)
     items: list[Item] = []
-    waiting = iter(pictures)
+    waiting, width = iter(pictures), local.image_tokens
     for token, run in groupby(ids):
         count = len(list(run))
         if token != soft:
             items += [token] * count
             continue
-        if count % image_tokens:
-            raise _unmatched(f"{count} tokens for images stand together, not {image_tokens}")
-        shown = [picture for _, picture in zip(range(count // image_tokens), waiting, strict=False)]
-        if len(shown) != count // image_tokens:
+        if count % width:
+            raise _unmatched(f"{count} tokens for images stand together, not {width}")
+        shown = list(islice(waiting, count // width))
+        if len(shown) != count // width:
             raise _unmatched(f"the prompt has places for more than {len(pictures)} images")
-        items += [ImageBlock(picture.sha256, image_tokens) for picture in shown]
+        items += [ImageBlock(picture.sha256, width) for picture in shown]
     if next(waiting, None) is not None:
         raise _unmatched(f"the prompt hasn't got places for {len(pictures)} images")
     return Prompt(tuple(items), {picture.sha256: picture for picture in pictures})
 
 
-def as_pictures(values: Any) -> list[Picture]:
+def as_pictures(values: Any, side: int) -> list[Picture]:
     """The pictures whose values [images, 3, side, side] these are, to the bit.
 
     Raises:
@@ -109,15 +110,14 @@ def as_pictures(values: Any) -> list[Picture]:
     """
     floats = as_floats(values)
     pixels = np.rint(floats * HALF + HALF)
-    sound = floats.ndim == 4 and floats.shape[1] == 3 and floats.shape[2] == floats.shape[3]
-    if not sound or (pixels.size and not _are_pixels(floats, pixels)):
+    sound = floats.ndim == 4 and len(floats) and floats.shape[1:] == (3, side, side)
+    if not sound or not _are_pixels(floats, pixels):
         raise ImageError(
             "pixel_values aren't what the processor makes of images.",
             "Change the image before it goes to the processor, not its values after.",
         )
     squares = pixels.astype(np.uint8).transpose(0, 2, 3, 1)
-    size = (squares.shape[2], squares.shape[1])
-    return [Picture(square, size, "stretch", ("pixel_values",)) for square in squares]
+    return [Picture(square, (side, side), "stretch", ("pixel_values",)) for square in squares]
 
 
 def _are_pixels(floats: npt.NDArray[np.float32], pixels: npt.NDArray[np.float32]) -> bool:

@@ -117,7 +117,7 @@ class Model:
         ids = only_row("input_ids", inputs if input_ids is None else input_ids)
         self._check_mask("attention_mask", attention_mask, [1] * len(ids))
         self._check_mask("token_type_ids", token_type_ids, [int(id == self._soft) for id in ids])
-        prompt = as_prompt(ids, pixel_values, soft=self._soft, image_tokens=self.local.image_tokens)
+        prompt = as_prompt(ids, pixel_values, soft=self._soft, local=self.local)
         new = self._streamed(ids, prompt, read_arguments(arguments, len(ids)))
         return as_tensors(np.array([[*ids, *new]], np.int64), "pt")
 

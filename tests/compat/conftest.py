@@ -11,7 +11,7 @@ import pytest
 
 from converters.pipeline import convert
 from converters.request import Request
-from edge_med import compat
+from edge_med import _platform, compat
 from edge_med.api import MedGemma
 from edge_med.compat import backend, hub, ignored
 from tests.checkpoints.tiny import write_tiny
@@ -35,8 +35,10 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def loaded(models: Path) -> list[MedGemma]:
-    """Both models, so that no test has to load them again."""
-    return [hub.load(hub.find(folder)) for folder in (models / "models").iterdir()]
+    """Both models, so that no test has to load them again; tiny ones are slower in two threads."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_platform, "performance_cores", lambda: 1)
+        return [hub.load(hub.find(folder)) for folder in (models / "models").iterdir()]
 
 
 @pytest.fixture(autouse=True)
