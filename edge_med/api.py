@@ -241,19 +241,10 @@ class MedGemma:
     def continue_ids(
         self, items: Sequence[Item], pictures: Mapping[str, Picture], options: Options
     ) -> Iterator[int]:
-        """Continue a prompt that is given by its ids; the token that ends it comes last.
+        """Continue a prompt of ids and image blocks; the token that ends it comes last.
 
-        Leaving the iteration ends it.
-
-        Args:
-            items: ids, and an `ImageBlock` for each image.
-            pictures: of the images, by their keys.
-            options: how tokens are chosen; `stop_ids` replace the model's own ends.
-
-        Raises:
-            ContextOverflowError: it doesn't fit the context.
-            ImageError: the model can't see.
-            EngineError: llama.cpp failed.
+        `pictures` are by the blocks' keys; `stop_ids` in the options replace the model's own ends.
+        Leaving the iteration ends it. Errors are those of `ask`.
         """
         replies, cancelled = self._submit(Continue(tuple(items), pictures, options))
         try:

@@ -114,7 +114,7 @@ class Tensor:
     def __iter__(self) -> Iterator[Tensor]:
         return (self[index] for index in range(len(self)))
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
+    def __array__(self, dtype: Any = None, copy: Any = None) -> npt.NDArray[Any]:
         return np.array(self._values, dtype, copy=copy)
 
     def __eq__(self, other: object) -> Tensor:  # type: ignore[override]
