@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +14,13 @@ from edge_med import _platform
 from edge_med.answers import Answer, End, Event, Score, Tokens
 from edge_med.artifacts.inspect import Facts, inspect
 from edge_med.config import KV, LoadOptions, MemoryRule, Options
+from edge_med.engine.continuation import Continue
 from edge_med.engine.generate import Source
+from edge_med.engine.ledger import Item
 from edge_med.engine.prompt import IMAGE_TOKENS
 from edge_med.engine.worker import Ask, Count, Files, Rate, Reply, Worker, event_of
 from edge_med.errors import UsageError
+from edge_med.imaging import Picture
 from edge_med.messages import Message, Prompt, as_messages, check_sizes
 from edge_med.models import memory as memory_plan
 from edge_med.models import store
@@ -249,6 +252,16 @@ class MedGemma(Scoring):
         reply = self._reply(Count(messages, options))
         assert isinstance(reply, Tokens)
         return reply
+
+    def continue_ids(
+        self, items: Sequence[Item], pictures: Mapping[str, Picture], options: Options
+    ) -> Iterator[int]:
+        """Continue a prompt of ids and image blocks; the token that ends it comes last.
+
+        `pictures` are by the blocks' keys; `stop_ids` in the options replace the model's own ends.
+        Leaving the iteration ends it. Errors are those of `ask`.
+        """
+        return self._worker.ids(Continue(tuple(items), pictures, options))
 
     def chat(self, system: str | None = None, options: Options = Options()) -> Conversation:  # noqa: B008
         """Begin a conversation, with options for all of its answers."""

@@ -19,8 +19,8 @@ ARCHITECTURE = "gemma3"
 class Model:
     """An opened GGUF text model; close it, or use it in a `with`."""
 
-    def __init__(self, path: Path) -> None:
-        """Open a model.
+    def __init__(self, path: Path, *, vocabulary_only: bool = False) -> None:
+        """Open a model, or no more than its vocabulary, which takes no memory for weights.
 
         Raises:
             ArtifactError: the file is damaged, or no Gemma 3 text model.
@@ -28,7 +28,8 @@ class Model:
         """
         self.header = _checked_header(path)
         self._api = llama_cpp()
-        self._model = self._api.llama_model_load_from_file(os.fsencode(path), _params(self._api))
+        params = _params(self._api, vocabulary_only=vocabulary_only)
+        self._model = self._api.llama_model_load_from_file(os.fsencode(path), params)
         if not self._model:
             raise EngineError(
                 f"llama.cpp can't load {path.name}.", "See why with --verbose; edge-med verify it."
@@ -86,7 +87,8 @@ def _checked_header(path: Path) -> Header:
     return header
 
 
-def _params(api: Any) -> Any:
+def _params(api: Any, *, vocabulary_only: bool) -> Any:
     params = api.llama_model_default_params()
     params.n_gpu_layers = 0
+    params.vocab_only = vocabulary_only
     return params

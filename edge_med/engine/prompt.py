@@ -61,6 +61,21 @@ def compose(
     return items
 
 
+def written(messages: Sequence[Message]) -> str:
+    """The conversation as Gemma's template writes it; an image is `<start_of_image>`.
+
+    Raises:
+        PromptError: the messages make no conversation.
+    """
+    named = [replace(message, parts=tuple(map(_named, message.parts))) for message in messages]
+    segments = _conversation(named)
+    return "".join(s.name if isinstance(s, _Control) else str(s) for s in segments)
+
+
+def _named(part: Part) -> TextPart:
+    return TextPart("<start_of_image>") if isinstance(part, ImagePart) else part
+
+
 def merged(messages: Iterable[Message]) -> list[Message]:
     """Messages of one role after another as one; the template takes turns only.
 

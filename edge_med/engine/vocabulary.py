@@ -87,13 +87,13 @@ class Vocabulary:
     @property
     def unused(self) -> Container[int]:
         """The tokens `<unusedNN>`, which have no meaning in an answer."""
-        return _Unused(self._name)
+        return _Unused(self.name)
 
     def _find_control(self, name: str) -> int | None:
         """The id of a control token by its name; None if the vocabulary hasn't got it."""
         ids = self._ids(name, special=True)
         found = ids[0] if len(ids) == 1 else None
-        if found is not None and self._name(found) == name:
+        if found is not None and self.name(found) == name:
             return found
         return self._names.get(name)  # its type is another than Gemma's
 
@@ -106,7 +106,7 @@ class Vocabulary:
     @functools.cached_property
     def _names(self) -> dict[str, int]:
         """Every token by its name; made only where it's needed, for it takes 0.2 s."""
-        return {self._name(token): token for token in range(self.size)}
+        return {self.name(token): token for token in range(self.size)}
 
     @property
     def _markup(self) -> int:
@@ -115,12 +115,13 @@ class Vocabulary:
     def _attributes(self, token: int) -> int:
         return int(self._api.llama_vocab_get_attr(self._handle, token))
 
-    def _name(self, token: int) -> str:
+    def name(self, token: int) -> str:
+        """A token as the vocabulary writes it: with U+2581 for spaces, and bytes as `<0xNN>`."""
         name: bytes = self._api.llama_vocab_get_text(self._handle, token)
         return name.decode("utf-8", "replace")
 
     def _find_is_control(self, token: int) -> bool:
-        if _CONTROL_NAME.fullmatch(self._name(token)):
+        if _CONTROL_NAME.fullmatch(self.name(token)):
             return True
         attributes = self._attributes(token)
         control = attributes & self._api.LLAMA_TOKEN_ATTR_CONTROL
@@ -129,7 +130,7 @@ class Vocabulary:
     def _plain(self, text: str) -> list[int]:
         """Ids without control tokens: a text that gives some is cut inside each of their names."""
         ids = self._ids(text, special=False)
-        names = {self._name(token) for token in ids if self._is_control(token)}
+        names = {self.name(token) for token in ids if self._is_control(token)}
         if not names:
             return ids
         named = re.compile("|".join([_CONTROL_NAME.pattern, *map(re.escape, names)]))
@@ -162,4 +163,4 @@ class _Unused(Container[int]):
         self._name = name
 
     def __contains__(self, token: object) -> bool:
-        return isinstance(token, int) and bool(_UNUSED.fullmatch(self._name(token)))
+        return isinstance(token, int) and bool(_UNUSED.fullmatch(self.name(token)))

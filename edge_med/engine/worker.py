@@ -15,6 +15,7 @@ from pathlib import Path
 
 from edge_med.answers import End, Event, Score, Tokens
 from edge_med.config import LoadOptions, Options
+from edge_med.engine.continuation import Chosen, Continue, Ended, continue_prompt
 from edge_med.engine.core import Engine
 from edge_med.engine.generate import Source, answer
 from edge_med.engine.inbox import Cancellation, Inbox
@@ -69,8 +70,8 @@ class Failed:
     error: EdgeMedError
 
 
-Request = Ask | Count | Rate
-Reply = Event | Tokens | Score | Failed
+Request = Ask | Count | Rate | Continue
+Reply = Event | Tokens | Score | Chosen | Ended | Failed
 Sink = Callable[[Reply], None]
 
 
@@ -156,6 +157,18 @@ class Worker:
         assert isinstance(reply, Tokens | Score)
         return reply
 
+    def ids(self, request: Continue) -> Iterator[int]:
+        """Queue a request once the first token is wanted, and yield tokens; errors as in `events`.
+
+        Leaving the iteration ends it.
+        """
+        for reply in self._replies(request, None):
+            if isinstance(reply, Failed):
+                raise reply.error
+            if not isinstance(reply, Chosen):
+                return
+            yield reply.id
+
     def cancel(self) -> bool:
         """End every call that has begun; says whether there was one."""
         return self._inbox.cancel()
@@ -184,7 +197,7 @@ def event_of(reply: Reply) -> Event:
     """
     if isinstance(reply, Failed):
         raise reply.error
-    assert not isinstance(reply, Tokens | Score)
+    assert not isinstance(reply, Tokens | Score | Chosen | Ended)
     return reply
 
 
@@ -230,6 +243,8 @@ def _work(engine: Engine, source: Source, job: _Job) -> None:
             case Rate(messages, continuation, top):
                 stop, image_tokens = job.cancelled.is_set, source.image_tokens
                 job.tell(score(engine, messages, continuation, top, stop, image_tokens))
+            case Continue():
+                continue_prompt(engine, job.request, job.tell, job.cancelled.is_set)
     except EdgeMedError as error:
         job.tell(Failed(error))
     except Exception as error:  # noqa: BLE001 - the thread must live on for the next request

@@ -1,0 +1,56 @@
+"""The code of MedGemma's model cards, with other imports and nothing else changed.
+
+    from edge_med.compat import pipeline, torch
+
+    pipe = pipeline(
+        "image-text-to-text", model="google/medgemma-4b-it", torch_dtype=torch.bfloat16
+    )
+    output = pipe(text=messages, max_new_tokens=200)
+    print(output[0]["generated_text"][-1]["content"])
+
+The model is a converted one, found by its hub id in EDGE_MED_HOME. `torch` is the real one where it
+is installed, and else a stand-in with the names that such code uses. docs/compat.md has the rest.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edge_med.compat.ignored import IgnoredWarning as IgnoredWarning
+    from edge_med.compat.model import AutoModelForCausalLM as AutoModelForCausalLM
+    from edge_med.compat.model import AutoModelForImageTextToText as AutoModelForImageTextToText
+    from edge_med.compat.pipelines import pipeline as pipeline
+    from edge_med.compat.processor import AutoProcessor as AutoProcessor
+    from edge_med.compat.tokenizer import AutoTokenizer as AutoTokenizer
+
+    torch: Any
+
+_DOORS = {
+    "AutoModelForCausalLM": "model",
+    "AutoModelForImageTextToText": "model",
+    "AutoProcessor": "processor",
+    "AutoTokenizer": "tokenizer",
+    "IgnoredWarning": "ignored",
+    "pipeline": "pipelines",
+}
+"""Names that are imported when they are used first: torch alone takes seconds."""
+
+__all__ = [
+    "AutoModelForCausalLM",
+    "AutoModelForImageTextToText",
+    "AutoProcessor",
+    "AutoTokenizer",
+    "IgnoredWarning",
+    "pipeline",
+    "torch",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "torch":
+        return importlib.import_module("edge_med.compat.backend").torch()
+    if name in _DOORS:
+        return getattr(importlib.import_module(f"edge_med.compat.{_DOORS[name]}"), name)
+    raise AttributeError(f"module 'edge_med.compat' has no attribute '{name}'")

@@ -1,0 +1,148 @@
+"""Conversations in Hugging Face's form to the ids and the pictures of a prompt."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edge_med.compat.hub import Local
+from edge_med.compat.texts import END_OF_TURN, START_OF_TURN, Texts
+from edge_med.engine.prompt import written
+from edge_med.errors import ImageError, PromptError, UsageError
+from edge_med.imaging import Picture
+from edge_med.messages import Message, as_messages
+
+SOURCES = ("image", "url", "path", "base64")
+"""Where a part of a message may have its image, as in transformers' chat templates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """A conversation, and where its prompt ends.
+
+    Attributes:
+        messages: with their pictures.
+        add_generation_prompt: whether the model's turn is opened at the end.
+        continue_final_message: whether the last message stays open, to be continued.
+    """
+
+    messages: tuple[Message, ...]
+    add_generation_prompt: bool = False
+    continue_final_message: bool = False
+
+    def __post_init__(self) -> None:
+        if self.add_generation_prompt and self.continue_final_message:
+            raise UsageError(
+                "A prompt can't both continue the last message and open a new one.",
+                "Choose add_generation_prompt or continue_final_message.",
+            )
+
+    @property
+    def pictures(self) -> list[Picture]:
+        """In order."""
+        return [picture for message in self.messages for picture in message.pictures]
+
+    def ids(self, texts: Texts, image_tokens: int) -> list[int]:
+        """The prompt's ids, with so many tokens for an image.
+
+        Raises:
+            PromptError: the messages make no conversation.
+        """
+        ids = texts.prompt(self.messages, image_tokens)
+        start = texts.id(START_OF_TURN)
+        if not self._ends_open:
+            return ids if self.add_generation_prompt else ids[: _last(ids, start)]
+        return ids + texts.ids(self._after_answer)
+
+    def text(self) -> str:
+        """The prompt's text, `<start_of_image>` for an image.
+
+        Raises:
+            PromptError: the messages make no conversation.
+        """
+        text = written(self.messages)
+        if not self._ends_open:
+            return text if self.add_generation_prompt else text[: text.rindex(START_OF_TURN)]
+        return text + self._after_answer
+
+    @property
+    def _ends_open(self) -> bool:
+        """Whether the engine takes the last message for one to be continued."""
+        return self.messages[-1].role == "assistant"
+
+    @property
+    def _after_answer(self) -> str:
+        """What closes a last answer, and opens the next."""
+        if self.continue_final_message:
+            return ""
+        opened = f"{START_OF_TURN}model\n" if self.add_generation_prompt else ""
+        return f"{END_OF_TURN}\n{opened}"
+
+
+def _last(ids: Sequence[int], wanted: int | None) -> int:
+    return max((place for place, token in enumerate(ids) if token == wanted), default=len(ids))
+
+
+def read_messages(conversation: Any, local: Local) -> tuple[Message, ...]:
+    """Messages in Hugging Face's form, their images stretched to the model's square as there.
+
+    Raises:
+        PromptError: it has another form, or an image would have to be fetched.
+        ImageError: an image can't be read, or the model can't see.
+    """
+    if not conversation or not all(isinstance(message, Mapping) for message in conversation):
+        raise PromptError(
+            "That isn't a conversation.", "Give messages: [{'role': 'user', 'content': …}, …]."
+        )
+    shown = [{**message, "content": _content(message)} for message in conversation]
+    messages = as_messages(shown, fit="stretch", side=local.side)
+    if not local.sees and any(message.pictures for message in messages):
+        raise blind(local)
+    return messages
+
+
+def blind(local: Local) -> ImageError:
+    """The error of a model without a projector that is shown an image."""
+    return ImageError(
+        f"The model of '{local.name}' can't see: it has no projector.",
+        "Put its -mmproj- file into the same folder, or convert the whole checkpoint.",
+    )
+
+
+def _content(message: Mapping[str, Any]) -> Any:
+    content = message.get("content")
+    if isinstance(content, str) or not isinstance(content, Sequence):
+        return content
+    return [_part(part) for part in content]
+
+
+def _part(part: Any) -> Any:
+    if not isinstance(part, Mapping) or part.get("type") != "image":
+        return part
+    given = next((kind for kind in SOURCES if kind in part), None)
+    return part if given is None else {"type": "image", "image": as_source(part[given], given)}
+
+
+def as_source(image: Any, kind: str = "image") -> Any:
+    """What `edge_med.imaging` opens: texts are paths or base64, and never addresses.
+
+    Raises:
+        PromptError: it would have to be fetched.
+        ImageError: it isn't base64.
+    """
+    if not isinstance(image, str):
+        return image
+    if image.startswith(("http://", "https://")):
+        raise PromptError(
+            "An image would have to be fetched, and nothing here opens a connection.",
+            "Save it, and give its path or the opened image.",
+        )
+    if kind != "base64" and not image.startswith("data:image/"):
+        return image
+    try:
+        return base64.b64decode(image.rpartition(",")[2], validate=True)
+    except binascii.Error:
+        raise ImageError("The image isn't base64.", "Give its path instead.") from None

@@ -1,0 +1,116 @@
+"""The arguments of `generate`: what they mean here, and those that can't be had."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edge_med.compat.backend import as_lists
+from edge_med.compat.ignored import DOCS, refuse_unknown, say
+from edge_med.config import Options
+from edge_med.errors import UsageError
+
+NEW_TOKENS = 20
+"""Of an answer whose length nobody says (transformers: GenerationConfig.max_length)."""
+
+SAMPLING = {"temperature": 1.0, "top_k": 64, "top_p": 0.95, "min_p": 0.0}
+"""With `do_sample`; top_k and top_p are those of Gemma 3's generation_config.json."""
+
+USED = frozenset(
+    ("do_sample", "max_new_tokens", "max_length", "eos_token_id", "stop_strings", "streamer")
+)
+
+WITHOUT_EFFECT = frozenset(
+    [
+        "use_cache",
+        "cache_implementation",
+        "pad_token_id",
+        "bos_token_id",
+        "tokenizer",
+        "processor",
+        "synced_gpus",
+        "disable_compile",
+    ]
+)
+
+NEUTRAL: dict[str, tuple[Any, ...]] = {
+    "num_beams": (1,),
+    "num_return_sequences": (1,),
+    "repetition_penalty": (1.0,),
+    "length_penalty": (1.0,),
+    "no_repeat_ngram_size": (0,),
+    "min_length": (0,),
+    "min_new_tokens": (0,),
+    "early_stopping": (False,),
+    "return_dict_in_generate": (False,),
+    "output_scores": (False,),
+    "output_logits": (False,),
+    "output_attentions": (False,),
+    "output_hidden_states": (False,),
+}
+"""Arguments that can have no other value than these, besides None."""
+
+KNOWN = USED | WITHOUT_EFFECT | SAMPLING.keys() | NEUTRAL.keys()
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """How a prompt is continued.
+
+    Attributes:
+        options: of the engine; greedy unless `do_sample` is asked for.
+        stop_strings: texts that end it, and are part of it.
+        streamer: gets the prompt's ids, each token, and the end.
+    """
+
+    options: Options
+    stop_strings: tuple[str, ...]
+    streamer: Any
+
+
+def read_arguments(given: Mapping[str, Any], prompt: int) -> Generation:
+    """What the arguments of `generate` ask for; `prompt` is the length of the prompt in tokens.
+
+    Raises:
+        UsageError: one is unknown, or can't be had.
+    """
+    refuse_unknown("generate", given, KNOWN)
+    asked = {name: value for name, value in given.items() if value is not None}
+    for name, possible in NEUTRAL.items():
+        if asked.get(name, possible[0]) not in possible:
+            raise UsageError(f"{name} can't be {asked[name]!r} here.", f"Leave it out. {DOCS}")
+    say(WITHOUT_EFFECT & asked.keys(), "the engine keeps its own cache, and nothing is padded")
+    options = Options(
+        max_new_tokens=_new_tokens(asked, prompt),
+        stop_ids=_as_tuple(as_lists(asked.get("eos_token_id"))),
+        stop_loops=False,
+        fit="stretch",
+        **_sampling(asked),
+    )
+    return Generation(options, _as_tuple(asked.get("stop_strings")), asked.get("streamer"))
+
+
+def _new_tokens(asked: Mapping[str, Any], prompt: int) -> int:
+    if "max_new_tokens" in asked or "max_length" not in asked:
+        return int(asked.get("max_new_tokens", NEW_TOKENS))
+    if asked["max_length"] <= prompt:
+        raise UsageError(
+            f"The prompt has {prompt} tokens, and max_length is {asked['max_length']}.",
+            "Raise it, or give max_new_tokens instead.",
+        )
+    return int(asked["max_length"]) - prompt
+
+
+def _sampling(asked: Mapping[str, Any]) -> dict[str, Any]:
+    given = {name: asked[name] for name in SAMPLING if name in asked}
+    if asked.get("do_sample", False):
+        return SAMPLING | given
+    say(given, "without do_sample=True the most probable token is taken")
+    return {}
+
+
+def _as_tuple(value: Any) -> tuple[Any, ...]:
+    if value is None:
+        return ()
+    return tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,)

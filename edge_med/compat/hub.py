@@ -1,0 +1,119 @@
+"""A hub id to a model on this machine; nothing is downloaded."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from edge_med.api import MEDGEMMA_SIDE, MedGemma
+from edge_med.artifacts import manifest as manifests
+from edge_med.artifacts.inspect import inspect
+from edge_med.engine.prompt import IMAGE_TOKENS
+from edge_med.errors import ArtifactError, UsageError
+from edge_med.models import store
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """A model on this machine.
+
+    Attributes:
+        name: it was asked for by.
+        text: the text model's file.
+        sees: whether it has a projector.
+        side: of its square of pixels.
+        image_tokens: that an image takes.
+    """
+
+    name: str
+    text: Path
+    sees: bool
+    side: int
+    image_tokens: int
+
+
+def find(name: str | Path) -> Local:
+    """The model that a hub id, a folder's name or a path means.
+
+    Of an id, the folder whose manifest names it as its source; else the folder that is called like
+    its last part.
+
+    Raises:
+        UsageError: there is none, or several could be meant.
+        ArtifactError: a file is damaged.
+    """
+    found = store.find(_located(str(name)))
+    eye = inspect(found.projector) if found.projector else None
+    return Local(
+        name=str(name),
+        text=found.text,
+        sees=eye is not None,
+        side=(eye.image_size if eye else None) or MEDGEMMA_SIDE,
+        image_tokens=(eye.image_tokens if eye else None) or IMAGE_TOKENS,
+    )
+
+
+def load(local: Local, **options: Any) -> MedGemma:
+    """The loaded model, one for everybody who wants the same; it goes with its last user.
+
+    Raises:
+        UsageError: an option can't be had.
+        MemoryShortError: the plan doesn't fit this machine.
+        EngineError: llama.cpp can't load it.
+    """
+    key = (str(local.text.resolve()), *sorted(options.items()))
+    return shared(_models, key, lambda: MedGemma.load(local.text, **options))
+
+
+def shared(
+    kept: weakref.WeakValueDictionary[Any, Value], key: Any, make: Callable[[], Value]
+) -> Value:
+    """The value of a key, made if nobody has it."""
+    with _making:
+        value = kept.get(key)
+        if value is None:
+            kept[key] = value = make()
+        return value
+
+
+_models: weakref.WeakValueDictionary[Any, MedGemma] = weakref.WeakValueDictionary()
+_making = threading.Lock()
+
+
+def _located(name: str) -> str | Path:
+    home = store.models_folder()
+    short = name.rpartition("/")[2]
+    if Path(name).exists() or name == short:
+        return name
+    converted = [folder for folder in _folders(home) if _source(folder) == name]
+    if len(converted) > 1:
+        names = ", ".join(folder.name for folder in converted)
+        raise UsageError(f"Several models come from '{name}': {names}.", "Name one of them.")
+    if converted:
+        return converted[0]
+    if short in {folder.name for folder in _folders(home)}:
+        return home / short
+    raise UsageError(
+        f"There is no converted model of '{name}' on this machine.",
+        f"Download it where there is a network, then run: edge-med convert FOLDER "
+        f"--quant Q4_K_M --source-id {name} --out {home / short}",
+    )
+
+
+def _folders(home: Path) -> list[Path]:
+    return sorted(path for path in home.glob("*") if path.is_dir())
+
+
+def _source(folder: Path) -> str | None:
+    """What a folder's manifest calls its source; a damaged one is another model's matter."""
+    with contextlib.suppress(ArtifactError):
+        manifest = manifests.load(folder)
+        return manifest.source.id if manifest else None
+    return None

@@ -1,0 +1,78 @@
+"""Arguments that are taken and change nothing: said once; and those that nobody knows: refused."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from edge_med.errors import UsageError
+
+DOCS = "See docs/compat.md for what each call takes."
+
+LOADING = frozenset(
+    [
+        "attn_implementation",
+        "cache_dir",
+        "device",
+        "device_map",
+        "dtype",
+        "force_download",
+        "local_files_only",
+        "low_cpu_mem_usage",
+        "max_memory",
+        "offload_folder",
+        "quantization_config",
+        "revision",
+        "token",
+        "torch_dtype",
+        "trust_remote_code",
+        "use_auth_token",
+        "use_fast",
+        "use_safetensors",
+        "load_in_4bit",
+        "load_in_8bit",
+        "framework",
+        "batch_size",
+        "num_workers",
+        "padding_side",
+        "variant",
+    ]
+)
+"""Of `from_pretrained` and `pipeline`. Numbers, device and place were decided at conversion, or are
+decided by `MedGemma.load`; nothing is downloaded, and no remote code is run."""
+
+_said: set[str] = set()
+
+
+class IgnoredWarning(UserWarning):
+    """An argument was accepted and has no effect."""
+
+
+def say(names: Collection[str], why: str) -> None:
+    """Warn of arguments without effect; of each only once in a process."""
+    fresh = sorted(set(names) - _said)
+    if fresh:
+        _said.update(fresh)
+        message = f"edge_med.compat ignores {', '.join(fresh)}: {why}."
+        warnings.warn(message, IgnoredWarning, stacklevel=4)
+
+
+def take_loading(call: str, given: Mapping[str, Any]) -> None:
+    """Accept what only concerns how transformers would load a model.
+
+    Raises:
+        UsageError: an argument is unknown.
+    """
+    refuse_unknown(call, given, LOADING)
+    say(given, "weights and device are those of the converted model")
+
+
+def refuse_unknown(call: str, given: Collection[str], known: Collection[str]) -> None:
+    """Nothing is dropped silently.
+
+    Raises:
+        UsageError: an argument is unknown.
+    """
+    if unknown := sorted(set(given) - set(known)):
+        raise UsageError(f"{call} takes no {', '.join(unknown)}.", DOCS)

@@ -1,0 +1,151 @@
+"""`AutoModelForCausalLM` and `AutoModelForImageTextToText`: a converted model that generates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from edge_med.compat import hub
+from edge_med.compat.backend import as_tensors, torch
+from edge_med.compat.conversation import blind
+from edge_med.compat.generation import Generation, read_arguments
+from edge_med.compat.ignored import say, take_loading
+from edge_med.compat.inputs import Prompt, as_prompt, only_row
+from edge_med.compat.texts import SOFT, open_texts
+from edge_med.errors import PromptError
+
+OPTIONS = ("context", "kv", "threads", "memory")
+"""Of `MedGemma.load`; the only arguments of ours among those of transformers."""
+
+
+class AutoModelForCausalLM:
+    """Loads models by a hub id, a folder's name or a path."""
+
+    @staticmethod
+    def from_pretrained(name: str | Path, **options: Any) -> Model:
+        """Load a model; `context`, `kv`, `threads` and `memory` are those of `MedGemma.load`.
+
+        Raises:
+            UsageError: there is no such model here, or an argument is unknown.
+            ArtifactError: a file is damaged.
+            MemoryShortError: the plan doesn't fit this machine.
+            EngineError: llama.cpp can't load it.
+        """
+        return Model(hub.find(name), **options)
+
+
+class AutoModelForImageTextToText:
+    """Loads models that can see, by a hub id, a folder's name or a path."""
+
+    @staticmethod
+    def from_pretrained(name: str | Path, **options: Any) -> Model:
+        """Load a model, as `AutoModelForCausalLM` does.
+
+        Raises:
+            ImageError: it has no projector.
+        """
+        local = hub.find(name)
+        if not local.sees:
+            raise blind(local)
+        return Model(local, **options)
+
+
+class Model:
+    """A loaded model. It is shared with whoever loads the same, and freed with the last of them."""
+
+    def __init__(self, local: hub.Local, **options: Any) -> None:
+        """Load a model, or take it from who has it."""
+        take_loading("from_pretrained", {k: v for k, v in options.items() if k not in OPTIONS})
+        self.local = local
+        self.name_or_path = local.name
+        self.medgemma = hub.load(local, **{k: v for k, v in options.items() if k in OPTIONS})
+        self.texts = open_texts(local)
+        self._soft = self.texts.id(SOFT)
+
+    @property
+    def device(self) -> Any:
+        """Where inputs belong."""
+        return torch().device("cpu")
+
+    @property
+    def dtype(self) -> Any:
+        """What pixel values are computed in."""
+        return torch().float32
+
+    def eval(self) -> Self:
+        """It never trains."""
+        return self
+
+    def to(self, *_where: Any, **_named: Any) -> Self:
+        """It stays where it is."""
+        say(["device"], "the model stays where it was loaded")
+        return self
+
+    def generate(
+        self,
+        inputs: Any = None,
+        *,
+        input_ids: Any = None,
+        attention_mask: Any = None,
+        token_type_ids: Any = None,
+        pixel_values: Any = None,
+        **arguments: Any,
+    ) -> Any:
+        """Continue a prompt.
+
+        Args:
+            inputs: the same as `input_ids`.
+            input_ids: [1, tokens].
+            attention_mask: all ones.
+            token_type_ids: 1 where a token is of an image.
+            pixel_values: [images, 3, side, side].
+            arguments: docs/compat.md lists them.
+
+        Returns:
+            A tensor [1, prompt and new tokens], the one that ended it included.
+
+        Raises:
+            PromptError: images and their places don't match, or it isn't one prompt.
+            ImageError: the values aren't those of pixels.
+            UsageError: an argument is unknown, or can't be had.
+            ContextOverflowError: it doesn't fit the context.
+            EngineError: llama.cpp failed.
+        """
+        ids = only_row("input_ids", inputs if input_ids is None else input_ids)
+        self._check_mask("attention_mask", attention_mask, [1] * len(ids))
+        self._check_mask("token_type_ids", token_type_ids, [int(id == self._soft) for id in ids])
+        prompt = as_prompt(ids, pixel_values, soft=self._soft, local=self.local)
+        new = self._streamed(ids, prompt, read_arguments(arguments, len(ids)))
+        return as_tensors(np.array([[*ids, *new]], np.int64), "pt")
+
+    def _streamed(self, ids: list[int], prompt: Prompt, how: Generation) -> Iterator[int]:
+        """New tokens, also given to the streamer if there is one."""
+        if how.streamer is not None:
+            how.streamer.put(as_tensors(np.array([ids], np.int64), "pt"))
+        for token in self._until_stopped(prompt, how):
+            if how.streamer is not None:
+                how.streamer.put(as_tensors(np.array([token], np.int64), "pt"))
+            yield token
+        if how.streamer is not None:
+            how.streamer.end()
+
+    def _until_stopped(self, prompt: Prompt, how: Generation) -> Iterator[int]:
+        """New tokens, up to the one that completes a text which ends it."""
+        new: list[int] = []
+        for token in self.medgemma.continue_ids(prompt.items, prompt.pictures, how.options):
+            yield token
+            new.append(token)
+            text = self.texts.text(new, skip_special=False) if how.stop_strings else ""
+            if any(stop in text for stop in how.stop_strings):
+                return
+
+    @staticmethod
+    def _check_mask(name: str, given: Any, wanted: list[int]) -> None:
+        if given is not None and only_row(name, given) != wanted:
+            raise PromptError(
+                f"{name} doesn't fit input_ids; nothing may be padded or masked here.",
+                "Give both as the processor made them, or input_ids alone.",
+            )

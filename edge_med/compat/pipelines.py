@@ -1,0 +1,231 @@
+"""`pipeline`: from messages to messages, in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from edge_med.compat import hub
+from edge_med.compat.conversation import blind
+from edge_med.compat.generation import KNOWN
+from edge_med.compat.ignored import refuse_unknown
+from edge_med.compat.inputs import Inputs
+from edge_med.compat.model import Model
+from edge_med.compat.processor import Processor
+from edge_med.compat.tokenizer import Tokenizer
+from edge_med.errors import PromptError, UsageError
+
+NEW_TOKENS = 256
+"""Of an answer whose length nobody says (transformers: `_default_generation_config` of both)."""
+
+CALL = frozenset(
+    [
+        "return_full_text",
+        "continue_final_message",
+        "skip_special_tokens",
+        "stop_sequence",
+        "generate_kwargs",
+    ]
+)
+"""Arguments of a call that aren't those of `generate`."""
+
+Messages = Sequence[Mapping[str, Any]]
+
+
+def pipeline(
+    task: str | None = None,
+    model: str | Path | Model | None = None,
+    *,
+    tokenizer: Any = None,
+    processor: Any = None,
+    model_kwargs: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> Pipeline:
+    """A model with its tokenizer or processor.
+
+    Args:
+        task: `text-generation` or `image-text-to-text`.
+        model: a hub id, a folder's name, a path, or a model that is loaded already.
+        tokenizer: only the model's own can be had; so with `processor`.
+        processor: see `tokenizer`.
+        model_kwargs: more options.
+        options: as `AutoModelForCausalLM.from_pretrained` takes them.
+
+    Raises:
+        UsageError: there is no such task or model, or an argument is unknown.
+        ImageError: the model can't see, and should.
+        MemoryShortError: the plan doesn't fit this machine.
+    """
+    if task not in TASKS:
+        raise UsageError(f"There is no pipeline '{task}' here.", f"Use {' or '.join(TASKS)}.")
+    if model is None:
+        raise UsageError("A pipeline needs a model.", "Give model='google/medgemma-4b-it'.")
+    if isinstance(model, Model):
+        return TASKS[task](model)
+    return TASKS[task](Model(hub.find(model), **{**(model_kwargs or {}), **options}))
+
+
+class Pipeline:
+    """What both tasks share."""
+
+    def __init__(self, model: Model) -> None:
+        """Of a loaded model."""
+        self.model = model
+        self.tokenizer = Tokenizer(model.local)
+
+    def _each(self, given: Any, arguments: dict[str, Any]) -> list[Any]:
+        """The records of one prompt, or of each prompt in a list."""
+        refuse_unknown("The pipeline", arguments, CALL | KNOWN)
+        if isinstance(given, str) or _is_chat(given):
+            return [self._record(given, **arguments)]
+        if isinstance(given, list | tuple) and given:
+            return [[self._record(one, **arguments)] for one in given]
+        raise PromptError(
+            "The pipeline got neither a text nor messages.",
+            "Give messages: [{'role': 'user', 'content': …}, …].",
+        )
+
+    def _record(self, given: Any, **arguments: Any) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def _answer(self, inputs: Inputs, arguments: Mapping[str, Any]) -> str:
+        """The new text after a prompt."""
+        ours = {k: v for k, v in arguments.items() if k not in CALL}
+        asked = {"max_new_tokens": NEW_TOKENS} if "max_length" not in ours else {}
+        asked |= {**ours, **(arguments.get("generate_kwargs") or {})}
+        if arguments.get("stop_sequence") is not None:
+            asked["stop_strings"] = arguments["stop_sequence"]
+        length = inputs["input_ids"].shape[-1]
+        row = self.model.generate(**inputs, **asked)[0][length:]
+        skip = arguments.get("skip_special_tokens")
+        return str(self.tokenizer.decode(row, skip_special_tokens=skip is None or skip))
+
+
+class TextGeneration(Pipeline):
+    """Texts only, as `text-generation`."""
+
+    def __call__(self, text_inputs: Any = None, *, text: Any = None, **arguments: Any) -> list[Any]:
+        """Continue texts or conversations.
+
+        Args:
+            text_inputs: a text, messages, or a list of them.
+            text: the same.
+            arguments: of `generate`, and return_full_text, continue_final_message, stop_sequence,
+                skip_special_tokens.
+
+        Returns:
+            `[{"generated_text": messages and the answer}]`, for a list a list of these.
+
+        Raises:
+            PromptError: it is no conversation.
+            UsageError: an argument is unknown, or can't be had.
+            ContextOverflowError: it doesn't fit the context.
+            EngineError: llama.cpp failed.
+        """
+        return self._each(text if text_inputs is None else text_inputs, arguments)
+
+    def _record(self, given: Any, **arguments: Any) -> dict[str, Any]:
+        goes_on = _continues(given, arguments)
+        if isinstance(given, str):
+            inputs = self.tokenizer(given, return_tensors="pt")
+        else:
+            inputs = self.tokenizer.apply_chat_template(
+                given,
+                add_generation_prompt=not goes_on,
+                continue_final_message=goes_on,
+                return_tensors="pt",
+            )
+        return {"generated_text": _full(given, self._answer(inputs, arguments), arguments)}
+
+
+class ImageTextToText(Pipeline):
+    """Texts and images, as `image-text-to-text`."""
+
+    def __init__(self, model: Model) -> None:
+        """Of a loaded model that can see."""
+        if not model.local.sees:
+            raise blind(model.local)
+        super().__init__(model)
+        self.processor = Processor(model.local)
+
+    def __call__(self, images: Any = None, text: Any = None, **arguments: Any) -> list[Any]:
+        """Answer conversations with images in them, or a text beside images.
+
+        Args:
+            images: for a text with as many `<start_of_image>`; or messages.
+            text: a text, messages, or a list of them.
+            arguments: as for `text-generation`.
+
+        Returns:
+            `[{"input_text": messages, "generated_text": messages and the answer}]`, for a list a
+            list of these.
+
+        Raises:
+            PromptError: it is no conversation, or the images aren't as many as their places.
+            ImageError: an image can't be read.
+            UsageError: an argument is unknown, or can't be had.
+            ContextOverflowError: it doesn't fit the context.
+            EngineError: llama.cpp failed.
+        """
+        if text is None and not isinstance(images, str):
+            text, images = images, None
+        if images is None:
+            return self._each(text, arguments)
+        if not isinstance(text, str):
+            raise PromptError("Images stand beside one text.", "Put them into the messages.")
+        refuse_unknown("The pipeline", arguments, CALL | KNOWN)
+        return [self._record(text, images=images, **arguments)]
+
+    def _record(self, given: Any, images: Any = None, **arguments: Any) -> dict[str, Any]:
+        goes_on = _continues(given, arguments)
+        if isinstance(given, str):
+            inputs = self.processor(images=images, text=given, return_tensors="pt")
+        else:
+            inputs = self.processor.apply_chat_template(
+                given,
+                add_generation_prompt=not goes_on,
+                continue_final_message=goes_on,
+                tokenize=True,
+                return_dict=True,
+                return_tensors="pt",
+            )
+        full = _full(given, self._answer(inputs, arguments), arguments)
+        return {"input_text": given, "generated_text": full}
+
+
+TASKS: dict[str, type[TextGeneration | ImageTextToText]] = {
+    "text-generation": TextGeneration,
+    "image-text-to-text": ImageTextToText,
+}
+
+
+def _is_chat(given: Any) -> bool:
+    return isinstance(given, list | tuple) and bool(given) and isinstance(given[0], Mapping)
+
+
+def _continues(given: Any, arguments: Mapping[str, Any]) -> bool:
+    """Whether the last message is continued: if it is the assistant's, and nobody says no."""
+    asked = arguments.get("continue_final_message")
+    if asked is None:
+        return not isinstance(given, str) and given[-1].get("role") == "assistant"
+    return bool(asked)
+
+
+def _full(given: Any, answer: str, arguments: Mapping[str, Any]) -> Any:
+    """The answer with what came before it, unless `return_full_text` is false."""
+    if arguments.get("return_full_text") is False:
+        return answer
+    if isinstance(given, str):
+        return given + answer
+    if not _continues(given, arguments):
+        return [*given, {"role": "assistant", "content": answer}]
+    *before, last = given
+    return [*before, {**last, "content": _longer(last["content"], answer)}]
+
+
+def _longer(content: Any, answer: str) -> Any:
+    if isinstance(content, str):
+        return content + answer
+    *before, last = content
+    return [*before, {**last, "text": last["text"] + answer}]

@@ -1,0 +1,130 @@
+"""`AutoProcessor`: Gemma 3's processor for text and images, out of a converted model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from edge_med import imaging
+from edge_med.compat import hub
+from edge_med.compat.conversation import Turns, as_source, blind, read_messages
+from edge_med.compat.ignored import take_loading
+from edge_med.compat.inputs import Inputs, as_inputs, as_values
+from edge_med.compat.texts import END_OF_IMAGE, SOFT, START_OF_IMAGE
+from edge_med.compat.tokenizer import Tokenizer, take_without_effect
+from edge_med.errors import PromptError
+from edge_med.imaging import Picture
+
+
+class AutoProcessor:
+    """Opens processors by a hub id, a folder's name or a path."""
+
+    @staticmethod
+    def from_pretrained(name: str | Path, **ignored: Any) -> Processor:
+        """The processor of a model; no weights are read.
+
+        Raises:
+            UsageError: there is no such model here, or an argument is unknown.
+            ArtifactError: its file is damaged.
+        """
+        take_loading("from_pretrained", ignored)
+        return Processor(hub.find(name))
+
+
+class Processor:
+    """Texts and images to ids and pixel values, and ids back to texts."""
+
+    def __init__(self, local: hub.Local) -> None:
+        """Open the vocabulary of a model."""
+        self.local = local
+        self.tokenizer = Tokenizer(local)
+        self.image_seq_length = local.image_tokens
+        self.decode = self.tokenizer.decode
+        self.batch_decode = self.tokenizer.batch_decode
+
+    def __call__(
+        self,
+        images: Any = None,
+        text: str | None = None,
+        *,
+        add_special_tokens: bool = True,
+        return_tensors: str | None = None,
+        **ignored: Any,
+    ) -> Inputs:
+        """The ids of a text, and the values of the images whose `<start_of_image>` is in it.
+
+        Raises:
+            PromptError: the images aren't as many as their places.
+            ImageError: one can't be read.
+            UsageError: an argument is unknown.
+        """
+        take_without_effect("The processor", ignored)
+        pictures = self._pictures(images)
+        places = [START_OF_IMAGE] * len(pictures)
+        text = " ".join(places) if text is None else text
+        if not isinstance(text, str) or text.count(START_OF_IMAGE) != len(pictures):
+            raise PromptError(
+                f"{len(pictures)} images were given, and the text hasn't got as many places.",
+                f"Write {START_OF_IMAGE} where each of them stands.",
+            )
+        block = f"\n\n{START_OF_IMAGE}{SOFT * self.local.image_tokens}{END_OF_IMAGE}\n\n"
+        spelled = text.replace(START_OF_IMAGE, block)
+        ids = self.tokenizer.encode(spelled, add_special_tokens=add_special_tokens)
+        return self._inputs(ids, pictures, return_tensors)
+
+    def apply_chat_template(
+        self,
+        conversation: Any,
+        *,
+        add_generation_prompt: bool = False,
+        continue_final_message: bool = False,
+        tokenize: bool = False,
+        return_dict: bool = False,
+        return_tensors: str | None = None,
+        **ignored: Any,
+    ) -> Any:
+        """A conversation as the model's prompt.
+
+        Raises:
+            PromptError: it is no conversation.
+            ImageError: an image can't be read, or the model can't see.
+            UsageError: an argument is unknown.
+        """
+        take_without_effect("apply_chat_template", ignored)
+        turns = Turns(
+            read_messages(conversation, self.local), add_generation_prompt, continue_final_message
+        )
+        if not tokenize:
+            return turns.text()
+        ids = turns.ids(self.tokenizer.texts, self.local.image_tokens)
+        inputs = self._inputs(ids, turns.pictures, return_tensors)
+        return inputs if return_dict else inputs["input_ids"]
+
+    def post_process_image_text_to_text(
+        self,
+        generated: Any,
+        skip_special_tokens: bool = True,  # noqa: FBT001, FBT002 - as transformers has it
+        **ignored: Any,
+    ) -> Any:
+        """What each row of generated ids says.
+
+        Raises:
+            UsageError: an argument is unknown.
+        """
+        return self.batch_decode(generated, skip_special_tokens, **ignored)
+
+    def _inputs(self, ids: list[int], pictures: Sequence[Picture], kind: str | None) -> Inputs:
+        soft = self.tokenizer.texts.id(SOFT)
+        pixels = as_values(pictures) if pictures else None
+        return as_inputs(ids, kind, soft=-1 if soft is None else soft, pixels=pixels)
+
+    def _pictures(self, images: Any) -> list[Picture]:
+        if images is None:
+            return []
+        if not self.local.sees:
+            raise blind(self.local)
+        given = images if isinstance(images, list | tuple) else [images]
+        flat = [i for image in given for i in (image if isinstance(image, list) else [image])]
+        side = self.local.side
+        return [imaging.open(as_source(i), fit="stretch", side=side) for i in flat]

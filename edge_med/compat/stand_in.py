@@ -1,0 +1,61 @@
+"""What model cards use of torch, for where it isn't installed. Nothing here computes."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from edge_med.compat.tensor import DTYPES, DType, Tensor
+
+bfloat16, float16, float32, float64, int64, int32 = (DTYPES[name] for name in DTYPES)
+half, float, long, int = float16, float32, int64, int32
+dtype = DType
+
+cuda = SimpleNamespace(is_available=lambda: False, device_count=lambda: 0)
+backends = SimpleNamespace(mps=SimpleNamespace(is_available=lambda: False))
+
+
+@dataclass(frozen=True, slots=True)
+class device:  # noqa: N801 - torch's own name
+    """A device by its name; everything stays where it is."""
+
+    type: str
+
+    def __str__(self) -> str:
+        return self.type
+
+
+class inference_mode(contextlib.ContextDecorator):  # noqa: N801 - torch's own name
+    """Nothing to switch off: no gradients are ever computed. For `with`, or as a decorator."""
+
+    def __init__(self, mode: bool = True) -> None:  # noqa: FBT001, FBT002 - torch's own signature
+        """`mode` changes nothing."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_error: object) -> None:
+        return None
+
+
+no_grad = inference_mode
+
+
+def tensor(data: Any, dtype: DType | None = None, device: object = None) -> Tensor:
+    """A tensor of numbers in lists, an array or another tensor; `device` changes nothing."""
+    return Tensor(np.asarray(data), dtype)
+
+
+def is_tensor(value: object) -> bool:
+    """Whether a value is a tensor."""
+    return isinstance(value, Tensor)
+
+
+def __getattr__(name: str) -> Any:
+    raise AttributeError(
+        f"edge_med's stand-in for torch has no '{name}'; with torch installed, it is the real one"
+    )

@@ -1,0 +1,64 @@
+"""Tiny models under the names of the model cards, with and without torch."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from converters.pipeline import convert
+from converters.request import Request
+from edge_med import _platform, compat
+from edge_med.api import MedGemma
+from edge_med.compat import backend, hub, ignored
+from tests.checkpoints.tiny import write_tiny
+from tests.compat.samples import CHECKPOINTS, IMAGE_ID, TEXT_ID
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """EDGE_MED_HOME: one model has the hub id in its manifest, the other its last part as name."""
+    base = tmp_path_factory.mktemp("compat")
+    home = base / "home"
+    for name, folder, source in ((TEXT_ID, "words", TEXT_ID), (IMAGE_ID, "medgemma-4b-it", "")):
+        checkpoint = write_tiny(CHECKPOINTS[name], base / folder)
+        out = home / "models" / folder
+        request = Request(
+            source=checkpoint, folder=out, quants=("F32",), mmproj="F32", source_id=source
+        )
+        convert(request)
+    return home
+
+
+@pytest.fixture(scope="session")
+def loaded(models: Path) -> list[MedGemma]:
+    """Both models, so that no test has to load them again; tiny ones are slower in two threads."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_platform, "performance_cores", lambda: 1)
+        return [hub.load(hub.find(folder)) for folder in (models / "models").iterdir()]
+
+
+@pytest.fixture(autouse=True)
+def home(
+    models: Path, loaded: list[MedGemma], sealed: None, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    monkeypatch.setenv("EDGE_MED_HOME", str(models))
+    monkeypatch.setattr(ignored, "_said", set())
+    return models
+
+
+@pytest.fixture(
+    params=["stand-in", pytest.param("torch", marks=pytest.mark.torch)],
+)
+def torch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """What `from edge_med.compat import torch` gives, with torch hidden or there."""
+    backend.torch.cache_clear()
+    if request.param == "stand-in":
+        monkeypatch.setitem(sys.modules, "torch", None)
+    found = compat.torch
+    assert found.__name__ == {"stand-in": "edge_med.compat.stand_in"}.get(request.param, "torch")
+    yield found
+    backend.torch.cache_clear()

@@ -1,0 +1,43 @@
+"""The stand-in for torch reads like torch, and says what it hasn't got."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edge_med.compat import stand_in as torch
+
+
+def test_a_tensor_is_sliced_and_read_like_torchs() -> None:
+    ids = torch.tensor([[2, 5, 7]])
+    assert ids.shape == (1, 3)
+    assert ids.shape[-1] == ids.size(-1) == len(ids[0]) == 3
+    assert ids[0][1:].tolist() == ids[0, 1:].tolist() == [5, 7]
+    assert [int(token) for token in ids[0]] == [2, 5, 7]
+    assert ids[0][0].item() == 2
+    assert ids.dtype is torch.long
+    assert np.asarray(ids).sum() == 14
+    assert (ids == 5).tolist() == [[False, True, False]]
+
+
+def test_a_type_changes_the_name_and_a_device_nothing() -> None:
+    values = torch.tensor([0.1])
+    half = values.to("cuda", dtype=torch.bfloat16)
+    assert half.dtype is torch.bfloat16
+    assert half.tolist() == torch.tensor([0.1]).tolist()
+    assert str(half.device) == "cpu"
+    assert values.to("cuda") is values
+
+
+def test_inference_mode_stands_before_a_block_or_a_function() -> None:
+    @torch.no_grad()
+    def answer() -> int:
+        return 3
+
+    with torch.inference_mode():
+        assert answer() == 3
+
+
+def test_a_name_that_is_missing_says_what_to_do() -> None:
+    with pytest.raises(AttributeError, match="with torch installed, it is the real one"):
+        torch.nn  # noqa: B018
