@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from edge_med.config import Fit, Options
 
@@ -118,7 +118,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer, and why it ended."""
+    """A whole answer, and why it ended; `parsed` is its value, if a schema was given."""
 
     text: str
     finish_reason: FinishReason
@@ -127,6 +127,7 @@ class Answer:
     logprobs: tuple[Token, ...] | None
     notices: tuple[Notice, ...]
     provenance: Provenance
+    parsed: Any = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from edge_med.engine.core import Emit, Engine, Reading
 from edge_med.engine.loops import LoopDetector
 from edge_med.engine.prompt import compose
 from edge_med.engine.sampling import Sampler, best, logprob
+from edge_med.engine.structure import Structure
 from edge_med.engine.writer import TextWriter
 from edge_med.errors import CancelledError
 from edge_med.imaging import Picture
@@ -67,19 +68,23 @@ def answer(
     Raises:
         PromptError: the messages make no conversation.
         ContextOverflowError: the prompt doesn't fit the context.
+        SchemaError: the schema or grammar can't be used, or the answer doesn't fit it.
         EngineError: llama.cpp failed.
     """
     began = time.perf_counter()
-    items = compose(engine.model, messages, source.image_tokens)
+    structure = Structure(options)
+    items = compose(engine.model, structure.shown(messages), source.image_tokens)
     pictures = {picture.sha256: picture for m in messages for picture in m.pictures}
-    writing = _Writing(engine, options, emit, began)
+    writing = _Writing(engine, options, structure, emit, began)
     try:
         writing.reading = engine.read(items, pictures, stop, emit)
         reason = writing.write(stop)
     except CancelledError:
         reason = "cancelled"
-    emit(End(writing.finish(reason, _provenance(source, pictures, options, writing.seed))))
-    engine.keep(logits=False)
+    try:
+        emit(End(writing.finish(reason, _provenance(source, pictures, options, writing.seed))))
+    finally:
+        engine.keep(logits=False)
 
 
 def _provenance(
@@ -103,7 +108,9 @@ def _provenance(
 class _Writing:
     """An answer while it is written."""
 
-    def __init__(self, engine: Engine, options: Options, emit: Emit, began: float) -> None:
+    def __init__(
+        self, engine: Engine, options: Options, structure: Structure, emit: Emit, began: float
+    ) -> None:
         self.reading = Reading(0, 0)
         self._engine = engine
         self._vocabulary = engine.model.vocabulary
@@ -113,6 +120,8 @@ class _Writing:
         self._first = began
         self._count = 0
         self._sampler = Sampler(options, self._vocabulary.size)
+        self._structure = structure
+        self._grammar = structure.grammar(self._vocabulary)
         self._writer = TextWriter(options.stop)
         self._loops = LoopDetector(self._vocabulary.unused if options.stop_loops else frozenset())
         self._tokens: list[Token] = []
@@ -125,6 +134,8 @@ class _Writing:
     def write(self, stop: Stop) -> FinishReason:
         """Choose tokens until there is a reason to end."""
         while not stop():
+            if self._grammar is not None and self._grammar.closed:
+                return "stop"
             token = self._choose()
             if self._ends(token):
                 return "stop"
@@ -159,11 +170,16 @@ class _Writing:
             logprobs=tuple(self._tokens) if self._options.logprobs else None,
             notices=notices,
             provenance=provenance,
+            parsed=self._structure.parsed(self._writer.text, reason),
         )
 
     def _choose(self) -> int:
         logits = self._engine.logits()
-        token = self._sampler.choose(logits)
+        if self._grammar is None:
+            token = self._sampler.choose(logits)
+        else:
+            token = self._sampler.choose(logits, self._grammar)
+            self._grammar.accept(token)
         if self._count == 0:
             self._first = time.perf_counter()
         if self._options.logprobs and not self._ends(token):
