@@ -7,7 +7,7 @@ are equal are one, and states are made once, so that a step is mostly a look int
 
 from __future__ import annotations
 
-from edge_med.engine.gbnf import Characters, Rules
+from edge_med.engine.gbnf import Characters, Rules, merged
 from edge_med.errors import SchemaError
 
 MAX_STACKS = 4096
@@ -80,13 +80,9 @@ class Automaton:
             here = self.step(here, character)
         return here
 
-    def could_follow(self, state: State, first: int, last: int) -> bool:
-        """Whether some code point from `first` to `last` fits."""
-        return any(
-            low <= last and first <= high
-            for node in state.stacks
-            for low, high in self._characters(node)
-        )
+    def following(self, state: State) -> Characters:
+        """The characters that fit next."""
+        return merged(part for node in state.stacks for part in self._characters(node))
 
     def _lay_out(self, alternative: tuple[Characters | int, ...]) -> int:
         start = len(self._elements)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import graphlib
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from edge_med.errors import SchemaError
@@ -146,17 +146,18 @@ def _characters(text: str) -> Characters:
         at = last + 1
     if not ranges or any(low > high for low, high in ranges):
         raise _error("The grammar has brackets [] with nothing in them, or a range backwards")
-    return _outside(_merged(ranges)) if negated else _merged(ranges)
+    return _outside(merged(ranges)) if negated else merged(ranges)
 
 
-def _merged(ranges: Sequence[tuple[int, int]]) -> Characters:
-    merged: list[tuple[int, int]] = []
+def merged(ranges: Iterable[tuple[int, int]]) -> Characters:
+    """Ranges in rising order, those that touch as one."""
+    found: list[tuple[int, int]] = []
     for low, high in sorted(ranges):
-        if merged and low <= merged[-1][1] + 1:
-            merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
+        if found and low <= found[-1][1] + 1:
+            found[-1] = (found[-1][0], max(high, found[-1][1]))
         else:
-            merged.append((low, high))
-    return tuple(merged)
+            found.append((low, high))
+    return tuple(found)
 
 
 def _outside(ranges: Characters) -> Characters:

@@ -89,19 +89,20 @@ class Grammar:
             SchemaError: the grammar may be read in too many ways.
         """
         pieces = _pieces(self._vocabulary)
-        fitting = [token for token in pieces.odd if self._after(token) is not None]
-        if not self._begun:
-            fitting += self._whole(pieces)
+        fitting = self._odd(pieces) if self._begun else self._fitting(pieces)
         if self.finished:
-            fitting += pieces.ends
+            fitting = fitting + pieces.ends
         masked = np.full_like(logits, -np.inf)
         masked[fitting] = logits[fitting]
         return masked
 
-    def _whole(self, pieces: _Pieces) -> list[int]:
-        """Tokens of whole characters that fit; kept, for many states come again and again."""
+    def _odd(self, pieces: _Pieces) -> list[int]:
+        return [token for token in pieces.odd if self._after(token) is not None]
+
+    def _fitting(self, pieces: _Pieces) -> list[int]:
+        """Tokens that fit between two characters; kept, for states come again and again."""
         if self._state.fitting is None:
-            found: list[int] = []
+            found = self._odd(pieces)
             self._collect(pieces, self._state, (0, len(pieces.texts), 0), found)
             self._state.fitting = found
         return self._state.fitting
@@ -111,20 +112,21 @@ class Grammar:
     ) -> None:
         """Go through the texts from `low` to `high`, which begin with the same `depth` characters.
 
-        They are sorted, so that a beginning which doesn't fit is passed over as a whole.
+        They are sorted, so that only those are looked at that go on with a character that fits.
         """
         low, high, depth = part
-        while low < high:
-            text = pieces.texts[low]
-            if len(text) == depth:
-                found.append(pieces.tokens[low])
-                low += 1
-                continue
-            character = text[depth]
-            end = _end_of(pieces.texts, character, low, high, depth)
-            if after := self._automaton.step(state, character):
+        texts = pieces.texts
+        while low < high and len(texts[low]) == depth:
+            found.append(pieces.tokens[low])
+            low += 1
+        for first, last in self._automaton.following(state) if low < high else ():
+            low = _at(texts, chr(first), low, high, depth)
+            while low < high and (character := texts[low][depth]) <= chr(last):
+                after = self._automaton.step(state, character)
+                assert after is not None
+                end = _after_all(texts, character, low, high, depth)
                 self._collect(pieces, after, (low, end, depth + 1), found)
-            low = end
+                low = end
 
     def _after(self, token: int) -> tuple[State, bytes] | None:
         """What is written after a token; None if it doesn't fit."""
@@ -133,9 +135,14 @@ class Grammar:
         state = self._automaton.walk(self._state, read[0]) if read else None
         if read is None or state is None:
             return None
-        if read[1] and not self._automaton.could_follow(state, *_between(read[1])):
-            return None
-        return state, read[1]
+        return (state, read[1]) if self._could_end(state, read[1]) else None
+
+    def _could_end(self, state: State, begun: bytes) -> bool:
+        """Whether the beginning of a character, if there is one, is that of one that fits."""
+        first, last = _between(begun) if begun else (0, 0)
+        return not begun or any(
+            low <= last and first <= high for low, high in self._automaton.following(state)
+        )
 
 
 class _Pieces:
@@ -180,11 +187,18 @@ def _piece(vocabulary: Vocabulary, token: int) -> bytes:
     return vocabulary.piece(token)
 
 
-def _end_of(texts: list[str], character: str, low: int, high: int, depth: int) -> int:
-    """Where the texts end that have a character at some depth."""
-    if high - low == 1:
-        return high
-    return bisect.bisect_right(texts, character, low, high, key=lambda text: text[depth])
+def _at(texts: list[str], character: str, low: int, high: int, depth: int) -> int:
+    """Where the texts begin that have this character or a higher one at some depth."""
+    if low < high and texts[low][depth] >= character:
+        return low
+    return bisect.bisect_left(texts, character, low + 1, high, key=lambda text: text[depth])
+
+
+def _after_all(texts: list[str], character: str, low: int, high: int, depth: int) -> int:
+    """Where the texts end that have this character at some depth; the first of them is at `low`."""
+    if low + 1 == high or texts[low + 1][depth] != character:
+        return low + 1
+    return bisect.bisect_right(texts, character, low + 2, high, key=lambda text: text[depth])
 
 
 def _read(data: bytes) -> Read | None:
