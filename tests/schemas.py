@@ -45,7 +45,12 @@ LABORATORY: dict[str, Any] = {
     "type": "object",
     "properties": {
         "taken": {"type": "string", "format": "date"},
-        "values": {"type": "array", "items": {"$ref": "#/$defs/value"}, "minItems": 1, "maxItems": 4},
+        "values": {
+            "type": "array",
+            "items": {"$ref": "#/$defs/value"},
+            "minItems": 1,
+            "maxItems": 4,
+        },
     },
     "required": ["values"],
     "additionalProperties": False,

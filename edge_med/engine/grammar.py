@@ -139,8 +139,10 @@ class Grammar:
 
     def _could_end(self, state: State, begun: bytes) -> bool:
         """Whether the beginning of a character, if there is one, is that of one that fits."""
-        first, last = _between(begun) if begun else (0, 0)
-        return not begun or any(
+        if not begun:
+            return True
+        first, last = _between(begun)
+        return first <= last and any(
             low <= last and first <= high for low, high in self._automaton.following(state)
         )
 
@@ -215,13 +217,14 @@ def _read(data: bytes) -> Read | None:
 
 @functools.cache
 def _between(begun: bytes) -> tuple[int, int]:
-    """The first and the last code point that begin with some bytes (RFC 3629, section 3)."""
+    """The first and the last code point that begin with some bytes (RFC 3629, sections 3 and 4)."""
     size = 2 + (begun[0] >= 0xE0) + (begun[0] >= 0xF0)
     value = begun[0] & (0xFF >> (size + 1))
     for byte in begun[1:]:
         value = value << 6 | byte & 0x3F
     bits = 6 * (size - len(begun))
-    return max(value << bits, _SHORTEST[size]), min(((value + 1) << bits) - 1, HIGHEST)
+    highest = 0xD7FF if begun[0] == 0xED else HIGHEST  # after it come halves of pairs
+    return max(value << bits, _SHORTEST[size]), min(((value + 1) << bits) - 1, highest)
 
 
 _SHORTEST = {2: 0x80, 3: 0x800, 4: 0x10000}
