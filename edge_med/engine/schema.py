@@ -29,7 +29,10 @@ MAX_TEXT = 64 << 10
 MAX_COUNT = 1000
 """Items and characters that a grammar counts; larger upper limits are left to the check."""
 
-MAX_CHECKS = 100_000
+MAX_NAMES = 256
+"""Properties of an object; the converter's work grows with their square."""
+
+MAX_CHECKS = 20_000
 """Keywords that are looked at for an answer, since schemas that share parts can multiply them."""
 
 _LOWER, _UPPER = ("minItems", "minLength"), ("maxItems", "maxLength")
@@ -124,6 +127,8 @@ def _check(given: Any) -> None:
             raise _error("refers to another place than '#/…', and nothing is fetched")
         if key in _LOWER and isinstance(value, int) and value > MAX_COUNT:
             raise _error(f"wants more than {MAX_COUNT:,} of something")
+        if key == "properties" and isinstance(value, dict) and len(value) > MAX_NAMES:
+            raise _error(f"has an object of more than {MAX_NAMES} properties")
         if key == "patternProperties":
             raise _error("has patternProperties, which a grammar can't hold")
     from jsonschema import Draft202012Validator, exceptions
