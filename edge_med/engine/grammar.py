@@ -75,12 +75,10 @@ class Grammar:
         Raises:
             SchemaError: it doesn't fit.
         """
-        if self._vocabulary.ends(token) and self.finished:
-            return
-        after = self._after(token)
-        if after is None:
+        if not self.fits(token):
             raise SchemaError("The answer doesn't fit its grammar.", "Ask without a grammar.")
-        self._state, self._begun = after
+        if not self._vocabulary.ends(token) and (after := self._after(token)):
+            self._state, self._begun = after
 
     def mask(self, logits: F32) -> F32:
         """A copy of the logits [vocabulary] that has -inf for every token that doesn't fit.
@@ -158,11 +156,13 @@ class _Pieces:
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
-        self.ends = [token for token in range(vocabulary.size) if vocabulary.ends(token)]
+        self.ends: list[int] = []
         self.odd: list[int] = []
         whole = []
         for token in range(vocabulary.size):
-            if piece := _piece(vocabulary, token):
+            if vocabulary.ends(token):
+                self.ends.append(token)
+            elif piece := _piece(vocabulary, token):
                 try:
                     whole.append((piece.decode(), token))
                 except UnicodeDecodeError:
@@ -183,10 +183,9 @@ def _pieces(vocabulary: Vocabulary) -> _Pieces:
 
 
 def _piece(vocabulary: Vocabulary, token: int) -> bytes:
-    """What a token stands for; nothing if it is control, or an end."""
-    if vocabulary.is_control(token) or vocabulary.ends(token):
-        return b""
-    return vocabulary.piece(token)
+    """What a token stands for; nothing if it is control, whatever type the file gives it."""
+    piece = vocabulary.piece(token)
+    return b"" if piece.startswith(b"<") and vocabulary.is_control(token) else piece
 
 
 def _at(texts: list[str], character: str, low: int, high: int, depth: int) -> int:
