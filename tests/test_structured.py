@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from tests.conftest import Models
 from tests.schemas import SCHEMAS
 
 PIXELS = np.full((56, 56, 3), 120, dtype=np.uint8)
-WHOLE = {"max_new_tokens": 900, "stop_loops": False, "temperature": 1.0, "seed": 3}
+WHOLE = Options(max_new_tokens=900, stop_loops=False, temperature=1.0, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +27,7 @@ def tiny(model: Models) -> Iterator[MedGemma]:
 
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_an_answer_about_an_image_fits_its_schema(name: str, tiny: MedGemma) -> None:
-    options = Options(schema=SCHEMAS[name], **WHOLE)
+    options = replace(WHOLE, schema=SCHEMAS[name])
     answer = tiny.ask("what is it", image=PIXELS, options=options)
     assert answer.finish_reason == "stop"
     assert answer.usage.image == 4
@@ -33,7 +35,7 @@ def test_an_answer_about_an_image_fits_its_schema(name: str, tiny: MedGemma) -> 
 
 
 def test_a_streamed_answer_is_the_text_that_was_parsed(tiny: MedGemma) -> None:
-    events = list(tiny.stream("the heart", options=Options(schema=SCHEMAS["boxes"], **WHOLE)))
+    events = list(tiny.stream("the heart", options=replace(WHOLE, schema=SCHEMAS["boxes"])))
     last = events[-1]
     assert isinstance(last, End)
     assert "".join(e.text for e in events if isinstance(e, Piece)) == last.answer.text
@@ -56,15 +58,15 @@ def test_an_answer_by_a_grammar_has_its_form_and_no_value(tiny: MedGemma) -> Non
 
 @pytest.mark.parametrize("form", [{"schema": SCHEMAS["report"]}, {"grammar": 'root ::= "a"{90}'}])
 def test_an_answer_that_is_cut_off_is_an_error_that_keeps_it(
-    form: dict[str, object], tiny: MedGemma
+    form: dict[str, Any], tiny: MedGemma
 ) -> None:
     with pytest.raises(SchemaError, match="cut off") as caught:
-        tiny.ask("x", options=Options(max_new_tokens=9, **form))  # type: ignore[arg-type]
+        tiny.ask("x", options=Options(max_new_tokens=9, **form))
     assert caught.value.text
     assert tiny.ask("x", options=Options(max_new_tokens=1)).usage.answer == 1
 
 
-def test_a_conversation_that_fits_no_form_says_so_before_anything_is_read(tiny: MedGemma) -> None:
+def test_a_form_that_cannot_be_used_says_so_before_anything_is_read(tiny: MedGemma) -> None:
     with pytest.raises(SchemaError, match="no rule root"):
         tiny.ask("x", options=Options(grammar='other ::= "a"'))
     with pytest.raises(UsageError, match="schema and a grammar"):

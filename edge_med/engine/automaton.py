@@ -7,7 +7,8 @@ are equal are one, and states are made once, so that a step is mostly a look int
 
 from __future__ import annotations
 
-from edge_med.engine.gbnf import Characters, Rules, merged
+from edge_med.engine.characters import Characters, merged
+from edge_med.engine.gbnf import Rules
 from edge_med.errors import SchemaError
 
 MAX_STACKS = 4096

@@ -9,21 +9,15 @@ from __future__ import annotations
 import graphlib
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from edge_med.errors import SchemaError
-
-Characters = tuple[tuple[int, int], ...]
-"""Ranges of code points, rising, both ends included."""
+from edge_med.engine.characters import HIGHEST, Characters, characters, error, literal
 
 Symbol = Characters | int
 """Of characters, or the number of a rule."""
 
 Alternative = tuple[Symbol, ...]
-
-HIGHEST = 0x10FFFF
-"""The last code point of Unicode."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +73,9 @@ def _check_text(text: str, bounds: Bounds) -> None:
     try:
         size = len(text.encode())
     except UnicodeEncodeError:
-        raise _error("The grammar holds half a character") from None
+        raise error("The grammar holds half a character") from None
     if size > bounds.text:
-        raise _error(f"The grammar has {size:,} bytes, and may have {bounds.text:,}")
+        raise error(f"The grammar has {size:,} bytes, and may have {bounds.text:,}")
 
 
 _PART = re.compile(
@@ -100,17 +94,13 @@ _PART = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
-_ESCAPED = r"""\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[trn\\"\[\]-])"""
-_CHARACTER = re.compile(rf"{_ESCAPED}|[^\\]", re.DOTALL)
-_CONTROL = {"t": "\t", "r": "\r", "n": "\n"}
-
 
 def _parts(text: str) -> Iterator[tuple[str, str]]:
     at = 0
     while at < len(text):
         found = _PART.match(text, at)
         if found is None:
-            raise _error(f"Line {_line(text, at)} of the grammar can't be read")
+            raise error(f"Line {_line(text, at)} of the grammar can't be read")
         assert found.lastgroup is not None
         if found.lastgroup != "space":
             yield found.lastgroup, found[found.lastgroup]
@@ -119,51 +109,6 @@ def _parts(text: str) -> Iterator[tuple[str, str]]:
 
 def _line(text: str, at: int) -> int:
     return text.count("\n", 0, at) + 1
-
-
-def _spelled(text: str) -> list[str]:
-    """The characters of a text between quotes or brackets, each as it is spelled."""
-    found = _CHARACTER.findall(text)
-    if sum(map(len, found)) != len(text):
-        raise _error("The grammar has a backslash before what isn't an escape")
-    return found
-
-
-def _code(spelled: str) -> int:
-    if len(spelled) > 2:
-        return int(spelled[2:], 16)
-    return ord(_CONTROL.get(spelled[-1], spelled[-1]) if len(spelled) == 2 else spelled)
-
-
-def _characters(text: str) -> Characters:
-    """What `[…]` stands for."""
-    negated = text.startswith("^")
-    spelled = _spelled(text[negated:])
-    ranges, at = [], 0
-    while at < len(spelled):
-        last = at + 2 if spelled[at + 1 : at + 2] == ["-"] and at + 2 < len(spelled) else at
-        ranges.append((_code(spelled[at]), _code(spelled[last])))
-        at = last + 1
-    if not ranges or any(low > high for low, high in ranges):
-        raise _error("The grammar has brackets [] with nothing in them, or a range backwards")
-    return _outside(merged(ranges)) if negated else merged(ranges)
-
-
-def merged(ranges: Iterable[tuple[int, int]]) -> Characters:
-    """Ranges in rising order, those that touch as one."""
-    found: list[tuple[int, int]] = []
-    for low, high in sorted(ranges):
-        if found and low <= found[-1][1] + 1:
-            found[-1] = (found[-1][0], max(high, found[-1][1]))
-        else:
-            found.append((low, high))
-    return tuple(found)
-
-
-def _outside(ranges: Characters) -> Characters:
-    edges = [-1, *(edge for pair in ranges for edge in pair), HIGHEST + 1]
-    pairs = zip(edges[::2], edges[1::2], strict=True)
-    return tuple((low + 1, high - 1) for low, high in pairs if low + 1 <= high - 1)
 
 
 @dataclass(slots=True)
@@ -194,16 +139,16 @@ class _Parser:
         if kind == "head":
             self._begin(part.removesuffix("::=").rstrip())
         elif not self._open:
-            raise _error("The grammar doesn't begin with a rule")
+            raise error("The grammar doesn't begin with a rule")
         elif kind == "or":
             self._open[-1].end_alternative()
         elif kind == "open":
             if len(self._open) > self._bounds.depth:
-                raise _error(f"The grammar's brackets are deeper than {self._bounds.depth}")
+                raise error(f"The grammar's brackets are deeper than {self._bounds.depth}")
             self._open.append(_Open(self._add(None)))
         elif kind == "close":
             if len(self._open) == 1:
-                raise _error("The grammar closes a bracket that isn't open")
+                raise error("The grammar closes a bracket that isn't open")
             self._item([self._close()])
         elif kind == "repeat":
             self._repeat(*_times(part))
@@ -215,17 +160,17 @@ class _Parser:
         rules = [rule for rule in self._rules if rule is not None]
         if len(rules) < len(self._rules):
             missing = next(n for n, number in self._names.items() if self._rules[number] is None)
-            raise _error(f"The grammar uses a rule that it doesn't define: {missing[:64]}")
+            raise error(f"The grammar uses a rule that it doesn't define: {missing[:64]}")
         if root not in self._names:
-            raise _error(f"The grammar has no rule {root}")
+            raise error(f"The grammar has no rule {root}")
         return Rules(tuple(rules), self._names[root])
 
     def _plain(self, kind: str, part: str) -> list[Symbol]:
         if kind == "literal":
-            return [((code, code),) for code in map(_code, _spelled(part))]
+            return [*literal(part)]
         if kind == "name":
             return [self._named(part)]
-        return [((0, HIGHEST),) if kind == "any" else _characters(part)]
+        return [((0, HIGHEST),) if kind == "any" else characters(part)]
 
     def _named(self, name: str) -> int:
         if name not in self._names:
@@ -240,18 +185,18 @@ class _Parser:
     def _grow(self, size: int) -> None:
         self._size += size
         if self._size > self._bounds.symbols:
-            raise _error(f"The grammar has more than {self._bounds.symbols:,} symbols")
+            raise error(f"The grammar has more than {self._bounds.symbols:,} symbols")
 
     def _begin(self, name: str) -> None:
         self._end()
         rule = self._named(name)
         if self._rules[rule] is not None:
-            raise _error(f"The grammar defines a rule twice: {name[:64]}")
+            raise error(f"The grammar defines a rule twice: {name[:64]}")
         self._open.append(_Open(rule))
 
     def _end(self) -> None:
         if len(self._open) > 1:
-            raise _error("The grammar doesn't close a bracket")
+            raise error("The grammar doesn't close a bracket")
         if self._open:
             self._close()
 
@@ -270,11 +215,11 @@ class _Parser:
     def _repeat(self, least: int, most: int | None) -> None:
         here = self._open[-1]
         if here.item is None:
-            raise _error("The grammar repeats nothing")
+            raise error("The grammar repeats nothing")
         if max(least, most or 0) > self._bounds.repetitions:
-            raise _error(f"The grammar repeats more than {self._bounds.repetitions:,} times")
+            raise error(f"The grammar repeats more than {self._bounds.repetitions:,} times")
         if most is not None and most < least:
-            raise _error("The grammar repeats at most less often than at least")
+            raise error("The grammar repeats at most less often than at least")
         item, start = tuple(here.symbols[here.item :]), here.item
         unit = item[0] if len(item) == 1 else self._add((item,))
         repeated: list[Symbol] = [unit] * least
@@ -329,7 +274,7 @@ def _check_beginnings(rules: Rules) -> None:
     try:
         graphlib.TopologicalSorter(graph).prepare()
     except graphlib.CycleError:
-        raise _error(
+        raise error(
             "The grammar has a rule that begins with itself, or repeats what may be empty"
         ) from None
 
@@ -349,7 +294,3 @@ def _may_be_empty(rules: Rules) -> set[int]:
         elif isinstance(needed := alternative[at], int):
             waiting[needed].append((rule, alternative, at))
     return empty
-
-
-def _error(message: str) -> SchemaError:
-    return SchemaError(f"{message}.", "See llama.cpp's grammars/README.md for the form of GBNF.")

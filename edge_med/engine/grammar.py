@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_med.engine.automaton import Automaton, State
-from edge_med.engine.gbnf import HIGHEST, USER, Bounds, parse
+from edge_med.engine.characters import HIGHEST
+from edge_med.engine.gbnf import USER, Bounds, parse
 from edge_med.engine.vocabulary import Vocabulary
 from edge_med.errors import SchemaError
 
