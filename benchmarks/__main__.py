@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import convert, followup, linear, report, run
+from benchmarks import convert, followup, linear, report, run, structured
 
 SHAPES = Path("work/checkpoints")
 """Where CONTRIBUTING.md has one make the checkpoints."""
@@ -31,6 +31,7 @@ BENCHMARKS = {
     "linear": lambda o, work: linear.run(o.checkpoint, work, o.runs),
     "run": lambda o, work: run.run(o.model, work, o.runs),
     "memory": lambda o, work: run.memory(o.model, work, o.runs),
+    "structured": lambda o, work: structured.run(o.model, work, o.runs),
     "followup": lambda o, work: followup.run(o.model[0], work, o.runs),
 }
 
@@ -46,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         nargs="+",
         default=[],
-        help="run, memory: text models; followup: a folder",
+        help="run, memory, structured: text models; followup: a folder",
     )
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from edge_med.config import Fit, Options
 
@@ -187,6 +187,7 @@ class Answer:
         logprobs: of the answer's tokens, where they were asked for.
         notices: what the user should know.
         provenance: what it came from.
+        parsed: the value of the answer, if a schema was given.
     """
 
     text: str
@@ -197,6 +198,7 @@ class Answer:
     logprobs: tuple[Token, ...] | None
     notices: tuple[Notice, ...]
     provenance: Provenance
+    parsed: Any = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, SupportsIndex
+from typing import Any, Literal, SupportsIndex
 
 from edge_med.errors import UsageError
 
@@ -76,6 +76,9 @@ class Options:
         logit_bias: added to the logit of a token; -inf bans it.
         logprobs: how many of each position's best tokens are told; 0 for none.
         stop_loops: whether an answer that repeats itself is ended.
+        schema: JSON schema that the answer fits, as a mapping or as JSON; the model is told it, and
+            `Answer.parsed` has the value.
+        grammar: GBNF that the answer fits, with its rule `root`; one of the two.
         fit: how images come into the model's square.
         adapters: that are applied, by name, with their scales; of those that were loaded.
     """
@@ -93,6 +96,8 @@ class Options:
     logit_bias: Mapping[int, float] = field(default_factory=dict)
     logprobs: int = 0
     stop_loops: bool = True
+    schema: Mapping[str, Any] | str | None = None
+    grammar: str | None = None
     fit: Fit = "pad"
     adapters: Mapping[str, float] = field(default_factory=dict)
 
@@ -110,6 +115,8 @@ class Options:
             raise UsageError("An empty text can't end an answer.", "Leave it out of stop.")
         for name, scale in self.adapters.items():
             _within(f"The scale of the adapter {name}", scale, -LARGEST_SCALE, LARGEST_SCALE)
+        if self.schema is not None and self.grammar is not None:
+            raise UsageError("An answer can't have a schema and a grammar.", "Give one of them.")
 
 
 _RANGES: dict[str, tuple[float, float]] = {

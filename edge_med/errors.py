@@ -24,7 +24,7 @@ The codes are part of docs/contract.md; nothing below `edge_med.cli` prints or e
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 REPORT = "This is a fault of edge-med: please report it, with the command that you ran."
 
@@ -45,7 +45,7 @@ class EdgeMedError(Exception):
         self.message = message
         self.hint = hint
 
-    def __reduce__(self) -> tuple[type[Self], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type[Self], tuple[Any, ...]]:
         """Errors cross threads and processes whole, hint included."""
         return type(self), (self.message, self.hint)
 
@@ -71,7 +71,18 @@ class PromptError(InputError):
 
 
 class SchemaError(InputError):
-    """A schema or grammar can't be used."""
+    """A schema or grammar can't be used, or an answer doesn't keep to it.
+
+    Attributes:
+        text: the answer that doesn't; None if it isn't about one.
+    """
+
+    def __init__(self, message: str, hint: str, text: str | None = None) -> None:
+        super().__init__(message, hint)
+        self.text = text
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Any, ...]]:
+        return type(self), (self.message, self.hint, self.text)
 
 
 class ContextOverflowError(InputError):

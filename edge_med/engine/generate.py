@@ -15,6 +15,7 @@ from edge_med.engine.core import Engine
 from edge_med.engine.notices import first_time
 from edge_med.engine.prompt import compose
 from edge_med.engine.reading import Emit
+from edge_med.engine.structure import Structure
 from edge_med.engine.thinking import instructed
 from edge_med.engine.writing import Writing
 from edge_med.errors import CancelledError
@@ -57,13 +58,15 @@ def answer(
     Raises:
         PromptError: the messages make no conversation.
         ContextOverflowError: the prompt doesn't fit the context.
+        SchemaError: the schema or grammar can't be used, or the answer doesn't fit it.
         EngineError: llama.cpp failed.
     """
     began = time.perf_counter()
-    shown = instructed(messages, options)
+    structure = Structure(options)
+    shown = structure.shown(instructed(messages, options))
     items = compose(engine.model, shown, source.image_tokens)
     pictures = {picture.sha256: picture for m in messages for picture in m.pictures}
-    writing = Writing(engine, options, emit, began)
+    writing = Writing(engine, options, structure, emit, began)
     writing.say(first_time(engine, messages))
     try:
         engine.read(items, pictures, stop, emit, options.adapters)
@@ -71,8 +74,10 @@ def answer(
     except CancelledError:
         reason = "cancelled"
     writing.reading = engine.reading
-    emit(End(writing.finish(reason, _provenance(source, pictures, options, writing.seed))))
-    engine.keep(logits=False)
+    try:
+        emit(End(writing.finish(reason, _provenance(source, pictures, options, writing.seed))))
+    finally:
+        engine.keep(logits=False)
 
 
 def _provenance(

@@ -6,14 +6,17 @@ TopK, TopP and MinP), computed in float64; tests/golden/sampling.json holds what
 
 from __future__ import annotations
 
+import itertools
 import math
 import secrets
+from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from edge_med.config import Options
-from edge_med.errors import EngineError, UsageError
+from edge_med.errors import EngineError, SchemaError, UsageError
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
@@ -30,9 +33,29 @@ _STRIDE = 16_384
 
 _HIGHEST = float(np.finfo(np.float32).max)
 
+_TRIED = 64
+"""Candidates that are held against a grammar one by one; nearly always the first ones fit."""
+
+
+class Rule(Protocol):
+    """Says which tokens may come, as a `Grammar` does."""
+
+    def fits(self, token: int) -> bool:
+        """Whether a token may come."""
+
+    def mask(self, logits: F32) -> F32:
+        """A copy of the logits that has -inf for every token that may not come."""
+
 
 class Sampler:
-    """Chooses tokens by a call's options; `seed` is what they were drawn with, None if greedy."""
+    """Chooses tokens by a call's options.
+
+    Attributes:
+        seed: of the choice; None if it is greedy.
+        chosen: tokens that were chosen under a grammar.
+        rejected: candidates that didn't fit it.
+        masked: choices for which all tokens had to be held against it.
+    """
 
     def __init__(self, options: Options, vocabulary: int) -> None:
         """Prepare a choice out of `vocabulary` tokens.
@@ -45,18 +68,72 @@ class Sampler:
         self._all = np.arange(vocabulary)
         self.seed = _seed(options)
         self._random = _generator(self.seed)
+        self.chosen = self.rejected = self.masked = 0
 
-    def choose(self, logits: F32) -> int:
+    def choose(self, logits: F32, grammar: Rule | None = None) -> int:
         """The next token; `logits` [vocabulary] stay as they are.
+
+        With a grammar it is chosen among the tokens that fit: greedily the most probable of them,
+        else by their probabilities out of `distribution`, whose others count as 0.
 
         Raises:
             EngineError: the best logit isn't finite.
+            SchemaError: no token fits the grammar.
         """
+        if grammar is not None:
+            return self._chosen_by(grammar, logits)
         if self._random is None:
             return _best_id(self._with_bias(logits))
+        return next(self._drawn(*self.distribution(logits)))
+
+    def _chosen_by(self, grammar: Rule, logits: F32) -> int:
+        self.chosen += 1
+        for token in itertools.islice(self._candidates(logits), _TRIED):
+            if grammar.fits(token):
+                return token
+            self.rejected += 1
+        self.masked += 1
+        return self._masked(grammar, logits)
+
+    def _candidates(self, logits: F32) -> Iterator[int]:
+        """Tokens in the order in which they are tried: falling, or drawn without putting back.
+
+        The first of them that fits is chosen as it would be among all that fit, since drawing again
+        after a token was put aside is drawing from the others by their probabilities.
+        """
+        if self._random is None:
+            biased = self._with_bias(logits)
+            yield _best_id(biased)
+            yield from (
+                id for id in _falling(biased, _TRIED)[1:].tolist() if biased[id] > -math.inf
+            )
+        else:
+            yield from self._drawn(*self.distribution(logits))
+
+    def _drawn(self, ids: Ids, probabilities: F64) -> Iterator[int]:
+        """Tokens by their probabilities, one after another, until there are no more."""
+        assert self._random is not None
+        while (sums := probabilities.cumsum())[-1] > 0:
+            at = int(sums.searchsorted(self._random.random() * sums[-1], side="right"))
+            yield int(ids[at])
+            probabilities[at] = 0
+
+    def _masked(self, grammar: Rule, logits: F32) -> int:
+        """Choose among all tokens that fit; of those outside `distribution`, if none in it does."""
+        masked = grammar.mask(self._with_bias(logits))
+        if masked.max() == -math.inf:
+            raise SchemaError(
+                "The answer can't go on: no token fits its grammar.",
+                "Let the grammar take texts that the model's tokens can write.",
+            )
+        if self._random is None:
+            return _best_id(masked)
         ids, probabilities = self.distribution(logits)
-        sums = probabilities.cumsum()
-        return int(ids[sums.searchsorted(self._random.random() * sums[-1], side="right")])
+        fitting = masked[ids] > -math.inf
+        if not fitting.any():
+            ids, probabilities = self._distribution(masked)
+            fitting = masked[ids] > -math.inf
+        return next(self._drawn(ids[fitting], probabilities[fitting]))
 
     def distribution(self, logits: F32) -> tuple[Ids, F64]:
         """The tokens that may come, and their probabilities; for a temperature above 0.
@@ -64,8 +141,10 @@ class Sampler:
         Raises:
             EngineError: the best logit isn't finite.
         """
+        return self._distribution(self._with_bias(logits))
+
+    def _distribution(self, biased: F32) -> tuple[Ids, F64]:
         options = self._options
-        biased = self._with_bias(logits)
         best = biased[_best_id(biased)]
         ids, top = self._all, biased
         if options.top_k:  # before the temperature, which keeps the order
@@ -103,8 +182,7 @@ def best(logits: F32, count: int) -> tuple[list[int], list[float]]:
         EngineError: the best logit isn't finite.
     """
     total = _log_total(logits)
-    ids = _top(logits, count)
-    ids = ids[np.argsort(-logits[ids], kind="stable")][:count]
+    ids = _falling(logits, count)
     return ids.tolist(), np.subtract(logits[ids], total, dtype=np.float64).tolist()
 
 
@@ -168,6 +246,13 @@ def _log_total(logits: F32) -> float:
         for at in range(0, logits.size, _STRIDE)
     ]
     return highest + math.log(math.fsum(sums))
+
+
+def _falling(logits: F32, count: int) -> Ids:
+    """Ids of the highest logits, the highest first, and equal ones by id."""
+    ids = _top(logits, count)
+    falling: Ids = ids[np.argsort(-logits[ids], kind="stable")]
+    return falling[:count]
 
 
 def _top(logits: F32, count: int) -> Ids:

@@ -65,6 +65,10 @@ class Thought:
         """Whether a token opens or closes thoughts; such a token is no text."""
         return token in (self._open, self.close)
 
+    def opens(self, token: int) -> bool:
+        """Whether a token opens the thought, which may be opened here."""
+        return token == self._open and not self.inside and not self.refuses(token)
+
     def refuses(self, token: int) -> bool:
         """Whether a token can't come here: an answer has one thought, opened and then closed."""
         if token == self._open and not self.inside:

@@ -41,7 +41,7 @@ class Vocabulary:
         self._handle = self._api.llama_model_get_vocab(handle)
         self._buffer = ctypes.create_string_buffer(_LONGEST_PIECE)
         self.size: int = self._api.llama_vocab_n_tokens(self._handle)
-        self._is_control = functools.cache(self._find_is_control)
+        self.is_control = functools.cache(self._find_is_control)
         self.control = functools.cache(self._find_control)
 
     def tokenize(self, text: str) -> list[int]:
@@ -130,7 +130,7 @@ class Vocabulary:
     def _plain(self, text: str) -> list[int]:
         """Ids without control tokens: a text that gives some is cut inside each of their names."""
         ids = self._ids(text, special=False)
-        names = {self.name(token) for token in ids if self._is_control(token)}
+        names = {self.name(token) for token in ids if self.is_control(token)}
         if not names:
             return ids
         named = re.compile("|".join([_CONTROL_NAME.pattern, *map(re.escape, names)]))

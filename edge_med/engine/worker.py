@@ -8,7 +8,7 @@ from __future__ import annotations
 import queue
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,7 @@ from edge_med.engine.inbox import Cancellation, Inbox
 from edge_med.engine.ledger import ImageBlock, length
 from edge_med.engine.prompt import compose
 from edge_med.engine.score import score
+from edge_med.engine.structure import Structure
 from edge_med.engine.thinking import instructed
 from edge_med.errors import CancelledError, EdgeMedError, EngineError
 from edge_med.messages import Message
@@ -238,7 +239,7 @@ def _work(engine: Engine, source: Source, job: _Job) -> None:
             case Ask(messages, options):
                 answer(engine, source, messages, options, job.tell, job.cancelled.is_set)
             case Count(messages, options):
-                shown = instructed(messages, options)
+                shown = Structure(options).shown(instructed(messages, options))
                 job.tell(_counted(engine, source, shown, job.cancelled))
             case Rate(messages, continuation, top):
                 stop, image_tokens = job.cancelled.is_set, source.image_tokens
@@ -256,7 +257,7 @@ def _work(engine: Engine, source: Source, job: _Job) -> None:
 
 
 def _counted(
-    engine: Engine, source: Source, messages: tuple[Message, ...], cancelled: Cancellation
+    engine: Engine, source: Source, messages: Sequence[Message], cancelled: Cancellation
 ) -> Tokens:
     if cancelled.is_set():
         raise CancelledError("Stopped before the tokens were counted.", "Ask again.")

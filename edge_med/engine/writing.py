@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 
 import numpy as np
+import numpy.typing as npt
 
 from edge_med.answers import (
     Answer,
@@ -20,19 +21,25 @@ from edge_med.answers import (
 from edge_med.config import LONGEST_ANSWER, Options
 from edge_med.engine.context import Stop
 from edge_med.engine.core import Engine
+from edge_med.engine.grammar import Grammar
 from edge_med.engine.loops import LoopDetector
 from edge_med.engine.notices import CONTEXT_FULL, LOOP, thought_ended
 from edge_med.engine.reading import Emit, Reading
 from edge_med.engine.sampling import Sampler
+from edge_med.engine.structure import Structure
 from edge_med.engine.thinking import LABEL, Thought
 from edge_med.engine.told import told
 from edge_med.engine.writer import TextWriter
+
+Floats = npt.NDArray[np.float32]
 
 
 class Writing:
     """An answer while it is written."""
 
-    def __init__(self, engine: Engine, options: Options, emit: Emit, began: float) -> None:
+    def __init__(
+        self, engine: Engine, options: Options, structure: Structure, emit: Emit, began: float
+    ) -> None:
         self.reading = Reading(0, 0)
         self._engine = engine
         self._vocabulary = engine.model.vocabulary
@@ -43,7 +50,10 @@ class Writing:
         self._count = 0
         self._answered = 0
         self._sampler = Sampler(options, self._vocabulary.size)
+        self._structure = structure
+        self._grammar = structure.grammar(self._vocabulary)
         self._thought = Thought(self._vocabulary, options, engine.options.context)
+        self._rule = _FormOrThought(self._grammar, self._thought) if self._grammar else None
         self._text = TextWriter(options.stop)
         self._thinking = TextWriter(kind="thought", label=LABEL)
         self._loops = self._new_loops()
@@ -58,6 +68,8 @@ class Writing:
     def write(self, stop: Stop) -> FinishReason:
         """Choose tokens until there is a reason to end."""
         while not stop():
+            if self._complete:
+                return "stop"
             token = self._next()
             if self._ends(token):
                 return "stop"
@@ -96,6 +108,7 @@ class Writing:
             logprobs=tuple(self._tokens) if self._options.logprobs else None,
             notices=tuple(self._notices),
             provenance=provenance,
+            parsed=self._structure.parsed(self._text.text, reason),
         )
 
     def say(self, notices: Iterable[Notice]) -> None:
@@ -113,13 +126,19 @@ class Writing:
             return self._thought.end()
         return token
 
+    @property
+    def _complete(self) -> bool:
+        """Whether the form that was asked for leaves nothing to be written."""
+        return self._grammar is not None and self._grammar.closed and not self._thought.inside
+
     def _choose(self) -> int:
         logits = self._engine.logits()
-        token = self._sampler.choose(logits)
+        rule = None if self._thought.inside else self._rule
+        token = self._sampler.choose(logits, rule)
         while self._refuses(token):
             logits = logits.copy()
             logits[token] = -np.inf
-            token = self._sampler.choose(logits)
+            token = self._sampler.choose(logits, rule)
         if self._count == 0:
             self._first = time.perf_counter()
         return token
@@ -149,6 +168,8 @@ class Writing:
         else:
             self._answered += 1
             self._tell(token)
+            if self._grammar is not None:
+                self._grammar.accept(token)
             self._add_to(self._text, token)
             if self._text.stopped is not None:
                 return "stop_string"
@@ -198,3 +219,17 @@ class Writing:
     def _speed(self, decode: float) -> float:
         """The first token comes out of reading the prompt, so that it isn't counted."""
         return (self._count - 1) / decode if self._count > 1 and decode > 0 else 0.0
+
+
+class _FormOrThought:
+    """A grammar that lets a thought be opened before the answer begins."""
+
+    def __init__(self, grammar: Grammar, thought: Thought) -> None:
+        self._grammar = grammar
+        self._thought = thought
+
+    def fits(self, token: int) -> bool:
+        return self._thought.opens(token) or self._grammar.fits(token)
+
+    def mask(self, logits: Floats) -> Floats:
+        return self._grammar.mask(logits)

@@ -1,0 +1,83 @@
+"""An answer by a schema beside a free one: milliseconds a token, with all candidates rejected."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.report import Result, result
+from edge_med._platform import usable_cores
+from edge_med.config import LoadOptions, Options
+from edge_med.engine.core import Engine
+from edge_med.engine.grammar import Grammar
+from edge_med.engine.sampling import Sampler
+from edge_med.engine.schema import BOUNDS, compile_schema
+from tests.schemas import SCHEMAS
+
+BAR = 1.15
+TOKENS = 96
+QUESTION = (
+    "Chest X-ray of a patient with a cough: an opacity in the right lower lobe, no effusion. "
+    "Haemoglobin 11.2 g/dl (12.0-15.5), leukocytes 14.1.\n\n"
+)
+
+
+def run(models: Sequence[Path], _work: Path, runs: int) -> list[Result]:
+    """Each schema with each model, in turns with a free answer of as many tokens.
+
+    Args:
+        models: GGUF text models.
+        runs: rounds, after one that warms up.
+    """
+    return [
+        found
+        for model in models
+        for engine in [Engine(model, None, LoadOptions(context=1024, threads=usable_cores()))]
+        for found in [_schema(engine, model.stem, name, runs) for name in SCHEMAS]
+    ]
+
+
+def _schema(engine: Engine, model: str, name: str, runs: int) -> Result:
+    schema = compile_schema(SCHEMAS[name])
+    items = engine.model.vocabulary.tokenize(f"{QUESTION}{schema.instruction}\n")
+    sampler = Sampler(Options(), engine.model.vocabulary.size)
+    rounds = []
+    for _ in range(runs + 1):
+        grammar = Grammar(engine.model.vocabulary, schema.gbnf, bounds=BOUNDS)
+        bound, count = _written(engine, items, sampler, grammar, TOKENS)
+        free, _ = _written(
+            engine, items, Sampler(Options(), engine.model.vocabulary.size), None, count
+        )
+        print(f"{name}: {bound:.2f} ms beside {free:.2f} ms, {count} tokens", flush=True)
+        rounds.append((bound, free))
+    tried = sampler.chosen + sampler.rejected
+    print(
+        f"{name}: {sampler.rejected / tried:.1%} of {tried} candidates rejected, "
+        f"{sampler.masked / sampler.chosen:.1%} of {sampler.chosen} tokens by the full mask"
+    )
+    counted = rounds[1:]
+    return result(
+        f"{model}: {name} by its schema, ms a token",
+        [bound for bound, _ in counted],
+        [free for _, free in counted],
+        BAR,
+        commands=["python -m benchmarks structured"],
+    )
+
+
+def _written(
+    engine: Engine, items: Sequence[int], sampler: Sampler, grammar: Grammar | None, count: int
+) -> tuple[float, int]:
+    """Milliseconds a token, and how many there were; the prompt isn't counted."""
+    engine.read(items)
+    began, written = time.perf_counter(), 0
+    while written < count and not (grammar and grammar.closed):
+        token = sampler.choose(engine.logits(), grammar)
+        if grammar:
+            grammar.accept(token)
+        if grammar and engine.model.vocabulary.ends(token):
+            break
+        engine.add(token)
+        written += 1
+    return 1000 * (time.perf_counter() - began) / written, written

@@ -1,0 +1,137 @@
+"""A schema becomes a grammar, an instruction and a check."""
+
+from __future__ import annotations
+
+import json
+import pickle  # noqa: TID251 - errors cross processes whole
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge_med.config import Options
+from edge_med.engine.grammar import Grammar
+from edge_med.engine.model import Model
+from edge_med.engine.sampling import Sampler
+from edge_med.engine.schema import BOUNDS, compile_schema
+from edge_med.engine.vocabulary import Vocabulary
+from edge_med.errors import SchemaError
+from tests.conftest import Models
+from tests.schemas import BOXES, LABORATORY, SCHEMAS
+
+ANSWERS = {
+    "report": '{"modality":"CT","findings":[{"region":"left lung","finding":"clear","severity":'
+    '"none"}],"impression":"normal","follow_up":false}',
+    "laboratory": '{"values":[{"test":"Hb","value":11.2,"unit":"g/dl","flag":"low","reference":'
+    '"12.0-15.5"}],"taken":"2026-01-31"}',
+    "boxes": '[{"box_2d":[140,110,340,470],"label":"right clavicle"}]',
+}
+"""As people would write them; only fields that may be missing come after the others."""
+
+
+@pytest.fixture(scope="module")
+def vocabulary(model: Models) -> Iterator[Vocabulary]:
+    with Model(model("text", "F32") / "text-F32.gguf") as opened:
+        yield opened.vocabulary
+
+
+def takes(vocabulary: Vocabulary, schema: Any, text: str) -> bool:
+    """Whether the grammar of a schema takes a whole text."""
+    grammar = Grammar(vocabulary, compile_schema(schema).gbnf, bounds=BOUNDS)
+    for byte in text.encode():
+        token = vocabulary.required(f"<0x{byte:02X}>")
+        if not grammar.fits(token):
+            return False
+        grammar.accept(token)
+    return grammar.finished
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_an_answer_fits_and_is_parsed(name: str, vocabulary: Vocabulary) -> None:
+    assert takes(vocabulary, SCHEMAS[name], ANSWERS[name])
+    assert compile_schema(SCHEMAS[name]).parse(ANSWERS[name]) == json.loads(ANSWERS[name])
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+@pytest.mark.parametrize("seed", range(5))
+def test_whatever_fits_the_grammar_is_json_by_the_schema(
+    name: str, seed: int, vocabulary: Vocabulary
+) -> None:
+    schema = compile_schema(SCHEMAS[name])
+    grammar = Grammar(vocabulary, schema.gbnf, bounds=BOUNDS)
+    sampler = Sampler(Options(temperature=1.0, seed=seed), vocabulary.size)
+    data = b""
+    while not grammar.closed:
+        token = sampler.choose(np.zeros(vocabulary.size, dtype=np.float32), grammar)
+        grammar.accept(token)
+        if vocabulary.ends(token):
+            break
+        data += vocabulary.piece(token)
+    schema.parse(data.decode())
+
+
+@pytest.mark.parametrize(
+    ("schema", "right", "wrong"),
+    [
+        ({"type": "string", "pattern": r"^\d{2}\.[^x]$"}, '"12.a"', ['"12xa"', '"12.x"', '"12.""']),
+        ({"const": 'a"\\\n😀'}, json.dumps('a"\\\n😀', ensure_ascii=False), ['"a"']),
+        ({"type": "string"}, '"é\\n\\u00e9"', ['"\n"', '"\\ud800"', '"\\q"']),
+        ({"type": "string", "minLength": 2, "maxLength": 3}, '"abc"', ['"a"', '"abcd"']),
+        ({"enum": [1, None, "x"]}, "null", ["2", "xx"]),
+        (
+            {
+                "$ref": "#/$defs/string",
+                "$defs": {
+                    "string": {"properties": {"a": {"$ref": "#/$defs/b/items"}}, "required": ["a"]},
+                    "b": {"items": {"type": "integer"}},
+                },
+            },
+            '{"a":3}',
+            ['{"a":"3"}', "{}"],
+        ),
+    ],
+    ids=["pattern", "escapes", "characters", "length", "choice", "references"],
+)
+def test_the_grammar_holds(
+    schema: Any, right: str, wrong: list[str], vocabulary: Vocabulary
+) -> None:
+    assert takes(vocabulary, schema, right)
+    assert not any(takes(vocabulary, schema, text) for text in wrong)
+    compile_schema(schema).parse(right)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[", '[{"box_2d":[1,2,3,4],"label":"a"}', "[]", '[{"box_2d":[1,2,3],"label":"a"}]', "NaN"],
+)
+def test_what_does_not_fit_is_an_error_that_keeps_the_text(text: str) -> None:
+    with pytest.raises(SchemaError, match="doesn't fit") as caught:
+        compile_schema(BOXES).parse(text)
+    assert caught.value.text == text
+    assert pickle.loads(pickle.dumps(caught.value)).text == text
+
+
+def test_what_a_grammar_cannot_hold_is_checked() -> None:
+    with pytest.raises(SchemaError, match="'maximum'"):
+        compile_schema({"type": "integer", "maximum": 5}).parse("7")
+
+
+def test_the_model_is_shown_the_schema_as_compact_json() -> None:
+    instruction = compile_schema(json.dumps(LABORATORY, indent=4)).instruction
+    assert instruction.endswith(json.dumps(LABORATORY, separators=(",", ":")))
+
+
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [
+        ({"$ref": "https://example.org/s"}, "nothing is fetched"),
+        ({"type": "text"}, "breaks a rule of JSON Schema"),
+        ({"type": "string", "pattern": "^(a+)+$"}, "repeats a group"),
+        ({"type": "array", "items": {}, "minItems": 10**9}, "wants more than"),
+        ("{", "isn't JSON"),
+    ],
+)
+def test_a_schema_that_cannot_be_used_says_why(schema: Any, message: str) -> None:
+    with pytest.raises(SchemaError, match=message):
+        compile_schema(schema)

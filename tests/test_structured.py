@@ -1,0 +1,73 @@
+"""Answers by a schema or a grammar, through the door: with images, streamed, and cut off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge_med import MedGemma, Options
+from edge_med.answers import End, Piece
+from edge_med.errors import SchemaError, UsageError
+from tests.conftest import Models
+from tests.schemas import SCHEMAS
+
+PIXELS = np.full((56, 56, 3), 120, dtype=np.uint8)
+WHOLE = Options(max_new_tokens=900, stop_loops=False, temperature=1.0, seed=3)
+
+
+@pytest.fixture(scope="module")
+def tiny(model: Models) -> Iterator[MedGemma]:
+    with MedGemma.load(model("multimodal", "F32"), context=2048, threads=1) as loaded:
+        yield loaded
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_an_answer_about_an_image_fits_its_schema(name: str, tiny: MedGemma) -> None:
+    options = replace(WHOLE, schema=SCHEMAS[name])
+    answer = tiny.ask("what is it", image=PIXELS, options=options)
+    assert answer.finish_reason == "stop"
+    assert answer.usage.image == 4
+    assert isinstance(answer.parsed, list if name == "boxes" else dict)
+
+
+def test_a_streamed_answer_is_the_text_that_was_parsed(tiny: MedGemma) -> None:
+    events = list(tiny.stream("the heart", options=replace(WHOLE, schema=SCHEMAS["boxes"])))
+    last = events[-1]
+    assert isinstance(last, End)
+    assert "".join(e.text for e in events if isinstance(e, Piece)) == last.answer.text
+    assert last.answer.parsed[0].keys() == {"box_2d", "label"}
+
+
+def test_the_schema_is_part_of_the_prompt(tiny: MedGemma) -> None:
+    schema = {"enum": ["yes", "no"]}
+    plain = tiny.count("is it large").prompt
+    answer = tiny.ask("is it large", options=Options(schema=schema))
+    assert answer.usage.prompt > plain + 10
+    assert answer.parsed in ("yes", "no")
+
+
+def test_an_answer_by_a_grammar_has_its_form_and_no_value(tiny: MedGemma) -> None:
+    answer = tiny.ask("is it large", options=Options(grammar='root ::= "yes" | "no"'))
+    assert answer.text in ("yes", "no")
+    assert (answer.finish_reason, answer.parsed) == ("stop", None)
+
+
+@pytest.mark.parametrize("form", [{"schema": SCHEMAS["report"]}, {"grammar": 'root ::= "a"{90}'}])
+def test_an_answer_that_is_cut_off_is_an_error_that_keeps_it(
+    form: dict[str, Any], tiny: MedGemma
+) -> None:
+    with pytest.raises(SchemaError, match="cut off") as caught:
+        tiny.ask("x", options=Options(max_new_tokens=9, **form))
+    assert caught.value.text
+    assert tiny.ask("x", options=Options(max_new_tokens=1)).usage.answer == 1
+
+
+def test_a_form_that_cannot_be_used_says_so_before_anything_is_read(tiny: MedGemma) -> None:
+    with pytest.raises(SchemaError, match="no rule root"):
+        tiny.ask("x", options=Options(grammar='other ::= "a"'))
+    with pytest.raises(UsageError, match="schema and a grammar"):
+        Options(schema={}, grammar="root ::= .")
