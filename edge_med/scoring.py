@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edge_med.answers import Choice, Score, Tokens
@@ -46,6 +46,7 @@ class Scoring(ABC):
         system: str | None = None,
         top: int = 0,
         fit: Fit = "pad",
+        adapters: Mapping[str, float] | None = None,
     ) -> Score:
         """How probable it is that the model goes on with a text, exactly, token by token.
 
@@ -62,6 +63,7 @@ class Scoring(ABC):
             system: a system text.
             top: how many of each position's most probable tokens are told besides.
             fit: how images come into the model's square.
+            adapters: that are applied, by name, with their scales; of those that were loaded.
 
         Raises:
             PromptError: the prompt can't be composed, or the continuation is empty.
@@ -72,9 +74,9 @@ class Scoring(ABC):
         """
         if not 0 <= top <= MOST_CANDIDATES:
             raise UsageError(f"top is {top}.", f"It can be anything from 0 to {MOST_CANDIDATES}.")
-        options = Options(fit=fit)
+        options = Options(fit=fit, adapters=adapters or {})
         messages = self.messages(prompt, image=image, images=images, system=system, options=options)
-        return self._score(messages, continuation, top)
+        return self._score(messages, continuation, top, options)
 
     def choose(
         self,
@@ -86,6 +88,7 @@ class Scoring(ABC):
         system: str | None = None,
         by_length: bool = False,
         fit: Fit = "pad",
+        adapters: Mapping[str, float] | None = None,
     ) -> Choice:
         """The option that the model would most probably answer; the question is read once.
 
@@ -102,6 +105,7 @@ class Scoring(ABC):
             system: a system text.
             by_length: whether sums are divided by characters.
             fit: how images come into the model's square.
+            adapters: that are applied, by name, with their scales; of those that were loaded.
 
         Raises:
             PromptError: there are fewer than two options, or one is empty.
@@ -109,14 +113,15 @@ class Scoring(ABC):
         """
         if len(options) < 2:
             raise PromptError("There is nothing to choose from.", "Give two options or more.")
-        messages = self.messages(
-            question, image=image, images=images, system=system, options=Options(fit=fit)
-        )
-        scores = tuple(self._score(messages, option, 0) for option in options)
+        how = Options(fit=fit, adapters=adapters or {})
+        messages = self.messages(question, image=image, images=images, system=system, options=how)
+        scores = tuple(self._score(messages, option, 0, how) for option in options)
         return _choice(tuple(options), scores, by_length=by_length)
 
-    def _score(self, messages: tuple[Message, ...], continuation: str, top: int) -> Score:
-        reply = self._reply(Rate(messages, continuation, top))
+    def _score(
+        self, messages: tuple[Message, ...], continuation: str, top: int, options: Options
+    ) -> Score:
+        reply = self._reply(Rate(messages, continuation, top, options.adapters))
         assert isinstance(reply, Score)
         return reply
 

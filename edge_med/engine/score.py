@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 
 from edge_med.answers import Score, Usage
@@ -22,6 +22,7 @@ def score(
     top: int,
     stop: Stop,
     image_tokens: int = IMAGE_TOKENS,
+    adapters: Mapping[str, float] | None = None,
 ) -> Score:
     """Read a prompt and a continuation, and tell what the model thought of each of its tokens.
 
@@ -35,6 +36,7 @@ def score(
         top: how many of each position's most probable tokens are told besides.
         stop: asked often; true ends it.
         image_tokens: positions that an image takes.
+        adapters: that are applied, by name, with their scales.
 
     Raises:
         PromptError: the messages make no conversation, or the continuation is empty.
@@ -47,12 +49,16 @@ def score(
     items = compose(engine.model, messages, image_tokens)
     _check(items, ids, engine.options.context)
     pictures = {picture.sha256: picture for m in messages for picture in m.pictures}
-    reading = engine.read(items, pictures, stop)
+    reading = engine.read(items, pictures, stop, adapters=adapters)
     engine.keep(logits=True)
     rows = chain([engine.logits()], engine.rows(ids[:-1], stop))
     tokens = [told(vocabulary, token, row, top) for token, row in zip(ids, rows, strict=True)]
     usage = Usage(
-        prompt=reading.prompt, cached=reading.cached, image=reading.image, answer=len(ids)
+        prompt=reading.prompt,
+        cached=reading.cached,
+        image=reading.image,
+        thought=0,
+        answer=len(ids),
     )
     return Score(tuple(tokens), usage)
 

@@ -62,6 +62,7 @@ class Rate:
     messages: tuple[Message, ...]
     continuation: str
     top: int
+    adapters: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,9 +242,9 @@ def _work(engine: Engine, source: Source, job: _Job) -> None:
             case Count(messages, options):
                 shown = Structure(options).shown(instructed(messages, options))
                 job.tell(_counted(engine, source, shown, job.cancelled))
-            case Rate(messages, continuation, top):
-                stop, image_tokens = job.cancelled.is_set, source.image_tokens
-                job.tell(score(engine, messages, continuation, top, stop, image_tokens))
+            case Rate(messages, continuation, top, adapters):
+                stop, size = job.cancelled.is_set, source.image_tokens
+                job.tell(score(engine, messages, continuation, top, stop, size, adapters))
             case Continue():
                 continue_prompt(engine, job.request, job.tell, job.cancelled.is_set)
     except EdgeMedError as error:
