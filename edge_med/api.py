@@ -12,7 +12,8 @@ from typing import Any, Literal, Self
 
 from edge_med import _platform
 from edge_med.answers import Answer, End, Event, Score, Tokens
-from edge_med.artifacts.inspect import Facts, inspect
+from edge_med.artifacts.gguf import Header
+from edge_med.artifacts.inspect import Facts, facts
 from edge_med.config import KV, LoadOptions, MemoryRule, Options
 from edge_med.engine.continuation import Continue
 from edge_med.engine.generate import Source
@@ -114,9 +115,9 @@ class MedGemma(Scoring):
 
     @classmethod
     def _open(
-        cls, found: store.Found, options: LoadOptions, adapters: tuple[FoundAdapter, ...]
+        cls, found: store.Found, options: LoadOptions, adapters: tuple[FoundAdapter, ...] = ()
     ) -> Self:
-        eye = inspect(found.projector) if found.projector else None
+        eye = _facts(found.projector, found.projector_header)
         plan = memory_plan.plan(
             found.header, options, found.projector_header, [a.lora for a in adapters]
         )
@@ -129,8 +130,9 @@ class MedGemma(Scoring):
             adapters={adapter.name: adapter.sha256 for adapter in adapters},
         )
         paths = {adapter.name: adapter.path for adapter in adapters}
-        worker = Worker(Files(found.text, found.projector, source, options, paths))
-        info = Info(inspect(found.text), eye, options, plan, found.others, adapters)
+        worker = Worker(Files(found.text, found.projector, source, options, paths, found.header))
+        text = facts(found.text.name, found.header)
+        info = Info(text, eye, options, plan, found.others, adapters)
         return cls(worker, info)
 
     @property
@@ -299,6 +301,10 @@ class MedGemma(Scoring):
 
     def _reply(self, request: Count | Rate) -> Tokens | Score:
         return self._worker.reply(request)
+
+
+def _facts(path: Path | None, header: Header | None) -> Facts | None:
+    return None if path is None or header is None else facts(path.name, header)
 
 
 def whole(events: Iterator[Event]) -> Answer:

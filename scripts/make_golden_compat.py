@@ -65,7 +65,7 @@ class Library:
             (folder / "chat_template.jinja").write_text(template, "utf-8")
             vision = CHECKPOINTS[name].vision
             if vision:
-                processor = {"image_seq_length": vision.image_tokens}
+                processor: dict[str, Any] = {"image_seq_length": vision.image_tokens}
                 processor |= {"processor_class": "Gemma3Processor"}
                 (folder / "processor_config.json").write_text(json.dumps(processor))
         self.model: Any = None

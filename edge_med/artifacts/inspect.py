@@ -75,12 +75,16 @@ def inspect(path: Path) -> Facts:
     Raises:
         ArtifactError: its header is damaged.
     """
-    header = read_header(path)
+    return facts(path.name, read_header(path))
+
+
+def facts(file: str, header: Header) -> Facts:
+    """The facts of a file whose header has been read."""
     role = _ROLES.get(header.text("general.type") or "", "text")
     numbers = _projector_numbers(header) if role == "projector" else _text_numbers(header)
     file_type = header.integer("general.file_type")
     return Facts(
-        file=path.name,
+        file=file,
         size=header.file_size,
         role=role,
         architecture=header.text("general.architecture"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import threading
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,20 +60,26 @@ def compare(
     """
     from edge_med import _platform
     from edge_med.engine import compare as engine
+    from edge_med.engine.inbox import Cancellation
     from edge_med.models.memory import check
 
     content = _read(text)
     check(engine.memory(base, other), memory, _platform.available_memory())
-    stop = threading.Event()
+    stopped = Cancellation()
+
+    def stop() -> bool:
+        stopped.set()
+        return True
+
     with (
         shown_log(verbose),
-        interruptible(stop.set),
+        interruptible(stop),
         closing(engine.Pair(base, other, threads)) as pair,
     ):
         ids = pair.tokenize(content)
         chunks = len(ids) // engine.CHUNK
         with step_progress("comparing", chunks, hidden=quiet) as advance:
-            found = pair.compare(ids, advance, stop.is_set)
+            found = pair.compare(ids, advance, stopped.is_set)
     if as_json:
         names = {"base": base.name, "other": other.name}
         click.echo(json.dumps(names | dataclasses.asdict(found), indent=1))

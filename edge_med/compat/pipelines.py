@@ -41,7 +41,7 @@ def pipeline(
     processor: Any = None,
     model_kwargs: Mapping[str, Any] | None = None,
     **options: Any,
-) -> Pipeline:
+) -> TextGeneration | ImageTextToText:
     """A model with its tokenizer or processor.
 
     Args:

@@ -46,7 +46,7 @@ class Processor:
     def __call__(
         self,
         images: Any = None,
-        text: str | None = None,
+        text: Any = None,
         *,
         add_special_tokens: bool = True,
         return_tensors: str | None = None,

@@ -62,7 +62,7 @@ class Tensor:
     @property
     def shape(self) -> tuple[int, ...]:
         """How many there are along each axis."""
-        return self._values.shape
+        return tuple(self._values.shape)
 
     @property
     def ndim(self) -> int:

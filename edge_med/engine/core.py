@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_med.answers import Progress
+from edge_med.artifacts.gguf import Header
 from edge_med.config import LoadOptions
 from edge_med.engine.adapters import Adapters
 from edge_med.engine.context import NEVER, Context, Stop
@@ -43,8 +44,12 @@ class Engine:
         projector: Path | None = None,
         options: LoadOptions | None = None,
         adapters: Mapping[str, Path] | None = None,
+        *,
+        header: Header | None = None,
     ) -> None:
         """Open a model and its adapters, by name; its projector when the first image comes.
+
+        A `header` of the text model that has been read already isn't read again.
 
         Raises:
             ArtifactError: a file is damaged or of another kind.
@@ -55,7 +60,7 @@ class Engine:
         self._projector: Projector | None = None
         before = taken()
         with ExitStack() as opened:
-            self.model = Model(text)
+            self.model = Model(text, header)
             opened.callback(self.model.close)
             beside = taken()
             self.adapters = Adapters(self.model, adapters or {})

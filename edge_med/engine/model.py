@@ -19,14 +19,21 @@ ARCHITECTURE = "gemma3"
 class Model:
     """An opened GGUF text model; close it, or use it in a `with`."""
 
-    def __init__(self, path: Path, *, vocabulary_only: bool = False) -> None:
+    def __init__(
+        self, path: Path, header: Header | None = None, *, vocabulary_only: bool = False
+    ) -> None:
         """Open a model, or no more than its vocabulary, which takes no memory for weights.
+
+        Args:
+            path: of the file.
+            header: of the file, if somebody has read it already.
+            vocabulary_only: whether the weights stay where they are.
 
         Raises:
             ArtifactError: the file is damaged, or no Gemma 3 text model.
             EngineError: llama.cpp can't load it.
         """
-        self.header = _checked_header(path)
+        self.header = _checked(path, header or read_header(path))
         self._api = llama_cpp()
         params = _params(self._api, vocabulary_only=vocabulary_only)
         self._model = self._api.llama_model_load_from_file(os.fsencode(path), params)
@@ -75,9 +82,8 @@ class Model:
         return self.header.text("tokenizer.chat_template") is not None
 
 
-def _checked_header(path: Path) -> Header:
-    """Read the header with our own limits before llama.cpp sees the file."""
-    header = read_header(path)
+def _checked(path: Path, header: Header) -> Header:
+    """The header, read with our own limits, is looked at before llama.cpp sees the file."""
     architecture = header.text("general.architecture")
     if architecture != ARCHITECTURE:
         raise ArtifactError(

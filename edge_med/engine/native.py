@@ -5,10 +5,13 @@ from __future__ import annotations
 import ctypes
 import functools
 import importlib
+import importlib.util
 import logging
 import os
 import re
+import sys
 import threading
+import types
 from typing import Any
 
 from edge_med._platform import require_llama_cpp_python
@@ -39,9 +42,7 @@ def llama_cpp() -> Any:
     require_llama_cpp_python()
     for name in _REDIRECTIONS:
         os.environ.pop(name, None)
-    from llama_cpp import llama_cpp as bindings
-    from llama_cpp import mtmd_cpp
-
+    bindings, mtmd_cpp = module("llama_cpp"), module("mtmd_cpp")
     callback = bindings.llama_log_callback(_log)
     _KEPT.append(callback)  # the libraries keep a pointer to it until the process ends
     for set_log in (bindings.llama_log_set, mtmd_cpp.mtmd_log_set, mtmd_cpp.mtmd_helper_log_set):
@@ -57,7 +58,25 @@ def mtmd_cpp() -> Any:
         EngineError: llama-cpp-python is missing or of another version.
     """
     llama_cpp()
-    return importlib.import_module("llama_cpp.mtmd_cpp")
+    return module("mtmd_cpp")
+
+
+def module(name: str) -> Any:
+    """A module of llama-cpp-python without the package's own `__init__`.
+
+    That would import its `Llama` class, a template engine and a database, none of which is used
+    here: 0.2 s of every start. Whoever imports the package for himself gets all of it, before or
+    after.
+    """
+    package = sys.modules.get("llama_cpp")
+    if package is None and (spec := importlib.util.find_spec("llama_cpp")):
+        package = sys.modules["llama_cpp"] = types.ModuleType("llama_cpp")
+        package.__path__ = list(spec.submodule_search_locations or ())
+        try:
+            return importlib.import_module(f"llama_cpp.{name}")
+        finally:
+            del sys.modules["llama_cpp"]
+    return importlib.import_module(f"llama_cpp.{name}")
 
 
 class _Taken(threading.local):

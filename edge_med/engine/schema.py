@@ -16,7 +16,7 @@ from typing import Any
 
 from edge_med.engine import patterns
 from edge_med.engine.gbnf import USER, parse
-from edge_med.engine.native import llama_cpp
+from edge_med.engine.native import module
 from edge_med.errors import SchemaError
 
 BOUNDS = replace(USER, text=1 << 20, depth=2048, symbols=1 << 18)
@@ -158,10 +158,7 @@ def _converted(given: Any) -> str:
     Three things are set right: it takes a backslash in a name for GBNF's, it spells characters
     beyond U+FFFF as two that no token has, and it loses or mixes up references.
     """
-    llama_cpp()
-    from llama_cpp import llama_grammar
-
-    converter = llama_grammar.SchemaConverter(
+    converter = module("llama_grammar").SchemaConverter(
         prop_order={}, allow_fetch=False, dotall=False, raw_pattern=False
     )
     converter._refs = _Targets(given)

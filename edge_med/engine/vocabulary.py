@@ -163,4 +163,4 @@ class _Unused(Container[int]):
         self._name = name
 
     def __contains__(self, token: object) -> bool:
-        return isinstance(token, int) and bool(_UNUSED.fullmatch(self.name(token)))
+        return isinstance(token, int) and bool(_UNUSED.fullmatch(self._name(token)))

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_med.answers import End, Event, Score, Tokens
+from edge_med.artifacts.gguf import Header
 from edge_med.config import LoadOptions, Options
 from edge_med.engine.continuation import Chosen, Continue, Ended, continue_prompt
 from edge_med.engine.core import Engine
@@ -30,13 +31,14 @@ from edge_med.messages import Message
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """What is opened, and how."""
+    """What is opened, and how; `header` is the text model's, if it has been read already."""
 
     text: Path
     projector: Path | None
     source: Source
     options: LoadOptions
     adapters: Mapping[str, Path] = field(default_factory=dict)
+    header: Header | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +216,9 @@ def _serve(
     files: Files, inbox: Inbox[_Job], opened: queue.SimpleQueue[BaseException | None]
 ) -> None:
     try:
-        engine = Engine(files.text, files.projector, files.options, files.adapters)
+        engine = Engine(
+            files.text, files.projector, files.options, files.adapters, header=files.header
+        )
     except BaseException as error:  # noqa: BLE001 - it belongs to whoever called for the engine
         opened.put(error)
         return

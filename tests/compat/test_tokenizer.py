@@ -93,7 +93,7 @@ def test_token_type_ids_mark_the_places_of_images(torch: Any) -> None:
     ],
     ids=["closed", "next turn", "continued"],
 )
-def test_the_end_of_a_prompt(options: dict[str, bool], end: str, torch: Any) -> None:
+def test_the_end_of_a_prompt(options: dict[str, Any], end: str, torch: Any) -> None:
     tokenizer = AutoTokenizer.from_pretrained(TEXT_ID)
     text = tokenizer.apply_chat_template(CHAT, tokenize=False, **options)
     assert text == f"<bos><start_of_turn>user\nWhat?<end_of_turn>\n<start_of_turn>model\n{end}"
