@@ -12,6 +12,7 @@ from benchmarks.measure import Cost, measure
 from benchmarks.ours import LONG_PROMPT, PROMPT
 from benchmarks.report import Result, result
 from edge_med._platform import usable_cores
+from edge_med.config import LoadOptions
 from scripts.reference import BIN, require_tools
 
 NEW = {"270m": 96}
@@ -19,6 +20,9 @@ NEW = {"270m": 96}
 
 FEW = 48
 MIB, GIB = 1 << 20, 1 << 30
+
+CHECKPOINTS = LoadOptions().checkpoint_bytes
+"""What we may take more than llama.cpp's program, which can't go back to an earlier turn."""
 
 
 def run(models: Sequence[Path], work: Path, runs: int) -> list[Result]:
@@ -117,6 +121,7 @@ def _peak(model: Path, context: int, kv: str) -> Result:
         f"{model.stem}: {context:,} tokens, {kv}, KV of {planned:,.0f} MiB: peak, GiB",
         [a.memory / GIB],
         [b.memory / GIB],
+        1 + CHECKPOINTS / b.memory,
         1.0,
         commands=[shlex.join(mine), shlex.join(theirs)],
     )
