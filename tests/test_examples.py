@@ -28,7 +28,6 @@ def test_the_examples_of_the_docs_run(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(Engine, "room", 0)  # each answer ends with its first token
     monkeypatch.chdir(tmp_path)
     Image.fromarray(np.full((40, 60, 3), 90, np.uint8)).save("chest.png")
     for name in ("models", "adapters"):
@@ -38,4 +37,7 @@ def test_the_examples_of_the_docs_run(
     source = (ROOT / document).read_text("utf-8")
     names: dict[str, object] = {}
     for example in re.findall(r"```python\n(.*?)```", source, re.DOTALL):
-        exec(compile(example, document, "exec"), names)
+        with monkeypatch.context() as narrow:
+            if "schema" not in example:  # such an answer is whole, or an error
+                narrow.setattr(Engine, "room", 0)  # each answer ends with its first token
+            exec(compile(example, document, "exec"), names)

@@ -12,11 +12,12 @@ import pytest
 from edge_med import MedGemma, Options
 from edge_med.answers import End, Piece
 from edge_med.errors import SchemaError, UsageError
+from tests.checkpoints.tokenizer import tiny_tokenizer
 from tests.conftest import Models
 from tests.schemas import SCHEMAS
 
 PIXELS = np.full((56, 56, 3), 120, dtype=np.uint8)
-WHOLE = Options(max_new_tokens=900, stop_loops=False, temperature=1.0, seed=3)
+WHOLE = Options(max_new_tokens=900, think="off", stop_loops=False, temperature=1.0, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +49,14 @@ def test_the_schema_is_part_of_the_prompt(tiny: MedGemma) -> None:
     answer = tiny.ask("is it large", options=Options(schema=schema))
     assert answer.usage.prompt > plain + 10
     assert answer.parsed in ("yes", "no")
+
+
+def test_an_answer_after_a_thought_has_its_form(tiny: MedGemma) -> None:
+    opened = tiny_tokenizer().id("<unused94>")
+    options = Options(grammar='root ::= "yes" | "no"', logit_bias={opened: 1e4}, think_budget=8)
+    answer = tiny.ask("is it large", options=options)
+    assert answer.thought is not None
+    assert answer.text in ("yes", "no")
 
 
 def test_an_answer_by_a_grammar_has_its_form_and_no_value(tiny: MedGemma) -> None:

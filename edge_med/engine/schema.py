@@ -43,8 +43,12 @@ _RULES = {
         r'"u" ([0-9a-cA-CefEF] [0-9a-fA-F] | [dD] [0-7]) [0-9a-fA-F] [0-9a-fA-F])'
     ),
     "dot": r'[^"\\\x7F\x00-\x1F]',
+    "number": '("-"? integral-part) ("." decimal-part)? ([eE] [-+]? [0-9]{1,2})? space',
 }
-"""Characters of a JSON string (RFC 8259, 7), without halves of pairs; the converter's end lines."""
+"""Characters of a JSON string (RFC 8259, 7), without halves of pairs; the converter's end lines.
+
+Numbers without exponents that a double can't have: those of the converter go on for 16 digits.
+"""
 
 _HINT = "Leave out what can't be used; it must be a JSON schema of draft 2020-12."
 

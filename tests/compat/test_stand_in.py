@@ -21,10 +21,10 @@ def test_a_tensor_is_sliced_and_read_like_torchs() -> None:
 
 
 def test_a_type_changes_the_name_and_a_device_nothing() -> None:
-    values = torch.tensor([0.1])
+    values = torch.tensor([0.5])
     half = values.to("cuda", dtype=torch.bfloat16)
     assert half.dtype is torch.bfloat16
-    assert half.tolist() == torch.tensor([0.1]).tolist()
+    assert half.tolist() == torch.tensor([0.5]).tolist()
     assert str(half.device) == "cpu"
     assert values.to("cuda") is values
 

@@ -33,7 +33,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Script:
 
             def __init__(self, *_: object) -> None: ...
 
-            def choose(self, _logits: object) -> int:
+            def choose(self, _logits: object, _rule: object = None) -> int:
                 return next(left)
 
         monkeypatch.setattr(writing, "Sampler", Scripted)
