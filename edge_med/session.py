@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -187,14 +188,15 @@ class Conversation:
     ) -> tuple[list[Message], Notice | None]:
         """System text and turns without the oldest that don't fit; those with images stay."""
 
-        def count(messages: Sequence[Message]) -> int:
-            reply = self._worker.reply(Count(tuple(messages), options), call)
+        def count(messages: Sequence[Message], how: Options = options) -> int:
+            reply = self._worker.reply(Count(tuple(messages), how), call)
             assert isinstance(reply, Tokens)
             return reply.prompt
 
+        plain = functools.partial(count, how=Options())
         room = min(options.max_new_tokens, self._model.info.options.context // ROOM_SHARE)
         try:
-            shown, dropped = self._trimming.shown(self._system, turns, room, count)
+            shown, dropped = self._trimming.shown(self._system, turns, room, count, plain)
         except CancelledError:  # the engine says so again, with an answer that has ended
             return [*self._system, *turns], None
         text = f"{dropped} of the oldest turns no longer fit and were left out."

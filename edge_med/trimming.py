@@ -30,7 +30,12 @@ class Trimming:
         self._sizes: dict[tuple[Message, ...], int] = {}
 
     def shown(
-        self, system: Sequence[Message], turns: Sequence[Message], room: int, count: Count
+        self,
+        system: Sequence[Message],
+        turns: Sequence[Message],
+        room: int,
+        count: Count,
+        size: Count,
     ) -> tuple[list[Message], int]:
         """What is shown of a conversation, and how many of its turns are left out.
 
@@ -38,7 +43,8 @@ class Trimming:
             system: stays.
             turns: questions and answers, and a last question, which stays.
             room: tokens that should stay free for the answer.
-            count: tells how many tokens messages have; called for a turn only once.
+            count: tells how many tokens the prompt of messages has, instructions included.
+            size: tells how many the messages alone have; called for a turn only once.
 
         Raises:
             ContextOverflowError: it doesn't fit the context however much is left out.
@@ -48,28 +54,28 @@ class Trimming:
         limit = self._context - room
         kept = [*system, *self._without(turns)]
         tokens = count(kept)
-        if tokens + sum(self._size(turns, place, count) for place in self._left_out) <= limit:
+        if tokens + sum(self._size(turns, place, size) for place in self._left_out) <= limit:
             self._left_out.clear()
         elif tokens > limit:
-            self._trim(turns, places, tokens - limit + limit // SLACK_SHARE, count)
+            self._trim(turns, places, tokens - limit + limit // SLACK_SHARE, size)
             tokens = count([*system, *self._without(turns)])
         if tokens > self._context:
             raise _overflow(tokens, self._context, any(turn.pictures for turn in turns))
         return [*system, *self._without(turns)], len(self._left_out)
 
     def _trim(
-        self, turns: Sequence[Message], places: Sequence[int], surplus: int, count: Count
+        self, turns: Sequence[Message], places: Sequence[int], surplus: int, size: Count
     ) -> None:
         """Leave the oldest turns out until so many tokens are free, or none is left."""
         for place in places:
             if surplus > 0 and place not in self._left_out:
-                surplus -= self._size(turns, place, count)
+                surplus -= self._size(turns, place, size)
                 self._left_out.add(place)
 
-    def _size(self, turns: Sequence[Message], place: int, count: Count) -> int:
+    def _size(self, turns: Sequence[Message], place: int, size: Count) -> int:
         pair = tuple(turns[place : place + 2])
         if pair not in self._sizes:
-            self._sizes[pair] = count(pair) + BETWEEN
+            self._sizes[pair] = size(pair) + BETWEEN
         return self._sizes[pair]
 
     def _without(self, turns: Sequence[Message]) -> list[Message]:

@@ -37,17 +37,17 @@ class Counter:
 
 
 def left_out(trimming: Trimming, whole: list[Message], room: int = 0) -> int:
-    return trimming.shown([], whole, room, Counter())[1]
+    return trimming.shown([], whole, room, Counter(), Counter())[1]
 
 
 def test_what_fits_is_shown_whole() -> None:
     whole = turns(40, 40)
-    assert Trimming(100).shown([], whole, 10, Counter()) == (whole, 0)
+    assert Trimming(100).shown([], whole, 10, Counter(), Counter()) == (whole, 0)
 
 
 def test_the_oldest_go_and_free_a_quarter_more_than_needed() -> None:
     whole = turns(20, 20, 20, 20, 20)
-    shown, gone = Trimming(100).shown([], whole, 0, Counter())
+    shown, gone = Trimming(100).shown([], whole, 0, Counter(), Counter())
     assert gone == 2
     assert shown == whole[4:]
 
@@ -68,7 +68,7 @@ def test_what_was_left_out_comes_back_once_everything_fits_again() -> None:
 
 def test_a_turn_with_an_image_stays() -> None:
     whole = turns(20, 20, 20, 20, 20, image=0)
-    shown, gone = Trimming(100).shown([], whole, 0, Counter())
+    shown, gone = Trimming(100).shown([], whole, 0, Counter(), Counter())
     assert shown == [*whole[:2], *whole[6:]]
     assert gone == 2
 
@@ -76,11 +76,21 @@ def test_a_turn_with_an_image_stays() -> None:
 def test_each_turn_is_counted_once() -> None:
     trimming, count = Trimming(100), Counter()
     sizes = [20] * 5
-    trimming.shown([], turns(*sizes), 0, count)
+    trimming.shown([], turns(*sizes), 0, count, count)
     calls = count.calls
     assert calls == 2 + 2, "the whole before and after, and two turns"
-    trimming.shown([], turns(*sizes, 20), 0, count)
+    trimming.shown([], turns(*sizes, 20), 0, count, count)
     assert count.calls == calls + 1
+
+
+def test_an_instruction_that_comes_on_top_does_not_count_for_every_turn() -> None:
+    """A schema's is part of the whole prompt once, so leaving a turn out frees only that."""
+    plain = Counter()
+    shown, gone = Trimming(100).shown(
+        [], turns(20, 20, 20, 20), 0, lambda messages: 40 + plain(messages), plain
+    )
+    assert 40 + plain(shown) <= 100
+    assert gone == 3
 
 
 def test_a_conversation_that_fits_without_any_room_is_shown() -> None:
@@ -91,7 +101,7 @@ def test_a_conversation_that_fits_without_any_room_is_shown() -> None:
 def test_what_can_not_fit_says_by_how_much(image: int | None, said: str) -> None:
     whole = [*turns(20, image=image)[:-1], Message("user", (TextPart("q" * 101),))]
     with pytest.raises(ContextOverflowError, match=r"[1-9]\d* tokens too long") as caught:
-        Trimming(100).shown([], whole, 0, Counter())
+        Trimming(100).shown([], whole, 0, Counter(), Counter())
     assert said in caught.value.message
 
 

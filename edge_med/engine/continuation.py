@@ -1,6 +1,7 @@
 """Continue a prompt that is given by its ids: nothing but token after token, as transformers does.
 
-Beside `generate`, for callers that have their own prompt and make their own text of what comes.
+Beside `generate`, for callers that have their own prompt and make their own text of what comes; the
+loop of `writing` without thoughts, forms, stop texts and notices.
 """
 
 from __future__ import annotations

@@ -118,11 +118,9 @@ class Engine:
         """
         images = [item for item in items if isinstance(item, ImageBlock)]
         self.reading = reading = Reading(length(items), length(images))
-        if stop():
-            raise CancelledError("Stopped before the prompt was read.", "Ask again.")
-        self._check(reading, images)
         task = Task(pictures or {}, stop, emit, reading)
         task.heed()  # before anything of the cache is given up
+        self._check(reading, images)
         self._adapt(adapters or {})
         try:
             rest = self._reuse(items, task)

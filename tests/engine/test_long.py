@@ -101,7 +101,9 @@ def write(engine: Engine) -> tuple[Answer, list[float]]:
 
     vocabulary = engine.model.vocabulary
     ends = {token: -inf for token in range(vocabulary.size) if vocabulary.ends(token)}
-    options = Options(max_new_tokens=LONGEST_ANSWER, stop_loops=False, logprobs=1, logit_bias=ends)
+    options = Options(
+        max_new_tokens=LONGEST_ANSWER, think="off", stop_loops=False, logprobs=1, logit_bias=ends
+    )
     source = Source(None, None, "F16", image_tokens=4)
     answer(engine, source, prompt(engine), options, events.append, stop)
     end = events[-1]
