@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +17,7 @@ from edge_med.artifacts.inspect import Facts, facts
 from edge_med.config import KV, LoadOptions, MemoryRule, Options
 from edge_med.engine.continuation import Continue
 from edge_med.engine.generate import Source
+from edge_med.engine.inbox import Cancellation
 from edge_med.engine.ledger import Item
 from edge_med.engine.prompt import IMAGE_TOKENS
 from edge_med.engine.worker import Ask, Count, Files, Rate, Reply, Worker, event_of
@@ -299,8 +300,11 @@ class MedGemma(Scoring):
         """Free everything; harmless when done twice."""
         self._worker.close()
 
-    def _reply(self, request: Count | Rate) -> Tokens | Score:
-        return self._worker.reply(request)
+    def _call(self) -> AbstractContextManager[Cancellation]:
+        return self._worker.cancellable()
+
+    def _reply(self, request: Count | Rate, call: Cancellation | None = None) -> Tokens | Score:
+        return self._worker.reply(request, call)
 
 
 def _facts(path: Path | None, header: Header | None) -> Facts | None:

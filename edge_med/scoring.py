@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from edge_med.answers import Choice, Score, Tokens
 from edge_med.config import Fit, Options
+from edge_med.engine.inbox import Cancellation
 from edge_med.engine.worker import Count, Rate
 from edge_med.errors import PromptError, UsageError
 from edge_med.messages import Message, Prompt
@@ -33,7 +35,11 @@ class Scoring(ABC):
         """A prompt as messages, with its images fitted to this model."""
 
     @abstractmethod
-    def _reply(self, request: Count | Rate) -> Tokens | Score:
+    def _call(self) -> AbstractContextManager[Cancellation]:
+        """A call of several requests, which `cancel` ends."""
+
+    @abstractmethod
+    def _reply(self, request: Count | Rate, call: Cancellation | None = None) -> Tokens | Score:
         """The one reply to a request; its error is raised."""
 
     def score(
@@ -111,17 +117,23 @@ class Scoring(ABC):
             PromptError: there are fewer than two options, or one is empty.
             EdgeMedError: whatever `score` raises.
         """
-        if len(options) < 2:
+        if isinstance(options, str) or len(options) < 2:
             raise PromptError("There is nothing to choose from.", "Give two options or more.")
         how = Options(fit=fit, adapters=adapters or {})
         messages = self.messages(question, image=image, images=images, system=system, options=how)
-        scores = tuple(self._score(messages, option, 0, how) for option in options)
+        with self._call() as call:
+            scores = tuple(self._score(messages, option, 0, how, call) for option in options)
         return _choice(tuple(options), scores, by_length=by_length)
 
     def _score(
-        self, messages: tuple[Message, ...], continuation: str, top: int, options: Options
+        self,
+        messages: tuple[Message, ...],
+        continuation: str,
+        top: int,
+        options: Options,
+        call: Cancellation | None = None,
     ) -> Score:
-        reply = self._reply(Rate(messages, continuation, top, options.adapters))
+        reply = self._reply(Rate(messages, continuation, top, options.adapters), call)
         assert isinstance(reply, Score)
         return reply
 

@@ -194,7 +194,9 @@ class Conversation:
             return reply.prompt
 
         plain = functools.partial(count, how=Options())
-        room = min(options.max_new_tokens, self._model.info.options.context // ROOM_SHARE)
+        share = self._model.info.options.context // ROOM_SHARE
+        room = min(options.max_new_tokens, share)
+        room += min(options.think_budget, share) if options.think == "on" else 0
         try:
             shown, dropped = self._trimming.shown(self._system, turns, room, count, plain)
         except CancelledError:  # the engine says so again, with an answer that has ended

@@ -80,3 +80,36 @@ def test_a_form_that_cannot_be_used_says_so_before_anything_is_read(tiny: MedGem
         tiny.ask("x", options=Options(grammar='other ::= "a"'))
     with pytest.raises(UsageError, match="schema and a grammar"):
         Options(schema={}, grammar="root ::= .")
+
+
+def test_a_form_that_is_complete_with_the_last_token_is_whole(tiny: MedGemma) -> None:
+    options = Options(grammar='root ::= "xyz" | "zyx"', think="off")
+    written = tiny.ask("is it large", options=options).usage.answer
+    answer = tiny.ask("is it large", options=replace(options, max_new_tokens=written))
+    assert (answer.text in ("xyz", "zyx"), answer.finish_reason) == (True, "stop")
+
+
+def test_a_form_that_a_stop_text_cuts_is_an_error(tiny: MedGemma) -> None:
+    options = Options(grammar='root ::= "yes no"', think="off", stop=("no",))
+    with pytest.raises(SchemaError, match="stop_string") as caught:
+        tiny.ask("is it large", options=options)
+    assert caught.value.text == "yes "
+
+
+def test_a_thought_can_not_be_opened_inside_a_form(tiny: MedGemma) -> None:
+    opened = tiny_tokenizer().id("<unused94>")
+    options = Options(grammar='root ::= " yes" " no"', think_budget=4, logit_bias={opened: 1e4})
+    answer = tiny.ask("is it large", options=options)
+    assert answer.text == " yes no"
+    assert answer.thought is not None
+
+
+def test_a_conversation_with_thoughts_and_forms_keeps_the_answers_alone(tiny: MedGemma) -> None:
+    opened = tiny_tokenizer().id("<unused94>")
+    options = Options(
+        think="on", think_budget=4, schema={"enum": ["yes", "no"]}, logit_bias={opened: 1e4}
+    )
+    chat = tiny.chat("You are a helpful medical assistant.", options)
+    answers = [chat.send("is it large"), chat.send("is it small")]
+    assert all(answer.thought is not None for answer in answers)
+    assert [turn.text for turn in chat.messages[2::2]] == [answer.text for answer in answers]

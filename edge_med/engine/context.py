@@ -142,7 +142,8 @@ class Context:
         count = len(adapters)
         handles = (self._api.llama_adapter_lora_p_ctypes * count)(*(a for a, _ in adapters))
         scales = (ctypes.c_float * count)(*(scale for _, scale in adapters))
-        self._api.llama_set_adapters_lora(self._context, handles, count, scales)
+        if self._api.llama_set_adapters_lora(self._context, handles, count, scales):
+            raise EngineError("llama.cpp can't apply the adapters.", "See --verbose.")
 
     def truncate(self, position: int) -> None:
         """Forget everything from a position on."""

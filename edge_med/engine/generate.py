@@ -18,7 +18,7 @@ from edge_med.engine.reading import Emit
 from edge_med.engine.structure import Structure
 from edge_med.engine.thinking import instructed
 from edge_med.engine.writing import Writing
-from edge_med.errors import CancelledError
+from edge_med.errors import CancelledError, SchemaError
 from edge_med.imaging import Picture
 from edge_med.messages import Message
 
@@ -62,20 +62,25 @@ def answer(
         EngineError: llama.cpp failed.
     """
     began = time.perf_counter()
+    engine.adapters.applied(options.adapters)  # a name that is unknown is refused before anything
     structure = Structure(options)
     shown = structure.shown(instructed(messages, options))
     items = compose(engine.model, shown, source.image_tokens)
     pictures = {picture.sha256: picture for m in messages for picture in m.pictures}
     writing = Writing(engine, options, structure, emit, began)
-    writing.say(first_time(engine, messages))
+    once = list(first_time(engine, messages))
+    writing.say(once)
     try:
         engine.read(items, pictures, stop, emit, options.adapters)
         reason = writing.write(stop)
     except CancelledError:
         reason = "cancelled"
+    except SchemaError as error:
+        raise SchemaError(error.message, error.hint, writing.text) from None
     writing.reading = engine.reading
     try:
         emit(End(writing.finish(reason, _provenance(source, pictures, options, writing.seed))))
+        engine.told.update(notice.code for notice in once)
     finally:
         engine.keep(logits=False)
 

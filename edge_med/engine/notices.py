@@ -25,10 +25,12 @@ def thought_ended(tokens: int) -> Notice:
 
 
 def first_time(engine: Engine, messages: Sequence[Message]) -> Iterator[Notice]:
-    """What is said once for each loaded model, with the first answer that it concerns."""
+    """What is said once for each loaded model, with the first answer that it concerns.
+
+    Whoever has given the answer adds the codes to `engine.told`.
+    """
     images = sum(len(message.pictures) for message in messages)
     turns = sum(message.role == "user" for message in messages)
     for notice, concerns in ((RESEARCH, True), (LIMITS, images > 1 or turns > 1)):
         if concerns and notice.code not in engine.told:
-            engine.told.add(notice.code)
             yield notice

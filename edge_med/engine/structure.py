@@ -14,6 +14,11 @@ from edge_med.engine.vocabulary import Vocabulary
 from edge_med.errors import SchemaError
 from edge_med.messages import Message, TextPart
 
+_MORE: dict[FinishReason, str] = {
+    "length": "Raise --max-new-tokens, or ask for less; the error's `text` has the answer.",
+    "stop_string": "Leave the stop text out; the error's `text` has the answer.",
+}
+
 
 class Structure:
     """What `Options.schema` or `Options.grammar` says; nothing, if there is neither."""
@@ -47,19 +52,24 @@ class Structure:
             return Grammar(vocabulary, self._schema.gbnf, bounds=BOUNDS)
         return None if self._grammar is None else Grammar(vocabulary, self._grammar)
 
-    def parsed(self, text: str, reason: FinishReason) -> Any:
+    def parsed(self, text: str, reason: FinishReason, written: Grammar | None) -> Any:
         """The value of a whole answer; None without a schema, or if the user stopped it.
+
+        Args:
+            text: of the answer.
+            reason: why it ended; after a stop text the rest is missing.
+            written: the grammar as far as it was written.
 
         Raises:
             SchemaError: the answer was cut off, or doesn't fit the schema.
         """
-        asked = self._schema is not None or self._grammar is not None
-        if not asked or reason == "cancelled":
+        if written is None or reason == "cancelled":
             return None
-        if reason not in ("stop", "stop_string"):
+        cut = reason == "stop_string" and self._schema is None
+        if cut or not (written.finished or reason == "stop_string"):
             raise SchemaError(
                 f"The answer was cut off before its form was complete ({reason}).",
-                "Raise --max-new-tokens, or ask for less; the error's `text` has the answer.",
+                _MORE.get(reason, "Ask for less; the error's `text` has the answer."),
                 text,
             )
         return None if self._schema is None else self._schema.parse(text)

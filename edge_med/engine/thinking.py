@@ -30,17 +30,17 @@ def instructed(messages: Sequence[Message], options: Options) -> tuple[Message, 
     """A conversation with the instruction to think, if that is wanted."""
     if options.think != "on":
         return tuple(messages)
-    given = [message for message in messages if message.role == "system"]
-    role = " ".join(message.text for message in given)
-    first = Message("system", (TextPart(f"{INSTRUCTION} {role}".strip()),))
-    return (first, *(message for message in messages if message.role != "system"))
+    if messages and messages[0].role == "system":
+        system, *rest = messages
+        return (Message("system", (TextPart(f"{INSTRUCTION} "), *system.parts)), *rest)
+    return (Message("system", (TextPart(INSTRUCTION),)), *messages)
 
 
 class Thought:
     """Where an answer stands: before, in or after its only thought.
 
     Attributes:
-        count: tokens of the thought so far, without its two marks.
+        count: tokens of the thought so far, without the marks at its ends.
         inside: whether the next token belongs to it.
         over: whether it has ended.
         forced: whether the model was made to end it.
@@ -77,12 +77,12 @@ class Thought:
 
     def take(self, token: int) -> None:
         """Move on by a token that isn't refused; a mark that opens inside a thought is nothing."""
-        if token == self._open:
-            self.inside = True
-        elif token == self.close:
+        if token == self.close:
             self.inside, self.over = False, True
         elif self.inside:
             self.count += 1
+        elif token == self._open:
+            self.inside = True
 
     def must_close(self, room: int) -> bool:
         """Whether the thought has to end now, for its own length or for the answer's sake."""

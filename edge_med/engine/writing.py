@@ -25,7 +25,7 @@ from edge_med.engine.grammar import Grammar
 from edge_med.engine.loops import LoopDetector
 from edge_med.engine.notices import CONTEXT_FULL, LOOP, thought_ended
 from edge_med.engine.reading import Emit, Reading
-from edge_med.engine.sampling import Sampler
+from edge_med.engine.sampling import Rule, Sampler
 from edge_med.engine.structure import Structure
 from edge_med.engine.thinking import LABEL, Thought
 from edge_med.engine.told import told
@@ -53,12 +53,16 @@ class Writing:
         self._structure = structure
         self._grammar = structure.grammar(self._vocabulary)
         self._thought = Thought(self._vocabulary, options, engine.options.context)
-        self._rule = _FormOrThought(self._grammar, self._thought) if self._grammar else None
         self._text = TextWriter(options.stop)
         self._thinking = TextWriter(kind="thought", label=LABEL)
         self._loops = self._new_loops()
         self._tokens: list[Token] = []
         self._notices: list[Notice] = []
+
+    @property
+    def text(self) -> str:
+        """Of the answer, as far as it was released."""
+        return self._text.text
 
     @property
     def seed(self) -> int | None:
@@ -85,7 +89,7 @@ class Writing:
         """Release what was held back, and sum everything up."""
         for writer in (self._thinking, self._text):
             self._emit_piece(writer.finish())
-        if self._thought.forced and reason != "cancelled" and not self._text.text:
+        if self._thought.forced and reason in ("stop", "length") and not self._text.text:
             reason = "thought_budget"
         reading, decode = self.reading, time.perf_counter() - self._first
         self.say(self._reasons(reason))
@@ -108,7 +112,7 @@ class Writing:
             logprobs=tuple(self._tokens) if self._options.logprobs else None,
             notices=tuple(self._notices),
             provenance=provenance,
-            parsed=self._structure.parsed(self._text.text, reason),
+            parsed=self._structure.parsed(self._text.text, reason, self._grammar),
         )
 
     def say(self, notices: Iterable[Notice]) -> None:
@@ -119,7 +123,8 @@ class Writing:
 
     def _next(self) -> int:
         """The next token: chosen, or put in the model's place where a thought has to end."""
-        if self._thought.must_close(self._engine.room):
+        left = LONGEST_ANSWER - self._count - 1  # beside the mark that closes the thought
+        if self._thought.must_close(min(self._engine.room, left)):
             return self._thought.end()
         token = self._choose()
         if self._thought.inside and self._vocabulary.ends(token):
@@ -133,7 +138,7 @@ class Writing:
 
     def _choose(self) -> int:
         logits = self._engine.logits()
-        rule = None if self._thought.inside else self._rule
+        rule = self._rule()
         token = self._sampler.choose(logits, rule)
         while self._refuses(token):
             logits = logits.copy()
@@ -142,6 +147,12 @@ class Writing:
         if self._count == 0:
             self._first = time.perf_counter()
         return token
+
+    def _rule(self) -> Rule | None:
+        """What the next token must fit: the form, before which a thought may be opened."""
+        if self._grammar is None or self._thought.inside:
+            return None
+        return self._grammar if self._answered else _FormOrThought(self._grammar, self._thought)
 
     def _refuses(self, token: int) -> bool:
         """A thought must be followed by an answer, and marks of thoughts have their places."""
@@ -173,6 +184,8 @@ class Writing:
             self._add_to(self._text, token)
             if self._text.stopped is not None:
                 return "stop_string"
+            if self._complete:
+                return "stop"
             if self._circles(token):
                 return "loop"
         return "length" if self._full() else None
@@ -182,7 +195,8 @@ class Writing:
         self._emit_piece(self._thinking.add(b"", token))
         if self._thought.over:
             self._emit_piece(self._thinking.finish())
-            self._text.strip()
+            if self._grammar is None and not self._text.begun:
+                self._text.strip()
             self._loops = self._new_loops()
 
     def _add_to(self, writer: TextWriter, token: int) -> None:
@@ -222,7 +236,7 @@ class Writing:
 
 
 class _FormOrThought:
-    """A grammar that lets a thought be opened before the answer begins."""
+    """A grammar before whose text a thought may be opened."""
 
     def __init__(self, grammar: Grammar, thought: Thought) -> None:
         self._grammar = grammar

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies
 
+from edge_med import imaging
 from edge_med.answers import Piece
 from edge_med.config import Options
 from edge_med.engine.core import Engine
 from edge_med.engine.prompt import compose
 from edge_med.engine.thinking import instructed
-from edge_med.messages import Message, TextPart
+from edge_med.errors import ContextOverflowError
+from edge_med.messages import ImagePart, Message, TextPart
 from tests.checkpoints.tokenizer import tiny_tokenizer
 from tests.engine.scripted import QUESTION, Script, ask, ended
 
@@ -268,3 +271,42 @@ def test_several_turns_are_answered_with_one_notice_of_the_models_limits(engine:
     ask(engine, Options(max_new_tokens=1))
     answers = [ended(ask(engine, Options(max_new_tokens=1), messages=turns)) for _ in "ab"]
     assert [[n.code for n in a.notices] for a in answers] == [["single_image_single_turn"], []]
+
+
+def test_a_thought_of_nothing_but_marks_is_closed_by_its_budget(
+    engine: Engine, script: Script
+) -> None:
+    script(tokens(engine, [*([OPEN] * 9), ANSWER, TURN]))
+    answer = ended(ask(engine, Options(think_budget=8)))
+    assert (answer.text, answer.thought, answer.finish_reason) == (ANSWER, "", "stop")
+
+
+def test_a_thought_leaves_the_answer_its_share_of_the_longest_output(
+    engine: Engine, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_med.engine.writing.LONGEST_ANSWER", 40)
+    script(tokens(engine, [OPEN, *([" heart is"] * 200)]))
+    answer = ended(ask(engine, Options(think_budget=8192, max_new_tokens=16, stop_loops=False)))
+    assert (answer.usage.answer, answer.finish_reason) == (16, "length")
+
+
+def test_an_answer_after_a_cut_thought_that_meets_its_stop_text_says_so(
+    engine: Engine, script: Script
+) -> None:
+    script(tokens(engine, [OPEN, "fever", TURN, ANSWER]))
+    answer = ended(ask(engine, Options(stop=("the",))))
+    assert (answer.text, answer.finish_reason) == ("", "stop_string")
+
+
+def test_a_picture_in_a_system_text_is_not_lost_to_the_instruction() -> None:
+    picture = ImagePart(imaging.open(np.zeros((8, 8, 3), np.uint8), side=8))
+    (system, *_rest) = instructed((Message("system", (picture,)), *QUESTION), Options(think="on"))
+    assert system.pictures == (picture.picture,)
+
+
+def test_a_first_call_that_fails_does_not_use_the_notice_up(engine: Engine) -> None:
+    with pytest.raises(ContextOverflowError):
+        ask(engine, messages=(Message("user", (TextPart("the " * 300),)),))
+    assert "research_only" in [
+        n.code for n in ended(ask(engine, Options(max_new_tokens=1))).notices
+    ]
