@@ -106,7 +106,7 @@ class ArtifactError(IntegrityError):
 
 
 class PairingError(IntegrityError):
-    """Text model and projector, or text model and adapter, don't belong together."""
+    """Files don't belong together: text model and projector or adapter, or two to be compared."""
 
 
 class ResourceError(EdgeMedError):

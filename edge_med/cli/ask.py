@@ -17,7 +17,7 @@ import click
 from edge_med.artifacts.safe_text import safe_text
 from edge_med.cli.live import Live
 from edge_med.config import LONGEST_ANSWER, LONGEST_CONTEXT, LoadOptions, Options
-from edge_med.errors import CancelledError
+from edge_med.errors import CancelledError, UsageError
 
 if TYPE_CHECKING:
     from edge_med.api import Info
@@ -127,7 +127,7 @@ def ask(
 
     if not quiet:
         click.echo(NOTICE, err=True)
-    scales = dict(_path_and_scale(given) for given in adapters)
+    scales = _scales(adapters)
     by_name = {path.stem: scale for path, scale in scales.items()}
     options = Options(**_of(Options, settings), adapters=by_name)
     with (
@@ -163,6 +163,18 @@ def _of(kind: type[LoadOptions | Options], settings: dict[str, Any]) -> dict[str
     return {name: value for name, value in settings.items() if name in names}
 
 
+def _scales(adapters: tuple[str, ...]) -> dict[Path, float]:
+    """The adapters' files, each with its scale."""
+    scales: dict[Path, float] = {}
+    for path, scale in map(_path_and_scale, adapters):
+        if path in scales:
+            raise UsageError(
+                f"--adapter names {path.name} twice.", "Give each adapter once, with its scale."
+            )
+        scales[path] = scale
+    return scales
+
+
 def _path_and_scale(given: str) -> tuple[Path, float]:
     """The parts of PATH=SCALE; a path may hold an equals sign too."""
     path, _, scale = given.rpartition("=")
@@ -174,7 +186,7 @@ def _path_and_scale(given: str) -> tuple[Path, float]:
 
 def _finish(answer: Any, *, as_json: bool, quiet: bool) -> None:
     if as_json:
-        click.echo(json.dumps(_plain(dataclasses.asdict(answer)), indent=1))
+        click.echo(json.dumps(plain(dataclasses.asdict(answer)), indent=1))
     else:
         click.echo()
     if not quiet:
@@ -185,12 +197,12 @@ def _finish(answer: Any, *, as_json: bool, quiet: bool) -> None:
         raise click.exceptions.Exit(CancelledError.exit_code)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Without numbers that JSON doesn't know: a banned token has no finite log-probability."""
     if isinstance(value, dict):
-        return {str(key): _plain(inner) for key, inner in value.items()}
+        return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(inner) for inner in value]
+        return [plain(inner) for inner in value]
     return None if value in (float("inf"), float("-inf")) else value
 
 

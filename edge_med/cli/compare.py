@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_med.artifacts.safe_text import safe_line
-from edge_med.cli.ask import interruptible, shown_log
+from edge_med.cli.ask import interruptible, plain, shown_log
 from edge_med.cli.progress import step_progress
 from edge_med.config import LoadOptions, MemoryRule
 from edge_med.errors import InputError
@@ -82,7 +82,7 @@ def compare(
             found = pair.compare(ids, advance, stopped.is_set)
     if as_json:
         names = {"base": base.name, "other": other.name}
-        click.echo(json.dumps(names | dataclasses.asdict(found), indent=1))
+        click.echo(json.dumps(plain(names | dataclasses.asdict(found)), indent=1))
     else:
         _print(base.name, other.name, found)
 

@@ -13,7 +13,7 @@ from edge_med.compat.texts import END_OF_TURN, START_OF_TURN, Texts
 from edge_med.engine.prompt import written
 from edge_med.errors import ImageError, PromptError, UsageError
 from edge_med.imaging import Picture
-from edge_med.messages import Message, as_messages
+from edge_med.messages import Message, TextPart, as_messages
 
 SOURCES = ("image", "url", "path", "base64")
 """Where a part of a message may have its image, as in transformers' chat templates."""
@@ -26,7 +26,12 @@ class Turns:
     Attributes:
         messages: with their pictures.
         add_generation_prompt: whether the model's turn is opened at the end.
-        continue_final_message: whether the last message stays open, to be continued.
+        continue_final_message: whether the last message stays open, to be continued, whoever's
+            it is.
+
+    Raises:
+        UsageError: both are wanted.
+        PromptError: the last message can't be continued.
     """
 
     messages: tuple[Message, ...]
@@ -38,6 +43,11 @@ class Turns:
             raise UsageError(
                 "A prompt can't both continue the last message and open a new one.",
                 "Choose add_generation_prompt or continue_final_message.",
+            )
+        if self.continue_final_message and not _ends_in_text(self.messages):
+            raise PromptError(
+                "Only a text can be continued, and the last message doesn't end in one.",
+                "End it with a text, or leave out continue_final_message.",
             )
 
     @property
@@ -52,9 +62,8 @@ class Turns:
             PromptError: the messages make no conversation.
         """
         ids = texts.prompt(self.messages, image_tokens)
-        start = texts.id(START_OF_TURN)
         if not self._ends_open:
-            return ids if self.add_generation_prompt else ids[: _last(ids, start)]
+            return ids if self._cut is None else ids[: _last(ids, texts.id(self._cut))]
         return ids + texts.ids(self._after_answer)
 
     def text(self) -> str:
@@ -65,7 +74,7 @@ class Turns:
         """
         text = written(self.messages)
         if not self._ends_open:
-            return text if self.add_generation_prompt else text[: text.rindex(START_OF_TURN)]
+            return text if self._cut is None else text[: text.rindex(self._cut)]
         return text + self._after_answer
 
     @property
@@ -74,12 +83,24 @@ class Turns:
         return self.messages[-1].role == "assistant"
 
     @property
+    def _cut(self) -> str | None:
+        """The token before which a user's last turn ends; None if the model's stays opened."""
+        if self.add_generation_prompt:
+            return None
+        return END_OF_TURN if self.continue_final_message else START_OF_TURN
+
+    @property
     def _after_answer(self) -> str:
         """What closes a last answer, and opens the next."""
         if self.continue_final_message:
             return ""
         opened = f"{START_OF_TURN}model\n" if self.add_generation_prompt else ""
         return f"{END_OF_TURN}\n{opened}"
+
+
+def _ends_in_text(messages: Sequence[Message]) -> bool:
+    parts = messages[-1].parts
+    return bool(parts) and isinstance(parts[-1], TextPart)
 
 
 def _last(ids: Sequence[int], wanted: int | None) -> int:

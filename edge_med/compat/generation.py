@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from edge_med.compat.backend import as_lists
@@ -14,8 +14,8 @@ from edge_med.errors import UsageError
 NEW_TOKENS = 20
 """Of an answer whose length nobody says (transformers: GenerationConfig.max_length)."""
 
-SAMPLING = {"temperature": 1.0, "top_k": 64, "top_p": 0.95, "min_p": 0.0}
-"""With `do_sample`; top_k and top_p are those of Gemma 3's generation_config.json."""
+SAMPLING = ("temperature", "top_k", "top_p", "min_p")
+"""What `do_sample` follows."""
 
 USED = frozenset(
     ("do_sample", "max_new_tokens", "max_length", "eos_token_id", "stop_strings", "streamer")
@@ -51,7 +51,32 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
 }
 """Arguments that can have no other value than these, besides None."""
 
-KNOWN = USED | WITHOUT_EFFECT | SAMPLING.keys() | NEUTRAL.keys()
+KNOWN = USED | WITHOUT_EFFECT | {*SAMPLING} | NEUTRAL.keys()
+
+
+@dataclass(slots=True)
+class GenerationConfig:
+    """What `generate` does where a call doesn't say: a model's `generation_config`, to be changed.
+
+    Attributes:
+        do_sample: MedGemma's generation_config.json says true; here answers are greedy.
+        max_new_tokens: None for 20, of a pipeline 256.
+        temperature: with `do_sample`, as the next three.
+        top_k: that of Gemma 3's generation_config.json.
+        top_p: the same.
+        min_p: of the most probable token's probability.
+        eos_token_id: one or several ids that end an answer; None for the model's own.
+        pad_token_id: without effect, since nothing is padded.
+    """
+
+    do_sample: bool = False
+    max_new_tokens: int | None = None
+    temperature: float | None = 1.0
+    top_k: int | None = 64
+    top_p: float | None = 0.95
+    min_p: float | None = 0.0
+    eos_token_id: Any = None
+    pad_token_id: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +94,13 @@ class Generation:
     streamer: Any
 
 
-def read_arguments(given: Mapping[str, Any], prompt: int) -> Generation:
-    """What the arguments of `generate` ask for; `prompt` is the length of the prompt in tokens.
+def read_arguments(given: Mapping[str, Any], prompt: int, config: GenerationConfig) -> Generation:
+    """What the arguments of `generate` ask for.
+
+    Args:
+        given: the arguments; None is as good as none.
+        prompt: its length in tokens.
+        config: what isn't given.
 
     Raises:
         UsageError: one is unknown, or can't be had.
@@ -81,12 +111,16 @@ def read_arguments(given: Mapping[str, Any], prompt: int) -> Generation:
         if asked.get(name, possible[0]) not in possible:
             raise UsageError(f"{name} can't be {asked[name]!r} here.", f"Leave it out. {DOCS}")
     say(WITHOUT_EFFECT & asked.keys(), "the engine keeps its own cache, and nothing is padded")
+    unsaid = {name: value for name, value in asdict(config).items() if value is not None}
+    if not (unsaid | asked).get("do_sample"):
+        say(asked.keys() & {*SAMPLING}, "without do_sample=True the most probable token is taken")
+    asked = unsaid | asked
     options = Options(
         max_new_tokens=_new_tokens(asked, prompt),
         stop_ids=_as_tuple(as_lists(asked.get("eos_token_id"))),
         stop_loops=False,
         fit="stretch",
-        **_sampling(asked),
+        **(_sampling(asked) if asked.get("do_sample") else {}),
     )
     return Generation(options, _as_tuple(asked.get("stop_strings")), asked.get("streamer"))
 
@@ -103,11 +137,8 @@ def _new_tokens(asked: Mapping[str, Any], prompt: int) -> int:
 
 
 def _sampling(asked: Mapping[str, Any]) -> dict[str, Any]:
-    given = {name: asked[name] for name in SAMPLING if name in asked}
-    if asked.get("do_sample", False):
-        return SAMPLING | given
-    say(given, "without do_sample=True the most probable token is taken")
-    return {}
+    """Without a temperature it is 1; the others then leave no token out."""
+    return {"temperature": 1.0} | {name: asked[name] for name in SAMPLING if name in asked}
 
 
 def _as_tuple(value: Any) -> tuple[Any, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 import weakref
 from collections.abc import Callable
@@ -18,6 +19,9 @@ from edge_med.errors import ArtifactError, UsageError
 from edge_med.models import store
 
 Value = TypeVar("Value")
+
+_HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
+"""Owner and name; a relative path may look the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +46,15 @@ class Local:
 def find(name: str | Path) -> Local:
     """The model that a hub id, a folder's name or a path means.
 
-    Of an id, the folder whose manifest names it as its source; else the folder that is called like
-    its last part.
+    Of an id, the folder whose manifest names it as its source; else a path that holds a GGUF file,
+    since a checkpoint may lie under the same name; else the folder that is called like its last
+    part.
 
     Raises:
         UsageError: there is none, or several could be meant.
         ArtifactError: a file is damaged.
     """
-    found = store.find(_located(str(name)))
+    found = store.find(name if isinstance(name, Path) else _located(name))
     eye = inspect(found.projector) if found.projector else None
     return Local(
         name=str(name),
@@ -90,7 +95,7 @@ _making = threading.Lock()
 def _located(name: str) -> str | Path:
     home = store.models_folder()
     short = name.rpartition("/")[2]
-    if Path(name).exists() or name == short:
+    if name == short or (not _HUB_ID.fullmatch(name) and Path(name).exists()):
         return name
     converted = [folder for folder in _folders(home) if _source(folder) == name]
     if len(converted) > 1:
@@ -98,6 +103,8 @@ def _located(name: str) -> str | Path:
         raise UsageError(f"Several models come from '{name}': {names}.", "Name one of them.")
     if converted:
         return converted[0]
+    if _holds_gguf(Path(name)):
+        return name
     if short in {folder.name for folder in _folders(home)}:
         return home / short
     raise UsageError(
@@ -105,6 +112,10 @@ def _located(name: str) -> str | Path:
         f"Download it where there is a network, then run: edge-med convert FOLDER "
         f"--quant Q4_K_M --source-id {name} --out {home / short}",
     )
+
+
+def _holds_gguf(path: Path) -> bool:
+    return path.is_file() or any(path.glob("*.gguf"))
 
 
 def _folders(home: Path) -> list[Path]:

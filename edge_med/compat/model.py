@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,7 +12,7 @@ import numpy as np
 from edge_med.compat import hub
 from edge_med.compat.backend import as_tensors, torch
 from edge_med.compat.conversation import blind
-from edge_med.compat.generation import Generation, read_arguments
+from edge_med.compat.generation import Generation, GenerationConfig, read_arguments
 from edge_med.compat.ignored import say, take_loading
 from edge_med.compat.inputs import Prompt, as_prompt, only_row
 from edge_med.compat.texts import SOFT, open_texts
@@ -53,8 +54,18 @@ class AutoModelForImageTextToText:
         return Model(local, **options)
 
 
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What a checkpoint's config.json calls the kind of model: `gemma3`, or `gemma3_text`."""
+
+    model_type: str
+
+
 class Model:
-    """A loaded model. It is shared with whoever loads the same, and freed with the last of them."""
+    """A loaded model. It is shared with whoever loads the same, and freed with the last of them.
+
+    Its `generation_config` is its own: what is changed there changes nobody else's answers.
+    """
 
     def __init__(self, local: hub.Local, **options: Any) -> None:
         """Load a model, or take it from who has it."""
@@ -62,6 +73,8 @@ class Model:
         self.local = local
         self.name_or_path = local.name
         self.medgemma = hub.load(local, **{k: v for k, v in options.items() if k in OPTIONS})
+        self.config = Config("gemma3" if local.sees else "gemma3_text")
+        self.generation_config = GenerationConfig()
         self.texts = open_texts(local)
         self._soft = self.texts.id(SOFT)
 
@@ -118,7 +131,8 @@ class Model:
         self._check_mask("attention_mask", attention_mask, [1] * len(ids))
         self._check_mask("token_type_ids", token_type_ids, [int(id == self._soft) for id in ids])
         prompt = as_prompt(ids, pixel_values, soft=self._soft, local=self.local)
-        new = self._streamed(ids, prompt, read_arguments(arguments, len(ids)))
+        how = read_arguments(arguments, len(ids), self.generation_config)
+        new = self._streamed(ids, prompt, how)
         return as_tensors(np.array([[*ids, *new]], np.int64), "pt")
 
     def _streamed(self, ids: list[int], prompt: Prompt, how: Generation) -> Iterator[int]:

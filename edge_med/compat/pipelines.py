@@ -92,7 +92,8 @@ class Pipeline:
     def _answer(self, inputs: Inputs, arguments: Mapping[str, Any]) -> str:
         """The new text after a prompt."""
         ours = {k: v for k, v in arguments.items() if k not in CALL}
-        asked = {"max_new_tokens": NEW_TOKENS} if "max_length" not in ours else {}
+        said = "max_length" in ours or self.model.generation_config.max_new_tokens is not None
+        asked = {} if said else {"max_new_tokens": NEW_TOKENS}
         asked |= {**ours, **(arguments.get("generate_kwargs") or {})}
         if arguments.get("stop_sequence") is not None:
             asked["stop_strings"] = arguments["stop_sequence"]

@@ -28,7 +28,7 @@ from edge_med.engine.divergence import (
     perplexity,
     position,
 )
-from edge_med.errors import InputError
+from edge_med.errors import InputError, PairingError
 from edge_med.models.memory import Plan, plan
 
 CHUNK = 512
@@ -109,12 +109,13 @@ class Pair:
         """The ids of a text, from its beginning on; one line break at its end doesn't count.
 
         Raises:
-            InputError: the models don't agree on them, or they are less than a chunk.
+            PairingError: the models don't agree on them.
+            InputError: they are less than a chunk.
         """
         ids, others = (_tokens(engine, text) for engine in (self._base, self._other))
         sizes = {engine.model.vocabulary.size for engine in (self._base, self._other)}
         if ids != others or len(sizes) > 1:
-            raise InputError(
+            raise PairingError(
                 "The two models have different vocabularies.",
                 "Compare two files of the same model.",
             )

@@ -115,9 +115,12 @@ def estimate(values: Wide) -> Estimate:
 
 
 def perplexity(surprises: Wide) -> Estimate:
-    """Of a text, by the surprise of each of its tokens [positions]."""
+    """Of a text, by the surprise of each of its tokens [positions]; infinite beyond a float."""
     mean = estimate(surprises)
-    value = math.exp(mean.value)
+    try:
+        value = math.exp(mean.value)
+    except OverflowError:
+        return Estimate(math.inf, math.inf)
     return Estimate(value, value * mean.error)
 
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from edge_med.engine import patterns
 from edge_med.engine.gbnf import USER, parse
 from edge_med.engine.native import module
+from edge_med.engine.subschemas import DATA, NAMED, check_references, subschemas, target
 from edge_med.errors import SchemaError
 
 BOUNDS = replace(USER, text=1 << 20, depth=2048, symbols=1 << 18)
@@ -124,17 +125,17 @@ def _as_text(schema: Mapping[str, Any] | str) -> str:
 
 def _check(given: Any) -> None:
     """Refuse what isn't a schema, and what would take the converter or the check too far."""
-    for key, value, depth in _entries(given, 1):
+    for schema, depth in subschemas(given):
         if depth > MAX_DEPTH:
             raise _error(f"is deeper than {MAX_DEPTH}")
-        if key in ("$ref", "$dynamicRef") and not str(value).startswith("#/"):
-            raise _error("refers to another place than '#/…', and nothing is fetched")
-        if key in _LOWER and isinstance(value, int) and value > MAX_COUNT:
+        if any(_is_beyond(schema.get(key)) for key in _LOWER):
             raise _error(f"wants more than {MAX_COUNT:,} of something")
-        if key == "properties" and isinstance(value, dict) and len(value) > MAX_NAMES:
+        names = schema.get("properties")
+        if isinstance(names, dict) and len(names) > MAX_NAMES:
             raise _error(f"has an object of more than {MAX_NAMES} properties")
-        if key == "patternProperties":
+        if "patternProperties" in schema:
             raise _error("has patternProperties, which a grammar can't hold")
+    check_references(given)
     from jsonschema import Draft202012Validator, exceptions
 
     try:
@@ -143,17 +144,8 @@ def _check(given: Any) -> None:
         raise _error(f"breaks a rule of JSON Schema, '{error.validator}'") from None
 
 
-def _entries(value: Any, depth: int) -> Iterator[tuple[str, Any, int]]:
-    todo = [(value, depth)]
-    while todo:
-        here, deep = todo.pop()
-        inner = here.items() if isinstance(here, dict) else []
-        yield from ((key, one, deep) for key, one in inner)
-        todo += [
-            (one, deep + 1)
-            for one in (here if isinstance(here, list) else dict(inner).values())
-            if isinstance(one, (dict, list))
-        ]
+def _is_beyond(limit: Any) -> bool:
+    return isinstance(limit, int) and limit > MAX_COUNT
 
 
 def _converted(given: Any) -> str:
@@ -175,17 +167,13 @@ def _converted(given: Any) -> str:
 
 
 class _Targets(dict[str, Any]):
-    """What references like `#/$defs/name` refer to (RFC 6901)."""
+    """What references refer to."""
 
     def __init__(self, schema: Any) -> None:
         self._schema = schema
 
     def __missing__(self, reference: str) -> Any:
-        target = self._schema
-        for part in reference.split("/")[1:]:
-            key = part.replace("~1", "/").replace("~0", "~")
-            target = target[int(key)] if isinstance(target, list) else target[key]
-        return _for_grammar(target)
+        return _for_grammar(target(self._schema, reference))
 
 
 def _literal(json_text: str) -> str:
@@ -208,19 +196,27 @@ def _referring(converter: Any) -> Callable[[str], str]:
     return resolve
 
 
-def _for_grammar(value: Any) -> Any:
-    """What a grammar can hold of a schema."""
-    if isinstance(value, list):
-        return [_for_grammar(one) for one in value]
-    if not isinstance(value, dict):
-        return value
+def _for_grammar(schema: Any) -> Any:
+    """What a grammar can hold of a schema, or of a list of them."""
+    if isinstance(schema, list):
+        return [_for_grammar(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
     return {
-        key: patterns.for_grammar(inner)
-        if key == "pattern" and isinstance(inner, str)
-        else _for_grammar(inner)
-        for key, inner in value.items()
-        if not (key in _UPPER and isinstance(inner, int) and inner > MAX_COUNT)
+        key: _keyword(key, value)
+        for key, value in schema.items()
+        if not (key in _UPPER and _is_beyond(value))
     }
+
+
+def _keyword(key: str, value: Any) -> Any:
+    if key in DATA:
+        return value
+    if key in NAMED and isinstance(value, dict):
+        return {name: _for_grammar(one) for name, one in value.items()}
+    if key == "pattern" and isinstance(value, str):
+        return patterns.for_grammar(value)
+    return _for_grammar(value)
 
 
 def _checker(schema: Any) -> Any:

@@ -115,6 +115,13 @@ def test_an_adapter_is_applied_by_its_scale(
         assert (applied["name"], applied["scale"]) == ("chest=2", scale)
 
 
+def test_the_same_adapter_twice_exits_with_2(edge_med: Command, tiny: Path) -> None:
+    twice = ("--adapter", "chest.gguf=0.5", "--adapter", "./chest.gguf")
+    done = edge_med("ask", "x", "--model", tiny, *twice)
+    assert done.code == 2
+    assert "names chest.gguf twice" in done.err
+
+
 def test_an_adapter_of_another_model_exits_with_4(
     edge_med: Command, model: Models, tmp_path: Path
 ) -> None:

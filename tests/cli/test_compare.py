@@ -12,6 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from converters.pipeline import convert
+from converters.request import Request
+from edge_med import _platform
+from tests.checkpoints.tiny import PADDED_VOCABULARY, Text, Tiny, write_tiny
 from tests.cli.conftest import Run
 from tests.conftest import Models
 
@@ -82,6 +86,29 @@ def test_a_text_in_another_encoding_exits_with_3(
 
 def test_a_file_that_is_no_model_exits_with_4(edge_med: Command, base: Path, text: Path) -> None:
     assert edge_med("compare", base, text, "--text", text).code == 4
+
+
+def test_models_of_different_vocabularies_exit_with_4(
+    edge_med: Command, base: Path, text: Path, tmp_path: Path
+) -> None:
+    wider = Tiny(text=Text(layers=6, vocabulary=PADDED_VOCABULARY + 64))
+    source = write_tiny(wider, tmp_path / "wider")
+    convert(Request(source=source, folder=tmp_path / "out", quants=("Q8_0",)))
+    other = tmp_path / "out/wider-Q8_0.gguf"
+    done = edge_med("compare", base, other, "--text", text, *ALONE)
+    assert done.code == 4
+    assert "different vocabularies" in done.err
+
+
+def test_too_little_memory_exits_with_5_unless_it_is_ignored(
+    edge_med: Command, base: Path, text: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_platform, "available_memory", lambda: 1 << 20)
+    both = ("compare", base, base, "--text", text, *ALONE)
+    refused = edge_med(*both)
+    assert (refused.code, refused.out) == (5, "")
+    assert "--memory" in refused.err
+    assert edge_med(*both, "--memory", "ignore").code == 0
 
 
 def test_a_missing_file_exits_with_2(edge_med: Command, base: Path, text: Path) -> None:

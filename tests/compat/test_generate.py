@@ -78,6 +78,42 @@ def test_sampling_follows_its_options(model: Model, inputs: Any) -> None:
     assert len(hot) == 2
 
 
+def test_what_a_call_does_not_say_is_in_the_generation_config(model: Model, inputs: Any) -> None:
+    config = model.generation_config
+    assert not config.do_sample
+    assert (config.temperature, config.top_k, config.top_p) == (1.0, 64, 0.95)
+    config.max_new_tokens = 3
+    assert new(model, inputs) == NEW[:3]
+    assert new(model, inputs, max_new_tokens=2) == NEW[:2]
+    config.do_sample, config.temperature, config.top_k, config.top_p = True, 9.0, None, None
+    hot = {tuple(new(model, inputs, max_new_tokens=9)) for _ in range(2)}
+    assert len(hot) == 2
+    assert new(model, inputs, do_sample=False) == NEW[:3]
+    config.top_k = 1
+    assert new(model, inputs) == NEW[:3]
+
+
+def test_each_model_has_a_generation_config_of_its_own(torch: Any) -> None:
+    pipe = compat.pipeline("image-text-to-text", model=IMAGE_ID)
+    pipe.model.generation_config.do_sample = False
+    pipe.model.generation_config.max_new_tokens = 2
+    (short,) = pipe(text=about(picture()), return_full_text=False)
+    (longer,) = pipe(text=about(picture()), return_full_text=False, max_new_tokens=3)
+    assert len(short["generated_text"]) < len(longer["generated_text"])
+    other = compat.AutoModelForCausalLM.from_pretrained(IMAGE_ID)
+    assert other.generation_config.max_new_tokens is None
+
+
+def test_an_unknown_setting_of_a_generation_config_is_an_error(model: Model) -> None:
+    with pytest.raises(AttributeError):
+        model.generation_config.num_beams = 4  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("name", "kind"), [(IMAGE_ID, "gemma3"), (TEXT_ID, "gemma3_text")])
+def test_a_model_says_its_kind(name: str, kind: str, torch: Any) -> None:
+    assert compat.AutoModelForCausalLM.from_pretrained(name).config.model_type == kind
+
+
 def test_a_streamer_gets_the_prompt_each_token_and_the_end(model: Model, inputs: Any) -> None:
     heard: list[Any] = []
 

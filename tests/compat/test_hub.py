@@ -30,6 +30,24 @@ def test_a_name_and_a_path_mean_the_same_model(home: Path) -> None:
     assert hub.find("words").text == hub.find(path).text == hub.find(TEXT_ID).text
 
 
+def test_a_checkpoint_of_the_same_name_does_not_hide_the_converted_model(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in (TEXT_ID, IMAGE_ID):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "config.json").write_text("{}")
+    assert hub.find(TEXT_ID).text.parent == home / "models/words"
+    assert hub.find(IMAGE_ID).text.parent == home / "models/medgemma-4b-it"
+
+
+def test_a_path_that_looks_like_an_id_is_taken_where_it_holds_a_model(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(home)
+    assert hub.find("models/words").text == Path("models/words") / hub.find(TEXT_ID).text.name
+
+
 def test_a_model_that_is_not_there_is_told_how_to_be_made() -> None:
     with pytest.raises(UsageError, match="no converted model of 'google/other'") as caught:
         hub.find("google/other")
@@ -94,6 +112,22 @@ def test_an_answer_that_is_begun_is_continued(torch: Any) -> None:
     (record,) = pipe(begun, max_new_tokens=3)
     assert len(record["generated_text"]) == len(begun)
     assert record["generated_text"][-1]["content"].startswith("The heart")
+
+
+def test_a_question_is_continued_where_that_is_asked_for(torch: Any) -> None:
+    pipe = compat.pipeline("text-generation", model=TEXT_ID)
+    (record,) = pipe(QUESTION, max_new_tokens=3, continue_final_message=True)
+    *before, last = record["generated_text"]
+    assert before == QUESTION[:-1]
+    assert last["role"] == "user"
+    assert last["content"].startswith(QUESTION[-1]["content"])
+
+
+def test_an_answer_that_ends_in_an_image_cannot_be_continued(torch: Any) -> None:
+    pipe = compat.pipeline("image-text-to-text", model=IMAGE_ID)
+    begun = [*about(picture()), {**about(picture())[-1], "role": "assistant"}]
+    with pytest.raises(PromptError, match="Only a text can be continued"):
+        pipe(text=begun, max_new_tokens=3)
 
 
 def test_an_image_may_stand_beside_its_text(torch: Any) -> None:

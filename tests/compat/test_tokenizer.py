@@ -108,6 +108,21 @@ def test_without_a_generation_prompt_the_question_is_the_end(torch: Any) -> None
     assert tokenizer.decode(tokenizer.apply_chat_template(QUESTION, return_dict=False)) == text
 
 
+def test_a_question_is_continued_as_by_transformers(torch: Any) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(TEXT_ID)
+    begun = [CHAT[0], CHAT[1], {"role": "user", "content": "And the <end_of_turn> heart "}]
+    text = tokenizer.apply_chat_template(begun, tokenize=False, continue_final_message=True)
+    assert text.endswith("I see.<end_of_turn>\n<start_of_turn>user\nAnd the <end_of_turn> heart")
+    ids = tokenizer.apply_chat_template(begun, return_dict=False, continue_final_message=True)
+    assert tokenizer.decode(ids) == text
+
+
+def test_only_a_text_is_continued(torch: Any) -> None:
+    processor = AutoProcessor.from_pretrained(IMAGE_ID)
+    with pytest.raises(PromptError, match="Only a text can be continued"):
+        processor.apply_chat_template(about(picture()), continue_final_message=True)
+
+
 def test_an_image_is_written_as_its_place(torch: Any) -> None:
     text = AutoProcessor.from_pretrained(IMAGE_ID).apply_chat_template(about(picture()))
     assert text == (

@@ -142,7 +142,11 @@ SCHEMAS: dict[str, Any] = {
         },
     },
     "not a number": {"const": float("nan")},
-    "name of a reference": {"properties": {"$ref": {"type": "string"}}},
+    "reference into data": {
+        "not": {"$ref": "#/default"},
+        "default": {"type": "string", "pattern": "^(a+)+$"},
+    },
+    "deep data": {"const": deep(400, lambda v: {"default": [v]})},
 }
 
 

@@ -74,3 +74,8 @@ def test_an_estimate_has_the_standard_error_of_its_mean() -> None:
 def test_perplexity_is_the_exponential_of_the_mean_surprise() -> None:
     found = divergence.perplexity(np.array([1.0, 3.0]))
     assert (found.value, found.error) == pytest.approx((np.e**2, np.e**2))
+
+
+def test_a_perplexity_that_no_float_can_hold_is_infinite() -> None:
+    found = divergence.perplexity(np.array([800.0, 800.0]))
+    assert (found.value, found.error) == (np.inf, np.inf)

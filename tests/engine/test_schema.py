@@ -90,8 +90,32 @@ def test_whatever_fits_the_grammar_is_json_by_the_schema(
             '{"a":3}',
             ['{"a":"3"}', "{}"],
         ),
+        (
+            {"properties": {"$ref": {"type": "integer"}}, "required": ["$ref"]},
+            '{"$ref":3}',
+            ['{"$ref":"#"}', "{}"],
+        ),
+        (
+            {"properties": {"const": {"maxLength": 2000, "type": "string"}}, "required": ["const"]},
+            '{"const":"a"}',
+            ['{"const":2}'],
+        ),
+        (
+            {"const": {"maxItems": 5000, "$ref": "x", "pattern": "("}},
+            '{"maxItems": 5000, "$ref": "x", "pattern": "("}',
+            ['{"$ref": "x", "pattern": "("}'],
+        ),
+        ({"enum": [{"pattern": "(a+)+$", "minItems": 5000}, 1]}, "1", ["2"]),
+        (
+            {"type": "integer", "default": {"pattern": 1}, "examples": [{"$ref": "x"}]},
+            "3",
+            ['"3"'],
+        ),
     ],
-    ids=["pattern", "escapes", "characters", "length", "choice", "references"],
+    ids=[
+        *("pattern", "escapes", "characters", "length", "choice", "references"),
+        *("a name like a keyword", "a name like data", "a constant", "choices", "no part of it"),
+    ],
 )
 def test_the_grammar_holds(
     schema: Any, right: str, wrong: list[str], vocabulary: Vocabulary
@@ -126,6 +150,9 @@ def test_the_model_is_shown_the_schema_as_compact_json() -> None:
     ("schema", "message"),
     [
         ({"$ref": "https://example.org/s"}, "nothing is fetched"),
+        ({"not": {"$ref": "#/default"}, "default": {"pattern": "^(a+)+$"}}, "is no schema"),
+        ({"$ref": "#/%64efault", "%64efault": {}, "default": {}}, "percent sign"),
+        ({"$ref": "#/$defs/a"}, "leads nowhere"),
         ({"type": "text"}, "breaks a rule of JSON Schema"),
         ({"type": "string", "pattern": "^(a+)+$"}, "repeats a group"),
         ({"type": "array", "items": {}, "minItems": 10**9}, "wants more than"),
