@@ -36,6 +36,7 @@ class LoadOptions:
         memory: what happens if the plan says that the memory won't do: `plan` refuses, `warn` says
             so in the log, `ignore` loads.
         batch: tokens that are read at once; an image block must fit into one batch.
+        outputs: rows of logits that a batch may give; each takes 1 MB with Gemma's vocabulary.
         checkpoint_bytes: memory for window checkpoints, so that an earlier turn can be taken back.
         embedding_bytes: memory for embeddings of images that were seen.
     """
@@ -45,6 +46,7 @@ class LoadOptions:
     threads: int | None = None
     memory: MemoryRule = "plan"
     batch: int = 512
+    outputs: int = 32
     checkpoint_bytes: int = 512 << 20
     embedding_bytes: int = 256 << 20
 
@@ -135,6 +137,7 @@ _WHOLE = {"max_new_tokens", "think_budget", "top_k", "logprobs"}
 _LOAD_RANGES = {
     "context": (16, LONGEST_CONTEXT),
     "batch": (16, 4096),
+    "outputs": (1, 4096),
     "checkpoint_bytes": (0, 1 << 62),
     "embedding_bytes": (0, 1 << 62),
 }

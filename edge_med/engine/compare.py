@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,7 @@ UNCOUNTED = CHUNK // 2
 COUNTED = CHUNK - UNCOUNTED - 1
 """Tokens that are predicted after those; what follows the last one isn't in the chunk."""
 
-OPTIONS = LoadOptions(context=CHUNK, batch=CHUNK)
+OPTIONS = LoadOptions(context=CHUNK, batch=CHUNK, outputs=CHUNK - UNCOUNTED)
 
 Advance = Callable[[int], None]
 
@@ -160,10 +161,13 @@ def _tokens(engine: Engine, text: str) -> list[int]:
 
 
 def _rows(engine: Engine, chunk: Sequence[int], stop: Stop) -> Iterator[Floats]:
-    """The logits after each token of a chunk that isn't only context, except its last."""
+    """The logits after each token of a chunk that isn't only context, except its last.
+
+    The whole chunk is one batch, as in llama-perplexity: another size meets other kernels.
+    """
     engine.context.truncate(0)
-    engine.context.decode(chunk[:UNCOUNTED], 0, stop, logits=False)
-    yield from engine.context.rows(chunk[UNCOUNTED:-1], UNCOUNTED, stop)
+    rows = engine.context.batch_rows(chunk, 0, stop, skip=UNCOUNTED)
+    yield from islice(rows, COUNTED)
 
 
 def _summed_up(tokens: int, chunks: int, found: Wide) -> Comparison:

@@ -23,9 +23,6 @@ from edge_med.models.memory import flash_attention
 Floats = npt.NDArray[np.float32]
 Stop = Callable[[], bool]
 
-OUTPUTS = 32
-"""Rows of logits that one call may ask for; llama.cpp aborts the process if it asks for more."""
-
 NEVER: Stop = lambda: False  # noqa: E731 - a name for the default
 
 _KV_TYPES = {"f16": "GGML_TYPE_F16", "q8_0": "GGML_TYPE_Q8_0"}
@@ -47,6 +44,7 @@ class Context:
         self._model = model
         self._size = options.context
         self._batch_size = options.batch
+        self._outputs = options.outputs
         self._should_stop: Stop = NEVER
         self._abort = self._api.ggml_abort_callback(lambda _: self._should_stop())
         self._no_abort = self._api.ggml_abort_callback()
@@ -127,12 +125,24 @@ class Context:
             CancelledError: `stop` became true.
             EngineError: llama.cpp failed.
         """
-        size = min(OUTPUTS, self._batch_size)
+        size = min(self._outputs, self._batch_size)
         for start in range(0, len(ids), size):
-            part = ids[start : start + size]
-            self._tokens.fill(position + start, slice(None), ids=part)
-            self._run(self._tokens, position + start, stop)
-            yield from (self._row(index) for index in range(len(part)))
+            yield from self.batch_rows(ids[start : start + size], position + start, stop)
+
+    def batch_rows(
+        self, ids: Sequence[int], position: int, stop: Stop = NEVER, *, skip: int = 0
+    ) -> Iterator[Floats]:
+        """Read one batch and yield the logits after each token, but for the first `skip`.
+
+        Raises:
+            CancelledError: `stop` became true.
+            EngineError: more rows are asked for than the context gives, or llama.cpp failed.
+        """
+        if len(ids) - skip > self._outputs:  # llama.cpp would end the process
+            raise EngineError("A batch asks for too many logits.", "This is a fault of edge-med.")
+        self._tokens.fill(position, slice(skip, None), ids=ids)
+        self._run(self._tokens, position, stop)
+        yield from (self._row(index) for index in range(skip, len(ids)))
 
     def adapt(self, adapters: Sequence[tuple[Any, float]]) -> None:
         """Compute with these adapters of llama.cpp's from here on, by these scales, and no others.
@@ -264,7 +274,7 @@ def _params(api: Any, model: Model, options: LoadOptions) -> Any:
     params.n_ctx = options.context
     params.n_batch = params.n_ubatch = options.batch
     params.n_seq_max = 1
-    params.n_outputs_max = OUTPUTS
+    params.n_outputs_max = options.outputs
     params.n_threads = params.n_threads_batch = threads(options)
     params.type_k = params.type_v = getattr(api, _KV_TYPES[options.kv])
     params.flash_attn_type = int(flash_attention(model.header, options))

@@ -26,9 +26,6 @@ CELLS = 256
 PATTERN = 6
 """Every so many layers, the last one is global; the others see the window alone (gemma3.cpp)."""
 
-OUTPUTS = 32
-"""Rows of logits that the engine asks for at most."""
-
 SCORES = 1 << 30
 """Bytes of attention scores up to which a context does without flash attention on the CPU."""
 
@@ -151,7 +148,9 @@ def compare(text: Header, options: LoadOptions, taken: int) -> None:
         options: that it was loaded with.
         taken: bytes of all buffers that llama.cpp made for both.
     """
-    rows = _F32 * _vocabulary(text) * (OUTPUTS - 1)  # the buffer of logits begins with one row
+    rows = (
+        _F32 * _vocabulary(text) * (options.outputs - 1)
+    )  # the buffer of logits begins with one row
     planned = _tensor_bytes(text) + repacked_bytes(text) + kv_bytes(text, options)
     planned += text_compute_bytes(text, options) - rows
     share, size = NOTED
@@ -203,13 +202,15 @@ def text_compute_bytes(text: Header, options: LoadOptions) -> int:
     wide = 3 * _number(text, "feed_forward_length") + 3 * _number(text, "embedding_length")
     block = _F32 * tokens * (wide + 2 * queries)
     row = _F32 * _vocabulary(text)
-    logits, cells = row * min(tokens, OUTPUTS), sum(_cells(text, options))
+    logits, cells = row * min(tokens, options.outputs), sum(_cells(text, options))
     if flash_attention(text, options):
-        return max(block, logits) + _F16 * tokens * cells + row * OUTPUTS
+        return max(block, logits) + _F16 * tokens * cells + row * options.outputs
     scores = _scores(text, options)
     beside = 4 * queries + 3 * _number(text, "embedding_length")
     attention = scores + _F32 * tokens * beside
-    return max(block + scores // 2, logits, attention) + _F32 * tokens * cells + row * OUTPUTS
+    return (
+        max(block + scores // 2, logits, attention) + _F32 * tokens * cells + row * options.outputs
+    )
 
 
 def work_bytes(text: Header, options: LoadOptions) -> int:

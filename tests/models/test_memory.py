@@ -14,7 +14,6 @@ from edge_med.artifacts import manifest as manifests
 from edge_med.artifacts.adapter import read_adapter
 from edge_med.artifacts.gguf import TEXT, Array, Header, read_header
 from edge_med.config import KV, LoadOptions, MemoryRule
-from edge_med.engine import context
 from edge_med.engine.core import Engine
 from edge_med.engine.native import LOGGER
 from edge_med.errors import ArtifactError, MemoryShortError
@@ -208,10 +207,6 @@ def test_adapters_take_what_was_planned(
     without, adapted = logged_sizes(log, "compute")  # the graph is made anew for the adapter
     assert without <= adapted
     assert adapted * MIB < planned.compute
-
-
-def test_rows_of_logits_are_those_that_the_engine_asks_for() -> None:
-    assert memory.OUTPUTS == context.OUTPUTS
 
 
 def test_a_context_takes_whole_steps_of_256_cells() -> None:
