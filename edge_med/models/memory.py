@@ -148,11 +148,9 @@ def compare(text: Header, options: LoadOptions, taken: int) -> None:
         options: that it was loaded with.
         taken: bytes of all buffers that llama.cpp made for both.
     """
-    rows = (
-        _F32 * _vocabulary(text) * (options.outputs - 1)
-    )  # the buffer of logits begins with one row
+    more = options.outputs - 1  # rows of logits; their buffer begins with one
     planned = _tensor_bytes(text) + repacked_bytes(text) + kv_bytes(text, options)
-    planned += text_compute_bytes(text, options) - rows
+    planned += text_compute_bytes(text, options) - _F32 * _vocabulary(text) * more
     share, size = NOTED
     if abs(taken - planned) > max(share * planned, size):
         LOGGER.warning("%s of memory were planned, and %s taken.", _gb(planned), _gb(taken))
@@ -202,15 +200,14 @@ def text_compute_bytes(text: Header, options: LoadOptions) -> int:
     wide = 3 * _number(text, "feed_forward_length") + 3 * _number(text, "embedding_length")
     block = _F32 * tokens * (wide + 2 * queries)
     row = _F32 * _vocabulary(text)
-    logits, cells = row * min(tokens, options.outputs), sum(_cells(text, options))
+    logits, copied = row * min(tokens, options.outputs), row * options.outputs
+    cells = sum(_cells(text, options))
     if flash_attention(text, options):
-        return max(block, logits) + _F16 * tokens * cells + row * options.outputs
+        return max(block, logits) + _F16 * tokens * cells + copied
     scores = _scores(text, options)
     beside = 4 * queries + 3 * _number(text, "embedding_length")
     attention = scores + _F32 * tokens * beside
-    return (
-        max(block + scores // 2, logits, attention) + _F32 * tokens * cells + row * options.outputs
-    )
+    return max(block + scores // 2, logits, attention) + _F32 * tokens * cells + copied
 
 
 def work_bytes(text: Header, options: LoadOptions) -> int:
