@@ -12,6 +12,7 @@ from benchmarks.measure import Cost, measure
 from benchmarks.ours import LONG_PROMPT, PROMPT
 from benchmarks.report import Result, result
 from edge_med._platform import usable_cores
+from edge_med.artifacts.gguf import read_header
 from edge_med.config import LoadOptions
 from scripts.reference import BIN, require_tools
 
@@ -80,7 +81,7 @@ def _json(command: list[str]) -> dict[str, float]:
 def _first(model: Path, runs: int) -> Result:
     """From the start of the process to its end, with one token written in between."""
     mine = ours("first", model)
-    theirs = _completion(model, PROMPT, 1, 8192)
+    theirs = _completion(model, _as_read(model, PROMPT), 1, 8192)
     rounds = [(_cost(mine).seconds, _cost(theirs).seconds) for _ in range(runs + 1)][1:]
     return result(
         f"{model.stem}: load, first token, end, s",
@@ -90,6 +91,14 @@ def _first(model: Path, runs: int) -> Result:
         1.0,
         [shlex.join(mine), shlex.join(theirs)],
     )
+
+
+def _as_read(model: Path, question: str) -> str:
+    """What our side reads of a question: a model with a chat template gets a turn."""
+    if read_header(model).text("tokenizer.chat_template") is None:
+        return question
+    turn = f"<start_of_turn>user\n{question}<end_of_turn>\n"
+    return f"{turn}<start_of_turn>model\n"
 
 
 def _completion(model: Path, prompt: str, new: int, context: int, *more: str) -> list[str]:
