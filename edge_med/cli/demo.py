@@ -11,8 +11,9 @@ from pathlib import Path
 
 import click
 
-from edge_med.cli.ask import NOTICE, ask
+from edge_med.cli.ask import ask
 from edge_med.cli.progress import byte_progress
+from edge_med.cli.running import NOTICE
 from edge_med.errors import DiskShortError
 
 NAME = "gemma-3-270m"
