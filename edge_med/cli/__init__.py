@@ -15,7 +15,7 @@ from edge_med import __version__
 from edge_med.artifacts.safe_text import safe_line
 from edge_med.errors import CancelledError, EdgeMedError
 
-COMMANDS = ("ask", "compare", "demo", "inspect", "verify")
+COMMANDS = ("ask", "compare", "completion", "config", "demo", "inspect", "verify")
 """Each is a function of its own name in the module of its own name beside this one."""
 
 PLUGINS = "edge_med.commands"
@@ -56,11 +56,18 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="edge-med")
-def root() -> None:
+@click.pass_context
+def root(ctx: click.Context) -> None:
     """Run MedGemma on your own machine.
 
     For research and education; never for diagnosis or treatment.
     """
+    from edge_med.cli import options, settings
+
+    name = ctx.invoked_subcommand or ""
+    command = root.get_command(ctx, name)
+    if command and any(option.name in options.TYPES for option in command.params):
+        ctx.default_map = {name: settings.load()}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

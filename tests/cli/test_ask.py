@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from edge_med.cli.ask import NOTICE, interruptible
+from edge_med.cli.running import NOTICE, interruptible
 from tests.checkpoints.adapters import Lora, write_gguf
 from tests.checkpoints.tiny import TINY
 from tests.cli.conftest import Run
