@@ -7,12 +7,10 @@ that a toy model can be asked about it. As in radiology, the patient's right is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 SIDE = 224
 """Pixels of micro's pictures."""
@@ -23,14 +21,15 @@ Device = Literal["pacemaker", "tube"]
 Place = tuple[float, float, float, float]
 """y0, x0, y1, x1 in shares of the picture."""
 
-Plane = npt.NDArray[np.float32]
-
 SIDES: tuple[Side, ...] = ("right", "left")
 ZONES: tuple[Zone, ...] = ("upper", "middle", "lower")
 DEVICES: tuple[Device, ...] = ("pacemaker", "tube")
 FINDINGS = ("opacity", "effusion", "enlarged heart", "pneumothorax", "device")
 STRUCTURES = ("right lung", "left lung", "heart", "opacity", "effusion", "pneumothorax", "device")
 """Of which `render` can tell where they are."""
+
+CAN, TUBE = (0.045, 0.038), 0.014
+"""Half width and height of a pacemaker, and half the width of a tube."""
 
 SHARES = {"opacity": 0.45, "effusion": 0.35, "heart": 0.4, "pneumothorax": 0.3, "device": 0.4}
 """How often each finding is drawn; about a tenth of the phantoms has none."""
@@ -165,143 +164,6 @@ def _geometry(lot: np.random.Generator, opacity: tuple[Side, Zone], *, enlarged:
     )
 
 
-def render(drawn: Phantom, side: int = SIDE) -> Plane:
-    """A phantom's picture.
-
-    Returns:
-        brightness from 0 to 1, of shape (side, side): bone and metal bright, air dark.
-    """
-    picture = layers(drawn, side)["picture"]
-    lot = np.random.default_rng([drawn.seed, 2])
-    gain, gamma = lot.uniform(0.85, 1.1), lot.uniform(0.8, 1.25)
-    inside = picture > 0
-    slope = np.linspace(-1, 1, side, dtype=np.float32) * np.float32(lot.uniform(-0.06, 0.06))
-    lit = (picture + slope[None, :] * inside) * np.float32(gain)
-    noise = lot.standard_normal((side, side), np.float32) * np.float32(lot.uniform(0.005, 0.03))
-    exposed = np.clip(lit + noise * inside, 0, 1) ** np.float32(gamma)
-    return exposed.astype(np.float32)
-
-
-def pixels(drawn: Phantom, side: int = SIDE) -> npt.NDArray[np.uint8]:
-    """The same in eight bits."""
-    return np.rint(render(drawn, side) * 255).astype(np.uint8)
-
-
-def layers(drawn: Phantom, side: int = SIDE) -> dict[str, Plane]:
-    """The picture without noise, and beside it how much of each structure is in each pixel."""
-    g, (fx, fy) = drawn.geometry, drawn.frame
-    steps = (np.arange(side, dtype=np.float32) + 0.5) / side
-    x = ((steps - 0.5) / np.float32(fx) + np.float32(0.5))[None, :]
-    y = ((steps - 0.5) / np.float32(fy) + np.float32(0.5))[:, None]
-    canvas = _Canvas(x, y, 1.0 / side)
-    body = canvas.block(g.centre, 0.62, 2.75 * g.lung_width, 0.60, power=4)
-    picture = 0.04 + 0.42 * body
-    there = {}
-    lungs = {}
-    for name, sign in (("right", -1), ("left", 1)):
-        lung = canvas.block(
-            g.centre + sign * g.lung_offset,
-            g.top + g.lung_height,
-            g.lung_width,
-            g.lung_height,
-            power=2.5,
-        )
-        lungs[name] = lung
-        picture = _laid(picture, lung, 0.17)
-    in_lungs = lungs["right"] + lungs["left"]
-    picture = picture + 0.10 * canvas.ribs(g) * body * (0.35 + 0.65 * in_lungs)
-    picture = picture + 0.13 * canvas.strip(g.centre, 0.035) * body
-    for name, layer, shade in _findings(canvas, drawn, lungs):
-        there[name] = layer
-        picture = picture + layer * shade if name == "opacity" else _laid(picture, layer, shade)
-    for line in _lines(canvas, drawn):
-        picture = _laid(picture, line, 0.95)
-    in_frame = ((np.abs(x - 0.5) <= 0.5) & (np.abs(y - 0.5) <= 0.5)).astype(np.float32)
-    lung_layers = {f"{name} lung": lung for name, lung in lungs.items()}
-    return {"picture": (picture * in_frame).astype(np.float32), **lung_layers, **there}
-
-
-def _findings(
-    canvas: _Canvas, drawn: Phantom, lungs: dict[str, Plane]
-) -> Iterator[tuple[str, Plane, float]]:
-    """Name, layer and brightness of what lies in the chest, from back to front."""
-    g = drawn.geometry
-    if drawn.pneumothorax:
-        x, y, rx, ry = _collapsed(g, drawn.pneumothorax)
-        yield "pneumothorax", lungs[drawn.pneumothorax] * (1 - canvas.block(x, y, rx, ry)), 0.03
-    yield "heart", canvas.block(*g.heart), 0.60
-    if drawn.opacity:
-        x, y, radius = g.opacity
-        yield "opacity", canvas.blob(x, y, radius), 0.34
-    if drawn.effusion:
-        level = g.top + 2 * g.lung_height * g.level
-        yield "effusion", lungs[drawn.effusion] * canvas.below(level), 0.66
-    if drawn.device == "pacemaker":
-        yield "device", canvas.block(*g.can, 0.045, 0.038, power=4), 1.0
-    elif drawn.device == "tube":
-        yield "device", canvas.line(g.centre, 0.0, g.centre, g.tip, 0.014), 0.98
-
-
-def _collapsed(g: Geometry, side: str) -> tuple[float, float, float, float]:
-    """What is left of a lung: smaller, and drawn towards heart and diaphragm."""
-    sign = -1 if side == "right" else 1
-    keep = g.collapse
-    x = g.centre + sign * (g.lung_offset - g.lung_width * (1 - keep))
-    y = g.top + g.lung_height * (1 + (1 - keep))
-    return x, y, g.lung_width * keep, g.lung_height * keep
-
-
-def _lines(canvas: _Canvas, drawn: Phantom) -> Iterator[Plane]:
-    g = drawn.geometry
-    if drawn.device == "pacemaker":  # its lead into the heart
-        yield canvas.line(*g.can, g.centre, g.top + g.lung_height * 0.6, 0.007)
-        yield canvas.line(g.centre, g.top + g.lung_height * 0.6, *g.heart[:2], 0.007)
-
-
-def _laid(picture: Plane, layer: Plane, shade: float) -> Plane:
-    return picture + layer * (np.float32(shade) - picture)
-
-
-class _Canvas:
-    """Soft-edged shapes in the coordinates of the body's picture."""
-
-    def __init__(self, x: Plane, y: Plane, pixel: float) -> None:
-        self.x, self.y, self.edge = x, y, 2 * pixel
-
-    def block(self, x: float, y: float, rx: float, ry: float, power: float = 2.0) -> Plane:
-        """A superellipse: 2 is an ellipse, larger powers come nearer to a rectangle."""
-        across = np.abs((self.x - x) / rx) ** np.float32(power)
-        down = np.abs((self.y - y) / ry) ** np.float32(power)
-        distance = 1 - (across + down) ** np.float32(1 / power)
-        return np.clip(distance * (min(rx, ry) / self.edge) + 0.5, 0, 1)
-
-    def blob(self, x: float, y: float, radius: float) -> Plane:
-        """Round, dense in the middle, and fading."""
-        square = ((self.x - x) ** 2 + (self.y - y) ** 2) / np.float32(radius * radius)
-        return np.exp(-(np.minimum(square, 12) ** 2) * np.float32(0.7))
-
-    def below(self, level: float) -> Plane:
-        return np.clip((self.y - level) / self.edge + 0.5, 0, 1)
-
-    def strip(self, x: float, half: float) -> Plane:
-        return np.clip((half - np.abs(self.x - x)) / self.edge + 0.5, 0, 1)
-
-    def line(self, x0: float, y0: float, x1: float, y1: float, half: float) -> Plane:
-        """A straight stroke of a width."""
-        dx, dy = x1 - x0, y1 - y0
-        share = ((self.x - x0) * dx + (self.y - y0) * dy) / np.float32(dx * dx + dy * dy)
-        share = np.clip(share, 0, 1)
-        distance = np.hypot(self.x - (x0 + share * dx), self.y - (y0 + share * dy))
-        return np.clip((half - distance) / self.edge + 0.5, 0, 1)
-
-    def ribs(self, g: Geometry) -> Plane:
-        """Seven pairs of arcs that fall to the sides."""
-        fall = 0.9 * (self.x - g.centre) ** 2
-        phase = (self.y - fall - g.top) / np.float32(2 * g.lung_height / 7)
-        wave = np.cos(phase * np.float32(2 * np.pi))
-        return np.clip((wave - 0.55) * 4, 0, 1)
-
-
 def where(drawn: Phantom, structure: str) -> Place | None:
     """Where a structure is in the square picture; None if it isn't there."""
     g = drawn.geometry
@@ -322,9 +184,9 @@ def where(drawn: Phantom, structure: str) -> Place | None:
         found = (y0, x0, y0 + (y1 - y0) * 0.7, x1)
     elif structure == "device" and drawn.device == "pacemaker":
         x, y = g.can
-        found = (y - 0.038, x - 0.045, y + 0.038, x + 0.045)
+        found = (y - CAN[1], x - CAN[0], y + CAN[1], x + CAN[0])
     elif structure == "device" and drawn.device == "tube":
-        found = (0.0, g.centre - 0.014, g.tip, g.centre + 0.014)
+        found = (0.0, g.centre - TUBE, g.tip, g.centre + TUBE)
     return _framed(found, drawn.frame) if found else None
 
 

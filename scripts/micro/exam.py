@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from edge_med.demo.phantom import phantom, pixels
+from edge_med.demo.drawing import pixels
+from edge_med.demo.phantom import phantom
 from edge_med.imaging.locating import locate_prompt, parse
 from scripts.micro.questions import KINDS, ROLES, answer, ask
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from edge_med.demo.phantom import SIDE, STRUCTURES, Phantom, layers, phantom, pixels
+from edge_med.demo.drawing import layers, pixels
+from edge_med.demo.phantom import SIDE, STRUCTURES, Phantom, phantom
 
 FIRST_SEED = 1_000_000
 """Of training; smaller ones are kept for questions that training never sees."""

@@ -24,11 +24,10 @@ import torch
 from tokenizers import Tokenizer
 from torch.nn import functional
 
-from edge_med.demo.phantom import SIDES, STRUCTURES, ZONES, Phantom
 from scripts.micro import network
 from scripts.micro.dialogues import Dialogue, Writer
+from scripts.micro.heads import Heads
 from scripts.micro.pictures import Batch, Store, draw_in_background
-from scripts.micro.questions import LOCATED, place_of
 
 SEED = 2026
 BATCH = 32
@@ -40,52 +39,9 @@ WARM_UP = 0.02
 EYES_SLOWER = 0.5
 """Of the learning rate, for what the eyes have learnt already when the rest begins."""
 
-FLAGS = 6 + 2 + 1 + 2 + 2 + 1
 KEPT_EVERY, TOLD_EVERY, EXAMINED_EVERY = 300.0, 20.0, 600.0  # seconds
 POOL = 8
 """Batches that are sorted by length together, so that little is padded."""
-
-
-class Heads(torch.nn.Module):
-    """What the eyes are taught with: structures by patch; findings and boxes by all tokens."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        shape = network.SHAPE
-        assert shape.vision
-        width = shape.text.hidden * shape.vision.image_tokens
-        self.patches = torch.nn.Linear(shape.vision.hidden, len(STRUCTURES))
-        self.flags = torch.nn.Linear(width, FLAGS)
-        self.boxes = torch.nn.Linear(width, 4 * len(LOCATED))
-
-    def loss(self, seen: torch.Tensor, tokens: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """How far the eyes are off: patches, findings and boxes."""
-        masks = torch.from_numpy(batch.masks).float().div(255).flatten(2).transpose(1, 2)
-        patches = functional.binary_cross_entropy_with_logits(self.patches(seen).float(), masks)
-        flat = tokens.flatten(1)
-        flags = torch.tensor([_flags(drawn) for drawn in batch.phantoms])
-        findings = functional.binary_cross_entropy_with_logits(self.flags(flat).float(), flags)
-        return patches + findings + 5 * self._off(flat, batch)
-
-    def _off(self, flat: torch.Tensor, batch: Batch) -> torch.Tensor:
-        places = [[place_of(drawn, name) for name in LOCATED] for drawn in batch.phantoms]
-        there = torch.tensor([[place is not None for place in row] for row in places]).float()
-        true = torch.tensor([[place or (0.0,) * 4 for place in row] for row in places])
-        guess = self.boxes(flat).float().view(true.shape)
-        off = functional.smooth_l1_loss(guess, true, beta=0.05, reduction="none").mean(-1)
-        return (off * there).sum() / there.sum().clamp(min=1)
-
-
-def _flags(drawn: Phantom) -> list[float]:
-    spots = [(side, zone) for side in SIDES for zone in ZONES]
-    return [
-        *[float(drawn.opacity == spot) for spot in spots],
-        *[float(drawn.effusion == side) for side in SIDES],
-        float(drawn.enlarged),
-        *[float(drawn.pneumothorax == side) for side in SIDES],
-        *[float(drawn.device == name) for name in ("pacemaker", "tube")],
-        float(not drawn.findings),
-    ]
 
 
 class Training:
@@ -120,15 +76,14 @@ class Training:
         lot = np.random.default_rng([SEED, STAGES.index(self.stage), self.step])
         losses = self._eyes_losses(lot) if self.stage == "eyes" else self._all_losses(lot)
         limit = 60 * self.minutes[self.stage]
-        told = kept = examined = time.monotonic()
+        last = told = kept = examined = time.monotonic()
         recent: list[float] = []
         for loss in losses:
-            before = time.monotonic()
             self._learn(loss, self.gone / limit)
             recent.append(loss.item())
             now = time.monotonic()
-            self.gone += now - self._last if hasattr(self, "_last") else now - before
-            self._last = now
+            self.gone += now - last
+            last = now
             self.step += 1
             if now - told > TOLD_EVERY:
                 self.log(loss=round(float(np.mean(recent)), 4))
@@ -141,7 +96,6 @@ class Training:
                 examined = now
             if self.gone > limit:
                 break
-        del self._last
 
     def _eyes_losses(self, lot: np.random.Generator) -> Iterator[torch.Tensor]:
         while True:
@@ -207,7 +161,7 @@ class Training:
             torch.nn.utils.clip_grad_norm_(group["params"], 1.0)
         self.optimizer.step()
 
-    @torch.no_grad()
+    @torch.no_grad()  # type: ignore[untyped-decorator]
     def examine(self, batches: int = 16) -> dict[str, float]:
         """The share of answers that are right to the last token, by kind; training's wording."""
         lot, right = np.random.default_rng(1), defaultdict(list)

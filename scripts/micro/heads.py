@@ -1,0 +1,55 @@
+"""What teaches micro's eyes before it can speak, and is thrown away when it can."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional
+
+from edge_med.demo.phantom import DEVICES, SIDES, STRUCTURES, ZONES, Phantom
+from scripts.micro import network
+from scripts.micro.pictures import Batch
+from scripts.micro.questions import LOCATED, place_of
+
+FLAGS = len(SIDES) * len(ZONES) + len(SIDES) + 1 + len(SIDES) + len(DEVICES) + 1
+
+
+class Heads(torch.nn.Module):  # type: ignore[misc]
+    """What the eyes are taught with: structures by patch; findings and boxes by all tokens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        shape = network.SHAPE
+        assert shape.vision
+        width = shape.text.hidden * shape.vision.image_tokens
+        self.patches = torch.nn.Linear(shape.vision.hidden, len(STRUCTURES))
+        self.flags = torch.nn.Linear(width, FLAGS)
+        self.boxes = torch.nn.Linear(width, 4 * len(LOCATED))
+
+    def loss(self, seen: torch.Tensor, tokens: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """How far the eyes are off: patches, findings and boxes."""
+        masks = torch.from_numpy(batch.masks).float().div(255).flatten(2).transpose(1, 2)
+        patches = functional.binary_cross_entropy_with_logits(self.patches(seen).float(), masks)
+        flat = tokens.flatten(1)
+        flags = torch.tensor([_flags(drawn) for drawn in batch.phantoms])
+        findings = functional.binary_cross_entropy_with_logits(self.flags(flat).float(), flags)
+        return patches + findings + 5 * self._off(flat, batch)
+
+    def _off(self, flat: torch.Tensor, batch: Batch) -> torch.Tensor:
+        places = [[place_of(drawn, name) for name in LOCATED] for drawn in batch.phantoms]
+        there = torch.tensor([[place is not None for place in row] for row in places]).float()
+        true = torch.tensor([[place or (0.0,) * 4 for place in row] for row in places])
+        guess = self.boxes(flat).float().view(true.shape)
+        off = functional.smooth_l1_loss(guess, true, beta=0.05, reduction="none").mean(-1)
+        return (off * there).sum() / there.sum().clamp(min=1)
+
+
+def _flags(drawn: Phantom) -> list[float]:
+    spots = [(side, zone) for side in SIDES for zone in ZONES]
+    return [
+        *[float(drawn.opacity == spot) for spot in spots],
+        *[float(drawn.effusion == side) for side in SIDES],
+        float(drawn.enlarged),
+        *[float(drawn.pneumothorax == side) for side in SIDES],
+        *[float(drawn.device == name) for name in DEVICES],
+        float(not drawn.findings),
+    ]
