@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional
 
 from edge_med.demo.phantom import DEVICES, SIDES, STRUCTURES, ZONES, Phantom
-from scripts.micro import network
+from scripts.micro.files import SHAPE
 from scripts.micro.pictures import Batch
 from scripts.micro.questions import LOCATED, place_of
 
@@ -18,7 +18,7 @@ class Heads(torch.nn.Module):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__()
-        shape = network.SHAPE
+        shape = SHAPE
         assert shape.vision
         width = shape.text.hidden * shape.vision.image_tokens
         self.patches = torch.nn.Linear(shape.vision.hidden, len(STRUCTURES))

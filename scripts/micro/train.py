@@ -24,7 +24,7 @@ import torch
 from tokenizers import Tokenizer
 from torch.nn import functional
 
-from scripts.micro import network
+from scripts.micro import files, network
 from scripts.micro.dialogues import Dialogue, Writer
 from scripts.micro.heads import Heads
 from scripts.micro.pictures import Batch, Store, draw_in_background
@@ -50,7 +50,7 @@ class Training:
     def __init__(self, work: Path, minutes: dict[str, float]) -> None:
         self.work, self.minutes = work, minutes
         self.checkpoint = work / "micro"
-        network.write_files(self.checkpoint)
+        files.write_files(self.checkpoint)
         self.model = network.fresh(self.checkpoint, SEED)
         weight = self.model.model.multi_modal_projector.mm_input_projection_weight
         torch.nn.init.normal_(weight, std=weight.shape[0] ** -0.5)  # its own beginning is 0
