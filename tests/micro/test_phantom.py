@@ -36,7 +36,7 @@ def test_a_finding_changes_the_picture_where_it_is_said_to_be(finding: str) -> N
         assert change.max() > 0.1
         if drawn.device == "pacemaker" and finding == "device":
             continue  # its lead runs to the heart
-        assert inside(change, drawn, finding) > 0.85  # an opacity fades beyond its box
+        assert inside(change, drawn, finding) > 0.8  # opacity and air fade out beyond their boxes
 
 
 def inside(change: Plane, drawn: Phantom, finding: str) -> float:
@@ -63,7 +63,7 @@ def test_the_patients_right_is_on_the_left() -> None:
 
 
 def test_a_picture_that_is_not_square_has_black_bars() -> None:
-    narrow = [drawn for seed in SEEDS if (drawn := phantom(seed)).frame[0] < 1]
+    narrow = [drawn for seed in SEEDS if (drawn := phantom(seed)).frame[0] < 0.98]
     assert narrow
     for drawn in narrow:
         assert not render(drawn)[:, 0].any()
