@@ -32,14 +32,17 @@ class Heads(torch.nn.Module):  # type: ignore[misc]
         flat = tokens.flatten(1)
         flags = torch.tensor([_flags(drawn) for drawn in batch.phantoms])
         findings = functional.binary_cross_entropy_with_logits(self.flags(flat).float(), flags)
-        return patches + findings + 5 * self._off(flat, batch)
+        return patches + findings + self._off(flat, batch)
 
     def _off(self, flat: torch.Tensor, batch: Batch) -> torch.Tensor:
         places = [[place_of(drawn, name) for name in LOCATED] for drawn in batch.phantoms]
         there = torch.tensor([[place is not None for place in row] for row in places]).float()
         true = torch.tensor([[place or (0.0,) * 4 for place in row] for row in places])
         guess = self.boxes(flat).float().view(true.shape)
-        off = functional.smooth_l1_loss(guess, true, beta=0.05, reduction="none").mean(-1)
+        size = (true[..., 2:] - true[..., :2]).repeat(1, 1, 2).clamp(min=0.02)
+        apart = (guess - true) / size  # what overlap suffers from, for small boxes as for large
+        off = functional.smooth_l1_loss(apart, torch.zeros_like(apart), beta=0.1, reduction="none")
+        off = off.mean(-1)
         return (off * there).sum() / there.sum().clamp(min=1)
 
 
