@@ -18,7 +18,17 @@ from edge_med.errors import InputError, UsageError
 from edge_med.imaging.locating import Box, Parsed, locate_prompt, parse
 from edge_med.imaging.picture import Picture, Source, upright
 
-__all__ = ["Box", "Parsed", "Placed", "draw", "locate_prompt", "parse", "place", "save"]
+__all__ = [
+    "Box",
+    "Parsed",
+    "Placed",
+    "check_target",
+    "draw",
+    "locate_prompt",
+    "parse",
+    "place",
+    "save",
+]
 
 _COLOURS = ((255, 214, 0), (0, 229, 255), (255, 105, 180), (118, 255, 3))
 """Bright on every grey; the boxes take them in turn."""
@@ -98,7 +108,7 @@ def save(
         InputError: it can't be written.
     """
     target = Path(path)
-    _check_target(source, target, force=force)
+    check_target(source, target, force=force)
     buffer = io.BytesIO()
     draw(upright(source), boxes).save(buffer, "PNG")
     try:
@@ -110,9 +120,19 @@ def save(
         ) from None
 
 
-def _check_target(source: Source, target: Path, *, force: bool) -> None:
+def check_target(source: Source, target: Path, *, force: bool) -> None:
+    """Refuse a path that `save` couldn't write to, before anything else is done.
+
+    Raises:
+        UsageError: it has another ending than .png, or there is such a file.
+        InputError: there is no such folder.
+    """
     if target.suffix.lower() != ".png":
         raise UsageError("The picture with the boxes is a PNG file.", "Give a name ending in .png.")
+    if not target.parent.is_dir():
+        raise InputError(
+            "The folder for the picture with the boxes isn't there.", "Make it, or name another."
+        )
     if not os.path.lexists(target):
         return
     given = Path(source) if isinstance(source, (str, os.PathLike)) else None
