@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge_med import documents
 from edge_med.artifacts.safe_text import safe_text
+from edge_med.cli.choosing import chosen
+from edge_med.cli.finding import Found, Search
 from edge_med.cli.live import Live
 from edge_med.cli.options import (
     answer_options,
@@ -18,73 +23,132 @@ from edge_med.cli.options import (
     output_options,
 )
 from edge_med.cli.output import plain
-from edge_med.cli.running import NOTICE, interruptible, shown_log
-from edge_med.errors import CancelledError
+from edge_med.cli.running import NOTICE, interruptible, shown_log, written
+from edge_med.errors import CancelledError, UsageError
 
 if TYPE_CHECKING:
+    from edge_med.answers import Answer
     from edge_med.api import Info
+
+FILE = click.Path(path_type=Path)
 
 
 @click.command()
-@click.argument("text")
-@click.option("--image", "images", multiple=True, metavar="FILE", help="Shown before the text.")
+@click.argument("text", metavar="[TEXT]", required=False)
+@click.option(
+    "--image", "images", multiple=True, type=FILE, metavar="FILE", help="Shown before the text."
+)
+@click.option(
+    "--file",
+    "files",
+    multiple=True,
+    type=FILE,
+    metavar="FILE",
+    help="A text in UTF-8, such as a report, that stands before TEXT.",
+)
 @model_options
 @answer_options
+@click.option("--schema", metavar="FILE|JSON", help="JSON schema that the answer fits.")
+@click.option("--grammar", type=FILE, metavar="FILE", help="GBNF grammar that the answer fits.")
+@click.option(
+    "--save-box",
+    type=FILE,
+    metavar="FILE.png",
+    help="Find what TEXT names in the image, and save the image with its box.",
+)
+@click.option("--force", is_flag=True, help="Let --save-box replace a file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole answer as JSON.")
 @output_options
 def ask(
-    text: str,
+    text: str | None,
     *,
-    model: str,
-    images: tuple[str, ...],
+    model: str | None,
+    images: tuple[Path, ...],
+    files: tuple[Path, ...],
     system: str | None,
+    save_box: Path | None,
+    force: bool,
     as_json: bool,
     quiet: bool,
     verbose: bool,
     **settings: Any,
 ) -> None:
-    """Ask MODEL a question, or have a base model continue TEXT."""
-    from edge_med.answers import End, Piece, Progress
+    """Ask a question, or have a base model continue TEXT.
+
+    Without TEXT, or with - for it, the question is read from stdin.
+    """
     from edge_med.api import MedGemma
 
     if not quiet:
         click.echo(NOTICE, err=True)
-    options = answer_settings(settings)
+    options = answer_settings(_with_files_read(settings))
+    question = _from_stdin() if text in (None, "-") else str(text)
+    search = Search(question, images, save_box, force) if save_box else None
+    prompt = documents.above(search.prompt if search else question, map(documents.read, files))
+    shown = not (as_json or search) and sys.stdout.isatty()
     with (
         shown_log(verbose),
-        MedGemma.load(model, **load_settings(settings)) as opened,
+        MedGemma.load(chosen(model, quiet=quiet), **load_settings(settings)) as opened,
         interruptible(opened.cancel),
         Live(hidden=quiet) as live,
     ):
-        if opened.info.others and not quiet:
-            _tell_choice(opened.info)
-        for event in opened.stream(text, images=images, system=system, options=options):
-            match event:
-                case Progress():
-                    live.show(event)
-                case Piece(kind="thought"):
-                    live.think()
-                case Piece() if not as_json:
-                    live.clear()
-                    click.echo(safe_text(event.text), nl=False)
-                case End(answer):
-                    live.clear()
-                    _finish(answer, as_json=as_json, quiet=quiet)
-
-
-def _tell_choice(info: Info) -> None:
-    count = len(info.others) + 1
-    click.echo(f"Using {safe_text(info.model.file)} of {count}.", err=True)
-
-
-def _finish(answer: Any, *, as_json: bool, quiet: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(plain(dataclasses.asdict(answer)), indent=1))
-    else:
-        click.echo()
+        _tell_choice(opened.info, quiet=quiet)
+        events = opened.stream(prompt, images=images, system=system, options=options)
+        answer = written(events, live, shown=shown, thoughts=verbose)
+    found = search.found(answer, options.fit, opened.side) if search else None
+    if not shown:
+        _print(answer, found, as_json=as_json)
     if not quiet:
-        for notice in answer.notices:
-            if notice.code != "research_only":  # it was said before
-                click.echo(notice.text, err=True)
+        _tell(answer, found)
     if answer.finish_reason == "cancelled":
         raise click.exceptions.Exit(CancelledError.exit_code)
+    if search and found:
+        search.save(found, quiet=quiet)
+
+
+def _from_stdin() -> str:
+    """The question that is piped in, without the line end that a pipe leaves there."""
+    text = ""
+    if sys.stdin and not sys.stdin.isatty():
+        text = documents.decode(sys.stdin.buffer.read(documents.MOST_BYTES + 1))
+    if not text.strip():
+        raise UsageError(
+            "There is no question.", 'Give it as text, as in: edge-med ask "…"; or pipe it in.'
+        )
+    return text.rstrip("\n")
+
+
+def _with_files_read(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings with the contents of what they name: a schema that isn't JSON, and a grammar."""
+    schema, grammar = settings["schema"], settings["grammar"]
+    if schema is not None and schema.lstrip()[:1] != "{":
+        schema = documents.read(schema)
+    return {**settings, "schema": schema, "grammar": grammar and documents.read(grammar)}
+
+
+def _tell_choice(info: Info, *, quiet: bool) -> None:
+    """Which quant was taken, if there are others."""
+    if info.others and not quiet:
+        count = len(info.others) + 1
+        click.echo(f"Using {safe_text(info.model.file)} of {count}.", err=True)
+
+
+def _print(answer: Answer, found: Found | None, *, as_json: bool) -> None:
+    """What goes to stdout once the answer is whole."""
+    if as_json:
+        more = dataclasses.asdict(found) if found else {}
+        click.echo(json.dumps(plain(dataclasses.asdict(answer) | more), indent=1))
+    elif found and found.boxes:
+        for line in found.lines():
+            click.echo(line)
+    else:
+        click.echo(safe_text(answer.text))
+
+
+def _tell(answer: Answer, found: Found | None) -> None:
+    """What the user should know, on stderr."""
+    for notice in answer.notices:
+        if notice.code != "research_only":  # it was said before
+            click.echo(notice.text, err=True)
+    for quirk in found.quirks if found else ():
+        click.echo(f"In the model's answer: {quirk}.", err=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from edge_med.config import (
     LONGEST_ANSWER,
@@ -34,6 +35,9 @@ TYPES: dict[str, click.ParamType[Any]] = {
 }
 """What may also stand in config.toml, by its key there."""
 
+ENVIRONMENT = {"model": "EDGE_MED_MODEL", "threads": "EDGE_MED_THREADS"}
+"""What stands in for a flag, before config.toml does."""
+
 memory_option = click.option(
     "--memory",
     type=TYPES["memory"],
@@ -45,18 +49,29 @@ memory_option = click.option(
 threads_option = click.option(
     "--threads",
     type=TYPES["threads"],
-    envvar="EDGE_MED_THREADS",
+    envvar=ENVIRONMENT["threads"],
     help="By default all usable performance cores.",
 )
+
+
+def _known_models(
+    _ctx: click.Context, _option: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Names in the models' folder, and files."""
+    from edge_med.models import store
+
+    names = (name for name in store.names() if name.startswith(incomplete))
+    return [*map(CompletionItem, names), CompletionItem(incomplete, type="file")]
+
 
 _MODEL: tuple[Decorator, ...] = (
     click.option(
         "--model",
         type=TYPES["model"],
-        required=True,
-        envvar="EDGE_MED_MODEL",
+        shell_complete=_known_models,
+        envvar=ENVIRONMENT["model"],
         metavar="NAME|PATH",
-        help="A GGUF file, a folder with a model, or a model's name.",
+        help="A GGUF file, a folder with a model, or a model's name; else the only one there is.",
     ),
     click.option(
         "--adapter",
