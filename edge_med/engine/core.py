@@ -196,7 +196,11 @@ class Engine:
         applied = self.adapters.applied(scales)
         if self.ledger.adapt(applied):
             self._forget()
-            self.context.adapt(self.adapters.handles(applied))
+            try:
+                self.context.adapt(self.adapters.handles(applied))
+            except EngineError:
+                self.ledger.adapters = None
+                raise
 
     def _reuse(self, items: Sequence[Item], task: Task) -> Sequence[Item]:
         """Go back to where the cache and the prompt part; returns what is left to read."""

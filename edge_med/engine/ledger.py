@@ -86,7 +86,7 @@ class Ledger:
         self._budget = budget
         self.items: list[Item] = []
         self.position = 0
-        self.adapters: Applied = ()
+        self.adapters: Applied | None = ()  # None: nobody knows, so that any are others
         self.checkpoints: list[Checkpoint] = []
 
     @property
