@@ -11,8 +11,9 @@ from PIL import Image
 from converters.pipeline import convert
 from converters.request import Request
 from edge_med.engine import writing
+from edge_med.engine.arrays import Floats
 from edge_med.engine.core import Engine
-from edge_med.engine.sampling import F32, Rule, Sampler
+from edge_med.engine.sampling import Rule, Sampler
 from tests.checkpoints.adapters import Lora, write_gguf
 from tests.checkpoints.tiny import write_tiny
 from tests.checkpoints.tokenizer import tiny_tokenizer
@@ -70,7 +71,7 @@ class OpensAThought(Sampler):
 
     opened = False
 
-    def choose(self, logits: F32, grammar: Rule | None = None) -> int:
+    def choose(self, logits: Floats, grammar: Rule | None = None) -> int:
         if self.opened:
             return super().choose(logits, grammar)
         self.opened = True

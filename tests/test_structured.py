@@ -12,7 +12,8 @@ import pytest
 from edge_med import MedGemma, Options
 from edge_med.answers import End, Piece
 from edge_med.engine import writing
-from edge_med.engine.sampling import F32, Rule, Sampler
+from edge_med.engine.arrays import Floats
+from edge_med.engine.sampling import Rule, Sampler
 from edge_med.errors import SchemaError, UsageError
 from tests.checkpoints.tokenizer import tiny_tokenizer
 from tests.conftest import Models
@@ -120,7 +121,7 @@ def opening(at: int) -> type[Sampler]:
     class Opening(Sampler):
         count = 0
 
-        def choose(self, logits: F32, grammar: Rule | None = None) -> int:
+        def choose(self, logits: Floats, grammar: Rule | None = None) -> int:
             self.count += 1
             if self.count == at:
                 logits = logits.copy()

@@ -16,14 +16,13 @@ import numpy as np
 
 from edge_med.artifacts.gguf import read_header
 from edge_med.config import LoadOptions
+from edge_med.engine.arrays import Floats, Wide
 from edge_med.engine.context import NEVER, Stop
 from edge_med.engine.core import Engine
 from edge_med.engine.divergence import (
     Divergence,
     Estimate,
-    Floats,
     Position,
-    Wide,
     divergence,
     estimate,
     perplexity,
