@@ -162,7 +162,7 @@ def _tokens(engine: Engine, text: str) -> list[int]:
 def _rows(engine: Engine, chunk: Sequence[int], stop: Stop) -> Iterator[Floats]:
     """The logits after each token of a chunk that isn't only context, except its last.
 
-    The whole chunk is one batch, as in llama-perplexity: another size meets other kernels.
+    The whole chunk is one batch, as in llama-perplexity: another size may meet other kernels.
     """
     engine.context.truncate(0)
     rows = engine.context.batch_rows(chunk, 0, stop, skip=UNCOUNTED)
