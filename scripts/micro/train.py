@@ -36,8 +36,8 @@ PEAK = {"eyes": 8e-4, "all": 8e-4}
 WARM_UP = 0.02
 """Share of a stage in which the learning rate rises."""
 
-EYES_SLOWER = 0.5
-"""Of the learning rate, for what the eyes have learnt already when the rest begins."""
+HEADS = 0.5
+"""Weight of what the eyes are off, while the whole model learns."""
 
 KEPT_EVERY, TOLD_EVERY, EXAMINED_EVERY = 300.0, 20.0, 600.0  # seconds
 POOL = 8
@@ -100,7 +100,9 @@ class Training:
     def _eyes_losses(self, lot: np.random.Generator) -> Iterator[torch.Tensor]:
         while True:
             batch = self.store.batch(BATCH, lot)
-            yield self.heads.loss(*self._see(_pixels(batch, lot)), batch)
+            with torch.autocast("cpu", torch.bfloat16):
+                seen, tokens = self._see(_pixels(batch, lot))
+            yield self.heads.loss(seen, tokens, batch)
 
     def _all_losses(self, lot: np.random.Generator) -> Iterator[torch.Tensor]:
         while True:
@@ -111,9 +113,10 @@ class Training:
                 batch = Batch(
                     [pool.phantoms[n] for n in rows], pool.pictures[rows], pool.masks[rows]
                 )
-                seen, tokens = self._see(_pixels(batch, lot))
-                said = self._said([dialogues[n] for n in rows], tokens)
-                yield said + 0.2 * self.heads.loss(seen, tokens, batch)
+                with torch.autocast("cpu", torch.bfloat16):
+                    seen, tokens = self._see(_pixels(batch, lot))
+                    said = self._said([dialogues[n] for n in rows], tokens)
+                yield said + HEADS * self.heads.loss(seen, tokens, batch)
 
     def _see(self, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """What the tower makes of patches, and the projector's tokens."""
@@ -154,7 +157,7 @@ class Training:
         rate = PEAK[self.stage] * min(1.0, share / WARM_UP + 0.01)
         rate *= 0.5 * (1 + math.cos(math.pi * min(share, 1.0))) * 0.98 + 0.02
         for group in self.optimizer.param_groups:
-            group["lr"] = rate * group["slower"]
+            group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         for group in self.optimizer.param_groups:
@@ -185,10 +188,10 @@ class Training:
             *self.heads.parameters(),
         ]
         if self.stage == "eyes":
-            groups = [{"params": eyes, "slower": 1.0}]
+            groups = [{"params": eyes}]
         else:
             rest = [*self.model.model.language_model.parameters()]
-            groups = [{"params": eyes, "slower": EYES_SLOWER}, {"params": rest, "slower": 1.0}]
+            groups = [{"params": eyes}, {"params": rest}]
         return torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), weight_decay=0.01)
 
     def log(self, **values: Any) -> None:
