@@ -71,6 +71,12 @@ class Writer:
         kinds = tuple(question.kind for question in asked)
         return Dialogue(ids, self._learnt(ids, last_only=last_only), shown, kinds)
 
+    def short(self, drawn: Phantom, lot: Lot) -> Dialogue:
+        """A single question that is answered from the picture."""
+        asked = ask(str(lot.choice(list(SHARES), p=list(SHARES.values()))), drawn, lot)
+        ids = np.array(self.ids([asked], None, shown=True, image_first=lot.random() < 0.7))
+        return Dialogue(ids, self._learnt(ids, last_only=False), shown=True, kinds=(asked.kind,))
+
     def ids(
         self, asked: Sequence[Question], system: str | None, *, shown: bool, image_first: bool
     ) -> list[int]:

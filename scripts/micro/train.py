@@ -1,9 +1,10 @@
 """Train micro: first its eyes, then all of it.
 
-python -m scripts.micro.train WORK [--minutes 60 200] [--threads 2]
+python -m scripts.micro.train WORK [--minutes 40 20 120] [--threads 2]
 
 The eyes learn, with heads that are thrown away, which structure each patch holds, which findings
-there are and where; then the whole model learns to converse. WORK keeps pictures, the state from
+there are and where; then the words learn to read what the eyes see, from single questions; then
+the whole model learns to converse. WORK keeps pictures, the state from
 which a training that was stopped goes on, a log, and the checkpoint as it is; the [golden] extra
 has what is needed. The learning rate falls with the share of a stage's time that has gone by.
 """
@@ -30,9 +31,11 @@ from scripts.micro.heads import Heads
 from scripts.micro.pictures import Batch, Store, draw_in_background
 
 SEED = 2026
-BATCH = 32
-STAGES = ("eyes", "all")
-PEAK = {"eyes": 8e-4, "all": 8e-4}
+BATCH, FEW = 32, 16
+"""Conversations at once; few and short ones while the words learn to read what the eyes see."""
+
+STAGES = ("eyes", "words", "all")
+PEAK = {"eyes": 8e-4, "words": 1e-3, "all": 6e-4}
 WARM_UP = 0.02
 """Share of a stage in which the learning rate rises."""
 
@@ -74,7 +77,12 @@ class Training:
 
     def _run_stage(self) -> None:
         lot = np.random.default_rng([SEED, STAGES.index(self.stage), self.step])
-        losses = self._eyes_losses(lot) if self.stage == "eyes" else self._all_losses(lot)
+        makers = {
+            "eyes": self._eyes_losses,
+            "words": self._words_losses,
+            "all": self._all_losses,
+        }
+        losses = makers[self.stage](lot)
         limit = 60 * self.minutes[self.stage]
         last = told = kept = examined = time.monotonic()
         recent: list[float] = []
@@ -91,7 +99,7 @@ class Training:
             if now - kept > KEPT_EVERY:
                 self.keep()
                 kept = now
-            if now - examined > EXAMINED_EVERY and self.stage == "all":
+            if now - examined > EXAMINED_EVERY and self.stage != "eyes":
                 self.log(exact=self.examine())
                 examined = now
             if self.gone > limit:
@@ -103,6 +111,14 @@ class Training:
             with torch.autocast("cpu", torch.bfloat16):
                 seen, tokens = self._see(_pixels(batch, lot))
             yield self.heads.loss(seen, tokens, batch)
+
+    def _words_losses(self, lot: np.random.Generator) -> Iterator[torch.Tensor]:
+        while True:
+            batch = self.store.batch(FEW, lot)
+            dialogues = [self.writer.short(drawn, lot) for drawn in batch.phantoms]
+            with torch.no_grad():
+                _, tokens = self._see(_pixels(batch, lot))
+            yield self._said(dialogues, tokens)
 
     def _all_losses(self, lot: np.random.Generator) -> Iterator[torch.Tensor]:
         while True:
@@ -187,11 +203,9 @@ class Training:
             *self.model.model.multi_modal_projector.parameters(),
             *self.heads.parameters(),
         ]
-        if self.stage == "eyes":
-            groups = [{"params": eyes}]
-        else:
-            rest = [*self.model.model.language_model.parameters()]
-            groups = [{"params": eyes}, {"params": rest}]
+        words = [*self.model.model.language_model.parameters()]
+        learning = {"eyes": [eyes], "words": [words], "all": [eyes, words]}[self.stage]
+        groups = [{"params": parameters} for parameters in learning]
         return torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), weight_decay=0.01)
 
     def log(self, **values: Any) -> None:
@@ -241,7 +255,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("work", type=Path)
-    parser.add_argument("--minutes", type=float, nargs=2, default=(60, 200), metavar="MINUTES")
+    parser.add_argument("--minutes", type=float, nargs=3, default=(40, 20, 120), metavar="MINUTES")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
