@@ -116,6 +116,11 @@ def _module() -> Any:
     return {"darwin": macos, "win32": windows}.get(SYSTEM, linux)
 
 
+def is_dumb_terminal() -> bool:
+    """Whether a terminal can't move its cursor; Windows' own say nothing of themselves, and can."""
+    return os.environ.get("TERM", "" if SYSTEM == "win32" else "dumb") == "dumb"
+
+
 def sync_file(descriptor: int) -> None:
     """Bring a file's bytes to the disk, and on macOS past the drive's own cache."""
     if SYSTEM == "darwin":
