@@ -44,8 +44,9 @@ def ask(chat: Chat, text: str, pictures: Sequence[Picture] = ()) -> Answer | Non
     )
     if len(chat.questions) > before:
         chat.waiting = Waiting()
-    elif waiting:
-        chat.ui.notice("The question wasn't kept; its images and files wait for the next one.")
+    else:
+        rest = "; its images and texts wait for the next one." if waiting else "."
+        chat.ui.notice(f"The question doesn't count{rest}")
     return answer
 
 
