@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from edge_med.errors import InputError
@@ -48,11 +48,9 @@ def decode(data: bytes) -> str:
     return text.replace("\r\n", "\n")
 
 
-def above(question: str, documents: Sequence[str]) -> str:
+def above(question: str, documents: Iterable[str]) -> str:
     """A question with documents before it, in one text; what their files are called isn't in it."""
-    single = len(documents) == 1
-    blocks = [
-        f"{'Document' if single else f'Document {number}'}:\n{text.strip()}\n\n"
-        for number, text in enumerate(documents, 1)
-    ]
+    texts = [text.strip() for text in documents]
+    names = ["Document"] if len(texts) == 1 else [f"Document {n + 1}" for n in range(len(texts))]
+    blocks = [f"{name}:\n{text}\n\n" for name, text in zip(names, texts, strict=True)]
     return "".join(blocks) + question

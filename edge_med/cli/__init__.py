@@ -15,8 +15,18 @@ from edge_med import __version__
 from edge_med.artifacts.safe_text import safe_line
 from edge_med.errors import CancelledError, EdgeMedError
 
-COMMANDS = ("ask", "chat", "compare", "completion", "config", "demo", "inspect", "verify")
-"""Each is a function of its own name in the module of its own name beside this one."""
+COMMANDS = {
+    "ask": "Ask a question, or have a base model continue TEXT.",
+    "chat": "Hold a conversation; /help in it lists its commands.",
+    "compare": "Hold text model B against A, as a quantized one against F16.",
+    "completion": "Print the script that completes edge-med in bash, zsh or fish.",
+    "config": "Read and write config.toml, which holds defaults of flags.",
+    "demo": "Convert a real model and let it write, offline.",
+    "inspect": "Show what a GGUF FILE is, from its header alone.",
+    "verify": "Check a model folder, or one FILE of it, against its manifest.",
+}
+"""What `--help` says of each without importing it. Each is a function of its own name in the module
+of its own name beside this one."""
 
 PLUGINS = "edge_med.commands"
 """Entry points of other packages; `convert` comes through here."""
@@ -43,6 +53,16 @@ class LazyGroup(click.Group):
                 plugin: click.Command = entry.load()
                 return plugin
         return None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands."""
+        rows = []
+        for name in self.list_commands(ctx):
+            command = None if name in COMMANDS else self.get_command(ctx, name)
+            summary = command.get_short_help_str(limit=80) if command else COMMANDS.get(name)
+            rows += [(name, summary)] if summary else []
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

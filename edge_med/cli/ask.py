@@ -81,12 +81,10 @@ def ask(
 
     if not quiet:
         click.echo(NOTICE, err=True)
-    settings.update(schema=_schema(settings["schema"]), grammar=_grammar(settings["grammar"]))
-    options = answer_settings(settings)
+    options = answer_settings(_with_files_read(settings))
     question = _from_stdin() if text in (None, "-") else str(text)
-    reports = [documents.read(file) for file in files]
     search = Search(question, images, save_box, force) if save_box else None
-    prompt = documents.above(search.prompt if search else question, reports)
+    prompt = documents.above(search.prompt if search else question, map(documents.read, files))
     shown = not (as_json or search) and sys.stdout.isatty()
     with (
         shown_log(verbose),
@@ -94,8 +92,7 @@ def ask(
         interruptible(opened.cancel),
         Live(hidden=quiet) as live,
     ):
-        if opened.info.others and not quiet:
-            _tell_choice(opened.info)
+        _tell_choice(opened.info, quiet=quiet)
         events = opened.stream(prompt, images=images, system=system, options=options)
         answer = written(events, live, shown=shown, thoughts=verbose)
     found = search.found(answer, options.fit, opened.side) if search else None
@@ -121,18 +118,19 @@ def _from_stdin() -> str:
     return text.rstrip("\n")
 
 
-def _schema(given: str | None) -> str | None:
-    """A JSON schema: as it stands, or from a file."""
-    return given if given is None or given.lstrip()[:1] == "{" else documents.read(given)
+def _with_files_read(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings with the contents of what they name: a schema that isn't JSON, and a grammar."""
+    schema, grammar = settings["schema"], settings["grammar"]
+    if schema is not None and schema.lstrip()[:1] != "{":
+        schema = documents.read(schema)
+    return {**settings, "schema": schema, "grammar": grammar and documents.read(grammar)}
 
 
-def _grammar(file: Path | None) -> str | None:
-    return None if file is None else documents.read(file)
-
-
-def _tell_choice(info: Info) -> None:
-    count = len(info.others) + 1
-    click.echo(f"Using {safe_text(info.model.file)} of {count}.", err=True)
+def _tell_choice(info: Info, *, quiet: bool) -> None:
+    """Which quant was taken, if there are others."""
+    if info.others and not quiet:
+        count = len(info.others) + 1
+        click.echo(f"Using {safe_text(info.model.file)} of {count}.", err=True)
 
 
 def _print(answer: Answer, found: Found | None, *, as_json: bool) -> None:

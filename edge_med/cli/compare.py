@@ -45,7 +45,7 @@ def compare(
     quiet: bool,
     verbose: bool,
 ) -> None:
-    """Hold text model B against A, such as a quantized one against F16.
+    """Hold text model B against A, as a quantized one against F16.
 
     Perplexity of both, and KL divergence of B from A, along a text, in chunks of 512 tokens.
     """

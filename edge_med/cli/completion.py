@@ -16,7 +16,7 @@ fish: edge-med completion fish > ~/.config/fish/completions/edge-med.fish
 @click.argument("shell", metavar="SHELL", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    """Print the script that completes edge-med in SHELL: bash, zsh or fish."""
+    """Print the script that completes edge-med in bash, zsh or fish."""
     made = get_completion_class(shell)
     assert made is not None
     root = ctx.find_root().command

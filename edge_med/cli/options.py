@@ -18,7 +18,6 @@ from edge_med.config import (
     Options,
 )
 from edge_med.errors import UsageError
-from edge_med.models import store
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -59,6 +58,8 @@ def _known_models(
     _ctx: click.Context, _option: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Names in the models' folder, and files."""
+    from edge_med.models import store
+
     names = (name for name in store.names() if name.startswith(incomplete))
     return [*map(CompletionItem, names), CompletionItem(incomplete, type="file")]
 

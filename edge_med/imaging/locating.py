@@ -35,7 +35,9 @@ format "Final Answer: X" where X is a JSON list of objects. The object needs a "
 MOST = 100
 """Boxes that are read from an answer: more are a model that repeats itself."""
 
-_THOUGHT, _THOUGHT_ENDS, _FINAL = "<unused94>", "<unused95>", "Final Answer:"
+_THOUGHT, _THOUGHT_ENDS = "<unused94>", "<unused95>"
+
+_FINAL = re.compile(r"final answer\W{0,9}:", re.IGNORECASE)
 
 _OBJECT = re.compile(r"\{[^{}]{0,2000}+\}")
 """An object without another in it. Each character is looked at once or twice, whatever comes."""
@@ -43,6 +45,8 @@ _OBJECT = re.compile(r"\{[^{}]{0,2000}+\}")
 _BARE = re.compile(r"\[(?:\s{0,9}-?\d{1,9}(?:\.\d{1,9})?\s{0,9}(?:,|(?=\]))){4}\]")
 
 _LIST = re.compile(r"\[\s{0,99}\{")
+
+_EMPTY = re.compile(r"\[\s{0,99}\]")
 
 _TRAILING = re.compile(r",\s{0,99}([\]}])")
 
@@ -86,14 +90,15 @@ def locate_prompt(what: str) -> str:
 def parse(text: str) -> Parsed:
     """The boxes of an answer; of anything else, none.
 
-    What follows a thought and the last `Final Answer:` counts, if boxes are there. An answer that
-    was cut off keeps the boxes that are whole. Time grows with the text's length and no faster.
+    What follows a thought and the last `Final Answer:` counts, if boxes or an empty list are there;
+    else all of it. An answer that was cut off keeps the boxes that are whole. Time grows with the
+    text's length and no faster.
     """
     quirks: list[str] = []
     answer = _without_thought(text, quirks)
-    _, final, rest = answer.rpartition(_FINAL)
-    found = _boxes(rest, quirks) if final else []
-    if not found:
+    rest = answer[max((final.end() for final in _FINAL.finditer(answer)), default=0) :]
+    found = _boxes(rest, quirks)
+    if not found and not _EMPTY.search(rest):
         rest, found = answer, _boxes(answer, quirks)
     if found:
         _tell_form(rest, quirks)

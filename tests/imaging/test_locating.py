@@ -44,7 +44,17 @@ GOLDEN: dict[str, tuple[str, tuple[Box, ...], tuple[str, ...]]] = {
         (BOX,),
         (),
     ),
+    "the final answer in bold": (
+        f'[{{"box_2d": [1, 2, 3, 4], "label": ""}}] **Final answer**: ```json[{CLAVICLE}]```',
+        (BOX,),
+        (),
+    ),
     "the final answer has none": (f"```json[{CLAVICLE}]``` Final Answer: above", (BOX,), ()),
+    "the final answer is that there is none": (
+        f"Not {CLAVICLE}, so Final Answer: ```json[]```",
+        (),
+        (),
+    ),
     "cut off": (
         f'```json[{CLAVICLE}, {{"box_2d": [400, 3',
         (BOX,),
@@ -135,7 +145,8 @@ def test_nothing_makes_it_fail(text: str) -> None:
 @pytest.mark.parametrize(
     "fragment",
     ["[", "{", "{}", '{"box_2d":1}', '{"box_2d":' + "[" * 900 + "}", "[1,", "[ ", '"', "[1,2,3,4",
-     "Final Answer:", "<unused95>", '{"box_2d":"', "{'", '{"box_2d":[1,2,3,4]}', "[1,2,3,4]", "\\"]
+     "Final Answer:", "final answer*", "<unused95>", '{"box_2d":"', "{'",
+     '{"box_2d":[1,2,3,4]}', "[1,2,3,4]", "\\"]
 )  # fmt: skip
 def test_a_megabyte_of_anything_is_read_in_seconds(fragment: str) -> None:
     text = fragment * (1_000_000 // len(fragment))
