@@ -56,7 +56,7 @@ class Page:
         """Nothing is shown yet."""
         self._console = console
         self._open = ""
-        self._begun = False
+        self._gap = False
         self._live: Live | None = None
         self._drawn = 0.0
 
@@ -67,7 +67,7 @@ class Page:
             self._settle(block)
             self._open = self._open[len(block) :].lstrip("\n")
         now = time.monotonic()
-        if self._open and now - self._drawn >= REDRAWN:
+        if self._open.strip() and now - self._drawn >= REDRAWN:
             self._drawn = now
             self._draw()
 
@@ -78,6 +78,7 @@ class Page:
 
     def _draw(self) -> None:
         if self._live is None:
+            self._part()
             self._live = Live(console=self._console, auto_refresh=False, transient=True)
             self._live.start()
         self._live.update(Safe(self._open, self._console.height - 2), refresh=True)
@@ -88,10 +89,15 @@ class Page:
             self._live.stop()
             self._live = None
         if block.strip():
-            if self._begun:
-                self._console.print()
+            self._part()
             self._console.print(Safe(block))
-            self._begun = True
+            self._gap = True
+
+    def _part(self) -> None:
+        """Leave a line between two blocks."""
+        if self._gap:
+            self._console.print()
+        self._gap = False
 
 
 def _first_block(text: str) -> str | None:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
+from edge_med import _platform
 from edge_med.answers import Piece
 from edge_med.artifacts.safe_text import safe_line, safe_text
 from edge_med.cli.editing import session
@@ -32,21 +33,25 @@ class Terminal:
         self._status: Status | None = None
         self._page = Page(self._out)
         self._thinking = False
+        self._pressed = False
 
     def read(self, prompt: str, *, status: str = "", text: str = "") -> str | None:
         """A line that can be edited, with the status below it."""
         self._quieten()
         toolbar = safe_line(status) or None
-        for last in (False, True):
+        while True:
             try:
-                return self._lines.prompt(safe_line(prompt), default=text, bottom_toolbar=toolbar)
+                line = self._lines.prompt(safe_line(prompt), default=text, bottom_toolbar=toolbar)
             except EOFError:
                 return None
             except KeyboardInterrupt:
-                if last:
+                if self._pressed:
                     raise
+                self._pressed = True
                 self.notice(AGAIN)
-        raise AssertionError("the second Ctrl-C leaves")
+            else:
+                self._pressed = False
+                return line
 
     def say(self, text: str) -> None:
         """To stdout."""
@@ -88,13 +93,20 @@ class Terminal:
     def answering(self, cancel: Callable[[], bool]) -> Iterator[None]:
         """An answer that Ctrl-C ends."""
         self._page = Page(self._out)
-        with interruptible(cancel):
+
+        def stop() -> bool:
+            self._pressed = True
+            return cancel()
+
+        with interruptible(stop), _platform.unseen_typing():
             try:
                 yield
             finally:
                 self._quieten()
                 self._end_thought()
                 self._page.close()
+        if self._pressed:
+            self.notice(AGAIN)
 
     def confirm(self, question: str, *, otherwise: bool) -> bool:
         """Asks."""

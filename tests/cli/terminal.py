@@ -16,7 +16,7 @@ PATIENCE = 30.0
 """Seconds until something must be seen; a machine that is busy takes its time."""
 
 
-class Screen(pyte.Screen):
+class Screen(pyte.Screen):  # type: ignore[misc]  # pyte has no types
     """A screen that remembers what nobody but a user should change."""
 
     def __init__(self, columns: int, lines: int) -> None:

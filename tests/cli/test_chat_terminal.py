@@ -71,6 +71,28 @@ def test_ctrl_c_keeps_what_came_and_the_engine_goes_on_from_there(
     assert len(kept) > 10
 
 
+def test_what_is_typed_meanwhile_waits_for_the_next_line(chat: Open) -> None:
+    with chat("--max-new-tokens", 700, *WRITES) as terminal:
+        terminal.see("1>")
+        terminal.type("the heart\r")
+        terminal.see(lambda text: len(text.partition("the heart")[2].split()) > 3)
+        terminal.type("the lungs")
+        screen = terminal.see("2> the lungs")
+        assert screen.count("the lungs") == 1
+
+
+def test_ctrl_c_during_an_answer_twice_leaves(chat: Open) -> None:
+    with chat("--max-new-tokens", 8000, *WRITES) as terminal:
+        terminal.see("1>")
+        terminal.type("the heart\r")
+        terminal.see(lambda text: len(text.partition("the heart")[2].split()) > 3)
+        terminal.type("\x03")
+        terminal.see("Ctrl-C once more leaves")
+        terminal.see("2>")
+        terminal.type("\x03")
+        assert terminal.ended() == 130
+
+
 def test_ctrl_c_twice_leaves(chat: Open) -> None:
     with chat() as terminal:
         terminal.see("1>")
