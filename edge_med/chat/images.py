@@ -58,9 +58,7 @@ def drop(chat: Chat, argument: str) -> None:
     given = len(list(chat.pictures))
     total = given + len(chat.waiting.pictures)
     if not argument.isdecimal() or not 1 <= int(argument) <= total:
-        raise UsageError(
-            f"There is no image {argument}.", f"/images lists them: there are {total}."
-        )
+        raise UsageError(f"There is no image {argument}.", "/images lists those that there are.")
     number = int(argument) - 1
     if number >= given:
         del chat.waiting.pictures[number - given]

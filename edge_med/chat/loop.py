@@ -66,4 +66,5 @@ def _prompt(chat: Chat) -> str:
         for some, name in ((waiting.pictures, "image"), (waiting.reports, "text"))
         if some
     ]
-    return f"{f'[{chr(44).join(parts)}] ' if parts else ''}{len(chat.questions) + 1}> "
+    before = f"[{', '.join(parts)}] " if parts else ""
+    return f"{before}{len(chat.questions) + 1}> "

@@ -279,3 +279,8 @@ def test_an_unknown_command_is_no_question(held: Held) -> None:
     held.enter("/imgae x.png", "//help is a word")
     assert "/image?" in held.error.hint
     assert held.texts[0] == "/help is a word"
+
+
+def test_the_list_in_the_docs_is_that_of_help(held: Held) -> None:
+    held.enter("/help")
+    assert held.ui.said[0] in (Path(__file__).parents[2] / "docs/chat.md").read_text("utf-8")
