@@ -30,10 +30,10 @@ def introduce(chat: Chat) -> None:
 def run(chat: Chat) -> None:
     """Go on until the user leaves; errors are told, and the chat goes on."""
     while not chat.leaving:
-        line = chat.ui.read(_prompt(chat), status=chat.status())
-        if line is None:
-            return
         try:
+            line = chat.ui.read(_prompt(chat), status=chat.status())
+            if line is None:
+                return
             take(chat, line)
         except CancelledError:
             chat.ui.notice("Stopped.")

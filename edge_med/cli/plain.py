@@ -25,9 +25,12 @@ class Plain:
         self._streams = sys.stdout.isatty()
         self._answer: list[str] = []
         self._stage = ""
+        self._pressed = False
 
     def read(self, prompt: str, *, status: str = "", text: str = "") -> str | None:
-        """The next line."""
+        """The next line; none in a pipe once Ctrl-C was pressed, as it is meant for all of them."""
+        if self._pressed and not self._asks:
+            raise KeyboardInterrupt
         if self._asks:
             click.echo(safe_line(prompt), nl=False, err=True)
         line = sys.stdin.buffer.readline(documents.MOST_BYTES + 1) if sys.stdin else b""
@@ -67,7 +70,12 @@ class Plain:
     def answering(self, cancel: Callable[[], bool]) -> Iterator[None]:
         """An answer ends with a line feed; Ctrl-C ends it early."""
         self._answer, self._stage = [], ""
-        with interruptible(cancel):
+
+        def stop() -> bool:
+            self._pressed = True
+            return cancel()
+
+        with interruptible(stop):
             try:
                 yield
             finally:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
 import stat
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -88,6 +92,34 @@ def test_a_file_is_not_replaced_where_nobody_can_be_asked(chat: Command, tmp_pat
     assert (tmp_path / "x.json").read_text() == "mine"
     chat("the heart\n/save x.json\n", "--yes")
     assert (tmp_path / "x.json").read_text() != "mine"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there Ctrl-C can't be sent to one process")
+def test_ctrl_c_keeps_what_came_and_ends_the_whole_pipe(chat_model: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "edge_med", "chat", "--model", str(chat_model)]
+    command += ["--threads", "1", "--max-new-tokens", "8000", "--temperature", "1.5", "--seed", "1"]
+    command += ["--keep", str(tmp_path / "kept.json")]
+    environment = {**os.environ, "EDGE_MED_HOME": str(tmp_path)}
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+    ) as running:
+        assert running.stdin is not None
+        assert running.stderr is not None
+        running.stdin.write(b"the heart\nthe lungs\n")
+        running.stdin.close()
+        while b"reading" not in running.stderr.readline():
+            pass
+        time.sleep(1)
+        running.send_signal(signal.SIGINT)
+        assert running.stdout is not None
+        out = running.stdout.read()
+        assert running.wait(20) == 130
+    assert len(out) > 10
+    assert len(json.loads((tmp_path / "kept.json").read_text())["messages"]) == 2
 
 
 def test_edit_takes_the_next_line(chat: Command, tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from edge_med.chat.estimate import Estimates
+from edge_med.models import store
 from tests.cli.terminal import Terminal
 from tests.conftest import Models
 
@@ -152,6 +154,22 @@ def test_chinese_is_as_wide_as_it_is(chat: Open) -> None:
         assert terminal.screen.cursor.x == len("1> ") + 2 * 5
         terminal.type("\x7f")
         terminal.see(lambda _text: terminal.screen.cursor.x == len("1> ") + 2 * 4)
+
+
+def test_a_long_wait_is_told_and_asked_about(chat: Open, chat_model: Path, tmp_path: Path) -> None:
+    text = store.text_models(chat_model)[0]
+    Estimates(text, 1, tmp_path / "state").learn_read(64, 6400.0)
+    with chat("--max-new-tokens", 8, *WRITES) as terminal:
+        terminal.see("1>")
+        terminal.type("the heart\r")
+        terminal.see("Reading this takes about")
+        terminal.see("Go on? [y/n]")
+        terminal.type("n\r")
+        terminal.see("The question doesn't count.")
+        terminal.type("\x1b[A\x1b[A\r")
+        terminal.see(lambda text: text.count("Go on?") == 2)
+        terminal.type("y\r")
+        terminal.see("2>")
 
 
 def test_a_dumb_terminal_gets_lines_and_no_escapes(chat: Open) -> None:
