@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 
+from markdown_it import MarkdownIt
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.markdown import Markdown
@@ -18,15 +19,19 @@ _GAP = re.compile(r"\n[ \t]*\n(?=\S)")
 
 _FENCE = re.compile(r"^ {0,3}(```|~~~)", re.MULTILINE)
 
+_PARSER = (
+    MarkdownIt("commonmark", {"html": False})
+    .enable(["strikethrough", "table"])
+    .disable(["entity", "image", "reference"])
+)
+"""Rich's, but for what would leave out words of the model's: `<x and y>`, `![x](y)`, `[x]: y`."""
+
 REDRAWN = 0.1
 """Seconds between two drawings."""
 
 
 class Safe:
-    """Markdown that shows what it holds, and does nothing else: no links, no control characters.
-
-    Characters are made visible once more after it was parsed, since `&#8238;` becomes one then.
-    """
+    """Markdown that shows what it holds, and does nothing else: no links, no control characters."""
 
     def __init__(self, text: str, last: int | None = None) -> None:
         """Of a text, all lines or only so many of the last."""
@@ -34,7 +39,8 @@ class Safe:
         self._last = last
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        markdown = Markdown(self._text, hyperlinks=False, code_theme="ansi_dark")
+        markdown = Markdown("", hyperlinks=False, code_theme="ansi_dark")
+        markdown.parsed = _PARSER.parse(self._text)
         lines = console.render_lines(markdown, options, pad=False)
         for line in lines[-self._last :] if self._last else lines:
             safe = [_safe(segment) for segment in line if not segment.control]

@@ -101,6 +101,11 @@ def test_blocks_are_set_as_they_come_in_any_pieces() -> None:
     ]
 
 
+def test_no_word_is_left_out() -> None:
+    text = "if a <b and c> d, <!-- e --> </table> &lt; f\n\n[g]: h\n\n<div>\ni\n</div>\n\nj"
+    assert " ".join(screen_of([text])).split() == text.split()
+
+
 def test_an_answer_longer_than_the_screen_is_there_once() -> None:
     words = [f"word{number} " for number in range(300)]
     seen = " ".join(screen_of(words, height=8)).split()
@@ -116,3 +121,7 @@ def test_a_link_shows_where_it_leads_and_leads_nowhere() -> None:
     sent = shown(["[report](http://example.org)"])
     assert "http://example.org" in sent
     assert "\x1b]8" not in sent
+
+
+def test_an_image_in_an_answer_is_a_text() -> None:
+    assert screen_of(["![a](b)"]) == ["!a (b)"]
