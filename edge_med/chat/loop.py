@@ -6,9 +6,10 @@ from edge_med.chat import answering, commands, dropped, images
 from edge_med.chat.state import Chat
 from edge_med.chat.ui import UI
 from edge_med.errors import CancelledError, EdgeMedError
+from edge_med.export import NOTICE
 
 FIRST = (
-    "For research and education; never for diagnosis or treatment.",
+    NOTICE,
     "It can be wrong, and sure of it: whoever relies on an answer has to check it.",
 )
 """What it is not for."""
