@@ -48,6 +48,7 @@ class ScriptedWorker:
         self.thought: str | None = None
         self.notices: tuple[Notice, ...] = ()
         self.reason = "stop"
+        self.fallback: str | None = None
         self.asked: list[Ask] = []
 
     @contextmanager
@@ -83,7 +84,7 @@ class ScriptedWorker:
             logprobs=None,
             notices=self.notices,
             provenance=Provenance(
-                None, None, "F32", (), None, "cpu", None, request.options, None, {}
+                None, None, "F32", (), None, "cpu", self.fallback, request.options, None, {}
             ),
         )
 

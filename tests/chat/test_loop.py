@@ -76,6 +76,12 @@ def test_every_notice_is_told_once_but_what_the_first_screen_said(held: Held) ->
     assert held.ui.notices == ["2 turns left out"]
 
 
+def test_another_device_than_the_one_asked_for_is_told_once(held: Held) -> None:
+    held.worker.fallback = "out of memory"
+    held.enter("a", "b")
+    assert held.ui.notices == ["Computed on cpu: out of memory"]
+
+
 @pytest.mark.parametrize(
     ("reason", "told"),
     [("length", "cut off"), ("thought_budget", "no answer came"), ("stop", "is empty")],

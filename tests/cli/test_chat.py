@@ -9,7 +9,6 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -99,26 +98,25 @@ def test_ctrl_c_keeps_what_came_and_ends_the_whole_pipe(chat_model: Path, tmp_pa
     command = [sys.executable, "-m", "edge_med", "chat", "--model", str(chat_model)]
     command += ["--threads", "1", "--max-new-tokens", "8000", "--temperature", "1.5", "--seed", "1"]
     command += ["--keep", str(tmp_path / "kept.json")]
-    environment = {**os.environ, "EDGE_MED_HOME": str(tmp_path)}
-    with subprocess.Popen(
+    screen, stdout = os.openpty()  # where an answer is seen as it comes
+    running = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
+        stdout=stdout,
         stderr=subprocess.PIPE,
-        env=environment,
-    ) as running:
-        assert running.stdin is not None
-        assert running.stderr is not None
-        running.stdin.write(b"the heart\nthe lungs\n")
-        running.stdin.close()
-        while b"reading" not in running.stderr.readline():
-            pass
-        time.sleep(1)
-        running.send_signal(signal.SIGINT)
-        assert running.stdout is not None
-        out = running.stdout.read()
-        assert running.wait(20) == 130
-    assert len(out) > 10
+        env={**os.environ, "EDGE_MED_HOME": str(tmp_path)},
+    )
+    assert running.stdin is not None
+    running.stdin.write(b"the heart\nthe lungs\n")
+    running.stdin.close()
+    assert os.read(screen, 1)
+    running.send_signal(signal.SIGINT)
+    assert running.stderr is not None
+    assert b"Stopped; what came is kept." in running.stderr.read()
+    assert running.wait(20) == 130
+    running.stderr.close()
+    os.close(stdout)
+    os.close(screen)
     assert len(json.loads((tmp_path / "kept.json").read_text())["messages"]) == 2
 
 
