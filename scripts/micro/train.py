@@ -31,11 +31,11 @@ from scripts.micro.heads import Heads
 from scripts.micro.pictures import Batch, Store, draw_in_background
 
 SEED = 2026
-BATCH, FEW = 32, 16
-"""Conversations at once; few and short ones while the words learn to read what the eyes see."""
+BATCH = 16
+"""Conversations at once; short ones while the words learn to read what the eyes see."""
 
 STAGES = ("eyes", "words", "all")
-PEAK = {"eyes": 8e-4, "words": 1e-3, "all": 6e-4}
+PEAK = {"eyes": 8e-4, "words": 1e-3, "all": 8e-4}
 WARM_UP = 0.02
 """Share of a stage in which the learning rate rises."""
 
@@ -114,7 +114,7 @@ class Training:
 
     def _words_losses(self, lot: np.random.Generator) -> Iterator[torch.Tensor]:
         while True:
-            batch = self.store.batch(FEW, lot)
+            batch = self.store.batch(BATCH, lot)
             dialogues = [self.writer.short(drawn, lot) for drawn in batch.phantoms]
             with torch.no_grad():
                 _, tokens = self._see(_pixels(batch, lot))
