@@ -31,6 +31,7 @@ def main() -> None:
             ["verify", models],
             ["inspect", models / "tiny-Q4_K_M.gguf"],
             ["ask", "cough?", "--model", models / "tiny-Q4_K_M.gguf", "--max-new-tokens", "4"],
+            ["ask", "What does the heart do?"],  # by micro, which the wheel carries
         ):
             run([command, *arguments], folder)
 
@@ -48,12 +49,14 @@ def install(wheel: Path, environment: Path) -> Path:
     run([programs / "python", "-m", "pip", "install", "--quiet", wheel], environment)
     models = next(environment.rglob("edge_med/_models"))
     assert (models / "README.md").is_file()
+    assert (models / "micro" / "model.safetensors").is_file()
     return programs / "edge-med"
 
 
 def run(command: list[str | Path], folder: Path) -> None:
     print("$", *map(str, command), flush=True)
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "EDGE_MED"))}
+    clean["EDGE_MED_HOME"] = str(folder / "home")
     subprocess.run(command, cwd=folder, env=clean, check=True)
 
 

@@ -74,16 +74,16 @@ def show(folder: Path) -> tuple[Path, Path]:
 
 def _draw(target: Path) -> Path:
     """Save the phantom, and show it."""
-    from PIL import Image
     from rich.console import Console
 
+    from edge_med import imaging
     from edge_med.demo.drawing import pixels
     from edge_med.demo.phantom import phantom
 
-    image = Image.fromarray(pixels(phantom(SHOWN.seed), SIDE))
-    image.save(target)
+    drawn = pixels(phantom(SHOWN.seed), SIDE)
+    target.write_bytes(imaging.open(drawn, side=SIDE).png())
     click.echo(f"\n2. A phantom, drawn by a program; it shows nobody ({target}):\n")
-    blocks.show(image, Console(file=sys.stdout))
+    blocks.show(drawn, Console(file=sys.stdout))
     return target
 
 

@@ -23,18 +23,22 @@ IMAGE = f"\n\n<start_of_image>{SOFT * IMAGE_TOKENS}<end_of_image>\n\n"
 
 SHARES = {
     "describe": 0.17,
-    "presence": 0.18,
-    "normal": 0.08,
-    "side": 0.13,
+    "presence": 0.16,
+    "normal": 0.06,
+    "side": 0.12,
     "zone": 0.08,
-    "device": 0.08,
-    "locate": 0.22,
-    "fact": 0.06,
+    "device": 0.06,
+    "locate": 0.30,
+    "fact": 0.05,
 }
 """How often each kind is asked; a thought comes by itself."""
 
 THOUGHTFUL, ROLE_GIVEN, IN_FULL, UNSEEN = 0.12, 0.4, 0.05, 0.04
 """Shares: with a thought, with a role, boxes asked for as Google does, without a picture."""
+
+
+FIRST = ("describe", "presence", "normal", "side")
+"""What may come before Google's long prompt for a box."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,12 @@ class Writer:
         kinds = tuple(question.kind for question in asked)
         return Dialogue(ids, self._learnt(ids, last_only=last_only), shown, kinds)
 
+    def short(self, drawn: Phantom, lot: Lot) -> Dialogue:
+        """A single question that is answered from the picture."""
+        asked = ask(str(lot.choice(list(SHARES), p=list(SHARES.values()))), drawn, lot)
+        ids = np.array(self.ids([asked], None, shown=True, image_first=lot.random() < 0.7))
+        return Dialogue(ids, self._learnt(ids, last_only=False), shown=True, kinds=(asked.kind,))
+
     def ids(
         self, asked: Sequence[Question], system: str | None, *, shown: bool, image_first: bool
     ) -> list[int]:
@@ -106,7 +116,8 @@ def questions(drawn: Phantom, lot: Lot) -> tuple[list[Question], str | None, boo
         return [ask("fact", drawn, lot)], _role(lot), False
     if lot.random() < IN_FULL:
         asked = ask("locate", drawn, lot)
-        return [replace(asked, text=locate_prompt(asked.about))], _role(lot), True
+        earlier = [ask(str(lot.choice(FIRST)), drawn, lot) for _ in range(int(lot.integers(3)))]
+        return [*earlier, replace(asked, text=locate_prompt(asked.about))], _role(lot), True
     count = int(lot.integers(1, 6))
     kinds = [str(kind) for kind in lot.choice(list(SHARES), size=count, p=list(SHARES.values()))]
     if lot.random() < THOUGHTFUL:

@@ -20,25 +20,25 @@ class Heads(torch.nn.Module):  # type: ignore[misc]
         super().__init__()
         shape = SHAPE
         assert shape.vision
-        width = shape.text.hidden * shape.vision.image_tokens
         self.patches = torch.nn.Linear(shape.vision.hidden, len(STRUCTURES))
-        self.flags = torch.nn.Linear(width, FLAGS)
-        self.boxes = torch.nn.Linear(width, 4 * len(LOCATED))
+        self.flags = torch.nn.Linear(shape.text.hidden, FLAGS)
+        self.boxes = torch.nn.Linear(shape.text.hidden, 4 * len(LOCATED))
 
     def loss(self, seen: torch.Tensor, tokens: torch.Tensor, batch: Batch) -> torch.Tensor:
         """How far the eyes are off: patches, findings and boxes."""
+        seen, tokens = seen.float(), tokens.float()
         masks = torch.from_numpy(batch.masks).float().div(255).flatten(2).transpose(1, 2)
-        patches = functional.binary_cross_entropy_with_logits(self.patches(seen).float(), masks)
-        flat = tokens.flatten(1)
+        patches = functional.binary_cross_entropy_with_logits(self.patches(seen), masks)
+        mean = tokens.mean(1)  # what attention can read without knowing which token it is
         flags = torch.tensor([_flags(drawn) for drawn in batch.phantoms])
-        findings = functional.binary_cross_entropy_with_logits(self.flags(flat).float(), flags)
-        return patches + findings + self._off(flat, batch)
+        findings = functional.binary_cross_entropy_with_logits(self.flags(mean), flags)
+        return patches + findings + self._off(mean, batch)
 
-    def _off(self, flat: torch.Tensor, batch: Batch) -> torch.Tensor:
+    def _off(self, mean: torch.Tensor, batch: Batch) -> torch.Tensor:
         places = [[place_of(drawn, name) for name in LOCATED] for drawn in batch.phantoms]
         there = torch.tensor([[place is not None for place in row] for row in places]).float()
         true = torch.tensor([[place or (0.0,) * 4 for place in row] for row in places])
-        guess = self.boxes(flat).float().view(true.shape)
+        guess = self.boxes(mean).view(true.shape)
         size = (true[..., 2:] - true[..., :2]).repeat(1, 1, 2).clamp(min=0.02)
         apart = (guess - true) / size  # what overlap suffers from, for small boxes as for large
         off = functional.smooth_l1_loss(apart, torch.zeros_like(apart), beta=0.1, reduction="none")

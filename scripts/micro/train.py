@@ -1,9 +1,10 @@
 """Train micro: first its eyes, then all of it.
 
-python -m scripts.micro.train WORK [--minutes 60 200] [--threads 2]
+python -m scripts.micro.train WORK [--minutes 40 20 120] [--threads 2]
 
 The eyes learn, with heads that are thrown away, which structure each patch holds, which findings
-there are and where; then the whole model learns to converse. WORK keeps pictures, the state from
+there are and where; then the words learn to read what the eyes see, from single questions; then
+the whole model learns to converse. WORK keeps pictures, the state from
 which a training that was stopped goes on, a log, and the checkpoint as it is; the [golden] extra
 has what is needed. The learning rate falls with the share of a stage's time that has gone by.
 """
@@ -30,14 +31,16 @@ from scripts.micro.heads import Heads
 from scripts.micro.pictures import Batch, Store, draw_in_background
 
 SEED = 2026
-BATCH = 32
-STAGES = ("eyes", "all")
-PEAK = {"eyes": 8e-4, "all": 8e-4}
+BATCH = 16
+"""Conversations at once; short ones while the words learn to read what the eyes see."""
+
+STAGES = ("eyes", "words", "all")
+PEAK = {"eyes": 8e-4, "words": 1e-3, "all": 8e-4}
 WARM_UP = 0.02
 """Share of a stage in which the learning rate rises."""
 
-EYES_SLOWER = 0.5
-"""Of the learning rate, for what the eyes have learnt already when the rest begins."""
+HEADS = 0.5
+"""Weight of what the eyes are off, while the whole model learns."""
 
 KEPT_EVERY, TOLD_EVERY, EXAMINED_EVERY = 300.0, 20.0, 600.0  # seconds
 POOL = 8
@@ -74,7 +77,12 @@ class Training:
 
     def _run_stage(self) -> None:
         lot = np.random.default_rng([SEED, STAGES.index(self.stage), self.step])
-        losses = self._eyes_losses(lot) if self.stage == "eyes" else self._all_losses(lot)
+        makers = {
+            "eyes": self._eyes_losses,
+            "words": self._words_losses,
+            "all": self._all_losses,
+        }
+        losses = makers[self.stage](lot)
         limit = 60 * self.minutes[self.stage]
         last = told = kept = examined = time.monotonic()
         recent: list[float] = []
@@ -91,7 +99,7 @@ class Training:
             if now - kept > KEPT_EVERY:
                 self.keep()
                 kept = now
-            if now - examined > EXAMINED_EVERY and self.stage == "all":
+            if now - examined > EXAMINED_EVERY and self.stage != "eyes":
                 self.log(exact=self.examine())
                 examined = now
             if self.gone > limit:
@@ -100,7 +108,17 @@ class Training:
     def _eyes_losses(self, lot: np.random.Generator) -> Iterator[torch.Tensor]:
         while True:
             batch = self.store.batch(BATCH, lot)
-            yield self.heads.loss(*self._see(_pixels(batch, lot)), batch)
+            with torch.autocast("cpu", torch.bfloat16):
+                seen, tokens = self._see(_pixels(batch, lot))
+            yield self.heads.loss(seen, tokens, batch)
+
+    def _words_losses(self, lot: np.random.Generator) -> Iterator[torch.Tensor]:
+        while True:
+            batch = self.store.batch(BATCH, lot)
+            dialogues = [self.writer.short(drawn, lot) for drawn in batch.phantoms]
+            with torch.no_grad():
+                _, tokens = self._see(_pixels(batch, lot))
+            yield self._said(dialogues, tokens)
 
     def _all_losses(self, lot: np.random.Generator) -> Iterator[torch.Tensor]:
         while True:
@@ -111,9 +129,10 @@ class Training:
                 batch = Batch(
                     [pool.phantoms[n] for n in rows], pool.pictures[rows], pool.masks[rows]
                 )
-                seen, tokens = self._see(_pixels(batch, lot))
-                said = self._said([dialogues[n] for n in rows], tokens)
-                yield said + 0.2 * self.heads.loss(seen, tokens, batch)
+                with torch.autocast("cpu", torch.bfloat16):
+                    seen, tokens = self._see(_pixels(batch, lot))
+                    said = self._said([dialogues[n] for n in rows], tokens)
+                yield said + HEADS * self.heads.loss(seen, tokens, batch)
 
     def _see(self, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """What the tower makes of patches, and the projector's tokens."""
@@ -154,7 +173,7 @@ class Training:
         rate = PEAK[self.stage] * min(1.0, share / WARM_UP + 0.01)
         rate *= 0.5 * (1 + math.cos(math.pi * min(share, 1.0))) * 0.98 + 0.02
         for group in self.optimizer.param_groups:
-            group["lr"] = rate * group["slower"]
+            group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         for group in self.optimizer.param_groups:
@@ -184,11 +203,9 @@ class Training:
             *self.model.model.multi_modal_projector.parameters(),
             *self.heads.parameters(),
         ]
-        if self.stage == "eyes":
-            groups = [{"params": eyes, "slower": 1.0}]
-        else:
-            rest = [*self.model.model.language_model.parameters()]
-            groups = [{"params": eyes, "slower": EYES_SLOWER}, {"params": rest, "slower": 1.0}]
+        words = [*self.model.model.language_model.parameters()]
+        learning = {"eyes": [eyes], "words": [words], "all": [eyes, words]}[self.stage]
+        groups = [{"params": parameters} for parameters in learning]
         return torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), weight_decay=0.01)
 
     def log(self, **values: Any) -> None:
@@ -238,7 +255,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("work", type=Path)
-    parser.add_argument("--minutes", type=float, nargs=2, default=(60, 200), metavar="MINUTES")
+    parser.add_argument("--minutes", type=float, nargs=3, default=(40, 20, 120), metavar="MINUTES")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
