@@ -23,6 +23,7 @@ COMMANDS = {
     "config": "Read and write config.toml, which holds defaults of flags.",
     "demo": "Convert a real model and let it write, offline.",
     "inspect": "Show what a GGUF FILE is, from its header alone.",
+    "view": "Show what the model will see of an image, and how it came about.",
     "verify": "Check a model folder, or one FILE of it, against its manifest.",
 }
 """What `--help` says of each without importing it. Each is a function of its own name in the module

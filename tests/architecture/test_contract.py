@@ -285,6 +285,7 @@ def test_what_is_printed_as_json(
         "convert": [checkpoint("text"), "--out", tmp_path, "--quant", "F32"],
         "inspect": [folder / "text-F32.gguf"],
         "verify": [folder],
+        "view": [ROOT / "docs/pictures/phantoms.png"],
     }
     assert printed(name, *arguments[name], *flags, "--json") == set(codes(row["fields"]))
 
