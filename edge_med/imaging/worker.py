@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from edge_med import _platform
-from edge_med.errors import EdgeMedError, ImageError
+from edge_med.errors import EdgeMedError, UsageError
 from edge_med.imaging import files, pipe
 from edge_med.imaging.about import About
 from edge_med.imaging.container import DAMAGED
@@ -128,14 +128,15 @@ def _answer(job: dict[str, Any], blobs: Sequence[bytearray]) -> Reply:
     try:
         return JOBS[job["job"]](sources, job)
     except EdgeMedError as error:
-        kind, clean = type(error).__name__, job["dicom"]
+        clean = job["dicom"] and not isinstance(error, frames.UndecodableError)
+        kind = "UsageError" if isinstance(error, UsageError) else "ImageError"
         return {"error": kind, "text": (error.message, error.hint), "clean": clean}, ()
     except MemoryError:
         text = ("The image needs too much memory.", "Save it smaller.")
         return {"error": "ImageError", "text": text, "clean": False}, ()
-    except Exception:  # noqa: BLE001 - pydicom and decoders raise what a damaged file makes them meet
-        text = ("The DICOM image can't be decoded.", DAMAGED)
-        return {"error": ImageError.__name__, "text": text, "clean": False}, ()
+    except Exception:  # noqa: BLE001 - pydicom raises what a damaged file makes it meet
+        text = ("The DICOM image is damaged.", DAMAGED)
+        return {"error": "ImageError", "text": text, "clean": True}, ()
 
 
 if __name__ == "__main__":
