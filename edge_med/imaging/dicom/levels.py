@@ -76,6 +76,10 @@ def meant(data: Dataset, numbers: npt.NDArray[np.int64], index: int, *, ct: bool
 
 def extent(pixels: Patterns, values: Values, hidden: Flags) -> Extent | None:
     """The least and the greatest value in a frame; None if all of it is padding."""
+    low, high = int(pixels.min()), int(pixels.max())
+    span = values[low : high + 1]
+    if not hidden[low : high + 1].any() and (np.diff(span) >= 0).all():
+        return float(span[0]), float(span[-1])  # a tenth of the time, and nearly always so
     found = np.zeros(len(values), bool)
     found[pixels] = True
     found &= ~hidden
