@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from edge_med import imaging
 from edge_med.errors import ImageError, PromptError
-from edge_med.imaging import Fit, Picture, Room
+from edge_med.imaging import Fit, Picture, Room, Study
 
 Role = Literal["system", "user", "assistant"]
 ROLES: dict[str, Role] = {
@@ -122,6 +122,12 @@ def check_sizes(messages: Sequence[Message], side: int) -> None:
             )
 
 
+def shown_parts(image: Picture | Study) -> tuple[Part, ...]:
+    """What is sent of a picture, or of a series: each slice and its label."""
+    content = (image,) if isinstance(image, Picture) else image.content()
+    return tuple(TextPart(part) if isinstance(part, str) else ImagePart(part) for part in content)
+
+
 @dataclass(frozen=True, slots=True)
 class _Opener:
     """How images that aren't pictures yet are opened."""
@@ -132,9 +138,9 @@ class _Opener:
 
     def parts(self, image: Any) -> tuple[Part, ...]:
         """What is sent of an image, or of a series of slices."""
-        found = imaging.open(image, fit=self.fit, side=self.side, slices="auto", room=self.room)
-        content = (found,) if isinstance(found, Picture) else found.content()
-        return tuple(TextPart(p) if isinstance(p, str) else ImagePart(p) for p in content)
+        return shown_parts(
+            imaging.open(image, fit=self.fit, side=self.side, slices="auto", room=self.room)
+        )
 
 
 _Pending = Iterator[tuple[Part, ...]]
