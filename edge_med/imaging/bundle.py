@@ -13,8 +13,8 @@ from edge_med.imaging import files
 from edge_med.imaging.container import DAMAGED, MAX_BYTES, check_bytes
 
 MOST_FILES = 20_000
-MOST_UNPACKED = 4 << 30
-"""Bytes of a zip's files together: twice a CT of the whole body."""
+MOST_UNPACKED = 2 << 30
+"""Bytes of a zip's files together, which are all in memory: twice a CT of the whole body."""
 
 MOST_RATIO = 200
 """Times that a zip's file may be larger than it is packed."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pydicom.uid as uids
 import pytest
+from PIL import Image
 from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 
 from edge_med import imaging
 from edge_med.errors import ImageError, UsageError
+from edge_med.imaging import boxes
 from edge_med.imaging.about import code
 from tests.imaging.dicom_samples import dicom, elements, full_range, ramp, rgb, shown, written
 from tests.imaging.samples import scene, whole
@@ -192,3 +195,13 @@ def test_letters_in_the_pixels_are_expected_where_they_are_likely(
 def test_a_box_comes_back_to_the_pixels_of_the_original() -> None:
     picture = imaging.open(dicom(np.zeros((100, 200), np.uint16), Modality="DX"))
     assert picture.box_to_original((250, 0, 750, 1000)) == (0, 0, 200, 100)
+
+
+def test_boxes_are_drawn_on_the_whole_x_ray(tmp_path: Path) -> None:
+    (tmp_path / "image").write_bytes(dicom(ramp(12), Modality="DX"))
+    boxes.save(tmp_path / "image", [boxes.Placed("", 2, 3, 20, 15)], tmp_path / "boxes.png")
+    with Image.open(tmp_path / "boxes.png") as drawn:
+        assert drawn.size == (31, 24)
+        assert drawn.getpixel((2, 3)) != drawn.getpixel((1, 2))
+        grey = np.asarray(drawn)[20:, :, 0]
+    assert (grey == full_range(ramp(12))[20:]).all()
