@@ -46,7 +46,7 @@ def add(chat: Chat, argument: str) -> None:
 def _room(chat: Chat) -> Room:
     """What there is for the slices of a series beside what was said already."""
     projector, said = chat.model.info.projector, chat.conversation.messages
-    used = chat.model.count(said).prompt if said else 0
+    used = chat.model.count(said).prompt if chat.questions else 0
     free = chat.model.info.options.context - used - chat.options.max_new_tokens - QUESTION
     return Room(
         tokens=max(0, free),

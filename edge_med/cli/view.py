@@ -45,7 +45,10 @@ SIDE, TOKENS = 896, 256
 @click.option("--force", is_flag=True, help="Let --save replace a file.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def view(path: Path, *, out: Path | None, force: bool, as_json: bool, **options: Any) -> None:
-    """Show what the model will see of an image, a folder or a zip at PATH."""
+    """Show what the model will see of an image, and how it came about.
+
+    PATH is a picture or DICOM file, or a folder or zip with the slices of a CT or MR.
+    """
     from edge_med import imaging
     from edge_med.imaging.sheet import png, sheet
 

@@ -66,3 +66,9 @@ def test_letters_in_the_pixels_are_told(held: Held, tmp_path: Path) -> None:
 
 def test_a_folder_at_the_top_is_no_dropped_one() -> None:
     assert dropped.files("/tmp") == []
+
+
+def test_what_was_said_takes_of_the_room(held: Held, series: Path) -> None:
+    held.chat.model.info.options = LoadOptions(context=4096)
+    held.enter(f"/system {'be brief ' * 3}", f"/image {series}", "one", f"/image {series}")
+    assert len(held.chat.waiting.pictures) == 1
