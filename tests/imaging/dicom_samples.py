@@ -141,8 +141,17 @@ def rgb(data: bytes, **options: Any) -> Pixels:
 
 
 def full_range(pixels: Pixels) -> Pixels:
-    """What Google's code makes of an X-ray: from the least to the greatest, in eight bits."""
+    """From the least to the greatest, in eight bits."""
     low, high = float(pixels.min()), float(pixels.max())
     shares: Pixels = (pixels - low) / (high - low)
     scaled: Pixels = np.rint(shares * 255).astype(np.uint8)
+    return scaled
+
+
+def x_ray(pixels: Pixels, *, inverted: bool = False) -> Pixels:
+    """What Google's code makes of an X-ray, in the steps of image_utils.py and predictor.py."""
+    low, high = pixels.min(), pixels.max()
+    image = np.interp(pixels, (low, high), (0, 65_535)).astype(np.uint16)
+    image = 65_535 - image if inverted else image
+    scaled: Pixels = np.round(image / (65_535 / 255), 0).astype(np.uint8)
     return scaled

@@ -19,11 +19,11 @@ from tests.imaging.dicom_samples import (
     deflated,
     dicom,
     elements,
-    full_range,
     jpeg_lossless,
     ramp,
     shown,
     written,
+    x_ray,
 )
 
 
@@ -35,13 +35,13 @@ def test_an_uncompressed_image_is_read(syntax: UID, bits: int) -> None:
     pixels = ramp(bits)
     stored = pixels.byteswap() if syntax == uids.ExplicitVRBigEndian else pixels
     data = dicom(pixels, syntax, Modality="DX", BitsStored=bits, PixelData=stored.tobytes())
-    assert (shown(data) == full_range(pixels)).all()
+    assert (shown(data) == x_ray(pixels)).all()
 
 
 def test_a_deflated_image_is_read() -> None:
     pixels = ramp(12)
     plain = dicom(pixels, Modality="DX", BitsStored=12)
-    assert (shown(deflated(body(plain))) == full_range(pixels)).all()
+    assert (shown(deflated(body(plain))) == x_ray(pixels)).all()
 
 
 def test_a_deflated_image_without_its_end_is_refused() -> None:
@@ -53,7 +53,7 @@ def test_a_deflated_image_without_its_end_is_refused() -> None:
 def test_a_file_without_a_mark_is_read_if_it_is_implicit_little_endian() -> None:
     pixels = ramp(12)
     plain = dicom(pixels, uids.ImplicitVRLittleEndian, Modality="DX", BitsStored=12)
-    assert (shown(body(plain)) == full_range(pixels)).all()
+    assert (shown(body(plain)) == x_ray(pixels)).all()
 
 
 def test_a_file_without_a_mark_and_of_another_kind_is_no_image() -> None:
@@ -113,27 +113,27 @@ def test_a_lossy_jpeg_is_close_to_its_twin(bits: int) -> None:
     syntax = uids.JPEGBaseline8Bit if bits == 8 else uids.JPEGExtended12Bit
     frame = bytes(imagecodecs.jpeg8_encode(pixels, level=98, bitspersample=bits))
     packed = compressed([frame], pixels, syntax, Modality="DX", BitsStored=bits)
-    assert np.abs(shown(packed).astype(int) - full_range(pixels)).max() <= 2
+    assert np.abs(shown(packed).astype(int) - x_ray(pixels)).max() <= 2
 
 
 @pytest.mark.parametrize("bits", [9, 12, 14])
 def test_signed_pixels_keep_their_sign(bits: int) -> None:
     pixels = ramp(bits).astype(np.int32) - (1 << bits - 1)
     data = dicom(pixels.astype(np.int16), Modality="DX", BitsStored=bits, PixelRepresentation=1)
-    assert (shown(data) == full_range(pixels)).all()
+    assert (shown(data) == x_ray(pixels)).all()
 
 
 def test_bits_that_arent_stored_are_ignored() -> None:
     pixels = ramp(12)
     with_overlay = pixels | (ramp(4) << 12)
     data = dicom(with_overlay.astype(np.uint16), Modality="DX", BitsStored=12)
-    assert (shown(data) == full_range(pixels)).all()
+    assert (shown(data) == x_ray(pixels)).all()
 
 
 def test_bits_may_be_stored_in_the_upper_part() -> None:
     pixels = ramp(12)
     data = dicom((pixels << 4).astype(np.uint16), Modality="DX", BitsStored=12, HighBit=15)
-    assert (shown(data) == full_range(pixels)).all()
+    assert (shown(data) == x_ray(pixels)).all()
 
 
 def test_an_overlay_isnt_drawn() -> None:
@@ -158,4 +158,4 @@ def test_padding_is_black_and_doesnt_count(last: int | None) -> None:
     data = dicom(pixels, Modality="DX", PixelRepresentation=0, **tags)
     found = shown(data)
     assert (found[0, :5] == 0).all()
-    assert (found[1:] == full_range(pixels[1:])).all()
+    assert (found[1:] == x_ray(pixels[1:])).all()

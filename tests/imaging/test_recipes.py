@@ -15,15 +15,33 @@ from edge_med import imaging
 from edge_med.errors import ImageError, UsageError
 from edge_med.imaging import boxes
 from edge_med.imaging.about import code
-from tests.imaging.dicom_samples import dicom, elements, full_range, ramp, rgb, shown, written
+from tests.imaging.dicom_samples import (
+    dicom,
+    elements,
+    full_range,
+    ramp,
+    rgb,
+    shown,
+    written,
+    x_ray,
+)
 from tests.imaging.samples import scene, whole
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+def test_an_x_ray_has_the_greys_that_googles_code_gives_it(bits: int, inverted: bool) -> None:
+    pixels = np.random.default_rng(bits).integers(37, 1 << bits, (90, 80)).astype(np.uint16)
+    kind = "MONOCHROME1" if inverted else "MONOCHROME2"
+    data = dicom(pixels, Modality="DX", BitsStored=bits, PhotometricInterpretation=kind)
+    assert (shown(data) == x_ray(pixels, inverted=inverted)).all()
 
 
 def test_monochrome1_is_inverted_and_its_padding_stays_black() -> None:
     pixels = ramp(12)
     pixels[5, 5] = 4095
     data = dicom(pixels, Modality="CR", PhotometricInterpretation="MONOCHROME1")
-    assert (shown(data) == 255 - full_range(pixels)).all()
+    assert (shown(data) == x_ray(pixels, inverted=True)).all()
 
 
 def test_an_x_ray_of_eight_bits_stays_as_it_is() -> None:
@@ -34,7 +52,7 @@ def test_an_x_ray_of_eight_bits_stays_as_it_is() -> None:
 def test_the_window_of_a_chest_x_ray_is_passed_over() -> None:
     pixels = ramp(12)
     narrow = dicom(pixels, Modality="DX", WindowCenter=2000, WindowWidth=100)
-    assert (shown(narrow) == full_range(pixels)).all()
+    assert (shown(narrow) == x_ray(pixels)).all()
 
 
 def test_a_modality_lut_is_applied() -> None:
@@ -46,7 +64,7 @@ def test_a_modality_lut_is_applied() -> None:
     lut.LUTData = table.tobytes()
     lut["LUTData"].VR = "OW"
     item.Modality, item.ModalityLUTSequence = "DX", [lut]
-    expected = full_range(np.asarray(apply_modality_lut(pixels, item)))
+    expected = x_ray(np.asarray(apply_modality_lut(pixels, item)))
     assert (shown(written(item)) == expected).all()
 
 
@@ -204,4 +222,4 @@ def test_boxes_are_drawn_on_the_whole_x_ray(tmp_path: Path) -> None:
         assert drawn.size == (31, 24)
         assert drawn.getpixel((2, 3)) != drawn.getpixel((1, 2))
         grey = np.asarray(drawn)[20:, :, 0]
-    assert (grey == full_range(ramp(12))[20:]).all()
+    assert (grey == x_ray(ramp(12))[20:]).all()

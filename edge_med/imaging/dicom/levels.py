@@ -93,6 +93,14 @@ def spread(values: Values, ends: Extent) -> Values:
     return np.clip((values - low) / (high - low), 0, 1) if high > low else np.zeros_like(values)
 
 
+def spread_by_16_bits(values: Values, ends: Extent) -> Values:
+    """The same in the 65,536 steps, cut off and not rounded, that Google's code goes by."""
+    if ends[0] >= ends[1]:
+        return np.zeros_like(values)
+    found: Values = np.floor(np.interp(values, ends, (0, 65_535))) / 65_535
+    return found
+
+
 def windowed(values: Values, windows: Windows) -> Values:
     """Values of CT in windows of red, green and blue, of the shape (patterns, 3)."""
     return np.stack([spread(values, window) for window in windows], axis=-1)

@@ -29,20 +29,24 @@ class Recipe:
         greys: `range`: from the least value to the greatest; `windows`: of Hounsfield units;
             `display`: as a viewer shows them.
         over_series: whether the range is that of a whole series, where there is one.
+        by_16_bits: whether it is spread over 16 bits first, as Google's code does it.
         source: where the rule is from.
     """
 
     greys: Greys
     source: str
     over_series: bool = False
+    by_16_bits: bool = False
 
 
 _GOOGLE = "Google's serving code, generic_dicom_handler.py"
 _OURS = "no recipe of Google's: as a viewer shows it (PS3.4 N.2)"
 
+_X_RAY = Recipe("range", f"{_GOOGLE}: full range since 71a1135 of 24 Feb 2026", by_16_bits=True)
+
 RECIPES: dict[str, Recipe] = {
-    "CR": Recipe("range", f"{_GOOGLE}: full range since 71a1135 of 24 Feb 2026"),
-    "DX": Recipe("range", f"{_GOOGLE}: full range since 71a1135 of 24 Feb 2026"),
+    "CR": _X_RAY,
+    "DX": _X_RAY,
     "CT": Recipe("windows", "Google's notebook high_dimensional_ct_hugging_face.ipynb"),
     "MR": Recipe("range", f"{_GOOGLE}: over the acquisition", over_series=True),
     "MG": Recipe("display", _OURS),
@@ -141,7 +145,8 @@ def _greys(
         shares = levels.spread(values, (values.min(), values.max()))  # as they are
     else:
         found = ends or levels.extent(pixels, values, hidden) or (0.0, 0.0)
-        shares = levels.spread(values, found)
+        spread = levels.spread_by_16_bits if recipe.by_16_bits else levels.spread
+        shares = spread(values, found)
         steps.append("full range of the series" if ends else "full range of the image")
     if hidden.any():
         steps.append("padding black")
