@@ -21,6 +21,9 @@ LONGEST_CONTEXT = 131_072 + LONGEST_ANSWER
 MOST_THREADS = 512
 """GGML_MAX_N_THREADS (ggml.h): llama.cpp aborts the process for more."""
 
+MOST_PARALLEL = 256
+"""LLAMA_MAX_SEQ (llama-cparams.h): llama.cpp makes no context for more."""
+
 LARGEST_SCALE = 1000.0
 """Of an adapter, up or down: far beyond any use, and too small to make numbers overflow."""
 
@@ -33,6 +36,7 @@ class LoadOptions:
         context: tokens that prompt and answer may have together.
         kv: type of the KV cache.
         threads: that compute; as many as there are usable performance cores if None.
+        parallel: sequences that share the cache; each needs cells of the window for itself.
         memory: what happens if the plan says that the memory won't do: `plan` refuses, `warn` says
             so in the log, `ignore` loads.
         batch: tokens that are read at once; an image block must fit into one batch.
@@ -44,6 +48,7 @@ class LoadOptions:
     context: int = 8192
     kv: KV = "f16"
     threads: int | None = None
+    parallel: int = 1
     memory: MemoryRule = "plan"
     batch: int = 512
     outputs: int = 32
@@ -136,6 +141,7 @@ _WHOLE = {"max_new_tokens", "think_budget", "top_k", "logprobs"}
 
 _LOAD_RANGES = {
     "context": (16, LONGEST_CONTEXT),
+    "parallel": (1, MOST_PARALLEL),
     "batch": (16, 4096),
     "outputs": (1, 4096),
     "checkpoint_bytes": (0, 1 << 62),
