@@ -111,6 +111,12 @@ def available_memory() -> int | None:
     return found
 
 
+def total_memory() -> int | None:
+    """Bytes of memory that there are for this process; None if nothing tells."""
+    found: int | None = _module().total_memory()
+    return found
+
+
 def _module() -> Any:
     """The module that knows how this system is asked about itself."""
     return {"darwin": macos, "win32": windows}.get(SYSTEM, linux)

@@ -54,8 +54,19 @@ def available_memory(
 
     Source: https://docs.kernel.org/filesystems/proc.html (MemAvailable).
     """
-    rooms = [_free(memory), *(_room(group) for group in control_groups("memory", root, membership))]
+    free = _kilobytes(memory, "MemAvailable")
+    rooms = [free, *(_room(group) for group in control_groups("memory", root, membership))]
     return min((room for room in rooms if room is not None), default=None)
+
+
+def total_memory(
+    memory: Path = MEMORY, root: Path = GROUPS, membership: Path = MEMBERSHIP
+) -> int | None:
+    """Bytes of memory, or the smallest limit of the control groups that this process is in."""
+    groups = control_groups("memory", root, membership)
+    limits = [_number(group / files.limit) for group in groups for files in _LIMITS]
+    sizes = [_kilobytes(memory, "MemTotal"), *limits]
+    return min((size for size in sizes if size is not None), default=None)
 
 
 def container_cores(root: Path = GROUPS, membership: Path = MEMBERSHIP) -> int | None:
@@ -126,8 +137,9 @@ def _room(group: Path) -> int | None:
     return None
 
 
-def _free(memory: Path) -> int | None:
-    kilobytes, *_ = _lines(memory, ":").get("MemAvailable", "").split() or [""]
+def _kilobytes(memory: Path, name: str) -> int | None:
+    """A size in /proc/meminfo, in bytes."""
+    kilobytes, *_ = _lines(memory, ":").get(name, "").split() or [""]
     return int(kilobytes) * 1024 if kilobytes.isdecimal() else None
 
 

@@ -32,6 +32,11 @@ def available_memory() -> int | None:
     return sum(count or 0 for count in counts) * page if page and counts[0] is not None else None
 
 
+def total_memory() -> int | None:
+    """Bytes of memory."""
+    return _value("hw.memsize")
+
+
 def _value(name: str) -> int | None:
     """A number of the kernel's, of 32 or 64 bits; None if it has none of that name."""
     value = ctypes.c_uint64(0)  # little-endian: 32 bits fill the lower half

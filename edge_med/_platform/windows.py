@@ -58,9 +58,19 @@ def available_memory() -> int | None:
 
     Source: GlobalMemoryStatusEx (ullAvailPhys).
     """
+    status = _memory_status()
+    return int(status.available) if status else None
+
+
+def total_memory() -> int | None:
+    """Bytes of physical memory (ullTotalPhys)."""
+    status = _memory_status()
+    return int(status.physical) if status else None
+
+
+def _memory_status() -> MemoryStatus | None:
     status = MemoryStatus(length=ctypes.sizeof(MemoryStatus))
-    told = kernel().GlobalMemoryStatusEx(ctypes.pointer(status))
-    return int(status.available) if told else None
+    return status if kernel().GlobalMemoryStatusEx(ctypes.pointer(status)) else None
 
 
 def kernel() -> Any:

@@ -133,6 +133,11 @@ def models_folder() -> Path:
     return base / "models"
 
 
+def is_stored(name: str) -> bool:
+    """Whether a name is that of a folder in `models_folder`."""
+    return is_bare_file_name(name) and (models_folder() / name).is_dir()
+
+
 def _located(model: str | Path) -> Path:
     """The file or folder that is meant."""
     name, home = str(model), models_folder()
