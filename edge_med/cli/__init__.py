@@ -15,7 +15,7 @@ from edge_med import __version__
 from edge_med.artifacts.safe_text import safe_line
 from edge_med.errors import CancelledError, EdgeMedError
 
-COMMANDS = ("ask", "compare", "demo", "inspect", "verify")
+COMMANDS = ("ask", "compare", "demo", "inspect", "plan", "verify")
 """Each is a function of its own name in the module of its own name beside this one."""
 
 PLUGINS = "edge_med.commands"
