@@ -59,7 +59,7 @@ from edge_med.artifacts.safe_text import safe_line
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--quiet", is_flag=True, help="No progress, and not where the time went.")
 def convert(*, as_json: bool, quiet: bool, dry_run: bool, **options: Any) -> None:
-    """Convert a Hugging Face CHECKPOINT folder to quantized GGUF files.
+    """Convert a Hugging Face CHECKPOINT folder to quantized GGUF.
 
     A multimodal model's vision projector comes with them, and a manifest with all hashes.
     """

@@ -15,8 +15,18 @@ from edge_med import __version__
 from edge_med.artifacts.safe_text import safe_line
 from edge_med.errors import CancelledError, EdgeMedError
 
-COMMANDS = ("ask", "compare", "demo", "inspect", "plan", "verify")
-"""Each is a function of its own name in the module of its own name beside this one."""
+COMMANDS = {
+    "ask": "Ask a question, or have a base model continue TEXT.",
+    "compare": "Hold text model B against A, as a quantized one against F16.",
+    "completion": "Print the script that completes edge-med in bash, zsh or fish.",
+    "config": "Read and write config.toml, which holds defaults of flags.",
+    "demo": "Convert a real model and let it write, offline.",
+    "inspect": "Show what a GGUF FILE is, from its header alone.",
+    "plan": "Show what MODEL takes, what goes where, and why.",
+    "verify": "Check a model folder, or one FILE of it, against its manifest.",
+}
+"""What `--help` says of each without importing it. Each is a function of its own name in the module
+of its own name beside this one."""
 
 PLUGINS = "edge_med.commands"
 """Entry points of other packages; `convert` comes through here."""
@@ -44,6 +54,16 @@ class LazyGroup(click.Group):
                 return plugin
         return None
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands."""
+        rows = []
+        for name in self.list_commands(ctx):
+            command = None if name in COMMANDS else self.get_command(ctx, name)
+            summary = command.get_short_help_str(limit=80) if command else COMMANDS.get(name)
+            rows += [(name, summary)] if summary else []
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -56,11 +76,18 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="edge-med")
-def root() -> None:
+@click.pass_context
+def root(ctx: click.Context) -> None:
     """Run MedGemma on your own machine.
 
     For research and education; never for diagnosis or treatment.
     """
+    from edge_med.cli import options, settings
+
+    name = ctx.invoked_subcommand or ""
+    command = root.get_command(ctx, name)
+    if command and any(option.name in options.TYPES for option in command.params):
+        ctx.default_map = {name: settings.load()}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_med.artifacts.safe_text import safe_line
-from edge_med.cli.ask import interruptible, plain, shown_log
+from edge_med.cli.options import memory_option, threads_option
+from edge_med.cli.output import plain
 from edge_med.cli.progress import step_progress
-from edge_med.config import LoadOptions, MemoryRule
+from edge_med.cli.running import interruptible, shown_log
+from edge_med.config import MemoryRule
 from edge_med.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,19 +29,8 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.argument("base", metavar="A", type=FILE)
 @click.argument("other", metavar="B", type=FILE)
 @click.option("--text", required=True, type=FILE, metavar="FILE", help="What both read, in UTF-8.")
-@click.option(
-    "--memory",
-    type=click.Choice(["plan", "warn", "ignore"]),
-    default=LoadOptions().memory,
-    show_default=True,
-    help="If the memory won't do: refuse, warn, or load all the same.",
-)
-@click.option(
-    "--threads",
-    type=click.IntRange(min=1),
-    envvar="EDGE_MED_THREADS",
-    help="By default all usable performance cores.",
-)
+@memory_option
+@threads_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.option("--verbose", is_flag=True, help="Show what llama.cpp logs.")
@@ -54,7 +45,7 @@ def compare(
     quiet: bool,
     verbose: bool,
 ) -> None:
-    """Hold text model B against A, such as a quantized one against F16.
+    """Hold text model B against A, as a quantized one against F16.
 
     Perplexity of both, and KL divergence of B from A, along a text, in chunks of 512 tokens.
     """

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import click
 
-from edge_med.cli.ask import NOTICE, ask
+from edge_med.cli.ask import ask
+from edge_med.cli.converting import convert
 from edge_med.cli.progress import byte_progress
+from edge_med.cli.running import NOTICE
 from edge_med.errors import DiskShortError
 
 NAME = "gemma-3-270m"
@@ -49,7 +51,7 @@ def demo(ctx: click.Context, *, keep: Path | None) -> None:
         click.echo("   widened again: good for this demonstration, and for nothing else.")
         _write_checkpoint(folder, checkpoint)
         click.echo(f"\n2. edge-med convert: {' and '.join(QUANTS)} in one pass.")
-        _convert(ctx, checkpoint, models)
+        _convert(checkpoint, models)
         click.echo(
             "\n3. edge-med ask. This is a base model: it continues a text and answers nothing."
         )
@@ -100,13 +102,6 @@ def _write_checkpoint(folder: Path, checkpoint: Path) -> None:
     gguf.unlink()
 
 
-def _convert(ctx: click.Context, checkpoint: Path, models: Path) -> None:
-    """Call the convert command as a user would; it belongs to a package that we don't import."""
-    root = ctx.find_root().command
-    assert isinstance(root, click.Group)
-    command = root.get_command(ctx, "convert")
-    if command is None:
-        raise click.UsageError("'convert' isn't installed; install edge-med with its converters.")
+def _convert(checkpoint: Path, models: Path) -> None:
     quants = [part for quant in QUANTS for part in ("--quant", quant)]
-    arguments = [str(checkpoint), "--out", str(models), *quants, "--force"]
-    command.main(arguments, prog_name="edge-med convert", standalone_mode=False)
+    convert(checkpoint, "--out", models, *quants, "--force")

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from edge_med.answers import Progress
+    from edge_med.answers import PieceKind, Progress
 
 STAGES = {
     "load": "opening the projector",
@@ -49,10 +49,10 @@ class Live:
             parts.append(f"{left:.0f} s left")
         self._say(", ".join(parts))
 
-    def think(self) -> None:
-        """Say that there is a thought before the answer."""
+    def write(self, kind: PieceKind) -> None:
+        """Say that the model writes what isn't shown: its thought, or what comes whole."""
         if not self._hidden:
-            self._say("thinking")
+            self._say({"thought": "thinking", "answer": "writing"}[kind])
 
     def _say(self, text: str) -> None:
         self._status.update(text)

@@ -12,7 +12,8 @@ import click
 from edge_med.artifacts.naming import QUANTS
 from edge_med.artifacts.safe_text import safe_line
 from edge_med.cli.columns import columns
-from edge_med.config import KV, LONGEST_CONTEXT, MOST_LAYERS, MOST_PARALLEL, GpuLayers, LoadOptions
+from edge_med.cli.options import TYPES
+from edge_med.config import KV, MOST_LAYERS, MOST_PARALLEL, GpuLayers, LoadOptions
 from edge_med.errors import UsageError
 
 if TYPE_CHECKING:
@@ -48,14 +49,14 @@ class _Layers(click.ParamType[GpuLayers]):
 )
 @click.option(
     "--context",
-    type=click.IntRange(16, LONGEST_CONTEXT),
+    type=TYPES["context"],
     default=_LOAD.context,
     show_default=True,
     help="Tokens of prompt and answer together.",
 )
 @click.option(
     "--kv",
-    type=click.Choice(["f16", "q8_0"]),
+    type=TYPES["kv"],
     default=_LOAD.kv,
     show_default=True,
     help="Type of the KV cache.",
@@ -98,10 +99,10 @@ def plan(
     described: str | None,
     as_json: bool,
 ) -> None:
-    """Show what MODEL takes, what goes where, and why; nothing is loaded or downloaded.
+    """Show what MODEL takes, what goes where, and why.
 
-    MODEL is a GGUF file or a folder with one, a checkpoint's folder or config.json, or a name that
-    edge-med models lists.
+    Nothing is loaded or downloaded. MODEL is a GGUF file or a folder with one, a checkpoint's
+    folder or config.json, or a name that edge-med models lists.
     """
     from edge_med.models import subjects
     from edge_med.models.advice import advise

@@ -96,6 +96,11 @@ def open(source: Source, *, fit: Fit = "pad", side: int = 896) -> Picture:
     return Picture(fitted, photo.image.size, fit, (*photo.steps, f"{fit} to {side} x {side}"))
 
 
+def upright(source: Source) -> Image.Image:
+    """The whole original in RGB, upright, before any fit; errors are those of `open`."""
+    return _photo(source).image
+
+
 def _photo(source: object) -> Photo:
     match source:
         case bytes() | bytearray() | memoryview():

@@ -124,13 +124,20 @@ def default_model() -> str | None:
 
 
 def models_folder() -> Path:
-    """Where models are looked for by name: below `EDGE_MED_HOME`, else where the system keeps data.
+    """Where models are looked for by name, below `home`; it needn't exist."""
+    return home() / "models"
 
-    The folder needn't exist.
-    """
-    home = os.environ.get("EDGE_MED_HOME")
-    base = Path(home) if home else platformdirs.user_data_path("edge-med", appauthor=False)
-    return base / "models"
+
+def home() -> Path:
+    """Where models and settings are: `EDGE_MED_HOME`, else where the system keeps a user's data."""
+    given = os.environ.get("EDGE_MED_HOME")
+    return Path(given) if given else platformdirs.user_data_path("edge-med", appauthor=False)
+
+
+def names() -> list[str]:
+    """The folders in `models_folder`, whatever is in them."""
+    folders = (path for path in models_folder().glob("*") if path.is_dir())
+    return sorted(path.name for path in folders if is_bare_file_name(path.name))
 
 
 def is_stored(name: str) -> bool:
@@ -140,12 +147,12 @@ def is_stored(name: str) -> bool:
 
 def _located(model: str | Path) -> Path:
     """The file or folder that is meant."""
-    name, home = str(model), models_folder()
+    name, folder = str(model), models_folder()
     if name and Path(model).exists():
         return Path(model)
-    if is_bare_file_name(name) and (home / name).is_dir():
-        return home / name
-    known = sorted(p.name for p in home.glob("*") if p.is_dir() and is_bare_file_name(p.name))
+    if is_stored(name):
+        return folder / name
+    known = names()
     raise UsageError(
         f"There is no model '{name}'.",
         f"Give a path or one of these names: {', '.join(known)}."

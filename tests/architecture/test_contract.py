@@ -24,6 +24,7 @@ from edge_med import answers, errors
 from edge_med.artifacts import naming
 from edge_med.artifacts.manifest import Manifest
 from edge_med.cli import root
+from edge_med.cli.options import TYPES
 from edge_med.engine import native
 from tests import tie_rule
 from tests.conftest import Checkpoints, Models
@@ -156,6 +157,24 @@ def test_defaults_of_flags(row: Row) -> None:
         )
         assert option.multiple == row["flag"].endswith("…")
         assert option.is_flag == (row["default"] == "off")
+
+
+WORDS: dict[type[Any], str] = {click.types.IntRange: "integer"}
+
+
+def test_settings_and_the_flags_that_they_stand_in_for() -> None:
+    rows = {codes(row["key"])[0]: row for row in table("Settings", "key")}
+    assert list(rows) == list(TYPES)
+    for key, row in rows.items():
+        assert row["type"] == WORDS.get(type(TYPES[key]), "text")
+        assert options(commands()["ask"])[codes(row["stands in for"])[0]].name == key
+
+
+def test_what_config_can_do() -> None:
+    config = commands()["config"]
+    assert isinstance(config, click.Group)
+    listed = {tuple(codes(row["command"])[0].split()[1:]) for row in table("Settings", "command")}
+    assert {words[0] for words in listed} == set(config.commands)
 
 
 OURS_ANYWHERE = re.compile(r"""["'](EDGE_MED_[A-Z_]+)["']""")

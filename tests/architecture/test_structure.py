@@ -137,8 +137,9 @@ def test_nothing_imports_the_network_or_unsafe_formats(package: str) -> None:
         ("import edge_med", (*HEAVY, "click")),
         ("import edge_med.cli\nedge_med.cli.root.main(['--help'], standalone_mode=False)", HEAVY),
         ("from edge_med import _platform\n_platform.native_library('ggml-base')", HEAVY),
+        ("import edge_med.cli.ask, edge_med.cli.config", HEAVY),  # whenever a shell completes
     ],
-    ids=["import", "help", "libggml"],
+    ids=["import", "help", "libggml", "completion"],
 )
 def test_what_should_be_light_loads_nothing_heavy(code: str, heavy: tuple[str, ...]) -> None:
     assert loaded_by(code).intersection(heavy) == set()

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from edge_med.cli.ask import NOTICE, interruptible
+from edge_med.cli.running import NOTICE, interruptible
 from tests.checkpoints.adapters import Lora, write_gguf
 from tests.checkpoints.tiny import TINY
 from tests.cli.conftest import Run
@@ -152,17 +154,128 @@ def test_an_option_out_of_range_exits_with_2(edge_med: Command, tiny: Path) -> N
     assert "top_p" in done.err
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there Ctrl-C can't be sent to one process")
-def test_ctrl_c_ends_the_answer_at_once_and_exits_with_130(tiny: Path) -> None:
-    command = [sys.executable, "-m", "edge_med", "ask", "the heart", "--model", str(tiny)]
-    command += ["--max-new-tokens", "8000", "--context", "8192"]
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert running.stdout is not None
-    assert running.stdout.read(1)
+TERMINALS = pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
+
+
+@pytest.fixture
+def terminal(tiny: Path) -> Iterator[Callable[..., tuple[subprocess.Popen[bytes], int]]]:
+    """Ask the tiny model with a terminal on stdout; its other end is read by a descriptor."""
+    with ExitStack() as stack:
+
+        def run(*flags: str) -> tuple[subprocess.Popen[bytes], int]:
+            ours, theirs = os.openpty()
+            stack.callback(os.close, ours)
+            command = [sys.executable, "-m", "edge_med", "ask", "the heart", "--model", str(tiny)]
+            running = subprocess.Popen(
+                [*command, *flags], stdout=theirs, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
+            )
+            stack.enter_context(running)
+            os.close(theirs)
+            return running, ours
+
+        yield run
+
+
+Terminal = Callable[..., tuple[subprocess.Popen[bytes], int]]
+
+
+@TERMINALS
+def test_ctrl_c_ends_the_answer_at_once_and_exits_with_130(terminal: Terminal) -> None:
+    running, stdout = terminal("--max-new-tokens", "8000", "--context", "8192")
+    assert os.read(stdout, 1)  # a terminal gets the answer while it is written
     running.send_signal(signal.SIGINT)
     pressed = time.monotonic()
-    out, err = running.communicate(timeout=20)
+    out = everything(stdout)
+    _, err = running.communicate(timeout=20)
     assert time.monotonic() - pressed < 5
     assert running.returncode == 130
     assert b"Traceback" not in err
     assert out.endswith(b"\n")
+
+
+@TERMINALS
+def test_a_terminal_and_a_pipe_get_the_same_answer(
+    terminal: Terminal, edge_med: Command, tiny: Path
+) -> None:
+    running, stdout = terminal("--max-new-tokens", "12")
+    shown = everything(stdout).replace(b"\r\n", b"\n")
+    running.communicate(timeout=20)
+    piped = edge_med("ask", "the heart", "--model", tiny, "--max-new-tokens", 12)
+    assert shown.decode() == piped.out
+
+
+def everything(descriptor: int) -> bytes:
+    """What comes from a terminal until its other end is closed; Linux tells that by an error."""
+    parts = []
+    with suppress(OSError):
+        while part := os.read(descriptor, 4096):
+            parts.append(part)
+    return b"".join(parts)
+
+
+def piped(tiny: Path, *arguments: str, stdin: bytes) -> subprocess.CompletedProcess[bytes]:
+    """Ask with something piped in."""
+    command = [sys.executable, "-m", "edge_med", "ask", *arguments, "--model", str(tiny), "--json"]
+    return subprocess.run(
+        [*command, "--max-new-tokens", "2"], input=stdin, capture_output=True, check=False
+    )
+
+
+def prompt_tokens(done: subprocess.CompletedProcess[bytes]) -> int:
+    assert done.returncode == 0, done.stderr
+    count: int = json.loads(done.stdout)["usage"]["prompt"]
+    return count
+
+
+@pytest.mark.parametrize("arguments", [(), ("-",)])
+def test_the_question_may_come_from_a_pipe(arguments: tuple[str, ...], tiny: Path) -> None:
+    from_pipe = piped(tiny, *arguments, stdin=b"the heart is\n")
+    assert prompt_tokens(from_pipe) == prompt_tokens(piped(tiny, "the heart is", stdin=b""))
+
+
+@pytest.mark.parametrize(("stdin", "code"), [(b"", 2), (b" \n", 2), (b"\xff\x00", 3)])
+def test_a_pipe_without_a_question_is_refused(stdin: bytes, code: int, tiny: Path) -> None:
+    done = piped(tiny, stdin=stdin)
+    assert (done.returncode, done.stdout) == (code, b"")
+
+
+def test_a_texts_file_stands_before_the_question(
+    edge_med: Command, tiny: Path, tmp_path: Path
+) -> None:
+    report = tmp_path / "doe_jane.txt"
+    report.write_text("no effusion\n")
+    small = ("--model", tiny, "--max-new-tokens", 4, "--json")
+    with_file = json.loads(edge_med("ask", "the heart", "--file", report, *small).out)
+    typed = json.loads(edge_med("ask", "Document:\nno effusion\n\nthe heart", *small).out)
+    assert with_file["usage"] == typed["usage"]
+    assert with_file["text"] == typed["text"]
+
+
+def test_a_file_that_is_no_text_exits_with_3(edge_med: Command, tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "doe_jane.txt").write_bytes(b"\x89PNG\x00")
+    done = edge_med("ask", "x", "--model", tiny, "--file", tmp_path / "doe_jane.txt")
+    assert done.code == 3
+    assert "doe" not in done.err
+
+
+@pytest.mark.parametrize("as_file", [False, True])
+def test_an_answer_fits_its_schema(
+    edge_med: Command, tiny: Path, tmp_path: Path, as_file: bool
+) -> None:
+    schema = '{"type": "object", "properties": {"normal": {"type": "boolean"}}, \
+"required": ["normal"], "additionalProperties": false}'
+    (tmp_path / "schema.json").write_text(schema)
+    given = tmp_path / "schema.json" if as_file else schema
+    done = edge_med("ask", "x", "--model", tiny, "--schema", given, "--json")
+    assert set(json.loads(done.out)["parsed"]) == {"normal"}
+
+
+def test_an_answer_fits_its_grammar(edge_med: Command, tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "answer.gbnf").write_text('root ::= "yes" | "no"\n')
+    done = edge_med("ask", "x", "--model", tiny, "--grammar", tmp_path / "answer.gbnf")
+    assert done.out in ("yes\n", "no\n")
+
+
+@pytest.mark.parametrize("schema", ["{", "no such file.json"])
+def test_a_schema_that_is_none_exits_with_3(edge_med: Command, tiny: Path, schema: str) -> None:
+    assert edge_med("ask", "x", "--model", tiny, "--schema", schema).code == 3

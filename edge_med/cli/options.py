@@ -1,0 +1,209 @@
+"""Flags that several commands share, and what becomes of them: one table a group."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from edge_med.config import (
+    LONGEST_ANSWER,
+    LONGEST_CONTEXT,
+    MOST_THREADS,
+    LoadOptions,
+    Options,
+)
+from edge_med.errors import UsageError
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+_LOAD, _ANSWER = LoadOptions(), Options()
+
+TYPES: dict[str, click.ParamType[Any]] = {
+    "model": click.STRING,
+    "context": click.IntRange(16, LONGEST_CONTEXT),
+    "kv": click.Choice(["f16", "q8_0"]),
+    "memory": click.Choice(["plan", "warn", "ignore"]),
+    "threads": click.IntRange(1, MOST_THREADS),
+    "fit": click.Choice(["pad", "stretch"]),
+    "think": click.Choice(["off", "auto", "on"]),
+    "max_new_tokens": click.IntRange(1, LONGEST_ANSWER),
+}
+"""What may also stand in config.toml, by its key there."""
+
+ENVIRONMENT = {"model": "EDGE_MED_MODEL", "threads": "EDGE_MED_THREADS"}
+"""What stands in for a flag, before config.toml does."""
+
+memory_option = click.option(
+    "--memory",
+    type=TYPES["memory"],
+    default=_LOAD.memory,
+    show_default=True,
+    help="If the memory won't do: refuse, warn, or load all the same.",
+)
+
+threads_option = click.option(
+    "--threads",
+    type=TYPES["threads"],
+    envvar=ENVIRONMENT["threads"],
+    help="By default all usable performance cores.",
+)
+
+
+def _known_models(
+    _ctx: click.Context, _option: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Names in the models' folder, and files."""
+    from edge_med.models import store
+
+    names = (name for name in store.names() if name.startswith(incomplete))
+    return [*map(CompletionItem, names), CompletionItem(incomplete, type="file")]
+
+
+_MODEL: tuple[Decorator, ...] = (
+    click.option(
+        "--model",
+        type=TYPES["model"],
+        shell_complete=_known_models,
+        envvar=ENVIRONMENT["model"],
+        metavar="NAME|PATH",
+        help="A GGUF file, a folder with a model, or a model's name; else the only one there is.",
+    ),
+    click.option(
+        "--adapter",
+        "adapters",
+        multiple=True,
+        metavar="PATH[=SCALE]",
+        help="A LoRA adapter that is applied; without a scale, by 1.",
+    ),
+    click.option(
+        "--context",
+        type=TYPES["context"],
+        default=_LOAD.context,
+        show_default=True,
+        help="Tokens of prompt and answer together.",
+    ),
+    click.option(
+        "--kv",
+        type=TYPES["kv"],
+        default=_LOAD.kv,
+        show_default=True,
+        help="Type of the KV cache.",
+    ),
+    memory_option,
+    threads_option,
+)
+
+_ANSWERS: tuple[Decorator, ...] = (
+    click.option("--system", help="A text that stands before everything."),
+    click.option(
+        "--fit",
+        type=TYPES["fit"],
+        default=_ANSWER.fit,
+        show_default=True,
+        help="How images come into the model's square.",
+    ),
+    click.option(
+        "--think",
+        type=TYPES["think"],
+        default=_ANSWER.think,
+        show_default=True,
+        help="Whether the model may think first, or shall.",
+    ),
+    click.option(
+        "--think-budget",
+        type=click.IntRange(0, LONGEST_ANSWER),
+        default=_ANSWER.think_budget,
+        show_default=True,
+        help="Tokens after which a thought is ended.",
+    ),
+    click.option(
+        "--max-new-tokens",
+        type=TYPES["max_new_tokens"],
+        default=_ANSWER.max_new_tokens,
+        show_default=True,
+        help="Where the answer is cut off.",
+    ),
+    click.option(
+        "--temperature", type=float, default=0.0, help="0: always the most probable token."
+    ),
+    click.option("--top-k", type=int, default=0, help="Choose from that many of the best tokens."),
+    click.option(
+        "--top-p", type=float, default=1.0, help="Choose from the best of this probability."
+    ),
+    click.option(
+        "--min-p", type=float, default=0.0, help="Choose from those with this share of it."
+    ),
+    click.option("--seed", type=int, help="Of the choice; a fresh one if unset."),
+    click.option("--stop", multiple=True, metavar="TEXT", help="A text that ends the answer."),
+)
+
+_OUTPUT: tuple[Decorator, ...] = (
+    click.option("--quiet", is_flag=True, help="Nothing but the answer."),
+    click.option("--verbose", is_flag=True, help="Show thoughts and what llama.cpp logs."),
+)
+
+
+def _all(options: tuple[Decorator, ...]) -> Decorator:
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):  # so that --help has them in the table's order
+            command = option(command)
+        return command
+
+    return decorate
+
+
+model_options = _all(_MODEL)
+"""Which model, and how it is loaded; `load_settings` takes them."""
+
+answer_options = _all(_ANSWERS)
+"""How an answer is written; `answer_settings` takes them, besides `system`."""
+
+output_options = _all(_OUTPUT)
+"""`quiet` and `verbose`."""
+
+
+def load_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """What `MedGemma.load` is called with besides the model.
+
+    Args:
+        settings: the flags of a command by name, with others or not.
+    """
+    return {**_of(LoadOptions, settings), "adapters": list(_scales(settings["adapters"]))}
+
+
+def answer_settings(settings: dict[str, Any]) -> Options:
+    """How answers are written; `settings` are those of `load_settings`."""
+    scales = {path.stem: scale for path, scale in _scales(settings["adapters"]).items()}
+    return Options(**{**_of(Options, settings), "adapters": scales})
+
+
+def _of(kind: type[LoadOptions | Options], settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings that belong to one kind of options."""
+    names = {field.name for field in dataclasses.fields(kind)}
+    return {name: value for name, value in settings.items() if name in names}
+
+
+def _scales(adapters: tuple[str, ...]) -> dict[Path, float]:
+    """The adapters' files, each with its scale."""
+    scales: dict[Path, float] = {}
+    for path, scale in map(_path_and_scale, adapters):
+        if path in scales:
+            raise UsageError(
+                f"--adapter names {path.name} twice.", "Give each adapter once, with its scale."
+            )
+        scales[path] = scale
+    return scales
+
+
+def _path_and_scale(given: str) -> tuple[Path, float]:
+    """The parts of PATH=SCALE; a path may hold an equals sign too."""
+    path, _, scale = given.rpartition("=")
+    try:
+        return (Path(path), float(scale)) if path else (Path(given), 1.0)
+    except ValueError:
+        return Path(given), 1.0

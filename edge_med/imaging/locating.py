@@ -1,0 +1,199 @@
+"""Ask the model where something is, and read the boxes out of what it answers."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from edge_med.errors import PromptError
+from edge_med.imaging.fit import SCALE
+
+LOCATE = """\
+Instructions:
+The following user query will require outputting bounding boxes. The format of bounding boxes \
+coordinates is [y0, x0, y1, x1] where (y0, x0) must be top-left corner and (y1, x1) the \
+bottom-right corner. This implies that x0 < x1 and y0 < y1. Always normalize the x and y \
+coordinates the range [0, 1000], meaning that a bounding box starting at 15% of the image width \
+would be associated with an x coordinate of 150. You MUST output a single parseable json list of \
+objects enclosed into ```json...``` brackets, for instance ```json[{"box_2d": [800, 3, 840, 471], \
+"label": "car"}, {"box_2d": [400, 22, 600, 73], "label": "dog"}]``` is a valid output. Now answer \
+to the user query.
+
+Remember "left" refers to the patient's left side where the heart is and sometimes underneath an L \
+in the upper right corner of the image.
+
+Query:
+Where is the WHAT? Don't give a final answer without reasoning. Output the final answer in the \
+format "Final Answer: X" where X is a JSON list of objects. The object needs a "box_2d" and \
+"label" key. Answer:"""
+"""Google's own words, of MedGemma's notebook `cxr_anatomy_localization_with_hugging_face.ipynb`."""
+
+MOST = 100
+"""Boxes that are read from an answer: more are a model that repeats itself."""
+
+_THOUGHT, _THOUGHT_ENDS = "<unused94>", "<unused95>"
+
+_FINAL = re.compile(r"final answer\W{0,9}:", re.IGNORECASE)
+
+_OBJECT = re.compile(r"\{[^{}]{0,2000}+\}")
+"""An object without another in it. Each character is looked at once or twice, whatever comes."""
+
+_BARE = re.compile(r"\[(?:\s{0,9}-?\d{1,9}(?:\.\d{1,9})?\s{0,9}(?:,|(?=\]))){4}\]")
+
+_LIST = re.compile(r"\[\s{0,99}\{")
+
+_EMPTY = re.compile(r"\[\s{0,99}\]")
+
+_TRAILING = re.compile(r",\s{0,99}([\]}])")
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A box as the model gives it.
+
+    Attributes:
+        label: what it shows; may be empty.
+        corners: y0, x0, y1, x1 in thousandths of the square that the model sees.
+    """
+
+    label: str
+    corners: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """The boxes of an answer, and what had to be mended to read them, in words for a user."""
+
+    boxes: tuple[Box, ...]
+    quirks: tuple[str, ...]
+
+
+def locate_prompt(what: str) -> str:
+    """The prompt that MedGemma was trained to answer with boxes; it stands after the image.
+
+    Args:
+        what: to be found, such as `right clavicle`; the prompt itself says `the`.
+
+    Raises:
+        PromptError: it is empty.
+    """
+    name = re.sub(r"^the\s+", "", what.strip(), flags=re.IGNORECASE)
+    if not name:
+        raise PromptError("Nothing is named that should be found.", "Name it, as in: right lung")
+    return LOCATE.replace("WHAT", name)
+
+
+def parse(text: str) -> Parsed:
+    """The boxes of an answer; of anything else, none.
+
+    What follows a thought and the last `Final Answer:` counts, if boxes or an empty list are there;
+    else all of it. An answer that was cut off keeps the boxes that are whole. Time grows with the
+    text's length and no faster.
+    """
+    quirks: list[str] = []
+    answer = _without_thought(text, quirks)
+    rest = answer[max((final.end() for final in _FINAL.finditer(answer)), default=0) :]
+    found = _boxes(rest, quirks)
+    if not found and not _EMPTY.search(rest):
+        rest, found = answer, _boxes(answer, quirks)
+    if found:
+        _tell_form(rest, quirks)
+    boxes = tuple(dict.fromkeys(found))
+    if len(boxes) < len(found):
+        quirks.append("a box that came several times counts once")
+    return Parsed(boxes, tuple(dict.fromkeys(quirks)))
+
+
+def _without_thought(text: str, quirks: list[str]) -> str:
+    _, closed, answer = text.rpartition(_THOUGHT_ENDS)
+    if closed or _THOUGHT in text:
+        quirks.append("a thought was left in" if closed else "a thought was left in, and open")
+    return answer
+
+
+def _tell_form(text: str, quirks: list[str]) -> None:
+    """What is unusual about the list as a whole."""
+    if "```" not in text:
+        quirks.append("no ```json fence around the list")
+    if "{" in text and not _LIST.search(text):
+        quirks.append("an object instead of a list")
+    elif text.count("[") > text.count("]"):
+        quirks.append("the list isn't closed")
+
+
+def _boxes(text: str, quirks: list[str]) -> list[Box]:
+    """All boxes of a text, in order."""
+    boxes: list[Box] = []
+    for label, corners in _raw(text, quirks):
+        if len(boxes) == MOST:
+            quirks.append(f"only the first {MOST} boxes are taken")
+            break
+        box = _mended(label, corners, quirks)
+        if box:
+            boxes.append(box)
+    return boxes
+
+
+def _raw(text: str, quirks: list[str]) -> Iterator[tuple[str, Any]]:
+    """Labels and corners as they stand there; bare lists of numbers where no object has any."""
+    found = False
+    for match in _OBJECT.finditer(text):
+        value = _loaded(match[0], quirks) if "box_2d" in match[0] else None
+        if isinstance(value, dict) and "box_2d" in value:
+            found = True
+            yield str(value.get("label") or ""), value["box_2d"]
+    if not found:
+        for match in _BARE.finditer(text):
+            quirks.append("a list of numbers without a label")
+            yield "", _loaded(match[0], quirks)
+
+
+def _loaded(text: str, quirks: list[str]) -> Any:
+    """A value from JSON, or from what a model takes for it; None if it is neither."""
+    commas = _TRAILING.sub(r"\1", text)
+    attempts = (
+        (text, ""),
+        (commas, "a comma too many"),
+        (commas.replace("'", '"'), "single quotes"),
+    )
+    for attempt, quirk in attempts:
+        try:
+            value = json.loads(attempt)
+        except (ValueError, RecursionError):
+            continue
+        quirks += [quirk] if quirk else []
+        return value
+    return None
+
+
+def _mended(label: str, corners: Any, quirks: list[str]) -> Box | None:
+    """A box with its corners in order and within the square; None if it is none."""
+    numbers = _numbers(corners)
+    if numbers is None:
+        quirks.append("a box that isn't four numbers was left out")
+        return None
+    y0, x0, y1, x1 = numbers
+    if y0 > y1 or x0 > x1:
+        quirks.append("swapped corners")
+    ordered = (min(y0, y1), min(x0, x1), max(y0, y1), max(x0, x1))
+    if ordered[0] < 0 or ordered[1] < 0 or max(ordered) > SCALE:
+        quirks.append("a box that left the picture was cut off at its edge")
+    top, left, bottom, right = (min(max(number, 0.0), float(SCALE)) for number in ordered)
+    if top == bottom or left == right:
+        quirks.append("a box without an area was left out")
+        return None
+    return Box(label, (top, left, bottom, right))
+
+
+def _numbers(corners: Any) -> tuple[float, float, float, float] | None:
+    if not isinstance(corners, list) or len(corners) != 4:
+        return None
+    try:
+        a, b, c, d = (float(n) for n in corners if isinstance(n, (int, float, str)))
+    except (ValueError, OverflowError):
+        return None
+    return (a, b, c, d) if all(map(math.isfinite, (a, b, c, d))) else None

@@ -1,0 +1,110 @@
+"""`edge-med ask --save-box`: a tiny model is made to answer with a box, by a grammar."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.cli.conftest import Run
+from tests.conftest import Models
+
+Command = Callable[..., Run]
+
+BOX = r"Final Answer: ```json[{\"box_2d\": [700, 200, 300, 600], \"label\": \"heart\"}]```"
+
+
+@pytest.fixture
+def call(model: Models, tmp_path: Path) -> tuple[object, ...]:
+    """A question about an image of 500 x 300 pixels, whose answer is `BOX`."""
+    Image.new("RGB", (500, 300), (120, 120, 120)).save(tmp_path / "doe_jane.png")
+    (tmp_path / "box.gbnf").write_text(f'root ::= "{BOX}"\n')
+    return (
+        *("ask", "the heart", "--model", model("multimodal", "F32")),
+        *("--image", tmp_path / "doe_jane.png", "--grammar", tmp_path / "box.gbnf"),
+    )
+
+
+def test_the_box_is_printed_and_drawn_in_the_originals_pixels(
+    edge_med: Command, call: tuple[object, ...], tmp_path: Path
+) -> None:
+    done = edge_med(*call, "--save-box", tmp_path / "out.png")
+    assert done.code == 0
+    assert done.out == "heart: x 100 to 300, y 50 to 250\n"
+    assert "In the model's answer: swapped corners.\n" in done.err
+    with Image.open(tmp_path / "out.png") as saved:
+        painted = (np.asarray(saved) != 120).any(axis=2)
+    assert saved.size == (500, 300)
+    assert painted[50, 100:300].all()
+    assert painted[249, 100:300].all()
+    assert not painted[60:240, 110:290].any()
+
+
+def test_json_has_the_boxes_beside_the_answer(
+    edge_med: Command, call: tuple[object, ...], tmp_path: Path
+) -> None:
+    done = edge_med(*call, "--save-box", tmp_path / "out.png", "--fit", "stretch", "--json")
+    found = json.loads(done.out)
+    assert found["boxes"] == [{"label": "heart", "x0": 100, "y0": 90, "x1": 300, "y1": 210}]
+    assert found["quirks"] == ["swapped corners"]
+    assert found["text"].startswith("Final Answer")
+
+
+def test_the_prompt_is_googles(edge_med: Command, call: tuple[object, ...], tmp_path: Path) -> None:
+    found = json.loads(edge_med(*call, "--save-box", tmp_path / "out.png", "--json").out)
+    plain = json.loads(edge_med(*call, "--json").out)
+    assert found["usage"]["prompt"] > plain["usage"]["prompt"] + 100
+
+
+def test_no_box_saves_nothing_and_shows_the_answer(
+    edge_med: Command, call: tuple[object, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "box.gbnf").write_text('root ::= "I see no heart."\n')
+    done = edge_med(*call, "--save-box", tmp_path / "out.png")
+    assert (done.code, done.out) == (3, "I see no heart.\n")
+    assert "gave no box" in done.err
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_a_file_that_is_there_is_told_before_the_model_is_loaded(
+    edge_med: Command, call: tuple[object, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "out.png").write_bytes(b"mine")
+    nothing = ("--model", tmp_path / "none.gguf")
+    done = edge_med(*call, *nothing, "--save-box", tmp_path / "out.png")
+    assert (done.code, "already a file" in done.err) == (2, True)
+    assert edge_med(*call, "--save-box", tmp_path / "out.png", "--force").code == 0
+    assert (tmp_path / "out.png").read_bytes() != b"mine"
+
+
+@pytest.mark.parametrize(
+    ("flags", "code"),
+    [
+        (("--save-box", "out.jpg"), 2),
+        (("--save-box", "no folder/out.png"), 3),
+        (("--save-box", "doe_jane.png", "--force"), 2),
+        (("--save-box", "out.png", "--image", "doe_jane.png"), 2),
+    ],
+)
+def test_what_cant_be_saved_is_refused_without_the_images_name(
+    edge_med: Command,
+    call: tuple[object, ...],
+    tmp_path: Path,
+    flags: tuple[str, ...],
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = edge_med(*call, *flags)
+    assert (done.code, done.out) == (code, "")
+    assert "doe" not in done.err
+
+
+def test_a_search_for_nothing_is_refused(
+    edge_med: Command, call: tuple[object, ...], tmp_path: Path
+) -> None:
+    assert edge_med("ask", " ", *call[2:], "--save-box", tmp_path / "out.png").code == 3

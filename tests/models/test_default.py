@@ -1,0 +1,80 @@
+"""Which model is taken when none is named."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from edge_med.errors import UsageError
+from edge_med.models import default
+from edge_med.models.default import Choice
+from tests.conftest import Checkpoints, Models
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The models' folder, empty."""
+    monkeypatch.setenv("EDGE_MED_HOME", str(tmp_path / "home"))
+    (tmp_path / "home" / "models").mkdir(parents=True)
+    return tmp_path / "home" / "models"
+
+
+def test_what_is_named_is_taken_unseen(home: Path) -> None:
+    assert default.choose("chest.gguf") == Choice("chest.gguf", named=True)
+
+
+def test_the_only_model_is_taken(home: Path, model: Models) -> None:
+    shutil.copytree(model("text", "F32"), home / "chest")
+    assert default.choose(None) == Choice("chest")
+
+
+def test_a_model_with_a_file_missing_doesnt_count(home: Path, model: Models) -> None:
+    shutil.copytree(model("text", "F32"), home / "chest")
+    shutil.copytree(model("multimodal", "F32"), home / "half")
+    next((home / "half").glob("*mmproj*")).unlink()
+    (home / "empty").mkdir()
+    (home / ".hidden").mkdir()
+    assert default.choose(None) == Choice("chest")
+
+
+def test_several_models_are_named_and_none_is_taken(home: Path, model: Models) -> None:
+    for name in ("skin", "chest"):
+        shutil.copytree(model("text", "F32"), home / name)
+    with pytest.raises(UsageError, match="several: chest, skin"):
+        default.choose(None)
+
+
+def test_without_any_it_is_micro_wherever_that_came_from(home: Path, model: Models) -> None:
+    micro = Choice(home / "micro", embedded=True)
+    assert default.choose(None) == micro
+    shutil.copytree(model("text", "F32"), home / "micro")
+    assert default.choose("") == micro
+
+
+def test_a_missing_home_has_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGE_MED_HOME", str(tmp_path / "nowhere"))
+    assert default.choose(None).embedded
+
+
+def test_the_embedded_checkpoint_is_the_first_that_is_there(
+    tmp_path: Path, checkpoint: Checkpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(default, "EMBEDDED", (tmp_path, checkpoint("text")))
+    assert default.embedded() == checkpoint("text")
+    monkeypatch.setattr(default, "EMBEDDED", (tmp_path,))
+    with pytest.raises(UsageError, match="no embedded one"):
+        default.embedded()
+
+
+def test_a_model_is_known_by_the_checkpoint_it_was_made_from(
+    home: Path, model: Models, checkpoint: Checkpoints, tmp_path: Path
+) -> None:
+    folder = home / "micro"
+    assert not default.is_made_from(folder, checkpoint("text"))
+    shutil.copytree(model("text", "F32"), folder)
+    assert default.is_made_from(folder, checkpoint("text"))
+    newer = shutil.copytree(checkpoint("text"), tmp_path / "newer")
+    (newer / "config.json").write_bytes((newer / "config.json").read_bytes() + b"\n")
+    assert not default.is_made_from(folder, newer)
