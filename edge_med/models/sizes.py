@@ -161,8 +161,9 @@ def graph_bytes(
     """What one device computes a batch in, within 6 % of what llama.cpp reserves on the CPU.
 
     The most is alive in a feed-forward block (both its branches and their product, the residual,
-    its norm and the input), or where the logits are. The masks stay alive all along. A device that
-    has neither still takes the embedded tokens and their scaled copy from one to the other.
+    its norm and the input), where attention has scores, or where the logits are. The masks stay
+    alive until the last layer is done. A device that has neither layers nor head takes the embedded
+    tokens and their scaled copy from one to the other.
 
     Args:
         text: the header of the text model.
@@ -174,16 +175,19 @@ def graph_bytes(
     tokens = min(options.batch, options.context)
     hidden = _number(text, "embedding_length")
     queries = _number(text, "attention.head_count") * _number(text, "attention.key_length")
-    alive = [2 * _F32 * tokens * hidden]
-    if head:
-        alive.append(logit_bytes(text) * min(tokens, options.outputs))
     scores = 0 if flash else _scores(text, options)
-    if blocks:
-        wide = 3 * _number(text, "feed_forward_length") + 3 * hidden
-        alive.append(_F32 * tokens * (wide + 2 * queries) + scores // 2)
-        alive.append(scores + (0 if flash else _F32 * tokens * (4 * queries + 3 * hidden)))
     masks = (_F16 if flash else _F32) * tokens * sum(_cells(text, options))
-    return max(alive) + masks
+    alive = [2 * _F32 * tokens * hidden + masks]
+    if head:
+        logits = logit_bytes(text) * min(tokens, options.outputs)
+        alive.append(logits + _F32 * tokens * hidden)
+    if blocks:
+        branch = _F32 * tokens * _number(text, "feed_forward_length")
+        block = 3 * branch + _F32 * tokens * (3 * hidden + 2 * queries)
+        hole = scores // 2 if scores < branch else 0  # what scores leave is too small for a branch
+        alive.append(block + hole + masks)
+        alive.append(scores + _F32 * tokens * (4 * queries + 3 * hidden) + masks)
+    return max(alive)
 
 
 def work_bytes(text: Header, options: LoadOptions) -> int:
