@@ -22,6 +22,7 @@ COMMANDS = {
     "config": "Read and write config.toml, which holds defaults of flags.",
     "demo": "Convert a real model and let it write, offline.",
     "inspect": "Show what a GGUF FILE is, from its header alone.",
+    "models": "List the models that are here and those that could be.",
     "plan": "Show what MODEL takes, what goes where, and why.",
     "verify": "Check a model folder, or one FILE of it, against its manifest.",
 }

@@ -8,6 +8,7 @@ import functools
 import json
 import pkgutil
 import re
+import shutil
 import types
 import typing
 from collections.abc import Iterator
@@ -19,7 +20,6 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks import report
-from converters.commit import LOCK
 from edge_med import answers, errors
 from edge_med.artifacts import naming
 from edge_med.artifacts.manifest import Manifest
@@ -65,6 +65,14 @@ def commands() -> dict[str, click.Command]:
     context = click.Context(root)
     found = {name: root.get_command(context, name) for name in root.list_commands(context)}
     return {name: command for name, command in found.items() if command}
+
+
+def every_command() -> dict[str, click.Command]:
+    """The same, and those of several words."""
+    found = commands()
+    groups = [(name, one) for name, one in found.items() if isinstance(one, click.Group)]
+    inner = {f"{name} {sub}": c for name, group in groups for sub, c in group.commands.items()}
+    return found | inner
 
 
 def options(command: click.Command) -> dict[str, click.Option]:
@@ -137,7 +145,7 @@ def test_exit_codes() -> None:
 
 def test_flags() -> None:
     listed = {codes(row["flag"])[0]: row for row in table("Flags", "flag")}
-    for name, command in commands().items():
+    for name, command in every_command().items():
         flags = {flag for flag, row in listed.items() if name in codes(row["commands"])}
         assert flags == set(options(command)), name
 
@@ -148,8 +156,9 @@ def test_flags() -> None:
 def test_defaults_of_flags(row: Row) -> None:
     (flag,) = codes(row["flag"])
     for name in codes(row["commands"]):
-        option = options(commands()[name])[flag]
-        default = option.get_default(click.Context(commands()[name]))
+        command = every_command()[name]
+        option = options(command)[flag]
+        default = option.get_default(click.Context(command))
         told = [str(default)] if type(default) in (int, str) and default else []
         assert codes(row["default"]) == told
         assert option.required == (
@@ -170,11 +179,12 @@ def test_settings_and_the_flags_that_they_stand_in_for() -> None:
         assert options(commands()["ask"])[codes(row["stands in for"])[0]].name == key
 
 
-def test_what_config_can_do() -> None:
-    config = commands()["config"]
-    assert isinstance(config, click.Group)
-    listed = {tuple(codes(row["command"])[0].split()[1:]) for row in table("Settings", "command")}
-    assert {words[0] for words in listed} == set(config.commands)
+@pytest.mark.parametrize(("name", "section"), [("config", "Settings"), ("models", "Models")])
+def test_what_commands_of_several_words_can_do(name: str, section: str) -> None:
+    group = commands()[name]
+    assert isinstance(group, click.Group)
+    listed = {tuple(codes(row["command"])[0].split()[1:]) for row in table(section, "command")}
+    assert {words[0] for words in listed if words} == set(group.commands)
 
 
 OURS_ANYWHERE = re.compile(r"""["'](EDGE_MED_[A-Z_]+)["']""")
@@ -219,7 +229,7 @@ def test_files_of_a_model_folder() -> None:
         f"*.gguf{naming.PARTIAL}",
         f"{naming.MANIFEST}{naming.PARTIAL}",
         f"{naming.MANIFEST}.new",
-        LOCK,
+        naming.LOCK,
     }
 
 
@@ -278,14 +288,21 @@ def printed(*arguments: object) -> set[str]:
 
 @pytest.mark.parametrize("row", table("JSON", "command"), ids=lambda row: row["command"])
 def test_what_is_printed_as_json(
-    row: Row, checkpoint: Checkpoints, model: Models, tmp_path: Path
+    row: Row,
+    checkpoint: Checkpoints,
+    model: Models,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     name, *flags = codes(row["command"])[0].split()
     folder = model("text", "F32")
+    monkeypatch.setenv("EDGE_MED_HOME", str(tmp_path / "home"))
+    shutil.copytree(folder, tmp_path / "home/models/text")
     arguments: dict[str, list[object]] = {
         "compare": [*[folder / "text-F32.gguf"] * 2, "--text", ROOT / "README.md", "--threads", 1],
         "convert": [checkpoint("text"), "--out", tmp_path, "--quant", "F32"],
         "inspect": [folder / "text-F32.gguf"],
+        "models": ["--machine", "16GB"],
         "plan": ["medgemma-4b-it", "--machine", "16GB,gpu=8GB"],
         "verify": [folder],
     }

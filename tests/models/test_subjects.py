@@ -63,7 +63,7 @@ def test_a_name_is_looked_for_in_the_models_folder_first(
 
 def test_the_registry_recommends_by_memory() -> None:
     assert find("medgemma-4b-it", memory=8 * GIB).quant == "Q4_K_M"
-    assert find("medgemma-4b-it", memory=64 * GIB).quant == "F16"
+    assert find("medgemma-4b-it", memory=64 * GIB).quant == "Q8_0"
     assert find("google/medgemma-27b-text-it", "Q6_K").quant == "Q6_K"
 
 
