@@ -55,6 +55,18 @@ def gpus() -> tuple[Device, ...]:
     )
 
 
+def backends() -> tuple[str, ...]:
+    """What this build of ggml can compute with, such as CPU and CUDA, found here or not.
+
+    Raises:
+        EngineError: llama-cpp-python is missing or of another version.
+    """
+    llama_cpp()
+    ggml, base = _libraries()
+    found = map(ggml.ggml_backend_reg_get, range(ggml.ggml_backend_reg_count()))
+    return tuple(base.ggml_backend_reg_name(one).decode("utf-8", "replace") for one in found)
+
+
 def features() -> dict[str, bool]:
     """What the CPU's code was built with, such as AVX2, by ggml's names.
 
@@ -83,12 +95,13 @@ def _described(base: Any, device: int) -> Hardware:
 def _libraries() -> tuple[Any, Any]:
     """The two of ggml's libraries that llama.cpp has loaded; the bindings leave these out."""
     ggml, base = (ctypes.CDLL(str(native_library(name))) for name in ("ggml", "ggml-base"))
-    ggml.ggml_backend_dev_count.restype = ctypes.c_size_t
-    ggml.ggml_backend_dev_get.argtypes = [ctypes.c_size_t]
-    ggml.ggml_backend_dev_get.restype = ctypes.c_void_p
-    for name, result in (("name", ctypes.c_char_p), ("description", ctypes.c_char_p)):
-        function = getattr(base, f"ggml_backend_dev_{name}")
-        function.argtypes, function.restype = [ctypes.c_void_p], result
+    for kind in ("dev", "reg"):
+        getattr(ggml, f"ggml_backend_{kind}_count").restype = ctypes.c_size_t
+        get = getattr(ggml, f"ggml_backend_{kind}_get")
+        get.argtypes, get.restype = [ctypes.c_size_t], ctypes.c_void_p
+    for name in ("dev_name", "dev_description", "reg_name"):
+        tell = getattr(base, f"ggml_backend_{name}")
+        tell.argtypes, tell.restype = [ctypes.c_void_p], ctypes.c_char_p
     base.ggml_backend_dev_type.argtypes = [ctypes.c_void_p]
     base.ggml_backend_dev_memory.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]
     return ggml, base

@@ -5,10 +5,8 @@ from __future__ import annotations
 import ast
 import dataclasses
 import functools
-import json
 import pkgutil
 import re
-import shutil
 import types
 import typing
 from collections.abc import Iterator
@@ -17,7 +15,6 @@ from typing import Any, Literal
 
 import click
 import pytest
-from click.testing import CliRunner
 
 from benchmarks import report
 from edge_med import answers, errors
@@ -27,7 +24,6 @@ from edge_med.cli import root
 from edge_med.cli.options import TYPES
 from edge_med.engine import native
 from tests import tie_rule
-from tests.conftest import Checkpoints, Models
 from tests.golden_manifests import OURS
 
 ROOT = Path(__file__).parents[2]
@@ -269,54 +265,6 @@ def in_words(hint: Any) -> str:
 def test_every_field_of_the_manifest_and_its_type() -> None:
     listed = [(codes(row["field"])[0], row["type"]) for row in table("Manifest", "field")]
     assert listed == list(fields(Manifest))
-
-
-def keys(value: Any, prefix: str = "") -> set[str]:
-    """The keys of a JSON value in dots."""
-    if isinstance(value, dict):
-        return {k for name, inner in value.items() for k in keys(inner, f"{prefix}.{name}")}
-    if isinstance(value, list) and any(isinstance(item, dict) for item in value):
-        return {key for item in value for key in keys(item, f"{prefix}[]")}
-    return {prefix.removeprefix(".")}
-
-
-def printed(*arguments: object) -> set[str]:
-    """The keys of what a command prints as JSON."""
-    done = CliRunner().invoke(root, list(map(str, arguments)), catch_exceptions=False)
-    return keys(json.loads(done.output))
-
-
-@pytest.mark.parametrize("row", table("JSON", "command"), ids=lambda row: row["command"])
-def test_what_is_printed_as_json(
-    row: Row,
-    checkpoint: Checkpoints,
-    model: Models,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    name, *flags = codes(row["command"])[0].split()
-    folder = model("text", "F32")
-    monkeypatch.setenv("EDGE_MED_HOME", str(tmp_path / "home"))
-    shutil.copytree(folder, tmp_path / "home/models/text")
-    arguments: dict[str, list[object]] = {
-        "compare": [*[folder / "text-F32.gguf"] * 2, "--text", ROOT / "README.md", "--threads", 1],
-        "convert": [checkpoint("text"), "--out", tmp_path, "--quant", "F32"],
-        "inspect": [folder / "text-F32.gguf"],
-        "models": ["--machine", "16GB"],
-        "plan": ["medgemma-4b-it", "--machine", "16GB,gpu=8GB"],
-        "verify": [folder],
-    }
-    assert printed(name, *arguments[name], *flags, "--json") == set(codes(row["fields"]))
-
-
-def test_an_answer_as_json(model: Models) -> None:
-    today, later = split("Answer", "field")
-    path = model("text", "F32") / "text-F32.gguf"
-    small = ("--max-new-tokens", 1, "--context", 64, "--threads", 1)
-    found = printed("ask", "the heart", "--model", path, *small, "--json", "--quiet")
-    whole = re.compile(r"(provenance\.(?:options|versions))\..*")  # these have fields of their own
-    assert {whole.sub(r"\1", name) for name in found} == today
-    assert not today & later
 
 
 def test_reasons_why_an_answer_ends() -> None:
