@@ -12,7 +12,7 @@ from edge_med.artifacts.gguf import read_header
 from edge_med.artifacts.hparams import read_params
 from edge_med.artifacts.shapes import TextShape, VisionShape
 from edge_med.errors import CheckpointError, UsageError
-from edge_med.models import store
+from edge_med.models import ollama, store
 from edge_med.models.placement import Subject
 from edge_med.models.registry import Known, known, registry
 
@@ -78,15 +78,21 @@ def in_quant(subject: Subject, quant: str) -> Subject:
 
 def _of_files(model: str, quant: str | None) -> Subject:
     found = store.find(model)
-    path = Path(model)
-    name = path.resolve().stem if path.is_file() else path.resolve().name
-    subject = Subject(name, found.quant, found.header, found.projector_header)
+    subject = Subject(_name(model, found), found.quant, found.header, found.projector_header)
     if quant is None or quant == found.quant:
         return subject
     for other in found.others:
         if other.stem.upper().endswith(f"-{quant}"):
             return dataclasses.replace(subject, quant=quant, text=read_header(other))
     return in_quant(subject, quant)
+
+
+def _name(model: str, found: store.Found) -> str:
+    """What the model is called: a blob by its header, others by their file or folder."""
+    if ollama.is_blob(found.text):
+        return found.header.text("general.name") or found.text.name[:14]
+    path = Path(model).resolve()
+    return path.stem.removesuffix(f"-{found.quant}") if path.is_file() else path.name
 
 
 def _of_config(path: Path, name: str, quant: str | None) -> Subject:

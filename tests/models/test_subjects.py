@@ -43,6 +43,14 @@ def test_of_a_folder_the_quant_that_is_asked_for_is_taken(model: Models) -> None
     assert found.text.text("general.quantized_by")  # a real header
 
 
+def test_a_file_is_called_without_its_quant(model: Models, tmp_path: Path) -> None:
+    file = model("text", "Q8_0") / "text-Q8_0.gguf"
+    assert find(str(file)).name == "text"
+    blob = tmp_path / f"sha256-{0:064}"
+    blob.write_bytes(file.read_bytes())
+    assert find(str(blob)).name == find(str(file)).text.text("general.name")
+
+
 def test_a_quant_that_is_not_there_is_drafted_from_one_that_is(model: Models) -> None:
     folder = model("text", "Q8_0")
     draft = find(str(folder), "F16")
