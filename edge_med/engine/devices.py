@@ -7,7 +7,7 @@ import functools
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from edge_med._platform import native_library
+from edge_med import _platform
 from edge_med.engine.native import llama_cpp
 from edge_med.models.machine import Device
 
@@ -49,10 +49,20 @@ def hardware() -> tuple[Hardware, ...]:
 
 
 def gpus() -> tuple[Device, ...]:
-    """Those that a model can be placed on; errors are those of `hardware`."""
-    return tuple(
-        Device(one.name, one.kind, one.free) for one in hardware() if one.kind in ("gpu", "igpu")
-    )
+    """Those that a model can be placed on, as llama.cpp chooses them; errors are of `hardware`.
+
+    Integrated ones are only used where there is no other (llama.cpp, llama_prepare_model_devices).
+    """
+    found = [Device(one.name, kind, one.free) for one in hardware() if (kind := _kind(one))]
+    own = tuple(device for device in found if device.kind == "gpu")
+    return own or tuple(found)
+
+
+def _kind(one: Hardware) -> Literal["gpu", "igpu"] | None:
+    """Apple's GPUs share the machine's memory, though ggml doesn't call them integrated."""
+    if one.kind == "gpu" and "apple" in _platform.graphics():
+        return "igpu"
+    return one.kind if one.kind in ("gpu", "igpu") else None
 
 
 def backends() -> tuple[str, ...]:
@@ -94,7 +104,9 @@ def _described(base: Any, device: int) -> Hardware:
 @functools.cache
 def _libraries() -> tuple[Any, Any]:
     """The two of ggml's libraries that llama.cpp has loaded; the bindings leave these out."""
-    ggml, base = (ctypes.CDLL(str(native_library(name))) for name in ("ggml", "ggml-base"))
+    ggml, base = (
+        ctypes.CDLL(str(_platform.native_library(name))) for name in ("ggml", "ggml-base")
+    )
     for kind in ("dev", "reg"):
         getattr(ggml, f"ggml_backend_{kind}_count").restype = ctypes.c_size_t
         get = getattr(ggml, f"ggml_backend_{kind}_get")

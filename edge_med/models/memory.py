@@ -117,7 +117,7 @@ def check(planned: Plan, rule: MemoryRule, available: int | None) -> None:
     raise MemoryShortError(
         message,
         "Use a smaller --context, --kv q8_0 or a smaller quant, or close other programs; "
-        "--memory ignore tries it all the same.",
+        "edge-med plan says what would fit, and --memory ignore tries it all the same.",
     )
 
 
