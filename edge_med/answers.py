@@ -116,7 +116,7 @@ class Choice:
     Attributes:
         index: of the best option; of equal ones the first.
         option: the best one.
-        probabilities: of the options, which together make 1.
+        probabilities: of the options by what was compared, which together make 1.
         scores: of the options.
     """
 

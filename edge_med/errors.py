@@ -145,3 +145,9 @@ class AccessError(EdgeMedError):
     """A licence or a permission is missing."""
 
     exit_code = 8
+
+
+def too_long(what: str, tokens: int, context: int, hint: str) -> ContextOverflowError:
+    """The error of something with more tokens than the context; `what` says what, and how many."""
+    over = tokens - context
+    return ContextOverflowError(f"{what}, {over} tokens too long for a context of {context}.", hint)

@@ -103,6 +103,9 @@ class Scoring(ABC):
         sum divided by its number of characters, which is its `acc_norm`, so that long options
         aren't put at a disadvantage (`process_results` in lm_eval/api/task.py).
 
+        Of equal options it is the first. `Choice.probabilities` are e to the power of what is
+        compared, the sum or its part for each character, divided by their total.
+
         Args:
             question: a question, or a conversation in Hugging Face's form.
             options: two or more texts.

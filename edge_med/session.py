@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_med import transcript
+from edge_med import export, transcript
 from edge_med.answers import Answer, End, Event, Notice, Tokens
 from edge_med.config import Options
 from edge_med.engine.inbox import Cancellation
 from edge_med.engine.worker import Ask, Count, Worker
 from edge_med.errors import CancelledError, UsageError
-from edge_med.messages import Message, TextPart
+from edge_med.messages import ImagePart, Message, TextPart
 from edge_med.trimming import Trimming
 
 if TYPE_CHECKING:
@@ -92,8 +92,12 @@ class Conversation:
         Raises:
             UsageError: nothing was asked yet.
         """
-        last = self._last_question()
-        return _answer(self._answered(self._turns[: last + 1], options or self._options))
+        return _answer(self.stream_regenerate(options=options))
+
+    def stream_regenerate(self, *, options: Options | None = None) -> Iterator[Event]:
+        """The same while it is written; one that is cancelled before a word changes nothing."""
+        last = self._questions(1)[-1]
+        return self._answered(self._turns[: last + 1], options or self._options)
 
     def edit(self, turn: int, text: str, *, options: Options | None = None) -> Answer:
         """Change what the user said in a turn; it keeps its images, and later turns go.
@@ -106,7 +110,20 @@ class Conversation:
         Raises:
             UsageError: there is no such turn.
         """
-        places = [n for n, message in enumerate(self._turns) if message.role == "user"]
+        return _answer(self.stream_edit(turn, text, options=options))
+
+    def stream_edit(
+        self, turn: int, text: str, *, options: Options | None = None
+    ) -> Iterator[Event]:
+        """The same while it is written; one that is cancelled before a word changes nothing."""
+        return self._answered(self.edited(turn, text), options or self._options)
+
+    def edited(self, turn: int, text: str) -> list[Message]:
+        """The turns that `edit` has answered, without changing anything; its errors are the same.
+
+        The system text isn't among them.
+        """
+        places = self._questions()
         try:
             place = places[turn]
         except IndexError:
@@ -114,8 +131,32 @@ class Conversation:
                 f"There is no turn {turn}.", f"The conversation has {len(places)}."
             ) from None
         kept = [p for p in self._turns[place].parts if not isinstance(p, TextPart)]
-        changed = Message("user", (*kept, TextPart(text)))
-        return _answer(self._answered([*self._turns[:place], changed], options or self._options))
+        return [*self._turns[:place], Message("user", (*kept, TextPart(text)))]
+
+    def instruct(self, system: str | None) -> None:
+        """Change the system text, or take it out; everything is read anew with the next turn."""
+        self._system = [Message("system", (TextPart(system),))] if system is not None else []
+
+    def drop_image(self, number: int) -> None:
+        """Take an image out of the turn that has it; what was answered to it stays.
+
+        Args:
+            number: 0 for the conversation's first.
+
+        Raises:
+            UsageError: there is no such image.
+        """
+        places = [
+            (turn, part)
+            for turn, message in enumerate(self._turns)
+            for part, shown in enumerate(message.parts)
+            if isinstance(shown, ImagePart)
+        ]
+        if not 0 <= number < len(places):
+            raise UsageError(f"There is no image {number}.", f"There are {len(places)}.")
+        turn, part = places[number]
+        parts = self._turns[turn].parts
+        self._turns[turn] = replace(self._turns[turn], parts=parts[:part] + parts[part + 1 :])
 
     def undo(self) -> None:
         """Take the last turn and its answer back.
@@ -123,7 +164,7 @@ class Conversation:
         Raises:
             UsageError: nothing was asked yet.
         """
-        del self._turns[self._last_question() :]
+        del self._turns[self._questions(1)[-1] :]
 
     def save(self, path: str | Path, *, images: bool = False) -> None:
         """Write the conversation to a file that only its owner can read.
@@ -160,11 +201,24 @@ class Conversation:
         self._turns = [message for message in messages if message.role != "system"]
         self._trimming = Trimming(self._model.info.options.context)
 
-    def _last_question(self) -> int:
+    def export(self, path: str | Path) -> None:
+        """Write the conversation for other readers, into a file that only its owner can read.
+
+        Args:
+            path: of a new file, with the ending .md, or .json for messages in Hugging Face's form.
+
+        Raises:
+            UsageError: the ending is another, or there is such a file.
+            InputError: the file can't be written.
+        """
+        export.write(Path(path), self.messages)
+
+    def _questions(self, least: int = 0) -> list[int]:
+        """Where the user's turns are."""
         places = [n for n, message in enumerate(self._turns) if message.role == "user"]
-        if not places:
+        if len(places) < least:
             raise UsageError("Nothing was asked yet.", "Send something first.")
-        return places[-1]
+        return places
 
     def _answered(self, turns: list[Message], options: Options) -> Iterator[Event]:
         """Stream an answer to turns, and take both over once it's there."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from edge_med.errors import ContextOverflowError
+from edge_med.errors import ContextOverflowError, too_long
 from edge_med.messages import Message
 
 SLACK_SHARE = 4
@@ -87,9 +87,7 @@ def _pictures(turns: Sequence[Message], place: int) -> bool:
 
 
 def _overflow(tokens: int, context: int, pictures: bool) -> ContextOverflowError:  # noqa: FBT001
-    never = ", and its images are never left out" if pictures else ""
-    return ContextOverflowError(
-        f"The conversation has {tokens} tokens, {tokens - context} tokens too long for a context "
-        f"of {context}{never}.",
-        "Begin a new one, or load the model with a larger context.",
-    )
+    never = ", whose images are never left out," if pictures else ""
+    what = f"The conversation{never} has {tokens} tokens"
+    hint = "Begin a new one, or load the model with a larger context."
+    return too_long(what, tokens, context, hint)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -14,26 +14,51 @@ from tests.checkpoints.adapters import Lora, write_gguf
 from tests.checkpoints.tiny import TINY
 from tests.conftest import Models
 
+CLOSE = 0.01
+"""Nats; a part of a prompt that was read before comes out of a batch of another size."""
+
+SETS: list[dict[str, float]] = [{}, {"chest": 1.0}, {"skin": 1.0}, {"chest": 0.5}]
+
+Load = Callable[[], MedGemma]
+
 
 @pytest.fixture(scope="module")
-def adapted(model: Models, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MedGemma]:
+def load(model: Models, tmp_path_factory: pytest.TempPathFactory) -> Load:
     base = tmp_path_factory.mktemp("adapters")
     files = [write_gguf(Lora(seed=n), TINY["multimodal"], base / f"{n}.gguf") for n in (1, 2)]
     adapters = {"chest": files[0], "skin": files[1]}
-    with MedGemma.load(
-        model("multimodal", "F32"), adapters=adapters, context=512, threads=1
-    ) as loaded:
+    folder = model("multimodal", "F32")
+    return lambda: MedGemma.load(folder, adapters=adapters, context=512, threads=1)
+
+
+@pytest.fixture(scope="module")
+def adapted(load: Load) -> Iterator[MedGemma]:
+    with load() as loaded:
         yield loaded
 
 
 def test_calls_switch_between_adapters(adapted: MedGemma) -> None:
-    sets: list[dict[str, float]] = [{}, {"chest": 1.0}, {"skin": 1.0}, {"chest": 0.5}]
-    options = [Options(max_new_tokens=3, logprobs=1, adapters=one) for one in sets]
+    options = [Options(max_new_tokens=3, logprobs=1, adapters=one) for one in SETS]
     fresh = [adapted.ask("x", options=one) for one in options]
-    assert len({answer.logprobs for answer in fresh}) == len(sets)
+    assert len({answer.logprobs for answer in fresh}) == len(SETS)
     for one, before in zip(options, fresh, strict=True):
         again = adapted.ask("x", options=one)
         assert (again.logprobs, again.usage.cached) == (before.logprobs, 0)
+
+
+@pytest.mark.parametrize("scales", SETS)
+def test_scores_and_choices_are_those_of_a_fresh_model(
+    scales: dict[str, float], adapted: MedGemma, load: Load
+) -> None:
+    def thought(model: MedGemma) -> list[float]:
+        score = model.score("is it large", " the heart is", adapters=scales)
+        choice = model.choose("is it large", ["the heart", "no"], adapters=scales)
+        return [token.logprob for token in score.tokens] + [one.logprob for one in choice.scores]
+
+    for before in SETS:
+        adapted.score("is it large", " the lung", adapters=before)
+    with load() as fresh:
+        assert thought(adapted) == pytest.approx(thought(fresh), abs=CLOSE)
 
 
 def test_provenance_tells_which_adapters_were_applied(adapted: MedGemma) -> None:

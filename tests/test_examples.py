@@ -1,21 +1,38 @@
-"""The examples in the documents run."""
+"""The examples in the documents run, and print what is shown below them."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from converters.pipeline import convert
+from converters.request import Request
+from edge_med.engine import writing
+from edge_med.engine.arrays import Floats
 from edge_med.engine.core import Engine
+from edge_med.engine.sampling import Rule, Sampler
 from tests.checkpoints.adapters import Lora, write_gguf
-from tests.checkpoints.tiny import TINY
-from tests.conftest import Models
+from tests.checkpoints.tiny import write_tiny
+from tests.checkpoints.tokenizer import tiny_tokenizer
+from tests.examples import Example, check_output, examples
+from tests.numbers import CHECKPOINTS
 
-ROOT = Path(__file__).parents[1]
-NAME = "multimodal"
+CHECKPOINT = CHECKPOINTS["plain"]
+"""Its weights are sharp, so that no machine finds other words."""
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with what the examples open, except for the model."""
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(np.full((40, 60, 3), 90, np.uint8)).save("chest.png")
+    write_tiny(CHECKPOINT, Path("checkpoint"))
+    Path("adapters").mkdir()
+    write_gguf(Lora(seed=1), CHECKPOINT, Path("adapters/chest.gguf"))
+    return tmp_path
 
 
 @pytest.mark.parametrize(
@@ -24,20 +41,38 @@ NAME = "multimodal"
 def test_the_examples_of_the_docs_run(
     document: str,
     quants: list[str],
-    model: Models,
-    tmp_path: Path,
+    files: Path,
     monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    Image.fromarray(np.full((40, 60, 3), 90, np.uint8)).save("chest.png")
-    for name in ("models", "adapters"):
-        Path(name).mkdir()
-    Path("models/medgemma").symlink_to(model(NAME, *quants), target_is_directory=True)
-    write_gguf(Lora(seed=1), TINY[NAME], Path("adapters/chest.gguf"))
-    source = (ROOT / document).read_text("utf-8")
+    folder = Path("models/medgemma")
+    convert(Request(source=files / "checkpoint", folder=folder, quants=tuple(quants)))
     names: dict[str, object] = {}
-    for example in re.findall(r"```python\n(.*?)```", source, re.DOTALL):
+    for example in (one for one in examples(document) if not one.real):
+        capsys.readouterr()
         with monkeypatch.context() as narrow:
-            if "schema" not in example:  # such an answer is whole, or an error
-                narrow.setattr(Engine, "room", 0)  # each answer ends with its first token
-            exec(compile(example, document, "exec"), names)
+            prepare(example, narrow)
+            exec(compile(example.code, document, "exec"), names)
+        if example.shown:
+            check_output(capsys.readouterr().out, example.shown)
+
+
+def prepare(example: Example, patch: pytest.MonkeyPatch) -> None:
+    """Make an answer short where nobody looks at it, and give a thought its beginning."""
+    whole = example.shown or "schema" in example.code  # such an answer is whole, or an error
+    if not whole:
+        patch.setattr(Engine, "room", 0)  # each answer ends with its first token
+    if 'think="on"' in example.code:
+        patch.setattr(writing, "Sampler", OpensAThought)
+
+
+class OpensAThought(Sampler):
+    """Chooses the mark that opens a thought first: random weights never learnt to."""
+
+    opened = False
+
+    def choose(self, logits: Floats, grammar: Rule | None = None) -> int:
+        if self.opened:
+            return super().choose(logits, grammar)
+        self.opened = True
+        return tiny_tokenizer().id("<unused94>")

@@ -194,3 +194,36 @@ def test_another_file_is_refused(content: str, tiny: MedGemma, tmp_path: Path) -
     (tmp_path / "x.json").write_text(content)
     with pytest.raises(InputError):
         tiny.chat().load(tmp_path / "x.json")
+
+
+def test_an_image_can_be_taken_out_of_its_turn(
+    chat: Conversation, image: npt.NDArray[np.uint8]
+) -> None:
+    chat.send("what is it", image=image)
+    chat.drop_image(0)
+    assert texts(chat)[1] == "what is it", "the question stays"
+    assert chat.send("the heart").usage.image == 0
+    with pytest.raises(UsageError):
+        chat.drop_image(0)
+
+
+def test_another_system_text_counts_from_the_next_turn_on(
+    tiny: MedGemma, chat: Conversation
+) -> None:
+    chat.send("the heart")
+    chat.instruct("be long")
+    answer = chat.send("the lungs")
+    assert texts(chat)[0] == "be long"
+    assert answer.text == fresh(tiny, chat).text
+    chat.instruct(None)
+    assert chat.messages[0].role == "user"
+
+
+@pytest.mark.parametrize("change", ["stream_regenerate", "stream_edit"])
+def test_an_answer_that_is_written_anew_can_be_streamed(change: str, chat: Conversation) -> None:
+    chat.send("the heart")
+    arguments = {"stream_regenerate": (), "stream_edit": (0, "the lungs")}[change]
+    kinds = [type(event).__name__ for event in getattr(chat, change)(*arguments)]
+    assert kinds.count("Piece") > 0
+    assert kinds[-1] == "End"
+    assert len(chat.messages) == 3

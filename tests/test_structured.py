@@ -11,12 +11,17 @@ import pytest
 
 from edge_med import MedGemma, Options
 from edge_med.answers import End, Piece
+from edge_med.engine import writing
+from edge_med.engine.arrays import Floats
+from edge_med.engine.sampling import Rule, Sampler
 from edge_med.errors import SchemaError, UsageError
 from tests.checkpoints.tokenizer import tiny_tokenizer
 from tests.conftest import Models
 from tests.schemas import SCHEMAS
 
 PIXELS = np.full((56, 56, 3), 120, dtype=np.uint8)
+OPEN = tiny_tokenizer().id("<unused94>")
+THINKS = Options(logit_bias={OPEN: 1e4}, think_budget=8)
 WHOLE = Options(max_new_tokens=900, think="off", stop_loops=False, temperature=1.0, seed=3)
 
 
@@ -52,8 +57,7 @@ def test_the_schema_is_part_of_the_prompt(tiny: MedGemma) -> None:
 
 
 def test_an_answer_after_a_thought_has_its_form(tiny: MedGemma) -> None:
-    opened = tiny_tokenizer().id("<unused94>")
-    options = Options(grammar='root ::= "yes" | "no"', logit_bias={opened: 1e4}, think_budget=8)
+    options = replace(THINKS, grammar='root ::= "yes" | "no"')
     answer = tiny.ask("is it large", options=options)
     assert answer.thought is not None
     assert answer.text in ("yes", "no")
@@ -97,19 +101,77 @@ def test_a_form_that_a_stop_text_cuts_is_an_error(tiny: MedGemma) -> None:
 
 
 def test_a_thought_can_not_be_opened_inside_a_form(tiny: MedGemma) -> None:
-    opened = tiny_tokenizer().id("<unused94>")
-    options = Options(grammar='root ::= " yes" " no"', think_budget=4, logit_bias={opened: 1e4})
+    options = replace(THINKS, grammar='root ::= " yes" " no"')
     answer = tiny.ask("is it large", options=options)
     assert answer.text == " yes no"
     assert answer.thought is not None
 
 
 def test_a_conversation_with_thoughts_and_forms_keeps_the_answers_alone(tiny: MedGemma) -> None:
-    opened = tiny_tokenizer().id("<unused94>")
-    options = Options(
-        think="on", think_budget=4, schema={"enum": ["yes", "no"]}, logit_bias={opened: 1e4}
-    )
+    options = replace(THINKS, think="on", schema={"enum": ["yes", "no"]})
     chat = tiny.chat("You are a helpful medical assistant.", options)
     answers = [chat.send("is it large"), chat.send("is it small")]
     assert all(answer.thought is not None for answer in answers)
     assert [turn.text for turn in chat.messages[2::2]] == [answer.text for answer in answers]
+
+
+def opening(at: int) -> type[Sampler]:
+    """A sampler whose choice of a token, counted from 1, would best open a thought."""
+
+    class Opening(Sampler):
+        count = 0
+
+        def choose(self, logits: Floats, grammar: Rule | None = None) -> int:
+            self.count += 1
+            if self.count == at:
+                logits = logits.copy()
+                logits[OPEN] += 1e4
+            return super().choose(logits, grammar)
+
+    return Opening
+
+
+def test_a_form_holds_where_a_thought_is_wanted_and_forbidden(tiny: MedGemma) -> None:
+    options = replace(THINKS, think="off", schema={"const": "yes"})
+    answer = tiny.ask("is it large", options=options)
+    assert (answer.thought, answer.parsed) == (None, "yes")
+
+
+def test_a_stop_text_cuts_the_form_after_a_thought_and_not_the_thought(
+    tiny: MedGemma, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "Sampler", opening(1))
+    options = Options(schema={"const": "yes"}, think_budget=8, temperature=1.0, seed=3)
+    thought = tiny.ask("is it large", options=options).thought
+    assert thought
+    answer = tiny.ask("is it large", options=replace(options, stop=(thought[:1],)))
+    assert (answer.thought, answer.parsed) == (thought, "yes")
+    with pytest.raises(SchemaError, match="can't be read") as caught:
+        tiny.ask("is it large", options=replace(options, stop=("s",)))
+    assert caught.value.text == '"ye'
+
+
+def test_log_probabilities_are_those_of_the_form_alone(tiny: MedGemma) -> None:
+    options = replace(THINKS, schema={"const": "yes"}, logprobs=1)
+    answer = tiny.ask("is it large", options=options)
+    assert answer.logprobs is not None
+    assert len(answer.logprobs) == answer.usage.answer
+    assert "".join(token.text for token in answer.logprobs) == answer.text == '"yes"'
+    assert answer.usage.thought == 8
+
+
+def test_a_form_that_has_begun_is_not_left_for_a_thought(
+    tiny: MedGemma, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "Sampler", opening(3))
+    answer = tiny.ask("is it large", options=Options(schema={"const": [1, 2, 3]}))
+    assert (answer.thought, answer.parsed) == (None, [1, 2, 3])
+
+
+def test_an_answer_without_a_form_goes_on_after_a_thought(
+    tiny: MedGemma, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "Sampler", opening(3))
+    answer = tiny.ask("is it large", options=Options(think_budget=4, max_new_tokens=6))
+    assert (answer.usage.thought, answer.usage.answer) == (4, 6)
+    assert answer.thought is not None

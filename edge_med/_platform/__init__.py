@@ -145,6 +145,31 @@ def _module() -> Any:
     return {"darwin": macos, "win32": windows}.get(SYSTEM, linux)
 
 
+def is_dumb_terminal() -> bool:
+    """Whether a terminal can't move its cursor; Windows' own say nothing of themselves, and can."""
+    return os.environ.get("TERM", "" if SYSTEM == "win32" else "dumb") == "dumb"
+
+
+@contextlib.contextmanager
+def unseen_typing() -> Iterator[None]:
+    """Keep what is typed meanwhile from being shown; it is there for whoever reads next.
+
+    Windows shows nothing of itself before somebody reads.
+    """
+    if SYSTEM == "win32" or not sys.stdin.isatty():
+        yield
+        return
+    termios: Any = importlib.import_module("termios")
+    before = termios.tcgetattr(sys.stdin)
+    silent = list(before)
+    silent[3] &= ~termios.ECHO  # the local modes
+    termios.tcsetattr(sys.stdin, termios.TCSADRAIN, silent)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+
+
 def sync_file(descriptor: int) -> None:
     """Bring a file's bytes to the disk, and on macOS past the drive's own cache."""
     if SYSTEM == "darwin":

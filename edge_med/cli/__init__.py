@@ -17,6 +17,7 @@ from edge_med.errors import CancelledError, EdgeMedError
 
 COMMANDS = {
     "ask": "Ask a question, or have a base model continue TEXT.",
+    "chat": "Hold a conversation; /help in it lists its commands.",
     "compare": "Hold text model B against A, as a quantized one against F16.",
     "completion": "Print the script that completes edge-med in bash, zsh or fish.",
     "config": "Read and write config.toml, which holds defaults of flags.",

@@ -16,14 +16,13 @@ import numpy as np
 
 from edge_med.artifacts.gguf import read_header
 from edge_med.config import LoadOptions
+from edge_med.engine.arrays import Floats, Wide
 from edge_med.engine.context import NEVER, Stop
 from edge_med.engine.core import Engine
 from edge_med.engine.divergence import (
     Divergence,
     Estimate,
-    Floats,
     Position,
-    Wide,
     divergence,
     estimate,
     perplexity,
@@ -163,7 +162,7 @@ def _tokens(engine: Engine, text: str) -> list[int]:
 def _rows(engine: Engine, chunk: Sequence[int], stop: Stop) -> Iterator[Floats]:
     """The logits after each token of a chunk that isn't only context, except its last.
 
-    The whole chunk is one batch, as in llama-perplexity: another size meets other kernels.
+    The whole chunk is one batch, as in llama-perplexity: another size may meet other kernels.
     """
     engine.context.truncate(0)
     rows = engine.context.batch_rows(chunk, 0, stop, skip=UNCOUNTED)

@@ -11,16 +11,15 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from edge_med import _platform
 from edge_med.config import LoadOptions
+from edge_med.engine.arrays import Floats
 from edge_med.engine.model import Model
 from edge_med.engine.native import llama_cpp
 from edge_med.errors import CancelledError, EngineError
 from edge_med.models.sizes import flash_attention
 
-Floats = npt.NDArray[np.float32]
 Stop = Callable[[], bool]
 
 NEVER: Stop = lambda: False  # noqa: E731 - a name for the default

@@ -7,13 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from edge_med.answers import Progress
 from edge_med.artifacts.gguf import Header
 from edge_med.config import LoadOptions
 from edge_med.engine.adapters import Adapters
+from edge_med.engine.arrays import Floats
 from edge_med.engine.context import NEVER, Context, Stop
 from edge_med.engine.embeddings import Embeddings
 from edge_med.engine.ledger import ImageBlock, Item, Ledger, length
@@ -23,15 +21,14 @@ from edge_med.engine.projector import Projector
 from edge_med.engine.reading import Emit, Reading, Task, batches
 from edge_med.errors import (
     CancelledError,
-    ContextOverflowError,
     EngineError,
     ImageError,
     UsageError,
+    too_long,
 )
 from edge_med.imaging import Picture
 from edge_med.models import memory
 
-Floats = npt.NDArray[np.float32]
 SILENT: Emit = lambda _event: None  # noqa: E731 - a name for the default
 
 
@@ -173,12 +170,9 @@ class Engine:
             self.ledger.keep(self.context.save_window(), kept)
 
     def _check(self, reading: Reading, images: Sequence[ImageBlock]) -> None:
-        if over := -min(0, self.options.context - reading.prompt):
-            raise ContextOverflowError(
-                f"The prompt has {reading.prompt} tokens, {over} tokens too long for a context of "
-                f"{self.options.context}.",
-                "Shorten it, or raise --context.",
-            )
+        if (tokens := reading.prompt) > (context := self.options.context):
+            what, hint = f"The prompt has {tokens} tokens", "Shorten it, or raise --context."
+            raise too_long(what, tokens, context, hint)
         if images and self._projector_path is None:
             raise ImageError(
                 "This model can't see: it has no projector.",
@@ -196,7 +190,11 @@ class Engine:
         applied = self.adapters.applied(scales)
         if self.ledger.adapt(applied):
             self._forget()
-            self.context.adapt(self.adapters.handles(applied))
+            try:
+                self.context.adapt(self.adapters.handles(applied))
+            except EngineError:
+                self.ledger.adapters = None
+                raise
 
     def _reuse(self, items: Sequence[Item], task: Task) -> Sequence[Item]:
         """Go back to where the cache and the prompt part; returns what is left to read."""

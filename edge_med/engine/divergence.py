@@ -12,12 +12,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from edge_med.engine.arrays import Floats, Wide
 from edge_med.errors import EngineError
-
-Floats = npt.NDArray[np.float32]
-Wide = npt.NDArray[np.float64]
 
 _RANGE = 16
 """Nats from the most probable token down that llama-perplexity stores."""

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-import numpy as np
-import numpy.typing as npt
-
-Floats = npt.NDArray[np.float32]
+from edge_med.engine.arrays import Floats
 
 
 class Embeddings:

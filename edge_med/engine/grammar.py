@@ -14,15 +14,13 @@ import functools
 import weakref
 
 import numpy as np
-import numpy.typing as npt
 
+from edge_med.engine.arrays import Floats
 from edge_med.engine.automaton import Automaton, State
 from edge_med.engine.characters import HIGHEST
 from edge_med.engine.gbnf import USER, Bounds, parse
 from edge_med.engine.vocabulary import Vocabulary
 from edge_med.errors import SchemaError
-
-F32 = npt.NDArray[np.float32]
 
 Read = tuple[str, bytes]
 """Whole characters, and the beginning of another."""
@@ -81,7 +79,7 @@ class Grammar:
         if not self._vocabulary.ends(token) and (after := self._after(token)):
             self._state, self._begun = after
 
-    def mask(self, logits: F32) -> F32:
+    def mask(self, logits: Floats) -> Floats:
         """A copy of the logits [vocabulary] that has -inf for every token that doesn't fit.
 
         Raises:

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
+from edge_med.engine.arrays import Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ class Checkpoint:
     items: int
     position: int
     window: bytearray
-    logits: npt.NDArray[np.float32] | None
+    logits: Floats | None
 
     @property
     def size(self) -> int:
@@ -86,7 +85,7 @@ class Ledger:
         self._budget = budget
         self.items: list[Item] = []
         self.position = 0
-        self.adapters: Applied = ()
+        self.adapters: Applied | None = ()  # None: nobody knows, so that any are others
         self.checkpoints: list[Checkpoint] = []
 
     @property
@@ -116,7 +115,7 @@ class Ledger:
         self.adapters = adapters
         return True
 
-    def keep(self, window: bytearray, logits: npt.NDArray[np.float32] | None = None) -> None:
+    def keep(self, window: bytearray, logits: Floats | None = None) -> None:
         """Add a checkpoint of where we are, if it fits the budget at all.
 
         If the budget is used up, the oldest go: first those without logits, which stand where an

@@ -10,7 +10,12 @@ import re
 
 from edge_med.errors import SchemaError
 
-_PART = re.compile(r"\[(?:[^\]\\]|\\.)*\]|\\.|[^\\\[]", re.DOTALL)
+_PART = re.compile(
+    r"\[(?:[^\]\\]|\\.)*\]|\{(?:[0-9]+(?:,[0-9]*)?|,[0-9]+)\}|\\.|[^\\\[]", re.DOTALL
+)
+
+_ALONE = frozenset("^${}]")
+"""What has no meaning by itself; at a bracket that closes nothing the converter stands for ever."""
 
 _SETS = {r"\d": "0-9", r"\w": "A-Za-z0-9_", r"\s": " ", r"\.": ".", r"\/": "/"}
 """Escapes as characters between brackets; a JSON string has no other white space than blanks."""
@@ -34,7 +39,7 @@ def for_grammar(pattern: str) -> str:
     if not (pattern.startswith("^") and pattern.endswith("$")):
         raise _error("doesn't begin with ^ and end with $")
     parts = _PART.findall(pattern[1:-1])
-    if sum(map(len, parts)) != len(pattern) - 2 or {"^", "$"} & set(parts):
+    if sum(map(len, parts)) != len(pattern) - 2 or _ALONE & set(parts):
         raise _error("can't be read")
     return f"^{''.join(map(_part, parts))}$"
 

@@ -8,17 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from edge_med.artifacts.gguf import read_header
 from edge_med.config import LoadOptions
+from edge_med.engine.arrays import Floats
 from edge_med.engine.context import NEVER, Stop, threads
 from edge_med.engine.model import Model
 from edge_med.engine.native import llama_cpp, mtmd_cpp
 from edge_med.errors import CancelledError, EngineError, ImageError
 from edge_med.imaging import Picture
-
-Floats = npt.NDArray[np.float32]
 
 MARKER = b"<__media__>"
 _NODES_A_LOOK = 16

@@ -13,14 +13,10 @@ from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from edge_med.config import Options
+from edge_med.engine.arrays import Floats, Ids, Wide
 from edge_med.errors import EngineError, SchemaError, UsageError
-
-F32 = npt.NDArray[np.float32]
-F64 = npt.NDArray[np.float64]
-Ids = npt.NDArray[np.intp]
 
 _SEED_BITS = 32
 """Short enough to be typed again, and exact in JSON, whose numbers are doubles (RFC 8259, 6)."""
@@ -43,7 +39,7 @@ class Rule(Protocol):
     def fits(self, token: int) -> bool:
         """Whether a token may come."""
 
-    def mask(self, logits: F32) -> F32:
+    def mask(self, logits: Floats) -> Floats:
         """A copy of the logits that has -inf for every token that may not come."""
 
 
@@ -70,7 +66,7 @@ class Sampler:
         self._random = _generator(self.seed)
         self.chosen = self.rejected = self.masked = 0
 
-    def choose(self, logits: F32, grammar: Rule | None = None) -> int:
+    def choose(self, logits: Floats, grammar: Rule | None = None) -> int:
         """The next token; `logits` [vocabulary] stay as they are.
 
         With a grammar it is chosen among the tokens that fit: greedily the most probable of them,
@@ -86,7 +82,7 @@ class Sampler:
             return _best_id(self._with_bias(logits))
         return next(self._drawn(*self.distribution(logits)))
 
-    def _chosen_by(self, grammar: Rule, logits: F32) -> int:
+    def _chosen_by(self, grammar: Rule, logits: Floats) -> int:
         self.chosen += 1
         for token in itertools.islice(self._candidates(logits), _TRIED):
             if grammar.fits(token):
@@ -95,7 +91,7 @@ class Sampler:
         self.masked += 1
         return self._masked(grammar, logits)
 
-    def _candidates(self, logits: F32) -> Iterator[int]:
+    def _candidates(self, logits: Floats) -> Iterator[int]:
         """Tokens in the order in which they are tried: falling, or drawn without putting back.
 
         The first of them that fits is chosen as it would be among all that fit, since drawing again
@@ -110,7 +106,7 @@ class Sampler:
         else:
             yield from self._drawn(*self.distribution(logits))
 
-    def _drawn(self, ids: Ids, probabilities: F64) -> Iterator[int]:
+    def _drawn(self, ids: Ids, probabilities: Wide) -> Iterator[int]:
         """Tokens by their probabilities, one after another, until there are no more."""
         assert self._random is not None
         while (sums := probabilities.cumsum())[-1] > 0:
@@ -118,7 +114,7 @@ class Sampler:
             yield int(ids[at])
             probabilities[at] = 0
 
-    def _masked(self, grammar: Rule, logits: F32) -> int:
+    def _masked(self, grammar: Rule, logits: Floats) -> int:
         """Choose among all tokens that fit; of those outside `distribution`, if none in it does."""
         masked = grammar.mask(self._with_bias(logits))
         if masked.max() == -math.inf:
@@ -135,7 +131,7 @@ class Sampler:
             fitting = masked[ids] > -math.inf
         return next(self._drawn(ids[fitting], probabilities[fitting]))
 
-    def distribution(self, logits: F32) -> tuple[Ids, F64]:
+    def distribution(self, logits: Floats) -> tuple[Ids, Wide]:
         """The tokens that may come, and their probabilities; for a temperature above 0.
 
         Raises:
@@ -143,7 +139,7 @@ class Sampler:
         """
         return self._distribution(self._with_bias(logits))
 
-    def _distribution(self, biased: F32) -> tuple[Ids, F64]:
+    def _distribution(self, biased: Floats) -> tuple[Ids, Wide]:
         options = self._options
         best = biased[_best_id(biased)]
         ids, top = self._all, biased
@@ -159,7 +155,7 @@ class Sampler:
         weights /= weights.sum()
         return ids, weights
 
-    def _with_bias(self, logits: F32) -> F32:
+    def _with_bias(self, logits: Floats) -> Floats:
         """The same array where there is no bias: copying a megabyte costs more than a choice."""
         if not self._biases.size:
             return logits
@@ -168,7 +164,7 @@ class Sampler:
         return biased
 
 
-def best(logits: F32, count: int) -> tuple[list[int], list[float]]:
+def best(logits: Floats, count: int) -> tuple[list[int], list[float]]:
     """The most probable tokens as the model has it, before bias and sampling rules.
 
     Args:
@@ -186,7 +182,7 @@ def best(logits: F32, count: int) -> tuple[list[int], list[float]]:
     return ids.tolist(), np.subtract(logits[ids], total, dtype=np.float64).tolist()
 
 
-def logprob(logits: F32, token: int) -> float:
+def logprob(logits: Floats, token: int) -> float:
     """A token's natural log-probability as the model has it.
 
     Raises:
@@ -195,7 +191,7 @@ def logprob(logits: F32, token: int) -> float:
     return float(logits[token]) - _log_total(logits)
 
 
-def _checked_bias(options: Options, vocabulary: int) -> tuple[Ids, F32]:
+def _checked_bias(options: Options, vocabulary: int) -> tuple[Ids, Floats]:
     bias = options.logit_bias
     if other := [token for token in bias if not 0 <= token < vocabulary]:
         raise UsageError(
@@ -227,7 +223,7 @@ def _generator(seed: int | None) -> np.random.Generator | None:
     return None if seed is None else np.random.Generator(np.random.PCG64(seed))
 
 
-def _best_id(logits: F32) -> int:
+def _best_id(logits: Floats) -> int:
     """The most probable token; argmax calls a NaN the highest number, so none goes unseen."""
     token = int(logits.argmax())
     if not math.isfinite(logits[token]):
@@ -238,7 +234,7 @@ def _best_id(logits: F32) -> int:
     return token
 
 
-def _log_total(logits: F32) -> float:
+def _log_total(logits: Floats) -> float:
     """The logarithm of the sum of all exponentials."""
     highest = float(logits[_best_id(logits)])
     sums = [
@@ -248,14 +244,14 @@ def _log_total(logits: F32) -> float:
     return highest + math.log(math.fsum(sums))
 
 
-def _falling(logits: F32, count: int) -> Ids:
+def _falling(logits: Floats, count: int) -> Ids:
     """Ids of the highest logits, the highest first, and equal ones by id."""
     ids = _top(logits, count)
     falling: Ids = ids[np.argsort(-logits[ids], kind="stable")]
     return falling[:count]
 
 
-def _top(logits: F32, count: int) -> Ids:
+def _top(logits: Floats, count: int) -> Ids:
     """Ids of the highest logits, rising, with all that equal the last of them."""
     if count >= logits.size:
         return np.arange(logits.size)
@@ -265,7 +261,7 @@ def _top(logits: F32, count: int) -> Ids:
     return kept
 
 
-def _surely_below_top(logits: F32, count: int) -> float:
+def _surely_below_top(logits: Floats, count: int) -> float:
     """A bound that at least `count` logits reach: as many blocks have a highest one that does.
 
     It leaves some hundred logits of a vocabulary to be sorted out.
@@ -276,7 +272,7 @@ def _surely_below_top(logits: F32, count: int) -> float:
     return float(np.partition(highest, -count)[-count])
 
 
-def _kept(weights: F64, top_p: float, min_p: float) -> Ids:
+def _kept(weights: Wide, top_p: float, min_p: float) -> Ids:
     """Positions that top-p and min-p leave, at least one; the best weight is 1.
 
     Of equal weights at the edge the first stay; transformers leaves it to torch.sort, which isn't

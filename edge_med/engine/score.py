@@ -11,7 +11,7 @@ from edge_med.engine.core import Engine
 from edge_med.engine.ledger import Item, length
 from edge_med.engine.prompt import IMAGE_TOKENS, compose
 from edge_med.engine.told import told
-from edge_med.errors import ContextOverflowError, PromptError
+from edge_med.errors import PromptError, too_long
 from edge_med.messages import Message
 
 
@@ -66,9 +66,8 @@ def score(
 def _check(items: Sequence[Item], ids: Sequence[int], context: int) -> None:
     if not ids:
         raise PromptError("The continuation is empty.", "Give a text of at least one token.")
-    if over := max(0, length(items) + len(ids) - context):
-        raise ContextOverflowError(
-            f"The prompt has {length(items)} tokens and the continuation {len(ids)}, {over} tokens "
-            f"too long for a context of {context}.",
-            "Shorten them, or raise --context.",
-        )
+    prompt, more = length(items), len(ids)
+    if prompt + more > context:
+        what = f"The prompt has {prompt} tokens and the continuation {more}"
+        hint = "Shorten them, or raise --context."
+        raise too_long(what, prompt + more, context, hint)

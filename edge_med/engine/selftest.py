@@ -15,8 +15,9 @@ import numpy as np
 
 from edge_med import imaging
 from edge_med.config import LoadOptions
+from edge_med.engine.arrays import Floats
 from edge_med.engine.core import Engine
-from edge_med.engine.projector import Floats, Projector
+from edge_med.engine.projector import Projector
 from edge_med.errors import UsageError
 from edge_med.imaging import Picture
 

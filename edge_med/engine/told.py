@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
-
 from edge_med.answers import Candidate, Token
+from edge_med.engine.arrays import Floats
 from edge_med.engine.sampling import best, logprob
 from edge_med.engine.vocabulary import Vocabulary
-
-Floats = npt.NDArray[np.float32]
 
 
 def told(vocabulary: Vocabulary, token: int, logits: Floats, count: int) -> Token:

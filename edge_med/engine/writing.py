@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-import numpy.typing as npt
 
 from edge_med.answers import (
     Answer,
@@ -19,6 +18,7 @@ from edge_med.answers import (
     Usage,
 )
 from edge_med.config import LONGEST_ANSWER, Options
+from edge_med.engine.arrays import Floats
 from edge_med.engine.context import Stop
 from edge_med.engine.core import Engine
 from edge_med.engine.grammar import Grammar
@@ -30,8 +30,6 @@ from edge_med.engine.structure import Structure
 from edge_med.engine.thinking import LABEL, Thought
 from edge_med.engine.told import told
 from edge_med.engine.writer import TextWriter
-
-Floats = npt.NDArray[np.float32]
 
 
 class Writing:

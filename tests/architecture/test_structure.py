@@ -32,7 +32,19 @@ LONGER = {
 }
 """Functions that may be longer, and why: each is one literal."""
 
-HEAVY = ("numpy", "PIL", "llama_cpp", "pydicom", "gguf", "rich", "yaml", "requests", "jinja2")
+HEAVY = (
+    "numpy",
+    "PIL",
+    "llama_cpp",
+    "pydicom",
+    "gguf",
+    "rich",
+    "prompt_toolkit",
+    "yaml",
+    "requests",
+    "jinja2",
+)
+
 NETWORK = ("socket", "ssl", "http", "urllib", "ftplib", "requests", "httpx", "huggingface_hub")
 UNSAFE = ("pickle", "shelve", "marshal")
 NATIVE = ("edge_med/engine/", "converters/quantize.py", "edge_med/_platform/")

@@ -11,10 +11,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
+from edge_med import MedGemma, Options
+from edge_med.answers import Event
 from edge_med.cli.running import NOTICE, interruptible
 from tests.checkpoints.adapters import Lora, write_gguf
 from tests.checkpoints.tiny import TINY
@@ -146,6 +149,22 @@ def test_sampling_follows_its_seed(edge_med: Command, tiny: Path) -> None:
         return edge_med("ask", "x", "--model", tiny, "--max-new-tokens", 8, *choice).out
 
     assert said(1) == said(1) != said(2)
+
+
+def test_thinking_is_as_the_flags_say(
+    edge_med: Command, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream, asked = MedGemma.stream, []
+
+    def recorded(*given: Any, options: Options, **rest: Any) -> Iterator[Event]:
+        asked.append((options.think, options.think_budget))
+        return stream(*given, options=options, **rest)
+
+    monkeypatch.setattr(MedGemma, "stream", recorded)
+    call = ("ask", "x", "--model", tiny, "--max-new-tokens", 1)
+    assert edge_med(*call).code == 0
+    assert edge_med(*call, "--think", "off", "--think-budget", 7).code == 0
+    assert asked == [("auto", 1024), ("off", 7)]
 
 
 def test_an_option_out_of_range_exits_with_2(edge_med: Command, tiny: Path) -> None:

@@ -120,6 +120,8 @@ SCHEMAS: dict[str, Any] = {
     "slow choice": {"type": "string", "pattern": "^(a|a)*$"},
     "huge pattern": {"type": "string", "pattern": "^a{99999999}$"},
     "backwards pattern": {"type": "string", "pattern": "^a{9,2}$"},
+    "half a repetition": {"type": "string", "pattern": "^a}$"},
+    "half a set": {"type": "string", "pattern": "^a]$"},
     "reference back": {"type": "string", "pattern": r"^(a)\1$"},
     "looking ahead": {"type": "string", "pattern": "^(?=a)a$"},
     "slow names": {"type": "object", "patternProperties": {"(a+)+$": {}}},

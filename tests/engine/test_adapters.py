@@ -21,7 +21,7 @@ from edge_med.engine.context import Context
 from edge_med.engine.core import Engine
 from edge_med.engine.ledger import Applied, ImageBlock, Item, Ledger
 from edge_med.engine.native import llama_cpp
-from edge_med.errors import UsageError
+from edge_med.errors import EngineError, UsageError
 from edge_med.imaging import Picture
 from tests.adapters import ADAPTERS, CASES, CHECKPOINT, SCALES
 from tests.checkpoints.adapters import write_gguf
@@ -175,6 +175,21 @@ def test_checkpoints_of_other_adapters_are_gone(files: Files) -> None:
     assert engine.read(ids).cached == 0
     assert engine.ledger.checkpoints == []
     engine.close()
+
+
+def test_adapters_that_could_not_be_applied_are_applied_by_the_next_call(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise EngineError("llama.cpp can't apply the adapters.", "See --verbose.")
+
+    opened.run("text", "none")
+    with monkeypatch.context() as patch:
+        patch.setattr(Context, "adapt", fail)
+        with pytest.raises(EngineError):
+            opened.run("text", "whole")
+    assert opened.engine.ledger.items == []
+    assert held_against("text", "whole", opened.run("text", "whole")).holds()
 
 
 def test_an_unknown_adapter_is_refused_and_what_was_read_stays(opened: Opened) -> None:

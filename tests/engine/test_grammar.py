@@ -11,10 +11,11 @@ import numpy.typing as npt
 import pytest
 
 from edge_med.config import Options
+from edge_med.engine.arrays import Floats
 from edge_med.engine.grammar import Grammar
 from edge_med.engine.model import Model
 from edge_med.engine.native import llama_cpp
-from edge_med.engine.sampling import F32, Sampler
+from edge_med.engine.sampling import Sampler
 from edge_med.engine.schema import BOUNDS, compile_schema
 from edge_med.engine.vocabulary import Vocabulary
 from edge_med.errors import SchemaError
@@ -132,7 +133,7 @@ class Only:
     def fits(self, token: int) -> bool:
         return token in self.tokens
 
-    def mask(self, logits: F32) -> F32:
+    def mask(self, logits: Floats) -> Floats:
         masked = np.full_like(logits, -np.inf)
         masked[[*self.tokens]] = logits[[*self.tokens]]
         return masked

@@ -12,13 +12,17 @@ import pytest
 from tests.conftest import Models
 
 ROOT = Path(__file__).parents[2]
+SECONDS = 300
+"""For all of them; they take ten."""
 
 
 def run(model: Models, count: int) -> int:
     """How many were tried in a process of its own."""
     path = model("text", "F32") / "text-F32.gguf"
     command = [sys.executable, "-m", "tests.engine.hostile_grammars", str(path), str(count)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS, check=False
+    )
     assert done.returncode == 0, done.stderr
     *complaints, last = done.stdout.splitlines()
     assert complaints == []

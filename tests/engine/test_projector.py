@@ -17,12 +17,13 @@ from edge_med import imaging
 from edge_med._platform import native_library
 from edge_med.config import LoadOptions
 from edge_med.engine import selftest
+from edge_med.engine.arrays import Floats
 from edge_med.engine.context import NEVER, Stop
 from edge_med.engine.core import Engine
 from edge_med.engine.ledger import ImageBlock, Item
 from edge_med.engine.model import Model
 from edge_med.engine.native import mtmd_cpp
-from edge_med.engine.projector import Floats, Projector
+from edge_med.engine.projector import Projector
 from edge_med.errors import CancelledError, EngineError, ImageError, UsageError
 from edge_med.imaging import Picture
 from tests.checkpoints.tiny import MULTIMODAL

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from edge_med.config import Options
-from edge_med.engine.sampling import F32, Sampler, best, logprob
+from edge_med.engine.arrays import Floats
+from edge_med.engine.sampling import Sampler, best, logprob
 from edge_med.errors import EngineError, UsageError
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden/sampling.json").read_text("utf-8"))
@@ -172,7 +173,7 @@ def test_log_probabilities_of_a_large_vocabulary_add_up_to_one() -> None:
     assert total == pytest.approx(1.0, abs=1e-12)
 
 
-def no_number(value: float) -> F32:
+def no_number(value: float) -> Floats:
     """One logit of many is no number, and not where it would be looked for first."""
     logits = np.arange(VOCABULARY, dtype=np.float32)
     logits[20] = value

@@ -155,6 +155,10 @@ def test_the_model_is_shown_the_schema_as_compact_json() -> None:
         ({"$ref": "#/$defs/a"}, "leads nowhere"),
         ({"type": "text"}, "breaks a rule of JSON Schema"),
         ({"type": "string", "pattern": "^(a+)+$"}, "repeats a group"),
+        *(
+            ({"type": "string", "pattern": f"^{p}$"}, "can't be read")
+            for p in ("a}", "a]", "a{ 2}")
+        ),
         ({"type": "array", "items": {}, "minItems": 10**9}, "wants more than"),
         ("{", "isn't JSON"),
     ],

@@ -1,0 +1,175 @@
+"""One answer: the wait before it, its events as they come, and what is learnt from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from edge_med import documents
+from edge_med.answers import Answer, End, Event, Notice, Piece, Progress
+from edge_med.chat.estimate import spoken
+from edge_med.chat.state import Chat, Waiting
+from edge_med.chat.ui import UI
+from edge_med.errors import EdgeMedError
+from edge_med.imaging import Picture
+from edge_med.messages import ImagePart, Message, TextPart
+
+LONG = 60.0
+"""Seconds from which on a wait is begun only by a yes."""
+
+WORTH_TELLING = 2.0
+"""Seconds from which on a wait is told."""
+
+Stream = Callable[[], Iterator[Event]]
+
+STAGES = {"load": "opening the projector", "encode": "looking at the image", "read": "reading"}
+
+
+def ask(chat: Chat, text: str, pictures: Sequence[Picture] = ()) -> Answer | None:
+    """Ask, with everything that waits; it goes on waiting if no turn comes of it.
+
+    Args:
+        chat: the chat.
+        text: of the question.
+        pictures: shown besides those that wait.
+    """
+    waiting = chat.waiting
+    shown = [*pictures, *waiting.pictures]
+    whole = documents.above(text, [report.text for report in waiting.reports])
+    turn = Message("user", (*map(ImagePart, shown), TextPart(whole)))
+    before = len(chat.questions)
+    answer = respond(
+        chat,
+        [*chat.conversation.messages, turn],
+        lambda: chat.conversation.stream(whole, images=shown, options=chat.options),
+    )
+    if len(chat.questions) > before:
+        chat.waiting = Waiting()
+    else:
+        rest = "; its images and texts wait for the next one." if waiting else "."
+        chat.ui.notice(f"The question doesn't count{rest}")
+    return answer
+
+
+def respond(chat: Chat, messages: Sequence[Message], stream: Stream) -> Answer | None:
+    """Have messages answered, and show that; None if the user won't wait for it.
+
+    Args:
+        chat: the chat.
+        messages: all that the model will be shown.
+        stream: begins the answer.
+    """
+    if not agreed(chat.ui, wait(chat, messages), "Reading this", yes=chat.yes):
+        return None
+    answer: Answer | None = None
+    told: set[str] = set()
+    encoded = 0
+    with chat.ui.answering(chat.model.cancel):
+        for event in stream():
+            match event:
+                case Progress():
+                    encoded += event.stage == "encode" and event.done == event.total
+                    chat.ui.progress(_told(chat, event))
+                case Piece():
+                    _show(chat, event)
+                case Notice():
+                    _tell(chat, event, told)
+                case End():
+                    answer = event.answer
+    assert answer is not None
+    _finish(chat, answer, told)
+    _learn(chat, answer, encoded)
+    chat.read = chat.conversation.messages
+    _keep(chat)
+    return answer
+
+
+def wait(chat: Chat, messages: Sequence[Message]) -> float:
+    """Seconds, estimated, until the first word of an answer to messages."""
+    same = 0
+    while same < min(len(messages), len(chat.read)) and messages[same] == chat.read[same]:
+        same += 1
+    fresh = messages[same:]
+    seen = {picture.sha256 for message in chat.read for picture in message.pictures}
+    new = {p.sha256 for message in fresh for p in message.pictures} - seen
+    tokens = chat.model.count(fresh).prompt if fresh else 0
+    projector = chat.model.info.projector
+    seconds = chat.estimates.read(tokens)
+    return seconds + (chat.estimates.encode(len(new), projector.size) if projector else 0.0)
+
+
+def agreed(ui: UI, seconds: float, what: str, *, yes: bool) -> bool:
+    """Whether the user wants to wait; asked only if it is long, and never with `yes`."""
+    if seconds < WORTH_TELLING:
+        return True
+    told = f"{what} takes about {spoken(seconds)} on this machine."
+    if seconds < LONG:
+        ui.progress(told)
+        return True
+    ui.notice(told)
+    return yes or ui.confirm("Go on?", otherwise=True)
+
+
+def _tell(chat: Chat, notice: Notice, told: set[str]) -> None:
+    """Each notice once; the first screen has said already what it is not for."""
+    if notice.code not in told | {"research_only"}:
+        told.add(notice.code)
+        chat.ui.notice(notice.text)
+
+
+def _show(chat: Chat, piece: Piece) -> None:
+    if piece.kind == "answer" or chat.thoughts:
+        chat.ui.piece(piece)
+    else:
+        chat.ui.progress("thinking")
+
+
+def _told(chat: Chat, event: Progress) -> str:
+    """A stage of the way to the first word, and how long it still takes."""
+    parts = [STAGES[event.stage]]
+    if event.total > 1:
+        parts.append(f"{event.done} of {event.total} tokens")
+    left = event.seconds_left
+    projector = chat.model.info.projector
+    if event.stage == "encode" and left is None and projector:
+        left = chat.estimates.encode(event.total - event.done, projector.size)
+    if left is not None and left >= 1:
+        parts.append(f"{spoken(left)} left")
+    return ", ".join(parts)
+
+
+ENDS = {
+    "length": "The answer was cut off at the length it may have (--max-new-tokens).",
+    "cancelled": "Stopped; what came is kept.",
+    "thought_budget": "The thought took all the tokens it may have, and no answer came.",
+}
+
+
+def _finish(chat: Chat, answer: Answer, told: set[str]) -> None:
+    """Say what hasn't been said yet."""
+    fallback = answer.provenance.fallback
+    if fallback and not (chat.last and chat.last.provenance.fallback == fallback):
+        chat.ui.notice(f"Computed on {answer.provenance.device}: {fallback}")
+    chat.last = answer
+    for notice in answer.notices:
+        _tell(chat, notice, told)
+    if answer.finish_reason in ENDS and "context_full" not in told:
+        kept = answer.text or answer.finish_reason != "cancelled"
+        chat.ui.notice(ENDS[answer.finish_reason] if kept else "Stopped before a word came.")
+    elif not answer.text.strip():
+        chat.ui.notice("The answer is empty.")
+
+
+def _learn(chat: Chat, answer: Answer, encoded: int) -> None:
+    if answer.finish_reason == "cancelled" and not answer.text:
+        return
+    usage, timings = answer.usage, answer.timings
+    chat.estimates.learn_encode(encoded, timings.encode)
+    chat.estimates.learn_read(usage.prompt - usage.cached, timings.read)
+
+
+def _keep(chat: Chat) -> None:
+    if chat.keep:
+        try:
+            chat.conversation.save(chat.keep)
+        except EdgeMedError as error:
+            chat.ui.fail(error)

@@ -1,0 +1,106 @@
+"""The commands of the chat: one table, which help and completion read as well."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from edge_med.chat import files, images, locate, settings, turns
+from edge_med.chat.presets import PRESETS
+from edge_med.chat.state import Chat
+from edge_med.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command.
+
+    Attributes:
+        name: what follows the slash.
+        argument: what follows the name, in words; empty for none.
+        help: one line.
+        run: does it.
+        completes: how its argument is completed: as a path, or from these words.
+    """
+
+    name: str
+    argument: str
+    help: str
+    run: Callable[[Chat, str], None]
+    completes: Literal["path"] | tuple[str, ...] = ()
+
+
+def _help(chat: Chat, _argument: str) -> None:
+    calls = {f"/{command.name} {command.argument}".rstrip(): command for command in COMMANDS}
+    width = max(map(len, calls))
+    lines = [f"{call:<{width}}  {command.help}" for call, command in calls.items()]
+    chat.ui.say("\n".join(lines))
+
+
+COMMANDS = (
+    Command("image", "PATH…", "Show images with the next question.", images.add, "path"),
+    Command("images", "", "List the images that were shown and those that wait.", images.show),
+    Command("drop", "N|file", "Take image N out, or the texts that wait.", images.drop, ("file",)),
+    Command("file", "PATH", "Put a text before the next question.", images.add_file, "path"),
+    Command(
+        "system",
+        "[NAME|TEXT]",
+        "Show or change the system text; none takes it out.",
+        settings.system,
+        (*PRESETS, "none"),
+    ),
+    Command(
+        "think",
+        "off|auto|on|show",
+        "Let the model think first, or not; show its thoughts.",
+        settings.think,
+        (*settings.THINK, "show"),
+    ),
+    Command("locate", "WHAT", "Draw a box around WHAT in the last image.", locate.locate),
+    Command("regen", "", "Answer the last question anew.", turns.regenerate),
+    Command("edit", "N [TEXT]", "Change question N; later ones go.", turns.edit),
+    Command("undo", "", "Take the last question and its answer back.", turns.undo),
+    Command(
+        "save",
+        f"PATH [{files.IMAGES}]",
+        "Save the conversation, with images or only their hashes.",
+        files.save,
+        "path",
+    ),
+    Command("load", "PATH [IMAGE…]", "Go on with a saved conversation.", files.load, "path"),
+    Command(
+        "export",
+        "md|json [PATH]",
+        "Write the conversation for other readers.",
+        files.export,
+        ("md", "json"),
+    ),
+    Command("stats", "", "Show memory, context, tokens and speed.", settings.stats),
+    Command("clear", "", "Begin a new conversation.", turns.clear),
+    Command("help", "", "Show this list.", _help),
+    Command("quit", "", "Leave.", turns.leave),
+)
+
+BY_NAME = {command.name: command for command in COMMANDS}
+
+
+def run(chat: Chat, line: str) -> None:
+    """Do what a line with a slash says.
+
+    Raises:
+        UsageError: there is no such command.
+        EdgeMedError: it fails.
+    """
+    name, *rest = line.removeprefix("/").split(None, 1) or [""]
+    command = BY_NAME.get(name.lower())
+    if command is None:
+        close = difflib.get_close_matches(name.lower(), BY_NAME, 1)
+        raise UsageError(
+            f"There is no command /{name}.",
+            f"Did you mean /{close[0]}? /help lists all."
+            if close
+            else "/help lists all; a question that begins with a slash takes two: //",
+        )
+    command.run(chat, "".join(rest).strip())

@@ -1,0 +1,57 @@
+"""What a terminal writes when a file is dragged into it: quoted, escaped, or as a URL."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+_WINDOWS = re.compile(r"""^(?:&\s+)?["']?(?:[A-Za-z]:[\\/]|\\\\)""")
+"""A drive or a share; PowerShell puts `&` before a quoted path. A backslash escapes nothing."""
+
+_QUOTED = re.compile(r'"([^"]*)"|\'([^\']*)\'|(\S+)')
+
+_URL = re.compile(r"^file://(?:localhost)?(?=/)")
+
+_BEFORE_DRIVE = re.compile(r"^/(?=[A-Za-z]:)")
+
+
+def files(line: str) -> list[Path]:
+    """The files that a whole line names by absolute paths; none if it is anything else."""
+    whole = Path(line.strip())
+    paths = [whole] if _is_file(whole) else [Path(part) for part in split(line)]
+    return paths if paths and all(map(_is_file, paths)) else []
+
+
+def split(line: str) -> list[str]:
+    """The paths in a line, relative ones too, without quotes, escapes and `file://`."""
+    if _WINDOWS.match(line.strip()):
+        found = _QUOTED.finditer(line.strip().removeprefix("&"))
+        return [next(part for part in match.groups() if part is not None) for match in found]
+    try:
+        parts = shlex.split(line)
+    except ValueError:  # an apostrophe in a sentence, or in a path that is given bare
+        parts = line.split()
+    return [_from_url(part) for part in parts]
+
+
+def _from_url(part: str) -> str:
+    if not _URL.match(part):
+        return part
+    path = _unescaped(_URL.sub("", part))
+    return _BEFORE_DRIVE.sub("", path)
+
+
+def _unescaped(text: str) -> str:
+    """Without `%20` and the like."""
+    data = re.sub(
+        rb"%([0-9A-Fa-f]{2})", lambda found: bytes.fromhex(found[1].decode()), text.encode()
+    )
+    return data.decode(errors="replace")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_absolute() and path.is_file()
+    except (OSError, ValueError):  # too long for a path, or with a NUL
+        return False

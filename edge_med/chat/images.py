@@ -1,0 +1,117 @@
+"""Commands about images and texts that go with a question."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from edge_med import documents, imaging
+from edge_med.chat import dropped
+from edge_med.chat.state import Chat, Report
+from edge_med.errors import ImageError, UsageError
+from edge_med.imaging import Picture
+from edge_med.messages import Message, TextPart
+
+TEXTS = {".txt", ".md", ".text"}
+"""Endings of files that are dropped as texts; everything else is taken for an image."""
+
+
+def add(chat: Chat, argument: str) -> None:
+    """Let images wait for the next question; they are opened now, so that errors come now."""
+    paths = [Path(part).expanduser() for part in _paths(argument)]
+    if not paths:
+        raise UsageError("No image is named.", "Give its path: /image chest.png")
+    if chat.model.info.projector is None:
+        raise ImageError(
+            "This model can't see: it has no projector.",
+            "Put its -mmproj- file into the same folder, or convert the whole checkpoint.",
+        )
+    opened = [imaging.open(path, fit=chat.options.fit, side=chat.model.side) for path in paths]
+    for path, picture in zip(paths, opened, strict=True):
+        chat.sources[picture.sha256] = path.absolute()
+        chat.waiting.pictures.append(picture)
+        chat.ui.notice(f"{_size(picture)}, goes with the next question.")
+
+
+def take_dropped(chat: Chat, paths: list[Path]) -> None:
+    """Files that were dragged in: texts as texts, all others as images."""
+    for path in paths:
+        if path.suffix.lower() in TEXTS:
+            _add_report(chat, path)
+        else:
+            add(chat, str(path))  # it is there, and so it is taken as it stands
+
+
+def show(chat: Chat, _argument: str) -> None:
+    """List the images of the conversation and those that wait."""
+    lines = [f"{number}. {text}" for number, text in enumerate(_all(chat), 1)]
+    lines += [f"A text of {report.tokens} tokens waits." for report in chat.waiting.reports]
+    chat.ui.say("\n".join(lines) or "There are no images.")
+
+
+def drop(chat: Chat, argument: str) -> None:
+    """Take an image out, or the texts that wait."""
+    if argument == "file":
+        chat.waiting.reports.clear()
+        chat.ui.notice("No text waits any more.")
+        return
+    given = len(list(chat.pictures))
+    total = given + len(chat.waiting.pictures)
+    if not argument.isdecimal() or not 1 <= int(argument) <= total:
+        raise UsageError(f"There is no image {argument}.", "/images lists those that there are.")
+    number = int(argument) - 1
+    if number >= given:
+        del chat.waiting.pictures[number - given]
+        chat.ui.notice(f"Image {argument} doesn't wait any more.")
+        return
+    chat.conversation.drop_image(number)
+    chat.ui.notice(
+        f"Image {argument} is out of the conversation. What was answered to it stays; /edit asks "
+        "again without it."
+    )
+
+
+def add_file(chat: Chat, argument: str) -> None:
+    """Let a text wait for the next question, and say how long it is."""
+    paths = _paths(argument)
+    if len(paths) != 1:
+        raise UsageError("One text is given at a time.", "Give its path: /file report.txt")
+    _add_report(chat, Path(paths[0]).expanduser())
+
+
+def _add_report(chat: Chat, path: Path) -> None:
+    text = documents.read(path)
+    tokens = chat.model.count((Message("user", (TextPart(text),)),)).prompt
+    room = chat.model.info.options.context
+    if tokens >= room:
+        raise UsageError(
+            f"The text has {tokens} tokens, and the context takes {room}.",
+            "Give a part of it, or begin with a larger --context.",
+        )
+    chat.waiting.reports.append(Report(text, tokens))
+    chat.ui.notice(
+        f"A text of {tokens} tokens (the context takes {room}), goes before the next question."
+    )
+
+
+def _all(chat: Chat) -> Iterator[str]:
+    for turn, picture in chat.pictures:
+        yield f"{_size(picture)}, in question {turn}"
+    for picture in chat.waiting.pictures:
+        yield f"{_size(picture)}, waits for the next question"
+
+
+def _size(picture: Picture) -> str:
+    width, height = picture.original_size
+    return f"An image of {width} x {height} pixels"
+
+
+def _paths(argument: str) -> list[str]:
+    """The paths of an argument; one with blanks in it needs no quotes if it is there."""
+    whole = Path(argument).expanduser()
+    try:
+        if argument and whole.exists():
+            return [argument]
+    except (OSError, ValueError):  # no path at all; opening it says so
+        return [argument]
+    return dropped.split(argument)

@@ -1,0 +1,65 @@
+"""The command that asks where something is, and draws what the model answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+from edge_med.chat import answering
+from edge_med.chat.state import Chat
+from edge_med.errors import UsageError
+from edge_med.imaging import Picture, boxes
+
+NAME = "edge-med-box-{}.png"
+"""Names nothing of the patient's, nor of the picture's file."""
+
+
+def locate(chat: Chat, argument: str) -> None:
+    """Ask where something is in the last image, and save the image with its box."""
+    picture, shown_again = _last_picture(chat)
+    prompt = boxes.locate_prompt(argument)
+    answer = answering.ask(chat, prompt, [picture] if shown_again else [])
+    if answer is None:
+        return
+    parsed = boxes.parse(answer.text)
+    for quirk in parsed.quirks:
+        chat.ui.notice(f"In the model's answer: {quirk}.")
+    if not parsed.boxes:
+        chat.ui.notice("The answer has no box, so nothing is drawn.")
+        return
+    _draw(chat, picture, parsed.boxes)
+
+
+def _last_picture(chat: Chat) -> tuple[Picture, bool]:
+    """The picture that is meant, and whether it must be shown again to be the last one seen."""
+    if chat.waiting.pictures:
+        return chat.waiting.pictures[-1], False
+    given = [picture for _turn, picture in chat.pictures]
+    if not given:
+        raise UsageError("There is no image to look at.", "Give one first: /image chest.png")
+    return given[-1], len(given) > 1
+
+
+def _draw(chat: Chat, picture: Picture, found: Sequence[boxes.Box]) -> None:
+    path = free_name(NAME)
+    source = chat.sources.get(picture.sha256)
+    if source is not None and source.is_file():
+        placed = [boxes.place(box, picture) for box in found]
+        boxes.save(source, placed, path)
+    else:
+        chat.ui.notice("The image's file isn't known, so it is drawn as the model saw it.")
+        square = replace(picture, original_size=picture.pixels.shape[1::-1], fit="stretch")
+        placed = [boxes.place(box, square) for box in found]
+        boxes.save(picture.pixels, placed, path)
+    lines = [
+        f"{box.label or 'box'}: x {box.x0:.0f} to {box.x1:.0f}, y {box.y0:.0f} to {box.y1:.0f} px"
+        for box in placed
+    ]
+    chat.ui.say("\n".join([*lines, f"Drawn in {path.name}"]))
+
+
+def free_name(pattern: str) -> Path:
+    """The first name of a pattern that the current folder hasn't got."""
+    return next(path for number in count(1) if not (path := Path(pattern.format(number))).exists())

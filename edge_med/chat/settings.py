@@ -1,0 +1,65 @@
+"""Commands about how answers are written, and what there is to know."""
+
+from __future__ import annotations
+
+from edge_med.chat.presets import PRESETS
+from edge_med.chat.state import Chat
+from edge_med.errors import UsageError
+
+THINK = ("off", "auto", "on")
+
+
+def system(chat: Chat, argument: str) -> None:
+    """Show the system text, or change it to a preset's or another; `none` takes it out."""
+    if not argument:
+        lines = [f"{name:<16} {text}" for name, text in PRESETS.items()]
+        chat.ui.say("\n".join([f"Now: {chat.system or 'no system text'}", *lines]))
+        return
+    text = None if argument == "none" else PRESETS.get(argument, argument)
+    chat.conversation.instruct(text)
+    chat.ui.notice(f"From the next question on: {text or 'no system text'}")
+
+
+def think(chat: Chat, argument: str) -> None:
+    """Rule whether the model thinks first; `show` shows thoughts, or hides them again."""
+    if argument == "show":
+        chat.thoughts = not chat.thoughts
+        chat.ui.notice(f"Thoughts are {'shown' if chat.thoughts else 'hidden'}.")
+    elif argument in THINK:
+        chat.set(think=argument)
+        chat.ui.notice(f"Thinking: {argument}.")
+    else:
+        raise UsageError(
+            f"Thinking is {chat.options.think}, and thoughts are "
+            f"{'shown' if chat.thoughts else 'hidden'}.",
+            f"Change it with one of these: {', '.join(THINK)}, show",
+        )
+
+
+def stats(chat: Chat, _argument: str) -> None:
+    """Show figures of the model and of the last answer."""
+    chat.ui.say("\n".join(f"{name:<10} {value}" for name, value in _figures(chat)))
+
+
+def _figures(chat: Chat) -> list[tuple[str, str]]:
+    info = chat.model.info
+    figures = [
+        ("model", f"{info.model.file}, {info.model.quant}"),
+        ("memory", f"{info.plan.total / 1e9:.1f} GB planned"),
+        ("context", f"{chat.used()} of {info.options.context} tokens"),
+        ("images", f"{len(list(chat.pictures))} in the conversation"),
+    ]
+    if chat.last is None:
+        return figures
+    usage, timings = chat.last.usage, chat.last.timings
+    return [
+        *figures,
+        ("device", chat.last.provenance.device),
+        ("prompt", f"{usage.prompt} tokens, {usage.cached} of them kept from before"),
+        ("answer", f"{usage.answer} tokens, and {usage.thought} of thought"),
+        ("speed", f"{timings.tokens_per_second:.1f} tokens a second"),
+        ("seeing", f"{timings.encode:.1f} s"),
+        ("reading", f"{timings.read:.1f} s"),
+        ("writing", f"{timings.decode:.1f} s"),
+        ("ended", chat.last.finish_reason),
+    ]

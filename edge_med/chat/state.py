@@ -1,0 +1,137 @@
+"""What a chat holds beside its conversation: what waits, and how answers are written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from edge_med.answers import Answer, Tokens
+from edge_med.chat.estimate import Estimates
+from edge_med.chat.ui import UI
+from edge_med.config import Options
+from edge_med.errors import PromptError
+from edge_med.imaging import Picture
+from edge_med.messages import Message, Prompt
+from edge_med.session import Conversation
+
+
+class Model(Protocol):
+    """What the chat needs of a loaded model; `MedGemma` has it."""
+
+    @property
+    def info(self) -> Any:
+        """What was loaded."""
+
+    @property
+    def side(self) -> int:
+        """Of the square that images are fitted to, in pixels."""
+
+    def chat(self, system: str | None = None, options: Options = ...) -> Conversation:
+        """Begin a conversation."""
+
+    def count(self, prompt: Prompt) -> Tokens:
+        """How many tokens a prompt has."""
+
+    def messages(
+        self, prompt: Prompt, *, images: Sequence[Any] = (), options: Options = ...
+    ) -> tuple[Message, ...]:
+        """A prompt as messages, with its images fitted."""
+
+    def cancel(self) -> bool:
+        """End what is being written; says whether there was something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A text that goes before the next question."""
+
+    text: str
+    tokens: int
+
+
+@dataclass(slots=True)
+class Waiting:
+    """What goes with the next question."""
+
+    pictures: list[Picture] = field(default_factory=list)
+    reports: list[Report] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.pictures or self.reports)
+
+
+@dataclass(slots=True)
+class Chat:
+    """A chat.
+
+    Attributes:
+        yes: nothing is asked.
+        keep: the file that the conversation is written to after each answer.
+        sources: files of pictures by their hashes, so that boxes can be drawn on the originals.
+        read: what the engine has read, as far as anybody knows.
+        last: the last answer.
+        thoughts: whether they are shown.
+        files: of this chat, which may be written again without asking.
+        leaving: whether it is over.
+    """
+
+    model: Model
+    ui: UI
+    options: Options
+    conversation: Conversation
+    estimates: Estimates
+    yes: bool = False
+    keep: Path | None = None
+    waiting: Waiting = field(default_factory=Waiting)
+    sources: dict[str, Path] = field(default_factory=dict)
+    read: Sequence[Message] = ()
+    last: Answer | None = None
+    thoughts: bool = False
+    files: set[Path] = field(default_factory=set)
+    leaving: bool = False
+
+    @property
+    def questions(self) -> list[Message]:
+        """The user's turns."""
+        return [message for message in self.conversation.messages if message.role == "user"]
+
+    @property
+    def system(self) -> str | None:
+        """The system text."""
+        found = [m.text for m in self.conversation.messages if m.role == "system"]
+        return found[0] if found else None
+
+    @property
+    def pictures(self) -> Iterator[tuple[int, Picture]]:
+        """The conversation's pictures, each with the number of its question."""
+        for number, message in enumerate(self.questions, 1):
+            yield from ((number, picture) for picture in message.pictures)
+
+    def used(self) -> int:
+        """Tokens of the conversation."""
+        messages = self.conversation.messages
+        try:
+            return self.model.count(messages).prompt if messages else 0
+        except PromptError:  # a base model knows no turns; what it read last is all there is
+            return self.last.usage.prompt + self.last.usage.answer if self.last else 0
+
+    def status(self) -> str:
+        """One line: the model, its device, how full the context is, how fast it writes."""
+        info = self.model.info
+        device = self.last.provenance.device if self.last else "cpu"
+        parts = [info.model.file, device, f"{self.used()} of {info.options.context} tokens"]
+        if self.last and self.last.timings.tokens_per_second:
+            parts.append(f"{self.last.timings.tokens_per_second:.1f} tok/s")
+        return " · ".join(parts)
+
+    def begin_anew(self) -> None:
+        """An empty conversation with the same system text and settings; nothing waits."""
+        self.conversation = self.model.chat(self.system, self.options)
+        self.waiting = Waiting()
+        self.last = None
+
+    def set(self, **options: Any) -> None:
+        """Change options of the answers to come."""
+        self.options = replace(self.options, **options)

@@ -1,0 +1,72 @@
+"""Commands about what was asked and answered."""
+
+from __future__ import annotations
+
+import re
+
+from edge_med.chat import answering
+from edge_med.chat.state import Chat
+from edge_med.errors import UsageError
+
+SHORT = 60
+"""Characters of a question in a list."""
+
+
+def regenerate(chat: Chat, _argument: str) -> None:
+    """Have the last question answered anew."""
+    stream = chat.conversation.stream_regenerate(options=chat.options)
+    if chat.options.temperature == 0 and chat.last and chat.last.finish_reason != "cancelled":
+        chat.ui.notice("Without --temperature the same question has the same answer.")
+    answering.respond(chat, chat.conversation.messages[:-1], lambda: stream)
+
+
+def edit(chat: Chat, argument: str) -> None:
+    """Change a question: by the text after its number, or in the line that is shown."""
+    number, text = _numbered(chat, argument)
+    old = chat.questions[number - 1].text
+    if not text:
+        text = chat.ui.read(f"{number}> ", text=old) or ""
+    if not text.strip():
+        chat.ui.notice("Nothing was changed.")
+        return
+    later = len(chat.questions) - number
+    turns = chat.conversation.edited(number - 1, text)
+    system = [message for message in chat.conversation.messages if message.role == "system"]
+    stream = chat.conversation.stream_edit(number - 1, text, options=chat.options)
+    answering.respond(chat, [*system, *turns], lambda: stream)
+    if later and len(chat.questions) == number:
+        chat.ui.notice(f"{later} later questions are gone with their answers.")
+
+
+def undo(chat: Chat, _argument: str) -> None:
+    """Take the last question and its answer back."""
+    chat.conversation.undo()
+    chat.ui.notice(f"Question {len(chat.questions) + 1} and its answer are taken back.")
+
+
+def clear(chat: Chat, _argument: str) -> None:
+    """Begin an empty conversation."""
+    chat.begin_anew()
+    chat.ui.notice("A new conversation; the system text and the settings stay.")
+
+
+def leave(chat: Chat, _argument: str) -> None:
+    """End the chat."""
+    chat.leaving = True
+
+
+def _numbered(chat: Chat, argument: str) -> tuple[int, str]:
+    """The number of a question, and the text after it."""
+    found = re.match(r"(\d{1,6})(?:\s+|$)(.*)", argument, re.DOTALL)
+    if not found or not 1 <= int(found[1]) <= len(chat.questions):
+        listed = [f"{n}. {_short(m.text)}" for n, m in enumerate(chat.questions, 1)]
+        raise UsageError(
+            "No question of that number was asked.",
+            f"Give one of these: {'; '.join(listed)}" if listed else "Ask something first.",
+        )
+    return int(found[1]), found[2]
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= SHORT else f"{line[:SHORT]}…"

@@ -1,0 +1,48 @@
+"""What the chat needs of whatever it is held in: a terminal, a pipe, a test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from edge_med.answers import Piece
+from edge_med.errors import EdgeMedError
+
+
+class UI(Protocol):
+    """Shows texts, which may hold anything: making them harmless is the UI's own task."""
+
+    def read(self, prompt: str, *, status: str = "", text: str = "") -> str | None:
+        """What the user enters next, of one line or several; None at the end.
+
+        Args:
+            prompt: stands before it.
+            status: what may be shown below it.
+            text: stands there already, to be changed.
+        """
+
+    def say(self, text: str) -> None:
+        """Show what was asked for: a list, help, figures."""
+
+    def notice(self, text: str) -> None:
+        """Show what the user should know."""
+
+    def fail(self, error: EdgeMedError) -> None:
+        """Show an error; or raise it, where going on without the user would mislead."""
+
+    def progress(self, text: str) -> None:
+        """Show what is being waited for, until something else is shown."""
+
+    def piece(self, piece: Piece) -> None:
+        """Show the next part of an answer or a thought."""
+
+    def answering(self, cancel: Callable[[], bool]) -> AbstractContextManager[object]:
+        """Show an answer while the block runs, and let the user end it.
+
+        Args:
+            cancel: ends it, and says whether there was something to end.
+        """
+
+    def confirm(self, question: str, *, otherwise: bool) -> bool:
+        """The user's decision; `otherwise` where nobody can be asked."""

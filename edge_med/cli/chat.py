@@ -1,0 +1,97 @@
+"""`edge-med chat`: a conversation in the terminal, or over a pipe."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edge_med import _platform
+from edge_med.cli.choosing import chosen
+from edge_med.cli.options import (
+    answer_options,
+    answer_settings,
+    load_settings,
+    model_options,
+    output_options,
+)
+from edge_med.cli.running import shown_log
+from edge_med.errors import UsageError
+
+if TYPE_CHECKING:
+    from edge_med.chat.ui import UI
+
+
+@click.command()
+@model_options
+@answer_options
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the conversation to a new, private file after each answer.",
+)
+@click.option("--yes", is_flag=True, help="Ask nothing: wait however long it takes.")
+@output_options
+def chat(
+    *,
+    model: str | None,
+    system: str | None,
+    keep: Path | None,
+    yes: bool,
+    quiet: bool,
+    verbose: bool,
+    **settings: Any,
+) -> None:
+    """Hold a conversation; /help in it lists its commands.
+
+    Lines may come from a pipe. Nothing is kept on the disk unless you ask for it.
+    """
+    from edge_med.api import MedGemma
+    from edge_med.chat import answering, loop
+    from edge_med.chat.estimate import Estimates
+    from edge_med.chat.state import Chat
+    from edge_med.models import store
+
+    if keep is not None:
+        _check_new(keep)
+    ui = _ui(quiet=quiet)
+    loop.greet(ui)
+    options = answer_settings(settings)
+    path = chosen(model, quiet=quiet)
+    estimates = Estimates(store.text_models(path)[0], settings["threads"])
+    if not answering.agreed(ui, estimates.load(), "Loading the model", yes=yes):
+        return
+    began = time.perf_counter()
+    with shown_log(verbose), MedGemma.load(path, **load_settings(settings)) as opened:
+        estimates.learn_load(time.perf_counter() - began)
+        held = Chat(opened, ui, options, opened.chat(system, options), estimates, yes, keep)
+        held.thoughts = verbose
+        loop.introduce(held)
+        loop.run(held)
+
+
+def _ui(*, quiet: bool) -> UI:
+    """A terminal's arts where both ends are one that has them."""
+    both = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
+    if both and not _platform.is_dumb_terminal():
+        from edge_med.cli.terminal import Terminal
+
+        return Terminal(quiet=quiet)
+    from edge_med.cli.plain import Plain
+
+    return Plain(quiet=quiet)
+
+
+def _check_new(keep: Path) -> None:
+    if os.path.lexists(keep):
+        raise UsageError(
+            "There is already a file where the conversation should be kept.",
+            "Give another name; /load in the chat goes on with a saved one.",
+        )
+    if not keep.parent.is_dir():
+        raise UsageError("The folder for --keep isn't there.", "Make it, or name another.")
