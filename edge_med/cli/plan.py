@@ -167,6 +167,8 @@ def _lines(advice: Advice) -> Iterator[str]:
     yield ""
     yield from advice.reasons
     yield _largest(advice)
+    if advice.tokens_per_second:
+        yield f"At most {advice.tokens_per_second:.1f} tokens of an answer a second."
     if small := advice.smaller:
         where = f", {small.gpu_layers} layers on devices" if small.gpu_layers else ""
         yield f"Next smaller: {small.name} {small.quant}, {_gib(small.total)} GiB{where}."
@@ -216,6 +218,7 @@ def _plan_json(advice: Advice) -> dict[str, Any]:
         "total": placement.total,
         "reasons": advice.reasons,
         "largest_context": advice.largest_context,
+        "tokens_per_second": advice.tokens_per_second,
         "smaller": dataclasses.asdict(advice.smaller) if advice.smaller else None,
         "warning": advice.warning,
     }

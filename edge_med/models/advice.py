@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from edge_med.config import LONGEST_CONTEXT, LoadOptions
 from edge_med.models.machine import Machine
 from edge_med.models.placement import CPU, Placement, Share, Subject, place, placements
 from edge_med.models.sizes import CELLS
+from edge_med.models.sizes import layers as layers_of
 from edge_med.models.subjects import in_quant
 
 SMALLER = ("F32", "BF16", "F16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q4_K_S", "Q4_0", "IQ4_XS")
@@ -27,6 +29,7 @@ class Advice:
         reasons: why each part is where it is.
         largest_context: tokens that fit without any part having to move; 0 if none do.
         smaller: the next smaller choice that fits, if there is one.
+        tokens_per_second: of an answer, at the most; None if a memory's bandwidth isn't known.
         warning: what happens if it is loaded all the same; None where it fits.
     """
 
@@ -36,6 +39,7 @@ class Advice:
     reasons: tuple[str, ...]
     largest_context: int
     smaller: Smaller | None
+    tokens_per_second: float | None
     warning: str | None
 
 
@@ -64,6 +68,7 @@ def advise(
         reasons=tuple(_reasons(subject, machine, options, placement)),
         largest_context=largest_context(subject, machine, placement),
         smaller=_smaller(subject, machine, options, others),
+        tokens_per_second=_speed(subject, machine, placement) if placement.fits else None,
         warning=_warning(placement, machine),
     )
 
@@ -101,6 +106,21 @@ def _quants_below(subject: Subject) -> Iterator[Subject]:
     if subject.quant in SMALLER:
         for quant in SMALLER[SMALLER.index(subject.quant) + 1 :]:
             yield in_quant(subject, quant)
+
+
+def _speed(subject: Subject, machine: Machine, placement: Placement) -> float | None:
+    """By the time that it takes to read every layer once, each where it is."""
+    bandwidths = {CPU: machine.bandwidth, **{d.name: d.bandwidth for d in machine.devices}}
+    layers = iter(layers_of(subject.text, placement.options))
+    *devices, cpu = placement.shares
+    seconds = 0.0
+    for share in (cpu, *devices):
+        size = sum(layer.weights for layer in islice(layers, share.layers))
+        bandwidth = bandwidths[share.device]
+        if size and not bandwidth:
+            return None
+        seconds += size / (bandwidth or 1)
+    return 1 / seconds
 
 
 def _reasons(

@@ -101,8 +101,9 @@ def parse_machine(text: str) -> Machine:
     """A machine from its description.
 
     Args:
-        text: its memory, and after commas `gpu=SIZE` (once for each), `unified`, `cores=N`,
-            `bandwidth=GB/s`. Memory is sold in powers of two: 16GB means 16 GiB.
+        text: its memory, and after commas `gpu=SIZE` or `gpu=SIZE@GB/s` (once for each),
+            `unified`, `cores=N`, `bandwidth=GB/s`. Memory is sold in powers of two: 16GB are
+            16 GiB.
 
     Raises:
         UsageError: it can't be read.
@@ -115,23 +116,30 @@ def parse_machine(text: str) -> Machine:
     single = {name: value for name, value in fields if name != "gpu"}
     room = memory - min(SYSTEM, memory // 4)
     unified = "unified" in single
-    sizes = [parse_size(value) for name, value in fields if name == "gpu"]
-    devices = [Device(f"GPU{number}", "gpu", size) for number, size in enumerate(sizes)]
+    cards = [value for name, value in fields if name == "gpu"]
+    devices = [_card(number, value) for number, value in enumerate(cards)]
+    bandwidth = _number(single["bandwidth"]) * 1e9 if "bandwidth" in single else None
     if unified:
-        lent = sizes[0] if sizes else int(memory * _lent(memory))
-        devices = [Device("GPU0", "igpu", min(lent, memory))]
+        lent = devices[0].free if devices else int(memory * _lent(memory))
+        devices = [Device("GPU0", "igpu", min(lent, memory), bandwidth)]
     return Machine(
         name=text,
         memory=memory,
         room=room,
         cores=int(_number(single["cores"])) if "cores" in single else None,
-        bandwidth=_number(single["bandwidth"]) * 1e9 if "bandwidth" in single else None,
+        bandwidth=bandwidth,
         devices=tuple(devices),
         unified=unified,
     )
 
 
 _KEYS = {"gpu", "unified", "cores", "bandwidth"}
+
+
+def _card(number: int, text: str) -> Device:
+    size, at, speed = text.partition("@")
+    bandwidth = _number(speed) * 1e9 if at else None
+    return Device(f"GPU{number}", "gpu", parse_size(size), bandwidth)
 
 
 def _lent(memory: int) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,6 +50,11 @@ def test_what_does_not_fit_is_warned_of_on_stderr(edge_med: EdgeMed) -> None:
     assert "Next smaller: medgemma-4b-it" in run.out
 
 
+def test_a_known_bandwidth_tells_the_speed(edge_med: EdgeMed) -> None:
+    run = edge_med("plan", "medgemma-4b-it", "--machine", "8GB,bandwidth=50GB/s")
+    assert "At most 20.1 tokens of an answer a second." in run.out
+
+
 def test_several_quants_are_planned_one_after_the_other(edge_med: EdgeMed) -> None:
     quants = ("--quant", "q8_0", "--quant", "Q4_K_M")
     run = edge_med("plan", "medgemma-4b-it", *quants, "--machine", "16GB")
@@ -81,6 +87,15 @@ def test_flags_reach_the_plan(edge_med: EdgeMed) -> None:
     plan = planned(edge_med, "medgemma-4b-it", "--machine", "32GB,gpu=8GB,gpu=8GB", *listed)
     assert (plan["context"], plan["kv"], plan["parallel"]) == (1024, "q8_0", 4)
     assert (plan["gpu_layers"], plan["projector_device"]) == (7, "gpu1")
+
+
+def test_settings_stand_in_for_flags(
+    edge_med: EdgeMed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGE_MED_HOME", str(tmp_path))
+    (tmp_path / "config.toml").write_text('context = 1024\nkv = "q8_0"\n')
+    plan = planned(edge_med, "medgemma-4b-it", "--machine", "16GB")
+    assert (plan["context"], plan["kv"]) == (1024, "q8_0")
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,27 @@ def test_where_no_quant_fits_a_smaller_model_is_named() -> None:
     assert smaller_models(FOUR, machine.memory) == []
 
 
+def test_speed_is_that_of_reading_each_layer_where_it_is() -> None:
+    read = tensor_bytes(FOUR.text)  # the tied head is read, and an embedding's row is nothing
+    assert advice(FOUR, "16GB,bandwidth=50GB/s").tokens_per_second == pytest.approx(50e9 / read)
+    card = advice(FOUR, "16GB,gpu=12GB@300GB/s,bandwidth=50GB/s")
+    assert card.tokens_per_second == pytest.approx(300e9 / read)
+    part = advice(BIG, "32GB,gpu=12GB@300GB/s,bandwidth=50GB/s").tokens_per_second
+    assert part is not None
+    whole = tensor_bytes(BIG.text)
+    assert 50e9 / whole < part < 300e9 / whole
+
+
+@pytest.mark.parametrize("machine", ["16GB", "16GB,gpu=12GB", "32GB,gpu=6GB@300GB/s"])
+def test_no_speed_is_made_up(machine: str) -> None:
+    assert advice(BIG, machine).tokens_per_second is None
+
+
+def test_a_macs_gpu_reads_at_the_speed_of_its_memory() -> None:
+    found = advice(FOUR, "16GB,unified,bandwidth=100GB/s").tokens_per_second
+    assert found == pytest.approx(100e9 / tensor_bytes(FOUR.text))
+
+
 def test_nothing_is_warned_of_where_it_fits() -> None:
     assert advice(FOUR, "16GB").warning is None
 

@@ -46,7 +46,18 @@ def test_sizes_are_powers_of_two(text: str, size: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "much", "0GB", "-4GB", "16GB,gpu", "16GB,disk=1TB", "16GB,cores=few", "gpu=4GB"]
+    "text",
+    [
+        "",
+        "much",
+        "0GB",
+        "-4GB",
+        "16GB,gpu",
+        "16GB,gpu=8GB@fast",
+        "16GB,disk=1TB",
+        "16GB,cores=few",
+        "gpu=4GB",
+    ],
 )
 def test_what_is_no_machine_is_a_usage_error(text: str) -> None:
     with pytest.raises(UsageError) as caught:
