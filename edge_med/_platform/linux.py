@@ -14,6 +14,8 @@ MEMBERSHIP = Path("/proc/self/cgroup")
 MEMORY = Path("/proc/meminfo")
 PROCESSOR = Path("/proc/cpuinfo")
 PCI = Path("/sys/bus/pci/devices")
+WSL = Path("/usr/lib/wsl/lib")
+"""Where Windows puts its drivers' libraries for a Linux inside it, which sees no card itself."""
 
 FEATURES = {
     "SSE3": "pni",
@@ -106,9 +108,9 @@ def cpu_features(processor: Path = PROCESSOR) -> frozenset[str] | None:
     return frozenset(name for name, flag in FEATURES.items() if flag in flags) if flags else None
 
 
-def graphics(pci: Path = PCI) -> tuple[str, ...]:
+def graphics(pci: Path = PCI, wsl: Path = WSL) -> tuple[str, ...]:
     """The makers of the display controllers that are built in, a GPU's or not."""
-    found = set()
+    found = {"nvidia"} if (wsl / "libcuda.so.1").exists() else set()
     for device in pci.glob("*"):
         with contextlib.suppress(OSError):
             if (device / "class").read_text().startswith(DISPLAY):

@@ -15,8 +15,8 @@ from edge_med.cli.plan import machine_for
 if TYPE_CHECKING:
     from edge_med.models.inventory import Stored
     from edge_med.models.machine import Machine
-    from edge_med.models.placement import Placement
     from edge_med.models.registry import Known
+    from edge_med.models.shares import Placement
 
 SHOWN = ("F16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q4_K_S", "Q4_0", "IQ4_XS")
 """The columns; BF16 is as large as F16, and F32 twice that."""

@@ -9,7 +9,8 @@ from itertools import islice
 
 from edge_med.config import LONGEST_CONTEXT, LoadOptions
 from edge_med.models.machine import Machine
-from edge_med.models.placement import CPU, Placement, Share, Subject, place, placements
+from edge_med.models.placement import place, placements
+from edge_med.models.shares import CPU, Placement, Share, Subject
 from edge_med.models.sizes import CELLS
 from edge_med.models.sizes import layers as layers_of
 from edge_med.models.subjects import in_quant

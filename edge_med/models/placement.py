@@ -9,113 +9,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from edge_med.artifacts.gguf import Header
 from edge_med.config import KV, LoadOptions
 from edge_med.errors import UsageError
 from edge_med.models import sizes
 from edge_med.models.machine import Device, Machine
-
-CPU = "cpu"
+from edge_med.models.shares import CPU, Placement, Share, Subject
 
 SMALLER_KV: dict[KV, tuple[KV, ...]] = {"f16": ("f16", "q8_0"), "q8_0": ("q8_0",)}
 """The types of cache that are tried, the wanted one first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What shall be placed: a model's files, or the drafts of them.
-
-    Attributes:
-        name: of the model.
-        quant: of the text model.
-        text: its header.
-        projector: its header; None if no image will be seen.
-    """
-
-    name: str
-    quant: str
-    text: Header
-    projector: Header | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """What goes to one device; sizes in bytes.
-
-    Attributes:
-        device: its name; `cpu` is the last.
-        room: that it has.
-        layers: of the text model, the output head being one.
-        weights: of these, and on the CPU the embedding.
-        projector: its weights.
-        kv: the layers' part of the cache.
-        compute: buffers that it computes in.
-        kept: budgets of what is kept for later.
-    """
-
-    device: str
-    room: int
-    layers: int
-    weights: int
-    projector: int
-    kv: int
-    compute: int
-    kept: int = 0
-
-    @property
-    def total(self) -> int:
-        """All of them together."""
-        return self.weights + self.projector + self.kv + self.compute + self.kept
-
-    @property
-    def missing(self) -> int:
-        """Bytes that there are too few."""
-        return max(0, self.total - self.room)
-
-
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """A model on a machine.
-
-    Attributes:
-        options: with which it is loaded: type of cache, layers and the projector's device decided.
-        shares: the devices in llama.cpp's order, then the CPU.
-    """
-
-    options: LoadOptions
-    shares: tuple[Share, ...]
-
-    @property
-    def fits(self) -> bool:
-        """Whether every device has room for its share."""
-        return not self.missing
-
-    @property
-    def missing(self) -> int:
-        """Bytes that there are too few, over all devices."""
-        return sum(share.missing for share in self.shares)
-
-    @property
-    def total(self) -> int:
-        """Bytes of everything."""
-        return sum(share.total for share in self.shares)
-
-    @property
-    def gpu_layers(self) -> int:
-        """How many layers are on devices, the output head being one."""
-        return sum(share.layers for share in self.shares[:-1])
-
-    @property
-    def layers(self) -> int:
-        """How many layers there are, the output head being one."""
-        return sum(share.layers for share in self.shares)
-
-    @property
-    def split(self) -> tuple[int, ...]:
-        """For llama.cpp's `tensor_split`: so many layers go to each device, exactly."""
-        return tuple(share.layers for share in self.shares[:-1])
 
 
 def place(
@@ -155,30 +57,41 @@ def placements(
         UsageError: the machine hasn't got a device that is asked for.
         ArtifactError: a header doesn't tell enough.
     """
-    devices = devices_for(machine, options)
+    wanted = dataclasses.replace(
+        options,
+        device=_found(machine, options.device),
+        projector_device=_found(machine, options.projector_device),
+    )
+    devices = devices_for(machine, wanted)
     for kv in SMALLER_KV[options.kv] if shrink_kv else (options.kv,):
-        decided = dataclasses.replace(options, kv=kv)
+        decided = dataclasses.replace(wanted, kv=kv)
         parts = _Parts(subject, machine, decided)
         for layers, eye in _choices(len(parts.layers), devices, decided, subject):
             yield parts.placed(devices, layers, eye)
 
 
 def devices_for(machine: Machine, options: LoadOptions) -> tuple[Device, ...]:
-    """The devices that may be used.
+    """The devices that layers may go to.
 
     Raises:
         UsageError: the machine hasn't got the one that is asked for.
     """
-    names = [device.name for device in machine.devices]
-    for wanted in (options.device, options.projector_device):
-        if wanted.lower() not in ("auto", CPU, *(name.lower() for name in names)):
-            raise UsageError(
-                f"{machine.name} has no device '{wanted}'.",
-                f"It has: {', '.join([CPU, *names])}. See: edge-med doctor",
-            )
-    if options.device == "auto":
+    wanted = _found(machine, options.device)
+    if wanted == "auto":
         return machine.devices
-    return tuple(d for d in machine.devices if d.name.lower() == options.device.lower())
+    return tuple(device for device in machine.devices if device.name == wanted)
+
+
+def _found(machine: Machine, wanted: str) -> str:
+    """`auto`, `cpu` or a device's name, however it is written."""
+    names = [device.name for device in machine.devices]
+    for name in ("auto", CPU, *names):
+        if name.lower() == wanted.lower():
+            return name
+    raise UsageError(
+        f"{machine.name} has no device '{wanted}'.",
+        f"It has: {', '.join([CPU, *names])}. See: edge-med doctor",
+    )
 
 
 def _choices(
@@ -191,15 +104,15 @@ def _choices(
     """
     wanted = options.gpu_layers
     counts = list(range(count, -1, -1)) if wanted == "auto" else [min(wanted, count)]
-    counts = counts if devices else [0]
-    eyes = [device.name for device in devices] if subject.projector else []
+    most, *fewer = counts if devices else [0]
+    eyes = [device.name for device in devices]
     if options.projector_device != "auto":
-        eyes = [options.projector_device] if options.projector_device != CPU else []
-    most, *fewer = counts
-    yield from ((most, eye) for eye in eyes)
-    if options.projector_device in ("auto", CPU):
-        yield from ((layers, CPU) for layers in counts)
-    yield from ((layers, eye) for layers in fewer for eye in eyes)
+        eyes = [options.projector_device]
+    elsewhere = [eye for eye in eyes if eye != CPU] if subject.projector else []
+    yield from ((most, eye) for eye in elsewhere)
+    if options.projector_device in ("auto", CPU) or not subject.projector:
+        yield from ((layers, CPU) for layers in (most, *fewer))
+    yield from ((layers, eye) for layers in fewer for eye in elsewhere)
 
 
 class _Parts:
@@ -231,6 +144,8 @@ class _Parts:
             at += mine.layers
         if devices:  # what is left
             shares.append(self._share(devices[-1], at, start, eye, len(self.layers) - at))
+        seeing = (device for device in self._machine.devices if device.name == eye)
+        shares += (self._share(one, at, start, eye) for one in seeing if one not in devices)
         shares.append(self._on_cpu(start, eye, sum(share.total for share in shares)))
         options = dataclasses.replace(self._options, gpu_layers=count, projector_device=eye)
         return Placement(options, tuple(shares))
@@ -238,7 +153,7 @@ class _Parts:
     def _share(self, device: Device, at: int, start: int, eye: str, count: int = 0) -> Share:
         """Some layers on a device, from one on; the model's devices begin at `start`."""
         layers, end = self.layers[at : at + count], at + count
-        sees = eye.lower() == device.name.lower()
+        sees = eye == device.name
         compute = self._image if sees else 0
         if count:
             head = end == len(self.layers)

@@ -13,8 +13,8 @@ from edge_med.artifacts.hparams import read_params
 from edge_med.artifacts.shapes import TextShape, VisionShape
 from edge_med.errors import CheckpointError, UsageError
 from edge_med.models import ollama, store
-from edge_med.models.placement import Subject
 from edge_med.models.registry import Known, known, registry
+from edge_med.models.shares import Subject
 
 PROJECTOR = "F16"
 """The type that a projector is converted to, if nothing else is said."""

@@ -86,7 +86,7 @@ def test_flags_reach_the_plan(edge_med: EdgeMed) -> None:
     listed = [item for pair in flags.items() for item in pair]
     plan = planned(edge_med, "medgemma-4b-it", "--machine", "32GB,gpu=8GB,gpu=8GB", *listed)
     assert (plan["context"], plan["kv"], plan["parallel"]) == (1024, "q8_0", 4)
-    assert (plan["gpu_layers"], plan["projector_device"]) == (7, "gpu1")
+    assert (plan["gpu_layers"], plan["projector_device"]) == (7, "GPU1")
 
 
 def test_settings_stand_in_for_flags(

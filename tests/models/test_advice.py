@@ -10,8 +10,9 @@ from edge_med.artifacts.naming import QUANTS
 from edge_med.config import LONGEST_CONTEXT, LoadOptions
 from edge_med.models.advice import SMALLER, Advice, advise
 from edge_med.models.machine import parse_machine
-from edge_med.models.placement import Subject, place
+from edge_med.models.placement import place
 from edge_med.models.registry import registry
+from edge_med.models.shares import Subject
 from edge_med.models.sizes import CELLS, tensor_bytes
 from edge_med.models.subjects import of_known, smaller_models
 

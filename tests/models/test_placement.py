@@ -14,8 +14,9 @@ from edge_med.config import KV, LoadOptions
 from edge_med.errors import UsageError
 from edge_med.models import memory, sizes
 from edge_med.models.machine import GIB, Device, Machine, parse_machine
-from edge_med.models.placement import CPU, Placement, Subject, place, placements
+from edge_med.models.placement import place, placements
 from edge_med.models.registry import registry
+from edge_med.models.shares import CPU, Placement, Subject
 from edge_med.models.subjects import of_known
 
 MODELS = {
@@ -205,6 +206,21 @@ def test_the_last_layers_go_first_and_the_head_is_one_of_them() -> None:
 def test_a_device_can_be_asked_for(name: str) -> None:
     found = placed(FOUR, "16GB,gpu=8GB,gpu=8GB", device=name)
     assert [share.device.lower() for share in found.shares] == sorted({name.lower(), CPU})[::-1]
+
+
+def test_the_projector_may_be_on_a_device_that_has_no_layers() -> None:
+    found = placed(FOUR, "16GB,gpu=8GB", device="cpu", projector_device="gpu0")
+    gpu, cpu = found.shares
+    assert (gpu.layers, cpu.layers) == (0, 35)
+    assert gpu.projector == gpu.weights + gpu.projector > 0 == cpu.projector
+    assert found.options.projector_device == "GPU0"
+
+
+@pytest.mark.parametrize("name", ["CPU", "Auto", "gpu0"])
+def test_names_may_be_written_in_any_way(name: str) -> None:
+    found = placed(FOUR, "16GB,gpu=8GB", device=name, projector_device=name)
+    assert sum(bool(share.projector) for share in found.shares) == 1
+    assert found.layers == 35
 
 
 @pytest.mark.parametrize("wish", ["device", "projector_device"])

@@ -44,8 +44,14 @@ def test_graphics_of_linux_are_display_controllers_of_known_makers(tmp_path: Pat
         (tmp_path / name / "class").write_text(f"{kind}\n")
         (tmp_path / name / "vendor").write_text(f"{vendor}\n")
     (tmp_path / "0000:04:00.0").mkdir()
-    assert linux.graphics(tmp_path) == ("intel", "nvidia")
-    assert linux.graphics(tmp_path / "absent") == ()
+    absent = tmp_path / "absent"
+    assert linux.graphics(tmp_path, absent) == ("intel", "nvidia")
+    assert linux.graphics(absent, absent) == ()
+
+
+def test_a_linux_inside_windows_has_windows_driver(tmp_path: Path) -> None:
+    (tmp_path / "libcuda.so.1").write_bytes(b"")
+    assert linux.graphics(tmp_path / "absent", tmp_path) == ("nvidia",)
 
 
 class Kernel:
