@@ -10,6 +10,7 @@ from edge_med.errors import UsageError
 
 Fit = Literal["pad", "stretch"]
 KV = Literal["f16", "q8_0"]
+GpuLayers = int | Literal["auto"]
 MemoryRule = Literal["plan", "warn", "ignore"]
 Think = Literal["off", "auto", "on"]
 
@@ -20,6 +21,12 @@ LONGEST_CONTEXT = 131_072 + LONGEST_ANSWER
 
 MOST_THREADS = 512
 """GGML_MAX_N_THREADS (ggml.h): llama.cpp aborts the process for more."""
+
+MOST_PARALLEL = 256
+"""LLAMA_MAX_SEQ (llama-cparams.h): llama.cpp makes no context for more."""
+
+MOST_LAYERS = 10_000
+"""As many as a tensor's name can count (hparams.py), and the output head."""
 
 LARGEST_SCALE = 1000.0
 """Of an adapter, up or down: far beyond any use, and too small to make numbers overflow."""
@@ -33,6 +40,10 @@ class LoadOptions:
         context: tokens that prompt and answer may have together.
         kv: type of the KV cache.
         threads: that compute; as many as there are usable performance cores if None.
+        device: that computes: `auto`, `cpu` or a device's name.
+        gpu_layers: on devices, the output head being one; `auto` for as many as fit.
+        projector_device: as `device`, for the projector.
+        parallel: sequences that share the cache; each needs cells of the window for itself.
         memory: what happens if the plan says that the memory won't do: `plan` refuses, `warn` says
             so in the log, `ignore` loads.
         batch: tokens that are read at once; an image block must fit into one batch.
@@ -44,6 +55,10 @@ class LoadOptions:
     context: int = 8192
     kv: KV = "f16"
     threads: int | None = None
+    device: str = "auto"
+    gpu_layers: GpuLayers = "auto"
+    projector_device: str = "auto"
+    parallel: int = 1
     memory: MemoryRule = "plan"
     batch: int = 512
     outputs: int = 32
@@ -55,6 +70,8 @@ class LoadOptions:
             raise UsageError(f"'{self.kv}' isn't a type of KV cache.", "Use f16 or q8_0.")
         for name, (low, high) in _LOAD_RANGES.items():
             _within(name, getattr(self, name), low, high, whole=True)
+        if self.gpu_layers != "auto":
+            _within("gpu_layers", self.gpu_layers, 0, MOST_LAYERS, whole=True)
         if self.threads is not None:
             _within("threads", self.threads, 1, MOST_THREADS, whole=True)
 
@@ -136,6 +153,7 @@ _WHOLE = {"max_new_tokens", "think_budget", "top_k", "logprobs"}
 
 _LOAD_RANGES = {
     "context": (16, LONGEST_CONTEXT),
+    "parallel": (1, MOST_PARALLEL),
     "batch": (16, 4096),
     "outputs": (1, 4096),
     "checkpoint_bytes": (0, 1 << 62),
