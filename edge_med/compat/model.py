@@ -121,13 +121,15 @@ class Model:
             A tensor [1, prompt and new tokens], the one that ended it included.
 
         Raises:
-            PromptError: images and their places don't match, or it isn't one prompt.
+            PromptError: images and their places don't match, it isn't one prompt, or an id isn't
+                the model's.
             ImageError: the values aren't those of pixels.
             UsageError: an argument is unknown, or can't be had.
             ContextOverflowError: it doesn't fit the context.
             EngineError: llama.cpp failed.
         """
         ids = only_row("input_ids", inputs if input_ids is None else input_ids)
+        self.texts.check(ids)
         self._check_mask("attention_mask", attention_mask, [1] * len(ids))
         self._check_mask("token_type_ids", token_type_ids, [int(id == self._soft) for id in ids])
         prompt = as_prompt(ids, pixel_values, soft=self._soft, local=self.local)

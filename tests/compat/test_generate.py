@@ -153,6 +153,7 @@ def broken(inputs: Any, torch: Any, how: str) -> dict[str, Any]:
         "another shape": {"input_ids": tensor(ids), "pixel_values": values[0]},
         "two prompts": {"input_ids": tensor(ids * 2), "pixel_values": values},
         "no batch": {"input_ids": tensor(ids[0]), "pixel_values": values},
+        "no token": {"input_ids": tensor([[*ids[0], 704]]), "pixel_values": values},
         "padding": {**inputs, "attention_mask": tensor([[0] + [1] * (len(ids[0]) - 1)])},
         "wrong types": {**inputs, "token_type_ids": tensor([[0] * len(ids[0])])},
     }[how]
@@ -168,6 +169,7 @@ def broken(inputs: Any, torch: Any, how: str) -> dict[str, Any]:
         ("another shape", ImageError),
         ("two prompts", PromptError),
         ("no batch", PromptError),
+        ("no token", PromptError),
         ("padding", PromptError),
         ("wrong types", PromptError),
     ],

@@ -162,3 +162,15 @@ def test_a_model_that_cannot_see_takes_no_image(torch: Any) -> None:
 def test_an_unknown_argument_is_an_error(torch: Any) -> None:
     with pytest.raises(UsageError, match="takes no tokenise"):
         AutoTokenizer.from_pretrained(TEXT_ID).apply_chat_template(QUESTION, tokenise=True)
+
+
+@pytest.mark.parametrize("token", [-100, -1, 704, 10**12, 1.5, None, "a"])
+def test_what_is_no_token_is_an_error_and_not_the_end_of_the_process(token: Any) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(IMAGE_ID)
+    for call in (tokenizer.decode, tokenizer.convert_ids_to_tokens):
+        with pytest.raises(PromptError, match="is no token"):
+            call([token])
+    with pytest.raises(PromptError, match="is no token"):
+        tokenizer.batch_decode([[token]])
+    with pytest.raises(PromptError, match="is no token"):
+        tokenizer.convert_ids_to_tokens(token)
