@@ -71,6 +71,11 @@ class Texts:
             for token in ids:
                 self._model.vocabulary.check(token)
 
+    def ends(self, token: int) -> bool:
+        """Whether a token ends an answer of itself."""
+        with self._lock:
+            return self._model.vocabulary.ends(token)
+
     def names(self, ids: Iterable[int]) -> list[str]:
         """Tokens as the vocabulary writes them; errors are those of `check`."""
         with self._lock:
