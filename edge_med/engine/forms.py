@@ -192,7 +192,7 @@ def _object(schema: Mapping[str, Any]) -> dict[str, Any]:
     if not names and "properties" not in schema and more is True:
         return {"type": "object"}
     if not opened and schema.get("minProperties", 0) > len(names):
-        raise unmet("minProperties")
+        raise refused("has 'minProperties' beyond its properties, which no grammar can hold")
     form = {"type": "object", "properties": names, "required": required}
     return form | ({"additionalProperties": for_grammar(more)} if opened else {})
 
