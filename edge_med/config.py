@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, SupportsIndex
+from typing import Any, Literal, SupportsFloat, SupportsIndex
 
 from edge_med.errors import UsageError
 
@@ -123,7 +123,7 @@ class Options:
     def __post_init__(self) -> None:
         for name, (low, high) in _RANGES.items():
             _within(name, getattr(self, name), low, high, whole=name in _WHOLE)
-        if not (self.seed is None or _is_whole(self.seed)):
+        if not (self.seed is None or is_whole(self.seed)):
             raise UsageError("A seed is a whole number.", "Give one, or None for a fresh one.")
         object.__setattr__(self, "stop", _texts(self.stop))
         if self.fit not in ("pad", "stretch"):
@@ -132,6 +132,7 @@ class Options:
             raise UsageError(f"think is '{self.think}'.", "Use off, auto or on.")
         if "" in self.stop:
             raise UsageError("An empty text can't end an answer.", "Leave it out of stop.")
+        _check_kinds(self)
         for name, scale in self.adapters.items():
             _within(f"The scale of the adapter {name}", scale, -LARGEST_SCALE, LARGEST_SCALE)
         if self.schema is not None and self.grammar is not None:
@@ -161,14 +162,30 @@ _LOAD_RANGES = {
 }
 
 
+def _check_kinds(options: Options) -> None:
+    if not isinstance(options.adapters, Mapping):
+        raise UsageError("adapters aren't scales by name.", 'Give adapters={"chest": 1.0}.')
+    bias: object = options.logit_bias
+    if not isinstance(bias, Mapping) or not all(
+        is_whole(id) and isinstance(value, SupportsFloat) for id, value in bias.items()
+    ):
+        raise UsageError("logit_bias isn't numbers by token.", "Give logit_bias={1: -1.0}.")
+    if not (options.grammar is None or isinstance(options.grammar, str)):
+        raise UsageError("A grammar is a text of GBNF.", "Give one with the rule root.")
+    ids: object = options.stop_ids
+    if not isinstance(ids, Collection) or not all(is_whole(id) and id >= 0 for id in ids):
+        raise UsageError("stop_ids aren't tokens.", "Give their ids: stop_ids=(1, 106).")
+
+
 def _within(name: str, value: object, low: float, high: float, *, whole: bool = False) -> None:
-    number = _is_whole(value) or (isinstance(value, float) and not whole)
+    number = is_whole(value) or (isinstance(value, float) and not whole)
     if not number or not low <= value <= high:  # type: ignore[operator]
         kind = "a whole number" if whole else "a number"
         raise UsageError(f"{name} is {value!r}.", f"It is {kind} from {low:g} to {high:g}.")
 
 
-def _is_whole(value: object) -> bool:
+def is_whole(value: object) -> bool:
+    """Whether a value is a whole number, and not true or false."""
     return isinstance(value, SupportsIndex) and not isinstance(value, bool)
 
 

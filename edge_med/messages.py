@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -27,6 +27,10 @@ class TextPart:
     """A text, as the user gave it."""
 
     text: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.text, str):
+            raise PromptError(f"{_short(self.text)} isn't a text.", FORM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +95,10 @@ def as_messages(
     if isinstance(prompt, str):
         shown = tuple(ImagePart(picture) for picture in pending)
         messages = [Message("user", (*shown, TextPart(prompt)))]
-    else:
+    elif isinstance(prompt, Iterable):
         messages = [_message(message, pending, fit, side) for message in prompt]
+    else:
+        raise PromptError(f"{_short(prompt)} isn't a prompt.", f"Give a text. {FORM}")
     if next(pending, None) is not None:
         raise PromptError(
             "More images were given than the conversation has places for.",
@@ -130,7 +136,7 @@ def _message(message: object, pending: Iterator[Picture], fit: Fit, side: int) -
     content = message.get("content")
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
     if not isinstance(parts, Sequence):
-        raise PromptError(f"A message's content is {_short(content)}.", FORM)
+        raise PromptError(f"{_short(content)} isn't a message's content.", FORM)
     role = ROLES[message["role"]]
     return Message(role, tuple(_part(part, pending, fit, side) for part in parts))
 

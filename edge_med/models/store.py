@@ -154,6 +154,8 @@ def is_stored(name: str) -> bool:
 
 def _located(model: str | Path) -> Path:
     """The file or folder that is meant."""
+    if not isinstance(model, str | os.PathLike):
+        raise UsageError("A model's name or path isn't a text.", "Give a name or a path.")
     name, folder = str(model), models_folder()
     if name and Path(model).exists():
         return Path(model)
