@@ -19,10 +19,8 @@ from pathlib import Path
 from edge_med import _platform
 from edge_med.artifacts import manifest as manifests
 from edge_med.artifacts.manifest import FileEntry, Manifest
-from edge_med.artifacts.naming import MANIFEST, PARTIAL, PENDING, is_model_file
+from edge_med.artifacts.naming import LOCK, MANIFEST, PARTIAL, PENDING, is_model_file
 from edge_med.errors import ArtifactError
-
-LOCK = ".edge-med.lock"
 
 
 @contextlib.contextmanager

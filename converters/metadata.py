@@ -16,9 +16,9 @@ import yaml
 
 from converters.checkpoint import Checkpoint
 from converters.header import TypedValue
-from converters.hparams import ModelParams, TextParams, VisionParams
 from converters.licence import Licence, find_licence, notice
 from converters.vocabulary import Vocabulary
+from edge_med.artifacts.hparams import ModelParams, TextParams, VisionParams
 from edge_med.errors import CheckpointError
 
 # The gguf package warns of what it leaves out of a file; we check the result instead.

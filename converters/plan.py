@@ -15,23 +15,23 @@ from dataclasses import dataclass, field
 from converters import metadata, names
 from converters.checkpoint import Checkpoint, SourceTensor, open_checkpoint
 from converters.header import Placed, pack_header
-from converters.hparams import ModelParams, VisionParams, read_params
-from converters.quant_mix import (
-    Mixer,
-    goes_through_bf16,
-    parse_override,
-    projector_type_of,
-)
 from converters.quantize import Widening
 from converters.request import Request
-from converters.shapes import all_shapes, without_layer
 from converters.vocabulary import read_vocabulary
 from edge_med import __version__
 from edge_med._platform import require_llama_cpp_python
 from edge_med.artifacts import manifest as manifests
 from edge_med.artifacts.gguf import DEFAULT_ALIGNMENT, pad
+from edge_med.artifacts.hparams import ModelParams, VisionParams, read_params
 from edge_med.artifacts.manifest import Role
 from edge_med.artifacts.naming import FILE_TYPES, projector_file, text_file
+from edge_med.artifacts.quant_mix import (
+    Mixer,
+    goes_through_bf16,
+    parse_override,
+    projector_type_of,
+)
+from edge_med.artifacts.shapes import all_shapes, without_layer
 from edge_med.artifacts.tensor_types import TensorType
 from edge_med.errors import ArtifactError, CheckpointError, UsageError
 
@@ -154,7 +154,7 @@ def _parameters(entries: list[_Entry]) -> int:
 def _entries(checkpoint: Checkpoint, params: ModelParams) -> tuple[list[_Entry], list[_Entry]]:
     """The tensors of the text model and of the projector, in the order of the source."""
     parts: dict[names.Part, list[_Entry]] = {"text": [], "projector": [], "unused": []}
-    shapes = all_shapes(params)
+    shapes = all_shapes(params.text, params.vision)
     for shard in checkpoint.shards:
         for source in shard.tensors:
             goal = names.target(source.name, tied=params.text.tied)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -283,6 +283,7 @@ class MedGemma(Scoring):
         options: Options = Options(),  # noqa: B008 - frozen
     ) -> tuple[Message, ...]:
         """A prompt as messages, with its images fitted to this model."""
+        _check_kinds(options, images)
         shown = [*([image] if image is not None else []), *images]
         found = as_messages(
             prompt,
@@ -336,6 +337,13 @@ def whole(events: Iterator[Event]) -> Answer:
         if isinstance(event, End):
             return event.answer
     raise AssertionError("a stream ends with End")
+
+
+def _check_kinds(options: object, images: object) -> None:
+    if not isinstance(options, Options):
+        raise UsageError("The options aren't Options.", "Give options=Options(max_new_tokens=…).")
+    if isinstance(images, str | bytes) or not isinstance(images, Iterable):
+        raise UsageError("images isn't a list.", "Give images=[…], or a single one as image=….")
 
 
 def _only_today(**asked: tuple[object, set[Any]]) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, SupportsIndex
+from typing import Any, Literal, SupportsFloat, SupportsIndex
 
 from edge_med.errors import UsageError
 
 Fit = Literal["pad", "stretch"]
 KV = Literal["f16", "q8_0"]
+GpuLayers = int | Literal["auto"]
 MemoryRule = Literal["plan", "warn", "ignore"]
 Think = Literal["off", "auto", "on"]
 
@@ -20,6 +21,12 @@ LONGEST_CONTEXT = 131_072 + LONGEST_ANSWER
 
 MOST_THREADS = 512
 """GGML_MAX_N_THREADS (ggml.h): llama.cpp aborts the process for more."""
+
+MOST_PARALLEL = 256
+"""LLAMA_MAX_SEQ (llama-cparams.h): llama.cpp makes no context for more."""
+
+MOST_LAYERS = 10_000
+"""As many as a tensor's name can count (hparams.py), and the output head."""
 
 LARGEST_SCALE = 1000.0
 """Of an adapter, up or down: far beyond any use, and too small to make numbers overflow."""
@@ -33,6 +40,10 @@ class LoadOptions:
         context: tokens that prompt and answer may have together.
         kv: type of the KV cache.
         threads: that compute; as many as there are usable performance cores if None.
+        device: that computes: `auto`, `cpu` or a device's name.
+        gpu_layers: on devices, the output head being one; `auto` for as many as fit.
+        projector_device: as `device`, for the projector.
+        parallel: sequences that share the cache; each needs cells of the window for itself.
         memory: what happens if the plan says that the memory won't do: `plan` refuses, `warn` says
             so in the log, `ignore` loads.
         batch: tokens that are read at once; an image block must fit into one batch.
@@ -44,6 +55,10 @@ class LoadOptions:
     context: int = 8192
     kv: KV = "f16"
     threads: int | None = None
+    device: str = "auto"
+    gpu_layers: GpuLayers = "auto"
+    projector_device: str = "auto"
+    parallel: int = 1
     memory: MemoryRule = "plan"
     batch: int = 512
     outputs: int = 32
@@ -55,6 +70,8 @@ class LoadOptions:
             raise UsageError(f"'{self.kv}' isn't a type of KV cache.", "Use f16 or q8_0.")
         for name, (low, high) in _LOAD_RANGES.items():
             _within(name, getattr(self, name), low, high, whole=True)
+        if self.gpu_layers != "auto":
+            _within("gpu_layers", self.gpu_layers, 0, MOST_LAYERS, whole=True)
         if self.threads is not None:
             _within("threads", self.threads, 1, MOST_THREADS, whole=True)
 
@@ -106,7 +123,7 @@ class Options:
     def __post_init__(self) -> None:
         for name, (low, high) in _RANGES.items():
             _within(name, getattr(self, name), low, high, whole=name in _WHOLE)
-        if not (self.seed is None or _is_whole(self.seed)):
+        if not (self.seed is None or is_whole(self.seed)):
             raise UsageError("A seed is a whole number.", "Give one, or None for a fresh one.")
         object.__setattr__(self, "stop", _texts(self.stop))
         if self.fit not in ("pad", "stretch"):
@@ -115,6 +132,7 @@ class Options:
             raise UsageError(f"think is '{self.think}'.", "Use off, auto or on.")
         if "" in self.stop:
             raise UsageError("An empty text can't end an answer.", "Leave it out of stop.")
+        _check_kinds(self)
         for name, scale in self.adapters.items():
             _within(f"The scale of the adapter {name}", scale, -LARGEST_SCALE, LARGEST_SCALE)
         if self.schema is not None and self.grammar is not None:
@@ -136,6 +154,7 @@ _WHOLE = {"max_new_tokens", "think_budget", "top_k", "logprobs"}
 
 _LOAD_RANGES = {
     "context": (16, LONGEST_CONTEXT),
+    "parallel": (1, MOST_PARALLEL),
     "batch": (16, 4096),
     "outputs": (1, 4096),
     "checkpoint_bytes": (0, 1 << 62),
@@ -143,14 +162,30 @@ _LOAD_RANGES = {
 }
 
 
+def _check_kinds(options: Options) -> None:
+    if not isinstance(options.adapters, Mapping):
+        raise UsageError("adapters aren't scales by name.", 'Give adapters={"chest": 1.0}.')
+    bias: object = options.logit_bias
+    if not isinstance(bias, Mapping) or not all(
+        is_whole(id) and isinstance(value, SupportsFloat) for id, value in bias.items()
+    ):
+        raise UsageError("logit_bias isn't numbers by token.", "Give logit_bias={1: -1.0}.")
+    if not (options.grammar is None or isinstance(options.grammar, str)):
+        raise UsageError("A grammar is a text of GBNF.", "Give one with the rule root.")
+    ids: object = options.stop_ids
+    if not isinstance(ids, Collection) or not all(is_whole(id) and id >= 0 for id in ids):
+        raise UsageError("stop_ids aren't tokens.", "Give their ids: stop_ids=(1, 106).")
+
+
 def _within(name: str, value: object, low: float, high: float, *, whole: bool = False) -> None:
-    number = _is_whole(value) or (isinstance(value, float) and not whole)
+    number = is_whole(value) or (isinstance(value, float) and not whole)
     if not number or not low <= value <= high:  # type: ignore[operator]
         kind = "a whole number" if whole else "a number"
         raise UsageError(f"{name} is {value!r}.", f"It is {kind} from {low:g} to {high:g}.")
 
 
-def _is_whole(value: object) -> bool:
+def is_whole(value: object) -> bool:
+    """Whether a value is a whole number, and not true or false."""
     return isinstance(value, SupportsIndex) and not isinstance(value, bool)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -27,6 +27,10 @@ class TextPart:
     """A text, as the user gave it."""
 
     text: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.text, str):
+            raise PromptError(f"{_short(self.text)} isn't a text.", FORM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +99,10 @@ def as_messages(
     if isinstance(prompt, str):
         shown = tuple(part for parts in pending for part in parts)
         messages = [Message("user", (*shown, TextPart(prompt)))]
-    else:
+    elif isinstance(prompt, Iterable):
         messages = [_message(message, pending, opener) for message in prompt]
+    else:
+        raise PromptError(f"{_short(prompt)} isn't a prompt.", f"Give a text. {FORM}")
     if next(pending, None) is not None:
         raise PromptError(
             "More images were given than the conversation has places for.",
@@ -154,7 +160,7 @@ def _message(message: object, pending: _Pending, opener: _Opener) -> Message:
     content = message.get("content")
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
     if not isinstance(parts, Sequence):
-        raise PromptError(f"A message's content is {_short(content)}.", FORM)
+        raise PromptError(f"{_short(content)} isn't a message's content.", FORM)
     role = ROLES[message["role"]]
     found = [_parts(part, pending, opener) for part in parts]
     return Message(role, tuple(part for several in found for part in several))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 from edge_med.answers import Choice, Score, Tokens
-from edge_med.config import Fit, Options
+from edge_med.config import Fit, Options, is_whole
 from edge_med.engine.inbox import Cancellation
 from edge_med.engine.worker import Count, Rate
 from edge_med.errors import PromptError, UsageError
@@ -72,14 +72,14 @@ class Scoring(ABC):
             adapters: that are applied, by name, with their scales; of those that were loaded.
 
         Raises:
-            PromptError: the prompt can't be composed, or the continuation is empty.
+            PromptError: the prompt can't be composed, or the continuation is no text or empty.
             ImageError: an image can't be read, or the model can't see.
             ContextOverflowError: both don't fit the context.
             CancelledError: `cancel` was called.
             EngineError: llama.cpp failed.
         """
-        if not 0 <= top <= MOST_CANDIDATES:
-            raise UsageError(f"top is {top}.", f"It can be anything from 0 to {MOST_CANDIDATES}.")
+        if not (is_whole(top) and 0 <= top <= MOST_CANDIDATES):
+            raise UsageError(f"top is {top!r}.", f"It can be anything from 0 to {MOST_CANDIDATES}.")
         options = Options(fit=fit, adapters=adapters or {})
         messages = self.messages(prompt, image=image, images=images, system=system, options=options)
         return self._score(messages, continuation, top, options)
@@ -117,16 +117,17 @@ class Scoring(ABC):
             adapters: that are applied, by name, with their scales; of those that were loaded.
 
         Raises:
-            PromptError: there are fewer than two options, or one is empty.
+            PromptError: there are fewer than two options, or one is no text or empty.
             EdgeMedError: whatever `score` raises.
         """
-        if isinstance(options, str) or len(options) < 2:
+        given = _several(options)
+        if len(given) < 2:
             raise PromptError("There is nothing to choose from.", "Give two options or more.")
         how = Options(fit=fit, adapters=adapters or {})
         messages = self.messages(question, image=image, images=images, system=system, options=how)
         with self._call() as call:
-            scores = tuple(self._score(messages, option, 0, how, call) for option in options)
-        return _choice(tuple(options), scores, by_length=by_length)
+            scores = tuple(self._score(messages, option, 0, how, call) for option in given)
+        return _choice(given, scores, by_length=by_length)
 
     def _score(
         self,
@@ -136,9 +137,15 @@ class Scoring(ABC):
         options: Options,
         call: Cancellation | None = None,
     ) -> Score:
+        if not isinstance(continuation, str):
+            raise PromptError("A continuation isn't a text.", "Give texts, such as ' yes'.")
         reply = self._reply(Rate(messages, continuation, top, options.adapters), call)
         assert isinstance(reply, Score)
         return reply
+
+
+def _several(options: object) -> tuple[Any, ...]:
+    return tuple(options) if isinstance(options, Iterable) and not isinstance(options, str) else ()
 
 
 def _choice(options: tuple[str, ...], scores: tuple[Score, ...], *, by_length: bool) -> Choice:

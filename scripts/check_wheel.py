@@ -29,6 +29,9 @@ def main() -> None:
             ["--version"],
             ["convert", checkpoint, "--out", models, "--quant", "Q4_K_M"],
             ["verify", models],
+            ["plan", "medgemma-27b-text-it", "--machine", "16GB,gpu=12GB"],
+            ["models"],
+            ["doctor"],
             ["inspect", models / "tiny-Q4_K_M.gguf"],
             ["ask", "cough?", "--model", models / "tiny-Q4_K_M.gguf", "--max-new-tokens", "4"],
             ["ask", "What does the heart do?"],  # by micro, which the wheel carries
@@ -48,8 +51,8 @@ def install(wheel: Path, environment: Path) -> Path:
     programs = environment / ("Scripts" if os.name == "nt" else "bin")
     run([programs / "python", "-m", "pip", "install", "--quiet", wheel], environment)
     models = next(environment.rglob("edge_med/_models"))
-    assert (models / "README.md").is_file()
     assert (models / "micro" / "model.safetensors").is_file()
+    assert (models / "registry.toml").is_file()
     return programs / "edge-med"
 
 

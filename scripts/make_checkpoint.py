@@ -57,6 +57,13 @@ def write_medgemma(options: argparse.Namespace) -> None:
     write_shape(model, options.folder, hollow=options.hollow)
 
 
+def write_hollow(size: str, folder: Path) -> None:
+    """MedGemma of a size, without weights."""
+    write_medgemma(
+        argparse.Namespace(folder=folder, size=size, layers=None, text_only=False, hollow=True)
+    )
+
+
 def give_turns(path: Path) -> None:
     """Add a chat template: the base model, whose tokenizer this is, has none."""
     config = json.loads(path.read_text("utf-8"))

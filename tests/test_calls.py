@@ -250,6 +250,23 @@ def test_an_image_is_counted_as_it_is_asked(tiny: MedGemma) -> None:
     assert tiny.count("x", image=pixels) == tiny.count("x", images=[pixels])
 
 
+@pytest.mark.parametrize("given", [{"options": {"seed": 1}}, {"images": None}, {"images": "a.png"}])
+def test_an_argument_of_another_kind_is_refused(given: dict[str, Any], tiny: MedGemma) -> None:
+    with pytest.raises(UsageError, match=next(iter(given))):
+        tiny.ask("x", **given)
+
+
+def test_a_stop_token_that_the_model_has_not_got_is_refused(tiny: MedGemma) -> None:
+    with pytest.raises(UsageError, match="stop_ids names token 1000000000"):
+        tiny.ask("x", options=Options(stop_ids=(10**9,)))
+
+
+@pytest.mark.parametrize("given", [{"adapters": None}, {"adapters": 5}, {"model": None}])
+def test_files_of_another_kind_are_refused(given: dict[str, Any], folder: Path) -> None:
+    with pytest.raises(UsageError, match=r"aren't files|isn't a text"):
+        MedGemma.load(**{"model": folder, **given})
+
+
 LOADS, WARM = 25, 5
 LEAK = 4 << 20
 """Bytes; a load that left its KV cache of 512 tokens would leave 40 MB after so many."""

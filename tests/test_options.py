@@ -67,3 +67,42 @@ def test_an_image_part_with_an_unknown_key_is_refused(part: dict[str, object]) -
     prompt = [{"role": "user", "content": [{"type": "image", **part}]}]
     with pytest.raises(PromptError, match="key that isn't known"):
         as_messages(prompt)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"grammar": 5},
+        {"grammar": b"root ::= ."},
+        {"adapters": ["a"]},
+        {"adapters": None},
+        {"logit_bias": [1]},
+        {"logit_bias": {"a": 1.0}},
+        {"logit_bias": {1: "a"}},
+        {"stop_ids": 5},
+        {"stop_ids": ("a",)},
+        {"stop_ids": (-1,)},
+        {"stop_ids": (True,)},
+    ],
+    ids=str,
+)
+def test_an_option_of_another_kind_is_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=next(iter(given))):
+        Options(**given)
+
+
+@pytest.mark.parametrize("prompt", [None, 5, [5], b"x", {"role": "user"}])
+def test_what_is_no_prompt_is_refused(prompt: Any) -> None:
+    with pytest.raises(PromptError, match=r"isn't a (prompt|message)"):
+        as_messages(prompt)
+
+
+def test_a_system_text_that_is_none_is_refused() -> None:
+    with pytest.raises(PromptError, match="type int isn't a text"):
+        as_messages("x", system=5)  # type: ignore[arg-type]
+
+
+def test_a_message_without_content_is_refused_in_a_whole_sentence() -> None:
+    with pytest.raises(PromptError) as caught:
+        as_messages([{"role": "user"}])
+    assert caught.value.message == "A value of type NoneType isn't a message's content."

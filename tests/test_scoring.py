@@ -210,3 +210,25 @@ def test_a_score_can_be_cancelled(gemma: MedGemma) -> None:
     with pytest.raises(CancelledError):
         score_on()
     assert gemma.score("x", "the heart").usage.answer > 0
+
+
+@pytest.mark.parametrize("options", [[1, 2], [None, "a"], [b"a", "b"]])
+def test_only_texts_are_chosen_from(options: Any, gemma: MedGemma) -> None:
+    with pytest.raises(PromptError, match="isn't a text"):
+        gemma.choose("x", options)
+
+
+@pytest.mark.parametrize("options", [None, 5, ["a"], "ab", iter(["a"])])
+def test_two_texts_or_more_are_chosen_from(options: Any, gemma: MedGemma) -> None:
+    with pytest.raises(PromptError, match="nothing to choose from"):
+        gemma.choose("x", options)
+
+
+def test_options_may_come_from_a_generator(gemma: MedGemma) -> None:
+    assert gemma.choose("x", (word for word in ("a", "b"))).option in ("a", "b")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("continuation", [None, 5, b"a"])
+def test_only_a_text_is_scored(continuation: Any, gemma: MedGemma) -> None:
+    with pytest.raises(PromptError, match="isn't a text"):
+        gemma.score("x", continuation)

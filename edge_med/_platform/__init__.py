@@ -112,6 +112,35 @@ def available_memory() -> int | None:
     return found
 
 
+def total_memory() -> int | None:
+    """Bytes of memory that there are for this process; None if nothing tells."""
+    found: int | None = _module().total_memory()
+    return found
+
+
+def cpu_features() -> frozenset[str] | None:
+    """What the processor can do, such as AVX2, by ggml's names; None if nothing tells."""
+    found: frozenset[str] | None = _module().cpu_features()
+    return found
+
+
+def graphics() -> tuple[str, ...]:
+    """The makers of the graphics that are built in: nvidia, amd, intel, apple; driven or not."""
+    found: tuple[str, ...] = _module().graphics()
+    return found
+
+
+def built_with(flags: str) -> str:
+    """The line that installs llama-cpp-python from source, built with flags of CMake's."""
+    install = (
+        "pip install --force-reinstall --no-deps --no-cache-dir --no-binary llama-cpp-python "
+        f'"llama-cpp-python=={LLAMA_CPP_PYTHON}"'
+    )
+    if SYSTEM == "win32":  # PowerShell
+        return f'$env:CMAKE_ARGS="{flags}"; {install}'
+    return f'CMAKE_ARGS="{flags}" {install}'
+
+
 def _module() -> Any:
     """The module that knows how this system is asked about itself."""
     return {"darwin": macos, "win32": windows}.get(SYSTEM, linux)

@@ -12,6 +12,38 @@ DEVICES = Path("/sys/devices")
 GROUPS = Path("/sys/fs/cgroup")
 MEMBERSHIP = Path("/proc/self/cgroup")
 MEMORY = Path("/proc/meminfo")
+PROCESSOR = Path("/proc/cpuinfo")
+PCI = Path("/sys/bus/pci/devices")
+WSL = Path("/usr/lib/wsl/lib")
+"""Where Windows puts its drivers' libraries for a Linux inside it, which sees no card itself."""
+
+FEATURES = {
+    "SSE3": "pni",
+    "SSSE3": "ssse3",
+    "AVX": "avx",
+    "AVX2": "avx2",
+    "F16C": "f16c",
+    "FMA": "fma",
+    "BMI2": "bmi2",
+    "AVX_VNNI": "avx_vnni",
+    "AVX512": "avx512f",
+    "AVX512_VBMI": "avx512vbmi",
+    "AVX512_VNNI": "avx512_vnni",
+    "AVX512_BF16": "avx512_bf16",
+    "AMX_INT8": "amx_int8",
+    "NEON": "asimd",
+    "ARM_FMA": "asimd",
+    "FP16_VA": "asimdhp",
+    "DOTPROD": "asimddp",
+    "MATMUL_INT8": "i8mm",
+    "SVE": "sve",
+    "SME": "sme",
+}
+"""What ggml calls a feature (ggml-cpu.cpp), and what the kernel does (cpufeatures.h, hwcap.c)."""
+
+VENDORS = {"0x10de": "nvidia", "0x1002": "amd", "0x8086": "intel"}
+DISPLAY = "0x03"
+"""How the class of a display controller begins (pci_ids.h)."""
 
 
 def performance_cores(devices: Path = DEVICES) -> int | None:
@@ -54,8 +86,36 @@ def available_memory(
 
     Source: https://docs.kernel.org/filesystems/proc.html (MemAvailable).
     """
-    rooms = [_free(memory), *(_room(group) for group in control_groups("memory", root, membership))]
+    free = _kilobytes(memory, "MemAvailable")
+    rooms = [free, *(_room(group) for group in control_groups("memory", root, membership))]
     return min((room for room in rooms if room is not None), default=None)
+
+
+def total_memory(
+    memory: Path = MEMORY, root: Path = GROUPS, membership: Path = MEMBERSHIP
+) -> int | None:
+    """Bytes of memory, or the smallest limit of the control groups that this process is in."""
+    groups = control_groups("memory", root, membership)
+    limits = [_number(group / files.limit) for group in groups for files in _LIMITS]
+    sizes = [_kilobytes(memory, "MemTotal"), *limits]
+    return min((size for size in sizes if size is not None), default=None)
+
+
+def cpu_features(processor: Path = PROCESSOR) -> frozenset[str] | None:
+    """What the processor can do, by ggml's names; None if nothing tells."""
+    lines = {name.strip(): value.split() for name, value in _lines(processor, ":").items()}
+    flags = lines.get("flags") or lines.get("Features")
+    return frozenset(name for name, flag in FEATURES.items() if flag in flags) if flags else None
+
+
+def graphics(pci: Path = PCI, wsl: Path = WSL) -> tuple[str, ...]:
+    """The makers of the display controllers that are built in, a GPU's or not."""
+    found = {"nvidia"} if (wsl / "libcuda.so.1").exists() else set()
+    for device in pci.glob("*"):
+        with contextlib.suppress(OSError):
+            if (device / "class").read_text().startswith(DISPLAY):
+                found.add(VENDORS.get((device / "vendor").read_text().strip(), ""))
+    return tuple(sorted(found - {""}))
 
 
 def container_cores(root: Path = GROUPS, membership: Path = MEMBERSHIP) -> int | None:
@@ -126,8 +186,9 @@ def _room(group: Path) -> int | None:
     return None
 
 
-def _free(memory: Path) -> int | None:
-    kilobytes, *_ = _lines(memory, ":").get("MemAvailable", "").split() or [""]
+def _kilobytes(memory: Path, name: str) -> int | None:
+    """A size in /proc/meminfo, in bytes."""
+    kilobytes, *_ = _lines(memory, ":").get(name, "").split() or [""]
     return int(kilobytes) * 1024 if kilobytes.isdecimal() else None
 
 

@@ -13,6 +13,25 @@ CACHED_OR_FREE = (
 """Pages that hold nothing, files that can be read again, and what programs can do without."""
 
 
+FEATURES = {
+    "SSSE3": "supplementalsse3",
+    "SSE3": "sse3",
+    "AVX": "avx1_0",
+    "AVX2": "avx2_0",
+    "F16C": "f16c",
+    "FMA": "fma",
+    "BMI2": "bmi2",
+    "AVX512": "avx512f",
+    "NEON": "AdvSIMD",
+    "ARM_FMA": "AdvSIMD",
+    "FP16_VA": "arm.FEAT_FP16",
+    "DOTPROD": "arm.FEAT_DotProd",
+    "MATMUL_INT8": "arm.FEAT_I8MM",
+    "SME": "arm.FEAT_SME",
+}
+"""What ggml calls a feature (ggml-cpu.cpp), and the kernel below `hw.optional` (sysctl)."""
+
+
 def performance_cores() -> int | None:
     """How many cores are of the fastest kind; None if nothing tells.
 
@@ -30,6 +49,21 @@ def available_memory() -> int | None:
     counts = [_value(name) for name in CACHED_OR_FREE]
     page = _value("vm.pagesize")
     return sum(count or 0 for count in counts) * page if page and counts[0] is not None else None
+
+
+def total_memory() -> int | None:
+    """Bytes of memory."""
+    return _value("hw.memsize")
+
+
+def cpu_features() -> frozenset[str] | None:
+    """What the processor can do, by ggml's names."""
+    return frozenset(name for name, key in FEATURES.items() if _value(f"hw.optional.{key}"))
+
+
+def graphics() -> tuple[str, ...]:
+    """Apple's own GPU, where the processor is theirs."""
+    return ("apple",) if _value("hw.optional.arm64") else ()
 
 
 def _value(name: str) -> int | None:

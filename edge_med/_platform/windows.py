@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 CORE = 0
@@ -13,6 +14,21 @@ CORE = 0
 RECORD = "<IIBB"
 """SYSTEM_LOGICAL_PROCESSOR_INFORMATION_EX up to a core's efficiency class: relationship, size of
 the record, flags, class (winnt.h)."""
+
+
+FEATURES = {
+    "SSE3": 13,
+    "SSSE3": 36,
+    "AVX": 39,
+    "AVX2": 40,
+    "AVX512": 41,
+    "NEON": 19,
+    "DOTPROD": 43,
+}
+"""What ggml calls a feature (ggml-cpu.cpp), and its PF_ number for IsProcessorFeaturePresent."""
+
+DRIVERS = {"nvcuda.dll": "nvidia", "amdvlk64.dll": "amd", "igvk64.dll": "intel"}
+"""Files that a maker's driver puts into the system's folder: CUDA's, or Vulkan's."""
 
 
 class MemoryStatus(ctypes.Structure):
@@ -58,9 +74,33 @@ def available_memory() -> int | None:
 
     Source: GlobalMemoryStatusEx (ullAvailPhys).
     """
+    status = _memory_status()
+    return int(status.available) if status else None
+
+
+def total_memory() -> int | None:
+    """Bytes of physical memory (ullTotalPhys)."""
+    status = _memory_status()
+    return int(status.physical) if status else None
+
+
+def _memory_status() -> MemoryStatus | None:
     status = MemoryStatus(length=ctypes.sizeof(MemoryStatus))
-    told = kernel().GlobalMemoryStatusEx(ctypes.pointer(status))
-    return int(status.available) if told else None
+    return status if kernel().GlobalMemoryStatusEx(ctypes.pointer(status)) else None
+
+
+def cpu_features() -> frozenset[str] | None:
+    """What the processor can do, by ggml's names, as far as Windows tells."""
+    has = kernel().IsProcessorFeaturePresent
+    return frozenset(name for name, number in FEATURES.items() if has(ctypes.c_uint32(number)))
+
+
+def graphics() -> tuple[str, ...]:
+    """The makers of graphics drivers that are installed."""
+    buffer = ctypes.create_unicode_buffer(260)  # MAX_PATH
+    kernel().GetSystemDirectoryW(buffer, ctypes.c_uint32(len(buffer)))
+    folder = Path(buffer.value)
+    return tuple(sorted({maker for name, maker in DRIVERS.items() if (folder / name).is_file()}))
 
 
 def kernel() -> Any:

@@ -31,6 +31,9 @@ PARTIAL = ".partial"
 PENDING = MANIFEST + PARTIAL
 """The manifest of a set whose files are whole, and haven't all got their names yet."""
 
+LOCK = ".edge-med.lock"
+"""Held by whoever changes a model's folder."""
+
 _MODEL_NAME = re.compile(r"[A-Za-z0-9._-]{1,80}")
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,119}")
 

@@ -22,9 +22,12 @@ COMMANDS = {
     "completion": "Print the script that completes edge-med in bash, zsh or fish.",
     "config": "Read and write config.toml, which holds defaults of flags.",
     "demo": "Convert a real model and let it write, offline.",
+    "doctor": "Check this machine and this installation, and say what would make them better.",
     "inspect": "Show what a GGUF FILE is, from its header alone.",
-    "view": "Show what the model will see of an image, and how it came about.",
+    "models": "List the models that are here and those that could be.",
+    "plan": "Show what MODEL takes, what goes where, and why.",
     "verify": "Check a model folder, or one FILE of it, against its manifest.",
+    "view": "Show what the model will see of an image, and how it came about.",
 }
 """What `--help` says of each without importing it. Each is a function of its own name in the module
 of its own name beside this one."""

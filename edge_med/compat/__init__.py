@@ -18,6 +18,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from edge_med.compat.ignored import CutWarning as CutWarning
     from edge_med.compat.ignored import IgnoredWarning as IgnoredWarning
     from edge_med.compat.model import AutoModelForCausalLM as AutoModelForCausalLM
     from edge_med.compat.model import AutoModelForImageTextToText as AutoModelForImageTextToText
@@ -32,6 +33,7 @@ _DOORS = {
     "AutoModelForImageTextToText": "model",
     "AutoProcessor": "processor",
     "AutoTokenizer": "tokenizer",
+    "CutWarning": "ignored",
     "IgnoredWarning": "ignored",
     "pipeline": "pipelines",
 }
@@ -42,6 +44,7 @@ __all__ = [
     "AutoModelForImageTextToText",
     "AutoProcessor",
     "AutoTokenizer",
+    "CutWarning",
     "IgnoredWarning",
     "pipeline",
     "torch",

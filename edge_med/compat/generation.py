@@ -8,7 +8,7 @@ from typing import Any
 
 from edge_med.compat.backend import as_lists
 from edge_med.compat.ignored import DOCS, refuse_unknown, say
-from edge_med.config import Options
+from edge_med.config import Options, is_whole
 from edge_med.errors import UsageError
 
 NEW_TOKENS = 20
@@ -17,9 +17,9 @@ NEW_TOKENS = 20
 SAMPLING = ("temperature", "top_k", "top_p", "min_p")
 """What `do_sample` follows."""
 
-USED = frozenset(
-    ("do_sample", "max_new_tokens", "max_length", "eos_token_id", "stop_strings", "streamer")
-)
+_LENGTHS = ("max_new_tokens", "max_length")
+
+USED = frozenset((*_LENGTHS, "do_sample", "eos_token_id", "stop_strings", "streamer"))
 
 WITHOUT_EFFECT = frozenset(
     [
@@ -117,7 +117,7 @@ def read_arguments(given: Mapping[str, Any], prompt: int, config: GenerationConf
     asked = unsaid | asked
     options = Options(
         max_new_tokens=_new_tokens(asked, prompt),
-        stop_ids=_as_tuple(as_lists(asked.get("eos_token_id"))),
+        stop_ids=_ends(asked.get("eos_token_id")),
         stop_loops=False,
         fit="stretch",
         **(_sampling(asked) if asked.get("do_sample") else {}),
@@ -126,14 +126,25 @@ def read_arguments(given: Mapping[str, Any], prompt: int, config: GenerationConf
 
 
 def _new_tokens(asked: Mapping[str, Any], prompt: int) -> int:
-    if "max_new_tokens" in asked or "max_length" not in asked:
-        return int(asked.get("max_new_tokens", NEW_TOKENS))
-    if asked["max_length"] <= prompt:
+    name = "max_length" if asked.keys() & {*_LENGTHS} == {"max_length"} else "max_new_tokens"
+    count = asked.get(name, NEW_TOKENS)
+    if not is_whole(count):
+        raise UsageError(f"{name} is {count!r}.", "It is a whole number.")
+    if name == "max_new_tokens":
+        return int(count)
+    if count <= prompt:
         raise UsageError(
-            f"The prompt has {prompt} tokens, and max_length is {asked['max_length']}.",
+            f"The prompt has {prompt} tokens, and max_length is {count}.",
             "Raise it, or give max_new_tokens instead.",
         )
-    return int(asked["max_length"]) - prompt
+    return int(count) - prompt
+
+
+def _ends(given: Any) -> tuple[int, ...]:
+    ids = _as_tuple(as_lists(given))
+    if not all(map(is_whole, ids)):
+        raise UsageError(f"eos_token_id is {given!r}.", "Give the id of a token, or several.")
+    return ids
 
 
 def _sampling(asked: Mapping[str, Any]) -> dict[str, Any]:

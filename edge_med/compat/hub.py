@@ -54,7 +54,7 @@ def find(name: str | Path) -> Local:
         UsageError: there is none, or several could be meant.
         ArtifactError: a file is damaged.
     """
-    found = store.find(name if isinstance(name, Path) else _located(name))
+    found = store.find(_located(name) if isinstance(name, str) else name)
     eye = inspect(found.projector) if found.projector else None
     return Local(
         name=str(name),

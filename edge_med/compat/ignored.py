@@ -1,7 +1,11 @@
-"""Arguments that are taken and change nothing: said once; and those that nobody knows: refused."""
+"""Arguments that are taken and change nothing: said once; and those that nobody knows: refused.
+
+Warnings point at the line of whoever called, outside of this project.
+"""
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -49,13 +53,24 @@ class IgnoredWarning(UserWarning):
     """An argument was accepted and has no effect."""
 
 
+class CutWarning(UserWarning):
+    """An answer ended where the context is full."""
+
+
+def warn(message: str, kind: type[Warning]) -> None:
+    """Warn, at the caller's line."""
+    frame, level = inspect.currentframe(), 1
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("edge_med."):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, kind, stacklevel=level)
+
+
 def say(names: Collection[str], why: str) -> None:
     """Warn of arguments without effect; of each only once in a process."""
     fresh = sorted(set(names) - _said)
     if fresh:
         _said.update(fresh)
-        message = f"edge_med.compat ignores {', '.join(fresh)}: {why}."
-        warnings.warn(message, IgnoredWarning, stacklevel=4)
+        warn(f"edge_med.compat ignores {', '.join(fresh)}: {why}.", IgnoredWarning)
 
 
 def take_loading(call: str, given: Mapping[str, Any]) -> None:

@@ -129,7 +129,7 @@ def only_row(name: str, values: Any) -> list[int]:
     """The ids, or the mask, of a batch of one.
 
     Raises:
-        PromptError: it is a batch of several, or none.
+        PromptError: it is a batch of several, or none, or not of numbers.
     """
     rows = as_lists(values)
     rows = [as_lists(row) for row in rows] if isinstance(rows, Sequence) else rows
@@ -137,7 +137,10 @@ def only_row(name: str, values: Any) -> list[int]:
         raise PromptError(
             f"{name} isn't a batch of one prompt.", "Give [[…]], and several prompts one by one."
         )
-    return [int(number) for number in rows[0]]
+    try:
+        return [int(number) for number in rows[0]]
+    except (TypeError, ValueError):
+        raise PromptError(f"{name} isn't made of numbers.", "Give ids of tokens.") from None
 
 
 def _unmatched(what: str) -> PromptError:

@@ -13,9 +13,11 @@ from edge_med.compat import hub
 from edge_med.compat.backend import as_tensors, torch
 from edge_med.compat.conversation import blind
 from edge_med.compat.generation import Generation, GenerationConfig, read_arguments
-from edge_med.compat.ignored import say, take_loading
+from edge_med.compat.ignored import CutWarning, say, take_loading, warn
 from edge_med.compat.inputs import Prompt, as_prompt, only_row
 from edge_med.compat.texts import SOFT, open_texts
+from edge_med.config import Options
+from edge_med.engine.ledger import length
 from edge_med.errors import PromptError
 
 OPTIONS = ("context", "kv", "threads", "memory")
@@ -121,13 +123,15 @@ class Model:
             A tensor [1, prompt and new tokens], the one that ended it included.
 
         Raises:
-            PromptError: images and their places don't match, or it isn't one prompt.
+            PromptError: images and their places don't match, it isn't one prompt, or an id isn't
+                the model's.
             ImageError: the values aren't those of pixels.
             UsageError: an argument is unknown, or can't be had.
             ContextOverflowError: it doesn't fit the context.
             EngineError: llama.cpp failed.
         """
         ids = only_row("input_ids", inputs if input_ids is None else input_ids)
+        self.texts.check(ids)
         self._check_mask("attention_mask", attention_mask, [1] * len(ids))
         self._check_mask("token_type_ids", token_type_ids, [int(id == self._soft) for id in ids])
         prompt = as_prompt(ids, pixel_values, soft=self._soft, local=self.local)
@@ -155,6 +159,20 @@ class Model:
             text = self.texts.text(new, skip_special=False) if how.stop_strings else ""
             if any(stop in text for stop in how.stop_strings):
                 return
+        self._warn_if_cut(length(prompt.items), new, how.options)
+
+    def _warn_if_cut(self, prompt: int, new: list[int], options: Options) -> None:
+        """Say that an answer wanted to go on where the context is full."""
+        context = self.medgemma.info.options.context
+        if prompt + len(new) <= context or len(new) == options.max_new_tokens:
+            return
+        ended = new[-1] in options.stop_ids if options.stop_ids else self.texts.ends(new[-1])
+        if not ended:
+            warn(
+                f"The answer was cut after {len(new)} tokens, where the context of {context} is "
+                f"full: load the model with a larger one, as in context={2 * context}.",
+                CutWarning,
+            )
 
     @staticmethod
     def _check_mask(name: str, given: Any, wanted: list[int]) -> None:

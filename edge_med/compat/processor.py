@@ -55,17 +55,17 @@ class Processor:
         """The ids of a text, and the values of the images whose `<start_of_image>` is in it.
 
         Raises:
-            PromptError: the images aren't as many as their places.
+            PromptError: the images aren't as many as their places, or it isn't one text.
             ImageError: one can't be read.
             UsageError: an argument is unknown.
         """
         take_without_effect("The processor", ignored)
         pictures = self._pictures(images)
         places = [START_OF_IMAGE] * len(pictures)
-        text = " ".join(places) if text is None else text
-        if not isinstance(text, str) or text.count(START_OF_IMAGE) != len(pictures):
+        text = " ".join(places) if text is None else _only(text)
+        if text.count(START_OF_IMAGE) != len(pictures):
             raise PromptError(
-                f"{len(pictures)} images were given, and the text hasn't got as many places.",
+                f"The images given are {len(pictures)}, and the text hasn't got as many places.",
                 f"Write {START_OF_IMAGE} where each of them stands.",
             )
         block = f"\n\n{START_OF_IMAGE}{SOFT * self.local.image_tokens}{END_OF_IMAGE}\n\n"
@@ -128,3 +128,11 @@ class Processor:
         flat = [i for image in given for i in (image if isinstance(image, list) else [image])]
         side = self.local.side
         return [imaging.open(as_source(i), fit="stretch", side=side) for i in flat]
+
+
+def _only(text: Any) -> str:
+    """The text, which may be the only one of a list."""
+    texts = text if isinstance(text, list | tuple) else [text]
+    if len(texts) != 1 or not isinstance(texts[0], str):
+        raise PromptError("The processor takes one text at a time.", "Give several one by one.")
+    return texts[0]

@@ -15,7 +15,12 @@ bfloat16, float16, float32, float64, int64, int32 = (DTYPES[name] for name in DT
 half, float, long, int = float16, float32, int64, int32
 dtype = DType
 
-cuda = SimpleNamespace(is_available=lambda: False, device_count=lambda: 0)
+cuda = SimpleNamespace(
+    is_available=lambda: False,
+    device_count=lambda: 0,
+    is_bf16_supported=lambda: False,
+    empty_cache=lambda: None,
+)
 backends = SimpleNamespace(mps=SimpleNamespace(is_available=lambda: False))
 
 

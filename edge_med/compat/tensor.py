@@ -105,6 +105,16 @@ class Tensor:
         """With one more axis, of length one."""
         return Tensor(np.expand_dims(self._values, axis), self.dtype)
 
+    def squeeze(self, axis: int | None = None) -> Tensor:
+        """Without axes of length one, or without one axis if that is its length."""
+        if axis is not None and self.shape[axis] != 1:
+            return self
+        return Tensor(np.squeeze(self._values, axis), self.dtype)
+
+    def numel(self) -> int:
+        """How many numbers there are."""
+        return self._values.size
+
     def __getitem__(self, index: Any) -> Tensor:
         return Tensor(np.asarray(self._values[_plain(index)]), self.dtype)
 

@@ -61,8 +61,23 @@ class Texts:
         with self._lock:
             return self._model.vocabulary.control(name)
 
+    def check(self, ids: Iterable[int]) -> None:
+        """Refuse ids that are no tokens.
+
+        Raises:
+            PromptError: there is one.
+        """
+        with self._lock:
+            for token in ids:
+                self._model.vocabulary.check(token)
+
+    def ends(self, token: int) -> bool:
+        """Whether a token ends an answer of itself."""
+        with self._lock:
+            return self._model.vocabulary.ends(token)
+
     def names(self, ids: Iterable[int]) -> list[str]:
-        """Tokens as the vocabulary writes them."""
+        """Tokens as the vocabulary writes them; errors are those of `check`."""
         with self._lock:
             return [self._model.vocabulary.name(token) for token in ids]
 

@@ -129,12 +129,13 @@ class Tokenizer:
         """What ids say; of a batch, a list of texts.
 
         Raises:
+            PromptError: one isn't the model's.
             UsageError: an argument is unknown.
         """
         take_without_effect("decode", ignored)
         rows = as_lists(ids)
-        rows = [rows] if isinstance(rows, int) else [as_lists(row) for row in rows]
-        if rows and isinstance(rows[0], Sequence):
+        rows = [as_lists(row) for row in rows] if isinstance(rows, Sequence) else [rows]
+        if rows and isinstance(rows[0], list | tuple):
             return [self.decode(row, skip_special_tokens) for row in rows]
         return self.texts.text(rows, skip_special=skip_special_tokens)
 
@@ -153,9 +154,15 @@ class Tokenizer:
         return [self.texts.id(token) for token in tokens]
 
     def convert_ids_to_tokens(self, ids: Any) -> Any:
-        """The name of a token, or of each."""
+        """The name of a token, or of each.
+
+        Raises:
+            PromptError: one isn't the model's.
+        """
         rows = as_lists(ids)
-        return self.texts.names([rows])[0] if isinstance(rows, int) else self.texts.names(rows)
+        if not isinstance(rows, Sequence):
+            return self.texts.names([rows])[0]
+        return self.texts.names(map(as_lists, rows))
 
 
 def take_without_effect(call: str, given: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from edge_med.engine.arrays import Floats
 from edge_med.engine.model import Model
 from edge_med.engine.native import llama_cpp
 from edge_med.errors import CancelledError, EngineError
-from edge_med.models.memory import flash_attention
+from edge_med.models.sizes import flash_attention
 
 Stop = Callable[[], bool]
 

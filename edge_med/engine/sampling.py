@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 import numpy as np
@@ -57,10 +57,12 @@ class Sampler:
         """Prepare a choice out of `vocabulary` tokens.
 
         Raises:
-            UsageError: a bias or the seed can't be used.
+            UsageError: a bias, a stop token or the seed can't be used.
         """
         self._options = options
-        self._biased_ids, self._biases = _checked_bias(options, vocabulary)
+        _check_tokens("logit_bias", options.logit_bias, vocabulary)
+        _check_tokens("stop_ids", options.stop_ids, vocabulary)
+        self._biased_ids, self._biases = _checked_bias(options)
         self._all = np.arange(vocabulary)
         self.seed = _seed(options)
         self._random = _generator(self.seed)
@@ -191,12 +193,15 @@ def logprob(logits: Floats, token: int) -> float:
     return float(logits[token]) - _log_total(logits)
 
 
-def _checked_bias(options: Options, vocabulary: int) -> tuple[Ids, Floats]:
-    bias = options.logit_bias
-    if other := [token for token in bias if not 0 <= token < vocabulary]:
+def _check_tokens(name: str, tokens: Iterable[int], vocabulary: int) -> None:
+    if other := [token for token in tokens if not 0 <= token < vocabulary]:
         raise UsageError(
-            f"logit_bias names token {other[0]}.", f"The model's tokens are 0 to {vocabulary - 1}."
+            f"{name} names token {other[0]}.", f"The model's tokens are 0 to {vocabulary - 1}."
         )
+
+
+def _checked_bias(options: Options) -> tuple[Ids, Floats]:
+    bias = options.logit_bias
     if other := [token for token, value in bias.items() if not _is_bias(value)]:
         raise UsageError(
             f"logit_bias for token {other[0]} is {bias[other[0]]}.", "Use a number, or -inf."

@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from edge_med.engine import patterns
+from edge_med.engine.forms import LOWER, MAX_COUNT, for_grammar, is_beyond, refused
 from edge_med.engine.gbnf import USER, parse
 from edge_med.engine.native import module
-from edge_med.engine.subschemas import DATA, NAMED, check_references, subschemas, target
+from edge_med.engine.subschemas import check_references, subschemas, target
 from edge_med.errors import SchemaError
 
 BOUNDS = replace(USER, text=1 << 20, depth=2048, symbols=1 << 18)
@@ -27,16 +28,11 @@ MAX_DEPTH = 64
 MAX_TEXT = 64 << 10
 """Bytes of a schema."""
 
-MAX_COUNT = 1000
-"""Items and characters that a grammar counts; larger upper limits are left to the check."""
-
 MAX_NAMES = 256
 """Properties of an object; the converter's work grows with their square."""
 
 MAX_CHECKS = 20_000
 """Keywords that are looked at for an answer, since schemas that share parts can multiply them."""
-
-_LOWER, _UPPER = ("minItems", "minLength"), ("maxItems", "maxLength")
 
 _RULES = {
     "char": (
@@ -51,7 +47,8 @@ _RULES = {
 Numbers without exponents that a double can't have: those of the converter go on for 16 digits.
 """
 
-_HINT = "Leave out what can't be used; it must be a JSON schema of draft 2020-12."
+_UNREAD = "Raise --max-new-tokens and leave stop texts out, or ask again"
+_BROKEN = "No grammar can hold that rule: say it in the question, or leave it out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +80,10 @@ class Schema:
         except SchemaError as error:
             raise SchemaError(error.message, error.hint, text) from None
         except Exception as error:  # noqa: BLE001 - whatever the schema or the text made of it
-            raise _misfit(f"it can't be read ({type(error).__name__})", text) from None
+            raise _misfit(f"it can't be read ({type(error).__name__})", _UNREAD, text) from None
         if problem is not None:
             where = "/".join(map(str, problem.absolute_path)) or "the whole of it"
-            raise _misfit(f"{where[:64]} breaks the rule '{problem.validator}'", text)
+            raise _misfit(f"{where[:64]} breaks the rule '{problem.validator}'", _BROKEN, text)
         return value
 
 
@@ -104,7 +101,7 @@ def compile_schema(schema: Mapping[str, Any] | str) -> Schema:
     except SchemaError:
         raise
     except Exception as error:  # noqa: BLE001 - the converter fails with whatever it meets
-        raise _error(f"can't be made a grammar ({type(error).__name__})") from None
+        raise refused(f"can't be made a grammar ({type(error).__name__})") from None
     parse(gbnf, bounds=BOUNDS)
     return Schema(text, gbnf)
 
@@ -112,14 +109,15 @@ def compile_schema(schema: Mapping[str, Any] | str) -> Schema:
 def _as_text(schema: Mapping[str, Any] | str) -> str:
     try:
         given = json.loads(schema) if isinstance(schema, str) else schema
+        given = {} if given is True else given  # the same: any value
         text = json.dumps(given, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         size = len(text.encode())
     except (TypeError, ValueError, RecursionError):
-        raise _error("isn't JSON") from None
+        raise refused("isn't JSON") from None
     if not isinstance(given, Mapping):
-        raise _error("isn't a JSON object")
+        raise refused("isn't a JSON object")
     if size > MAX_TEXT:
-        raise _error(f"has {size:,} bytes, and may have {MAX_TEXT:,}")
+        raise refused(f"has {size:,} bytes, and may have {MAX_TEXT:,}")
     return text
 
 
@@ -127,32 +125,34 @@ def _check(given: Any) -> None:
     """Refuse what isn't a schema, and what would take the converter or the check too far."""
     for schema, depth in subschemas(given):
         if depth > MAX_DEPTH:
-            raise _error(f"is deeper than {MAX_DEPTH}")
-        if any(_is_beyond(schema.get(key)) for key in _LOWER):
-            raise _error(f"wants more than {MAX_COUNT:,} of something")
-        names = schema.get("properties")
-        if isinstance(names, dict) and len(names) > MAX_NAMES:
-            raise _error(f"has an object of more than {MAX_NAMES} properties")
+            raise refused(f"is deeper than {MAX_DEPTH}")
+        if any(is_beyond(schema.get(key)) for key in LOWER):
+            raise refused(f"wants more than {MAX_COUNT:,} of something")
+        if any(_size(schema.get(key)) > MAX_NAMES for key in ("properties", "required")):
+            raise refused(f"has an object of more than {MAX_NAMES} properties")
         if "patternProperties" in schema:
-            raise _error("has patternProperties, which a grammar can't hold")
+            raise refused("has patternProperties, which a grammar can't hold")
+        if isinstance(pattern := schema.get("pattern"), str):
+            patterns.for_grammar(pattern)  # those that only the check reads too
     check_references(given)
     from jsonschema import Draft202012Validator, exceptions
 
     try:
         Draft202012Validator.check_schema(given)
     except exceptions.SchemaError as error:
-        raise _error(f"breaks a rule of JSON Schema, '{error.validator}'") from None
+        raise refused(f"breaks a rule of JSON Schema, '{error.validator}'") from None
 
 
-def _is_beyond(limit: Any) -> bool:
-    return isinstance(limit, int) and limit > MAX_COUNT
+def _size(names: Any) -> int:
+    return len(names) if isinstance(names, dict | list) else 0
 
 
 def _converted(given: Any) -> str:
     """What the converter makes of a schema.
 
     Three things are set right: it takes a backslash in a name for GBNF's, it spells characters
-    beyond U+FFFF as two that no token has, and it loses or mixes up references.
+    beyond U+FFFF as two that no token has, and it loses or mixes up references. The answer has a
+    rule of its own, since it would write that of a number into the root, where none is set right.
     """
     converter = module("llama_grammar").SchemaConverter(
         prop_order={}, allow_fetch=False, dotall=False, raw_pattern=False
@@ -160,7 +160,7 @@ def _converted(given: Any) -> str:
     converter._refs = _Targets(given)
     converter._format_literal = _literal
     converter._resolve_ref = _referring(converter)
-    converter.visit(_for_grammar(given), "")
+    converter._rules["root"] = converter.visit(for_grammar(given), "answer")
     converter._rules |= {name: rule for name, rule in _RULES.items() if name in converter._rules}
     text: str = converter.format_grammar()
     return text
@@ -173,7 +173,7 @@ class _Targets(dict[str, Any]):
         self._schema = schema
 
     def __missing__(self, reference: str) -> Any:
-        return _for_grammar(target(self._schema, reference))
+        return for_grammar(target(self._schema, reference))
 
 
 def _literal(json_text: str) -> str:
@@ -196,29 +196,6 @@ def _referring(converter: Any) -> Callable[[str], str]:
     return resolve
 
 
-def _for_grammar(schema: Any) -> Any:
-    """What a grammar can hold of a schema, or of a list of them."""
-    if isinstance(schema, list):
-        return [_for_grammar(one) for one in schema]
-    if not isinstance(schema, dict):
-        return schema
-    return {
-        key: _keyword(key, value)
-        for key, value in schema.items()
-        if not (key in _UPPER and _is_beyond(value))
-    }
-
-
-def _keyword(key: str, value: Any) -> Any:
-    if key in DATA:
-        return value
-    if key in NAMED and isinstance(value, dict):
-        return {name: _for_grammar(one) for name, one in value.items()}
-    if key == "pattern" and isinstance(value, str):
-        return patterns.for_grammar(value)
-    return _for_grammar(value)
-
-
 def _checker(schema: Any) -> Any:
     """jsonschema's, which fetches nothing and doesn't go on forever."""
     from jsonschema import Draft202012Validator, validators
@@ -229,7 +206,7 @@ def _checker(schema: Any) -> Any:
     def counted(check: Any) -> Any:
         def run(*arguments: Any) -> Any:
             if next(left, None) is None:
-                raise _error("takes too long to check")
+                raise refused("takes too long to check")
             return check(*arguments)
 
         return run
@@ -250,13 +227,9 @@ def _refused(name: str) -> float:
     raise ValueError(name)
 
 
-def _error(what: str) -> SchemaError:
-    return SchemaError(f"The schema {what}.", _HINT)
-
-
-def _misfit(why: str, text: str) -> SchemaError:
+def _misfit(why: str, hint: str, text: str) -> SchemaError:
     return SchemaError(
         f"The answer doesn't fit its schema: {why}.",
-        "Raise --max-new-tokens, or ask again; the error's `text` has the answer.",
+        f"{hint}; the error's `text` has the answer.",
         text,
     )

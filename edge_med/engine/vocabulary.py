@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import itertools
+import operator
 import re
 from collections.abc import Callable, Container
 from typing import Any
@@ -73,10 +74,12 @@ class Vocabulary:
 
     def ends(self, token: int) -> bool:
         """Whether a token ends an answer: the end of the turn or of the text."""
+        self.check(token)
         return token != self._strike_end and bool(self._api.llama_vocab_is_eog(self._handle, token))
 
     def piece(self, token: int) -> bytes:
         """What a token stands for, in UTF-8, maybe a part of a character; nothing if control."""
+        self.check(token)
         size = self._api.llama_token_to_piece(
             self._handle, token, self._buffer, _LONGEST_PIECE, 0, token == self._strike_end
         )
@@ -112,11 +115,27 @@ class Vocabulary:
     def _markup(self) -> int:
         return int(self._api.LLAMA_TOKEN_ATTR_USER_DEFINED)
 
+    def check(self, token: object) -> None:
+        """Refuse what is no token: llama.cpp would end the process (std::out_of_range).
+
+        Raises:
+            PromptError: it isn't one of this vocabulary.
+        """
+        if not 0 <= _index(token) < self.size:
+            raise PromptError(
+                f"{token!r} is no token of this model.", f"Its tokens are 0 to {self.size - 1}."
+            )
+
     def _attributes(self, token: int) -> int:
         return int(self._api.llama_vocab_get_attr(self._handle, token))
 
     def name(self, token: int) -> str:
-        """A token as the vocabulary writes it: with U+2581 for spaces, and bytes as `<0xNN>`."""
+        """A token as the vocabulary writes it: with U+2581 for spaces, and bytes as `<0xNN>`.
+
+        Raises:
+            PromptError: there is no such token.
+        """
+        self.check(token)
         name: bytes = self._api.llama_vocab_get_text(self._handle, token)
         return name.decode("utf-8", "replace")
 
@@ -154,6 +173,14 @@ class Vocabulary:
         if count < 0:
             raise EngineError("llama.cpp can't tokenize the prompt.", "See why with --verbose.")
         return list(ids[:count])
+
+
+def _index(token: Any) -> int:
+    """A token as a number; -1 for what is none. It is asked of all tokens, so it must be quick."""
+    try:
+        return operator.index(token)
+    except TypeError:
+        return -1
 
 
 class _Unused(Container[int]):

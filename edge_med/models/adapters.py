@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 
 from edge_med.artifacts.adapter import Adapter, check_fits, read_adapter
@@ -61,7 +62,9 @@ def _named(wanted: Wanted) -> Iterator[tuple[str, Path]]:
     if isinstance(wanted, Mapping):
         yield from ((name, Path(path)) for name, path in wanted.items())
         return
-    for path in [wanted] if isinstance(wanted, str | Path) else wanted:
+    if not isinstance(wanted, str | PathLike | Iterable):
+        raise UsageError("adapters aren't files.", 'Give adapters=["PATH"], or leave them out.')
+    for path in [wanted] if isinstance(wanted, str | PathLike) else wanted:
         yield Path(path).stem, Path(path)
 
 

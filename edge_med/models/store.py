@@ -22,6 +22,7 @@ from edge_med.artifacts.naming import (
 )
 from edge_med.artifacts.verify import check_pair
 from edge_med.errors import ArtifactError, InputError, PairingError, UsageError
+from edge_med.models import ollama
 
 ARCHITECTURES: dict[Role, str] = {"text": "gemma3", "projector": "clip"}
 """The `general.architecture` of each role."""
@@ -51,7 +52,8 @@ class Found:
         header: of the text model.
         projector_header: of the projector.
         quant: of the text model, `unknown` if it is none of ours.
-        model_sha256: hash of the text model as the manifest tells it; None if it isn't listed.
+        model_sha256: hash of the text model as the manifest, or the name of a blob of Ollama's,
+            tells it; None if neither does.
         projector_sha256: the same of the projector.
         others: text models of the same name and other quants in a folder, that weren't taken.
     """
@@ -84,9 +86,9 @@ def find(model: str | Path, projector: str | Path | None = None) -> Found:
     """Find the files of a model; nothing but headers and the manifest is read.
 
     Args:
-        model: a GGUF file, a folder with one text model, or the name of such a folder in
-            `models_folder`; what exists as a path isn't taken for a name. Of several quants of one
-            model the first in `RECOMMENDED` is taken.
+        model: a GGUF file, a folder with one text model, a manifest or a blob of Ollama's, or the
+            name of such a folder in `models_folder`; what exists as a path isn't taken for a name.
+            Of several quants of one model the first in `RECOMMENDED` is taken.
         projector: a GGUF file; if None, the one beside the text model that fits it.
 
     Raises:
@@ -96,10 +98,15 @@ def find(model: str | Path, projector: str | Path | None = None) -> Found:
         PairingError: the given projector doesn't fit the text model.
     """
     path = _located(model)
+    pulled = ollama.pulled(path)
+    if pulled:
+        path, projector = pulled.text, projector or pulled.projector
     manifest = manifests.load(path if path.is_dir() else path.parent)
     chosen, *others = _texts_in(path, manifest) if path.is_dir() else [path]
     text = _opened_text(chosen, manifest)
-    vision = _given(Path(projector), text) if projector else _beside(text, manifest)
+    vision = _given(Path(projector), text) if projector else None
+    if vision is None and not pulled:
+        vision = _beside(text, manifest)
     return Found(
         text=text.path,
         projector=vision.path if vision else None,
@@ -140,12 +147,19 @@ def names() -> list[str]:
     return sorted(path.name for path in folders if is_bare_file_name(path.name))
 
 
+def is_stored(name: str) -> bool:
+    """Whether a name is that of a folder in `models_folder`."""
+    return is_bare_file_name(name) and (models_folder() / name).is_dir()
+
+
 def _located(model: str | Path) -> Path:
     """The file or folder that is meant."""
+    if not isinstance(model, str | os.PathLike):
+        raise UsageError("A model's name or path isn't a text.", "Give a name or a path.")
     name, folder = str(model), models_folder()
     if name and Path(model).exists():
         return Path(model)
-    if is_bare_file_name(name) and (folder / name).is_dir():
+    if is_stored(name):
         return folder / name
     known = names()
     raise UsageError(
@@ -199,6 +213,11 @@ def _opened_text(path: Path, manifest: Manifest | None) -> _File:
             f"{ARCHITECTURES['text']}.",
             "Give a MedGemma or Gemma 3 text model.",
         )
+    if any(tensor.name.startswith(("v.", "mm.")) for tensor in file.header.tensors):
+        raise ArtifactError(
+            f"{path.name} holds text model and projector in one, which only Ollama can run.",
+            "Get it as two GGUF files, or convert the original checkpoint.",
+        )
     return file
 
 
@@ -212,17 +231,25 @@ def _given(path: Path, text: _File) -> _File:
 def _beside(text: _File, manifest: Manifest | None) -> _File | None:
     """The best projector in the text model's folder that fits it; None if none does.
 
-    F16 comes first: with BF16 weights llama.cpp rounds activations to BF16 on the CPU.
+    One that names the same model is preferred: MedGemma's and Gemma's have the same shapes. F16
+    comes first: with BF16 weights llama.cpp rounds activations to BF16 on the CPU.
     """
     speaks_of_it = manifest is not None and manifest.entry(text.path.name) is not None
     paths = _files(text.path.parent, "projector", manifest if speaks_of_it else None)
     fitting = [file for path in paths if _fits(text, file := _opened(path, manifest))]
     if not fitting:
         return None
+    fitting = [file for file in fitting if _called(file) == _called(text)] or fitting
     order = (*PROJECTOR_TYPES, *{file.quant for file in fitting})
     best = min((file.quant for file in fitting), key=order.index)
     alike = {file.path: file for file in fitting if file.quant == best}
     return alike[_only(list(alike), "projectors that fit", "Say which is the projector, as in")]
+
+
+def _called(file: _File) -> str:
+    """The model's name in a header, whichever way it is written."""
+    name = file.header.text("general.name") or ""
+    return "".join(filter(str.isalnum, name.lower()))
 
 
 def _fits(text: _File, projector: _File) -> bool:
@@ -239,7 +266,8 @@ def _files(folder: Path, role: Role, manifest: Manifest | None) -> Iterator[Path
         listed = (folder / entry.path for entry in manifest.files if entry.role == role)
         yield from (path for path in listed if path.is_file())
         return
-    for path in sorted(folder.glob("*.gguf")):
+    files = (path for path in folder.iterdir() if path.suffix == ".gguf" or ollama.is_blob(path))
+    for path in sorted(files):
         with contextlib.suppress(ArtifactError):
             # macOS leaves such files with a dot beside others on foreign drives.
             if path.name[0] != "." and _architecture(path) == ARCHITECTURES[role]:
@@ -278,4 +306,4 @@ def _opened(path: Path, manifest: Manifest | None) -> _File:
             f"{path.name} is one part of several.",
             "Merge them with llama.cpp's tool: llama-gguf-split --merge FIRST_PART WHOLE",
         )
-    return _File(path, header, entry.sha256 if entry else None)
+    return _File(path, header, entry.sha256 if entry else ollama.digest(path))

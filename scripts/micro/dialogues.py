@@ -76,10 +76,12 @@ class Writer:
         return Dialogue(ids, self._learnt(ids, last_only=last_only), shown, kinds)
 
     def short(self, drawn: Phantom, lot: Lot) -> Dialogue:
-        """A single question that is answered from the picture."""
-        asked = ask(str(lot.choice(list(SHARES), p=list(SHARES.values()))), drawn, lot)
-        ids = np.array(self.ids([asked], None, shown=True, image_first=lot.random() < 0.7))
-        return Dialogue(ids, self._learnt(ids, last_only=False), shown=True, kinds=(asked.kind,))
+        """A box and another question that is answered from the picture."""
+        other = str(lot.choice(list(SHARES), p=list(SHARES.values())))
+        asked = [ask(kind, drawn, lot) for kind in ("locate", other)]
+        ids = np.array(self.ids(asked, None, shown=True, image_first=lot.random() < 0.7))
+        kinds = tuple(question.kind for question in asked)
+        return Dialogue(ids, self._learnt(ids, last_only=False), shown=True, kinds=kinds)
 
     def ids(
         self, asked: Sequence[Question], system: str | None, *, shown: bool, image_first: bool

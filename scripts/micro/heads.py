@@ -23,6 +23,7 @@ class Heads(torch.nn.Module):  # type: ignore[misc]
         self.patches = torch.nn.Linear(shape.vision.hidden, len(STRUCTURES))
         self.flags = torch.nn.Linear(shape.text.hidden, FLAGS)
         self.boxes = torch.nn.Linear(shape.text.hidden, 4 * len(LOCATED))
+        self.digits = torch.nn.Linear(shape.text.hidden, 4 * len(LOCATED) * 2 * 10)
 
     def loss(self, seen: torch.Tensor, tokens: torch.Tensor, batch: Batch) -> torch.Tensor:
         """How far the eyes are off: patches, findings and boxes."""
@@ -32,18 +33,31 @@ class Heads(torch.nn.Module):  # type: ignore[misc]
         mean = tokens.mean(1)  # what attention can read without knowing which token it is
         flags = torch.tensor([_flags(drawn) for drawn in batch.phantoms])
         findings = functional.binary_cross_entropy_with_logits(self.flags(mean), flags)
-        return patches + findings + self._off(mean, batch)
+        there, true = _boxes(batch)
+        return patches + findings + self._off(mean, there, true) + self._misread(mean, there, true)
 
-    def _off(self, mean: torch.Tensor, batch: Batch) -> torch.Tensor:
-        places = [[place_of(drawn, name) for name in LOCATED] for drawn in batch.phantoms]
-        there = torch.tensor([[place is not None for place in row] for row in places]).float()
-        true = torch.tensor([[place or (0.0,) * 4 for place in row] for row in places])
+    def _misread(self, mean: torch.Tensor, there: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
+        """Both digits of each corner, since those are what has to be written."""
+        hundredths = (true * 100).round().long().clamp(max=99)
+        digits = torch.stack([hundredths // 10, hundredths % 10], -1)[there.bool()]
+        guess = self.digits(mean).view(*there.shape, 4, 2, 10)[there.bool()]
+        return functional.cross_entropy(guess.reshape(-1, 10), digits.reshape(-1))
+
+    def _off(self, mean: torch.Tensor, there: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
+        """Corners, in shares of their boxes' sizes."""
         guess = self.boxes(mean).view(true.shape)
         size = (true[..., 2:] - true[..., :2]).repeat(1, 1, 2).clamp(min=0.02)
         apart = (guess - true) / size  # what overlap suffers from, for small boxes as for large
         off = functional.smooth_l1_loss(apart, torch.zeros_like(apart), beta=0.1, reduction="none")
         off = off.mean(-1)
         return (off * there).sum() / there.sum().clamp(min=1)
+
+
+def _boxes(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    """Which structures are there, and where."""
+    places = [[place_of(drawn, name) for name in LOCATED] for drawn in batch.phantoms]
+    there = torch.tensor([[place is not None for place in row] for row in places]).float()
+    return there, torch.tensor([[place or (0.0,) * 4 for place in row] for row in places])
 
 
 def _flags(drawn: Phantom) -> list[float]:

@@ -116,9 +116,8 @@ class Training:
         while True:
             batch = self.store.batch(BATCH, lot)
             dialogues = [self.writer.short(drawn, lot) for drawn in batch.phantoms]
-            with torch.no_grad():
-                _, tokens = self._see(_pixels(batch, lot))
-            yield self._said(dialogues, tokens)
+            seen, tokens = self._see(_pixels(batch, lot))
+            yield self._said(dialogues, tokens) + HEADS * self.heads.loss(seen, tokens, batch)
 
     def _all_losses(self, lot: np.random.Generator) -> Iterator[torch.Tensor]:
         while True:
@@ -204,7 +203,7 @@ class Training:
             *self.heads.parameters(),
         ]
         words = [*self.model.model.language_model.parameters()]
-        learning = {"eyes": [eyes], "words": [words], "all": [eyes, words]}[self.stage]
+        learning = [eyes] if self.stage == "eyes" else [eyes, words]
         groups = [{"params": parameters} for parameters in learning]
         return torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), weight_decay=0.01)
 

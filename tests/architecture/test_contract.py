@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import dataclasses
 import functools
-import json
 import pkgutil
 import re
 import types
@@ -16,10 +15,8 @@ from typing import Any, Literal
 
 import click
 import pytest
-from click.testing import CliRunner
 
 from benchmarks import report
-from converters.commit import LOCK
 from edge_med import answers, errors
 from edge_med.artifacts import naming
 from edge_med.artifacts.manifest import Manifest
@@ -27,7 +24,6 @@ from edge_med.cli import root
 from edge_med.cli.options import TYPES
 from edge_med.engine import native
 from tests import tie_rule
-from tests.conftest import Checkpoints, Models
 from tests.golden_manifests import OURS
 
 ROOT = Path(__file__).parents[2]
@@ -65,6 +61,14 @@ def commands() -> dict[str, click.Command]:
     context = click.Context(root)
     found = {name: root.get_command(context, name) for name in root.list_commands(context)}
     return {name: command for name, command in found.items() if command}
+
+
+def every_command() -> dict[str, click.Command]:
+    """The same, and those of several words."""
+    found = commands()
+    groups = [(name, one) for name, one in found.items() if isinstance(one, click.Group)]
+    inner = {f"{name} {sub}": c for name, group in groups for sub, c in group.commands.items()}
+    return found | inner
 
 
 def options(command: click.Command) -> dict[str, click.Option]:
@@ -137,7 +141,7 @@ def test_exit_codes() -> None:
 
 def test_flags() -> None:
     listed = {codes(row["flag"])[0]: row for row in table("Flags", "flag")}
-    for name, command in commands().items():
+    for name, command in every_command().items():
         flags = {flag for flag, row in listed.items() if name in codes(row["commands"])}
         assert flags == set(options(command)), name
 
@@ -148,11 +152,14 @@ def test_flags() -> None:
 def test_defaults_of_flags(row: Row) -> None:
     (flag,) = codes(row["flag"])
     for name in codes(row["commands"]):
-        option = options(commands()[name])[flag]
-        default = option.get_default(click.Context(commands()[name]))
+        command = every_command()[name]
+        option = options(command)[flag]
+        default = option.get_default(click.Context(command))
         told = [str(default)] if type(default) in (int, str) and default else []
         assert codes(row["default"]) == told
-        assert option.required == (row["default"] == "required")
+        assert option.required == (
+            row["default"].split(",")[0] in ("required", f"required in {name}")
+        )
         assert option.multiple == row["flag"].endswith("…")
         assert option.is_flag == (row["default"] == "off")
 
@@ -168,11 +175,12 @@ def test_settings_and_the_flags_that_they_stand_in_for() -> None:
         assert options(commands()["ask"])[codes(row["stands in for"])[0]].name == key
 
 
-def test_what_config_can_do() -> None:
-    config = commands()["config"]
-    assert isinstance(config, click.Group)
-    listed = {tuple(codes(row["command"])[0].split()[1:]) for row in table("Settings", "command")}
-    assert {words[0] for words in listed} == set(config.commands)
+@pytest.mark.parametrize(("name", "section"), [("config", "Settings"), ("models", "Models")])
+def test_what_commands_of_several_words_can_do(name: str, section: str) -> None:
+    group = commands()[name]
+    assert isinstance(group, click.Group)
+    listed = {tuple(codes(row["command"])[0].split()[1:]) for row in table(section, "command")}
+    assert {words[0] for words in listed if words} == set(group.commands)
 
 
 OURS_ANYWHERE = re.compile(r"""["'](EDGE_MED_[A-Z_]+)["']""")
@@ -217,7 +225,7 @@ def test_files_of_a_model_folder() -> None:
         f"*.gguf{naming.PARTIAL}",
         f"{naming.MANIFEST}{naming.PARTIAL}",
         f"{naming.MANIFEST}.new",
-        LOCK,
+        naming.LOCK,
     }
 
 
@@ -257,47 +265,6 @@ def in_words(hint: Any) -> str:
 def test_every_field_of_the_manifest_and_its_type() -> None:
     listed = [(codes(row["field"])[0], row["type"]) for row in table("Manifest", "field")]
     assert listed == list(fields(Manifest))
-
-
-def keys(value: Any, prefix: str = "") -> set[str]:
-    """The keys of a JSON value in dots."""
-    if isinstance(value, dict):
-        return {k for name, inner in value.items() for k in keys(inner, f"{prefix}.{name}")}
-    if isinstance(value, list) and any(isinstance(item, dict) for item in value):
-        return {key for item in value for key in keys(item, f"{prefix}[]")}
-    return {prefix.removeprefix(".")}
-
-
-def printed(*arguments: object) -> set[str]:
-    """The keys of what a command prints as JSON."""
-    done = CliRunner().invoke(root, list(map(str, arguments)), catch_exceptions=False)
-    return keys(json.loads(done.output))
-
-
-@pytest.mark.parametrize("row", table("JSON", "command"), ids=lambda row: row["command"])
-def test_what_is_printed_as_json(
-    row: Row, checkpoint: Checkpoints, model: Models, tmp_path: Path
-) -> None:
-    name, *flags = codes(row["command"])[0].split()
-    folder = model("text", "F32")
-    arguments: dict[str, list[object]] = {
-        "compare": [*[folder / "text-F32.gguf"] * 2, "--text", ROOT / "README.md", "--threads", 1],
-        "convert": [checkpoint("text"), "--out", tmp_path, "--quant", "F32"],
-        "inspect": [folder / "text-F32.gguf"],
-        "verify": [folder],
-        "view": [ROOT / "docs/pictures/phantoms.png"],
-    }
-    assert printed(name, *arguments[name], *flags, "--json") == set(codes(row["fields"]))
-
-
-def test_an_answer_as_json(model: Models) -> None:
-    today, later = split("Answer", "field")
-    path = model("text", "F32") / "text-F32.gguf"
-    small = ("--max-new-tokens", 1, "--context", 64, "--threads", 1)
-    found = printed("ask", "the heart", "--model", path, *small, "--json", "--quiet")
-    whole = re.compile(r"(provenance\.(?:options|versions))\..*")  # these have fields of their own
-    assert {whole.sub(r"\1", name) for name in found} == today
-    assert not today & later
 
 
 def test_reasons_why_an_answer_ends() -> None:

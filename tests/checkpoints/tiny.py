@@ -38,7 +38,7 @@ PROJECTOR_PREFIX = {
 
 @dataclass(frozen=True, kw_only=True)
 class Text:
-    """A text model; the names are those of `converters.hparams`."""
+    """A text model; the names are those of `edge_med.artifacts.hparams`."""
 
     layers: int = 10
     hidden: int = 256

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import pytest
@@ -153,6 +154,8 @@ def broken(inputs: Any, torch: Any, how: str) -> dict[str, Any]:
         "another shape": {"input_ids": tensor(ids), "pixel_values": values[0]},
         "two prompts": {"input_ids": tensor(ids * 2), "pixel_values": values},
         "no batch": {"input_ids": tensor(ids[0]), "pixel_values": values},
+        "no number": {"input_ids": [[*ids[0], "a"]], "pixel_values": values},
+        "no token": {"input_ids": tensor([[*ids[0], 704]]), "pixel_values": values},
         "padding": {**inputs, "attention_mask": tensor([[0] + [1] * (len(ids[0]) - 1)])},
         "wrong types": {**inputs, "token_type_ids": tensor([[0] * len(ids[0])])},
     }[how]
@@ -168,6 +171,8 @@ def broken(inputs: Any, torch: Any, how: str) -> dict[str, Any]:
         ("another shape", ImageError),
         ("two prompts", PromptError),
         ("no batch", PromptError),
+        ("no number", PromptError),
+        ("no token", PromptError),
         ("padding", PromptError),
         ("wrong types", PromptError),
     ],
@@ -181,12 +186,35 @@ def test_inputs_that_were_broken_are_refused(
 
 @pytest.mark.parametrize(
     "options",
-    [{"num_beams": 4}, {"num_return_sequences": 2}, {"max_tokens": 5}, {"max_length": 3}],
-    ids=lambda options: next(iter(options)),
+    [
+        {"num_beams": 4},
+        {"num_return_sequences": 2},
+        {"max_tokens": 5},
+        *({"max_length": value} for value in (3, "5", 99.5)),
+        *({"max_new_tokens": value} for value in ("abc", True, 3.7, -1)),
+        *({"eos_token_id": value} for value in ("x", [1, "x"], 1.5, -1, 10**9)),
+    ],
+    ids=str,
 )
 def test_what_cannot_be_had_is_refused(options: Any, model: Model, inputs: Any) -> None:
     with pytest.raises(UsageError):
         model.generate(**inputs, **options)
+
+
+def test_an_answer_that_the_context_cuts_is_told(torch: Any) -> None:
+    narrow = compat.AutoModelForCausalLM.from_pretrained(TEXT_ID, context=32, threads=1)
+    ids = torch.tensor([[2, 5, 7]])
+    with pytest.warns(compat.CutWarning, match="after 30 tokens, where the context of 32") as told:
+        out = narrow.generate(input_ids=ids, max_new_tokens=99)
+    assert out.shape == (1, 33)
+    assert told[0].filename == __file__
+
+
+def test_an_answer_that_is_as_long_as_it_was_wanted_is_no_news(torch: Any) -> None:
+    narrow = compat.AutoModelForCausalLM.from_pretrained(TEXT_ID, context=32, threads=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        narrow.generate(input_ids=torch.tensor([[2, 5, 7]]), max_new_tokens=30)
 
 
 def test_what_changes_nothing_is_accepted(model: Model, inputs: Any) -> None:

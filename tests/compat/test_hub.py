@@ -75,6 +75,28 @@ def test_what_is_ignored_is_said_once(torch: Any) -> None:
 @pytest.mark.parametrize(
     "call",
     [
+        lambda: compat.AutoTokenizer.from_pretrained(TEXT_ID, use_fast=True),
+        lambda: compat.AutoModelForCausalLM.from_pretrained(TEXT_ID, device_map="auto"),
+        lambda: compat.pipeline("text-generation", TEXT_ID, device="cuda"),
+        lambda: compat.AutoTokenizer.from_pretrained(TEXT_ID)("x", padding=True),
+        lambda: compat.pipeline("text-generation", TEXT_ID)("x", max_new_tokens=1, use_cache=True),
+    ],
+    ids=["tokenizer", "model", "pipeline", "a call", "a pipeline's call"],
+)
+def test_a_warning_points_at_the_line_that_is_to_be_changed(call: Any, torch: Any) -> None:
+    with pytest.warns(IgnoredWarning) as told:
+        call()
+    assert [warning.filename for warning in told] == [__file__]
+
+
+def test_a_name_that_is_no_text_is_refused(torch: Any) -> None:
+    with pytest.raises(UsageError, match="isn't a text"):
+        compat.AutoProcessor.from_pretrained(None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
         compat.AutoTokenizer.from_pretrained,
         compat.AutoProcessor.from_pretrained,
         compat.AutoModelForCausalLM.from_pretrained,

@@ -20,6 +20,18 @@ def test_a_tensor_is_sliced_and_read_like_torchs() -> None:
     assert (ids == 5).tolist() == [[False, True, False]]
 
 
+def test_axes_of_length_one_go_as_with_torch() -> None:
+    ids = torch.tensor([[[2], [5]]])
+    assert ids.squeeze().shape == (2,)
+    assert ids.squeeze(0).shape == ids.squeeze(0).squeeze(0).shape == (2, 1)
+    assert ids.numel() == 2
+
+
+def test_there_is_no_cuda_to_ask_for() -> None:
+    assert not torch.cuda.is_bf16_supported()
+    torch.cuda.empty_cache()
+
+
 def test_a_type_changes_the_name_and_a_device_nothing() -> None:
     values = torch.tensor([0.5])
     half = values.to("cuda", dtype=torch.bfloat16)

@@ -162,3 +162,29 @@ def test_a_model_that_cannot_see_takes_no_image(torch: Any) -> None:
 def test_an_unknown_argument_is_an_error(torch: Any) -> None:
     with pytest.raises(UsageError, match="takes no tokenise"):
         AutoTokenizer.from_pretrained(TEXT_ID).apply_chat_template(QUESTION, tokenise=True)
+
+
+@pytest.mark.parametrize("token", [-100, -1, 704, 10**12, 1.5, None, "a"])
+def test_what_is_no_token_is_an_error_and_not_the_end_of_the_process(token: Any) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(IMAGE_ID)
+    for call in (tokenizer.decode, tokenizer.convert_ids_to_tokens):
+        with pytest.raises(PromptError, match="is no token"):
+            call([token])
+    with pytest.raises(PromptError, match="is no token"):
+        tokenizer.batch_decode([[token]])
+    with pytest.raises(PromptError, match="is no token"):
+        tokenizer.convert_ids_to_tokens(token)
+
+
+def test_a_list_of_one_text_is_that_text(torch: Any) -> None:
+    processor = AutoProcessor.from_pretrained(IMAGE_ID)
+    text = "<start_of_image> hi"
+    alone = processor(text=text, images=picture(), return_tensors="pt")
+    listed = processor(text=[text], images=[picture()], return_tensors="pt")
+    assert listed["input_ids"].tolist() == alone["input_ids"].tolist()
+
+
+@pytest.mark.parametrize("text", [["a", "b"], [], 5, [None]])
+def test_a_processor_says_that_it_takes_one_text(text: Any) -> None:
+    with pytest.raises(PromptError, match="one text at a time"):
+        AutoProcessor.from_pretrained(IMAGE_ID)(text=text)

@@ -136,6 +136,90 @@ def test_what_does_not_fit_is_an_error_that_keeps_the_text(text: str) -> None:
     assert pickle.loads(pickle.dumps(caught.value)).text == text
 
 
+@pytest.mark.parametrize(
+    ("schema", "right", "wrong"),
+    [
+        ({"type": "array", "items": {}}, '[1,"a",{"b":[null]}]', ["[1", "1"]),
+        ({"properties": {"a": {"title": "A"}}, "required": ["a"]}, '{"a":[2]}', ["{}"]),
+        ({"properties": {"a": {"description": "x"}}}, '{"a":"b"}', ['{"b":1}']),
+        ({"type": "array", "items": True}, "[true,1]", ["{}"]),
+        ({"properties": {"a": True, "b": False}}, '{"a":null}', ['{"b":null}']),
+        (True, "2", ["a"]),
+        ("true", '"a"', ["a"]),
+        ({"required": ["a"]}, '{"a":1}', ["{}", "1"]),
+        ({"type": "object", "required": ["a"]}, '{"a":1}', ["{}"]),
+        (
+            {"additionalProperties": {"type": "null"}, "required": ["a"]},
+            '{"a":null,"b":null}',
+            ["{}", '{"a":1}'],
+        ),
+        ({"additionalProperties": True}, '{"a":1}', ["1"]),
+        ({"minLength": 2}, '"ab"', ['"a"', "1"]),
+        ({"minimum": 2}, "2.5", ['"a"']),
+        ({"format": "email"}, '"a"', ["a"]),
+        ({"type": ["string", "null"], "maxLength": 2}, '"ab"', ['"abc"', "1"]),
+        ({"type": ["string", "null"], "enum": ["a", None]}, "null", ['"b"']),
+        ({"type": "array", "maxItems": 0}, "[]", ["[1]"]),
+        ({"type": "array", "items": False}, "[]", ["[1]"]),
+        ({"type": "array", "minItems": 2.0}, "[1,2]", ["[1]"]),
+        ({"prefixItems": [{"type": "null"}], "items": {}}, "[null]", ["[1]", "[]"]),
+        ({"allOf": [{"enum": ["a"]}], "default": "a"}, '"a"', ["1"]),
+        ({"allOf": [{"type": "string"}, {"minLength": 2}]}, '"ab"', ['"a"']),
+        ({"type": "string", "anyOf": [{"format": "email"}, {"maxLength": 2}]}, '"abc"', ["1"]),
+        (
+            {"properties": {"a": {"type": "null"}}, "anyOf": [{"required": ["a"]}]},
+            '{"a":null}',
+            ['{"a":1}'],
+        ),
+    ],
+    ids=str,
+)
+def test_ordinary_schemas_become_grammars(
+    schema: Any, right: str, wrong: list[str], vocabulary: Vocabulary
+) -> None:
+    assert takes(vocabulary, schema, right)
+    assert not any(takes(vocabulary, schema, text) for text in wrong)
+    compile_schema(schema).parse(right)
+
+
+@pytest.mark.parametrize(
+    ("schema", "keyword"),
+    [
+        ({"required": ["b"], "properties": {"a": {}}, "additionalProperties": False}, "required"),
+        ({"required": ["a"], "properties": {"a": False}}, "required"),
+        ({"type": "array", "minItems": 3, "maxItems": 2}, "minItems"),
+        ({"type": "string", "minLength": 3, "maxLength": 2}, "minLength"),
+        ({"type": "number", "minimum": 3, "maximum": 2}, "minimum"),
+        ({"type": "number", "exclusiveMinimum": 2, "maximum": 2}, "exclusiveMinimum"),
+        ({"properties": {"a": {}}, "minProperties": 2}, "minProperties"),
+        ({"items": {"enum": []}}, "enum"),
+        ({"anyOf": [False]}, "anyOf"),
+        ({"allOf": [False]}, "allOf"),
+        ({"items": False, "minItems": 1}, "minItems"),
+        ({"prefixItems": [{}], "minItems": 2}, "minItems"),
+        ({"additionalProperties": {"type": "null", "minimum": 2, "maximum": 1}}, "minimum"),
+        ({"not": {"type": "string"}}, "not"),
+        ({"if": {"type": "string"}, "then": {"minLength": 2}}, "if"),
+    ],
+    ids=str,
+)
+def test_what_no_answer_could_keep_is_refused_with_its_keyword(schema: Any, keyword: str) -> None:
+    with pytest.raises(SchemaError, match=f"'{keyword}'"):
+        compile_schema(schema)
+
+
+def test_no_number_is_too_large_for_a_double(vocabulary: Vocabulary) -> None:
+    for schema in ({"type": "number"}, {"items": {"type": "number"}, "type": "array"}):
+        assert not takes(vocabulary, schema, "8611E699")
+    assert takes(vocabulary, {"type": "number"}, "8611E69")
+
+
+def test_a_whole_answer_that_breaks_a_rule_is_not_told_to_be_longer() -> None:
+    with pytest.raises(SchemaError) as caught:
+        compile_schema({"type": "integer", "maximum": 5}).parse("7")
+    assert "max-new-tokens" not in caught.value.hint
+
+
 def test_what_a_grammar_cannot_hold_is_checked() -> None:
     with pytest.raises(SchemaError, match="'maximum'"):
         compile_schema({"type": "integer", "maximum": 5}).parse("7")

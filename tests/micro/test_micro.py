@@ -21,15 +21,8 @@ BEYOND = {"BF16": 10, "Q8_0": 10, "Q4_K_M": 50}
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    work = tmp_path_factory.mktemp("micro")
-    score.convert(embedded(), work, ("Q8_0", "Q4_K_M", "BF16"))
-    return work
-
-
-@pytest.fixture(scope="module")
-def model(folder: Path) -> Iterator[MedGemma]:
-    with MedGemma.load(folder / "micro-Q8_0.gguf", context=1024) as opened:
+def model(micro: Path) -> Iterator[MedGemma]:
+    with MedGemma.load(micro / "micro-Q8_0.gguf", context=1024) as opened:
         yield opened
 
 
@@ -62,8 +55,8 @@ def test_the_checkpoint_is_small() -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("quant", BEYOND)
-def test_all_answers_are_those_of_transformers_but_a_few(folder: Path, quant: str) -> None:
-    said = score.answers_of(folder / f"micro-{quant}.gguf", ITEMS)
+def test_all_answers_are_those_of_transformers_but_a_few(micro: Path, quant: str) -> None:
+    said = score.answers_of(micro / f"micro-{quant}.gguf", ITEMS)
     others = sum(a != b for a, b in zip(said, STORED["answers"], strict=True))
     print(f"{quant}: {others} of {len(ITEMS)} other than transformers'")
     assert others <= BEYOND[quant]

@@ -17,8 +17,9 @@ from edge_med.config import KV, LoadOptions, MemoryRule
 from edge_med.engine.core import Engine
 from edge_med.engine.native import LOGGER
 from edge_med.errors import ArtifactError, MemoryShortError
-from edge_med.models import memory
-from edge_med.models.memory import Plan, check, kv_bytes, plan
+from edge_med.models import memory, sizes
+from edge_med.models.memory import Plan, check, plan
+from edge_med.models.sizes import kv_bytes
 from tests.checkpoints import medgemma, tiny
 from tests.checkpoints.adapters import Lora, write_gguf
 from tests.conftest import Models
@@ -85,7 +86,7 @@ def test_what_the_text_model_computes_in(case: tuple[str, int, int]) -> None:
     rows = 32 * 4 * medgemma.VOCABULARY  # the logits' own buffer, which grows to this
     for kv, logged in zip(TYPES, COMPUTE[case], strict=True):
         options = LoadOptions(context=tokens, kv=kv, batch=batch)
-        found = (memory.text_compute_bytes(header, options) - rows) / MIB
+        found = (sizes.text_compute_bytes(header, options) - rows) / MIB
         assert found == pytest.approx(logged, rel=0.06)
 
 
@@ -94,7 +95,7 @@ def test_what_an_image_is_computed_in() -> None:
     keys["feed_forward_length"] = 4304
     header = Header(3, {f"clip.vision.{key}": value for key, value in keys.items()}, (), 0, 0)
     logged = 121.25  # MiB, by llama.cpp 0.5.0 for MedGemma's projector
-    assert memory.image_compute_bytes(header) / MIB == pytest.approx(logged, abs=0.01)
+    assert sizes.image_compute_bytes(header) / MIB == pytest.approx(logged, abs=0.01)
 
 
 @pytest.fixture
@@ -143,7 +144,7 @@ def test_weights_that_llama_cpp_copies_are_planned(
     planned = plan(read_header(path), options)
     copied = buffers(log, "CPU_REPACK model")
     assert planned.repacked / MIB == pytest.approx(copied, abs=0.006)  # rounded
-    assert copied > 0.5 or not memory.REPACKED.get(MACHINE)
+    assert copied > 0.5 or not sizes.REPACKED.get(MACHINE)
     mapped = buffers(log, "CPU_Mapped model")
     assert planned.weights / MIB == pytest.approx(mapped, abs=0.1)  # up to a page at either end
 
@@ -153,7 +154,7 @@ def test_an_arm_processor_copies_more_types(model: Models, monkeypatch: pytest.M
     planned = {}
     for machine in ("x86_64", "arm64", "riscv64"):
         monkeypatch.setattr("edge_med._platform.MACHINE", machine)
-        planned[machine] = memory.repacked_bytes(header)
+        planned[machine] = sizes.repacked_bytes(header)
     assert planned["x86_64"] == planned["riscv64"] == 0
     assert planned["arm64"] > 0.9 * memory.plan(header, LoadOptions()).weights
 

@@ -66,6 +66,23 @@ def test_the_limit_of_any_group_around_holds(tmp_path: Path) -> None:
     assert found == GIB
 
 
+@pytest.mark.parametrize(
+    ("case", "total"),
+    [("none", 16), ("v2", 4), ("v2, unlimited", 16), ("v2, wider than the machine", 16), ("v1", 4)],
+)
+def test_all_memory_of_linux_is_that_of_the_machine_or_of_the_container(
+    case: str, total: int, tmp_path: Path
+) -> None:
+    files, _ = GROUPS[case]
+    (tmp_path / "memory").mkdir()
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "meminfo").write_text(MEMINFO)
+    (tmp_path / "membership").write_text("2:memory:/\n0::/\n")
+    found = linux.total_memory(tmp_path / "meminfo", tmp_path, tmp_path / "membership")
+    assert found == total * GIB
+
+
 @pytest.mark.parametrize("text", ["", "MemFree: 5 kB\n", "MemAvailable:\n", "MemAvailable: x kB\n"])
 def test_a_linux_that_tells_nothing(text: str, tmp_path: Path) -> None:
     (tmp_path / "meminfo").write_text(text)
@@ -77,9 +94,15 @@ def test_a_linux_that_tells_nothing(text: str, tmp_path: Path) -> None:
 class Kernel:
     """Stands in for the libraries of macOS and Windows."""
 
-    def __init__(self, numbers: dict[str, int] | None = None, available: int | None = None) -> None:
+    def __init__(
+        self,
+        numbers: dict[str, int] | None = None,
+        available: int | None = None,
+        physical: int | None = 0,
+    ) -> None:
         self.numbers = numbers or {}
         self.available = available
+        self.physical = physical
 
     def sysctlbyname(self, name: bytes, value: Any, size: Any, *_new: object) -> int:
         if name.decode() not in self.numbers:
@@ -90,11 +113,10 @@ class Kernel:
 
     def GlobalMemoryStatusEx(self, status: Any) -> int:  # noqa: N802 - Windows calls it so
         assert status.contents.length == 64  # sizeof(MEMORYSTATUSEX)
-        if self.available is None:
+        if self.available is None or self.physical is None:
             return 0
-        ctypes.memmove(
-            ctypes.addressof(status.contents) + 16, self.available.to_bytes(8, "little"), 8
-        )
+        sizes = self.physical.to_bytes(8, "little") + self.available.to_bytes(8, "little")
+        ctypes.memmove(ctypes.addressof(status.contents) + 8, sizes, 16)
         return 1
 
 
@@ -132,6 +154,19 @@ def test_memory_of_windows_is_what_is_available_of_the_physical(
     assert windows.available_memory() == available
 
 
+def test_all_memory_of_macos(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(macos, "library", lambda: Kernel({"hw.memsize": 3 * GIB}))
+    assert macos.total_memory() == 3 * GIB
+
+
+@pytest.mark.parametrize("physical", [16 * GIB, None])
+def test_all_memory_of_windows_is_the_physical(
+    physical: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(windows, "kernel", lambda: Kernel(available=0, physical=physical))
+    assert windows.total_memory() == physical
+
+
 @pytest.mark.parametrize(
     ("name", "module"),
     [("linux", linux), ("freebsd14", linux), ("darwin", macos), ("win32", windows)],
@@ -141,7 +176,9 @@ def test_each_system_is_asked_in_its_own_words(
 ) -> None:
     system(name)
     monkeypatch.setattr(module, "available_memory", lambda: 123)
+    monkeypatch.setattr(module, "total_memory", lambda: 456)
     assert _platform.available_memory() == 123
+    assert _platform.total_memory() == 456
 
 
 def test_this_machine_tells_how_much_it_has() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from converters.hparams import TextParams, read_params
+from edge_med.artifacts.hparams import TextParams, read_params
 from edge_med.errors import CheckpointError
 from tests.checkpoints.tiny import TINY, config
 

@@ -15,10 +15,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from edge_med.artifacts.shapes import WINDOW_PATTERN, TextShape, VisionShape
 from edge_med.errors import CheckpointError
 
 ARCHITECTURES = ("Gemma3ForConditionalGeneration", "Gemma3ForCausalLM")
-WINDOW_PATTERN = 6
 SCALED_BY_WIDTH = 62
 """At this number of layers, and no other, llama.cpp scales attention by 1/√(hidden/heads)."""
 
@@ -30,53 +30,30 @@ _REFUSED = "llama.cpp would run this model differently; only unchanged Gemma 3 s
 
 
 @dataclass(frozen=True, slots=True)
-class TextParams:
-    """The text model; names are those of config.json, in full words.
+class TextParams(TextShape):
+    """The text model.
 
     Attributes:
         rope_theta: base of the layers with global attention.
         rope_theta_window: base of the layers with a sliding window.
         rope_factor: linear scaling of the global layers' positions; None for none.
         softcap: of the final logits; None for none.
-        tied: whether the output head is the embedding.
     """
 
-    layers: int
-    hidden: int
-    feed_forward: int
-    heads: int
-    key_value_heads: int
-    head_size: int
-    vocabulary: int
-    context: int
-    window: int
     epsilon: float
     rope_theta: float
     rope_theta_window: float
     rope_factor: float | None
     softcap: float | None
-    tied: bool
 
 
 @dataclass(frozen=True, slots=True)
-class VisionParams:
-    """The vision tower and the projector; sizes in pixels, mean and deviation per channel."""
+class VisionParams(VisionShape):
+    """The vision tower and the projector; mean and deviation per channel."""
 
-    layers: int
-    hidden: int
-    feed_forward: int
-    heads: int
-    image_size: int
-    patch_size: int
     epsilon: float
-    image_tokens: int
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
-
-    @property
-    def pool(self) -> int:
-        """How many patches of one side are averaged into one token."""
-        return self.image_size // self.patch_size // math.isqrt(self.image_tokens)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,255 @@
+"""What this machine and this installation are good for, and what would make them better.
+
+Nothing in it is personal: no path, no name of a user or of the machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from edge_med import __version__, _platform
+from edge_med.artifacts.gguf import Header
+from edge_med.config import LoadOptions
+from edge_med.engine import bandwidth, devices
+from edge_med.engine.devices import Hardware
+from edge_med.errors import EdgeMedError
+from edge_med.models import store
+from edge_med.models.inventory import stored
+from edge_med.models.machine import Machine, this_machine
+from edge_med.models.placement import place
+from edge_med.models.registry import registry
+from edge_med.models.speed import tokens_per_second
+from edge_med.models.subjects import of_known
+
+BUILDS = {
+    "nvidia": ("CUDA", "-DGGML_CUDA=on", "NVIDIA's driver, the CUDA toolkit"),
+    "apple": ("Metal", "-DGGML_METAL=on", "Xcode's command line tools"),
+    "amd": ("Vulkan", "-DGGML_VULKAN=on", "AMD's driver, the Vulkan SDK"),
+    "intel": ("Vulkan", "-DGGML_VULKAN=on", "Intel's driver, the Vulkan SDK"),
+}
+"""Of each maker's GPUs: ggml's backend, CMake's flags for it, and what building it needs besides a
+C++ compiler (llama.cpp docs/build.md). NVIDIA's come before those that a processor brings."""
+
+NATIVE = "-DGGML_NATIVE=on"
+"""Builds for the processor that it is built on (ggml/CMakeLists.txt)."""
+
+LEAST_DISK = 5 << 30
+"""Bytes; MedGemma 4B in Q4_K_M with its projector takes 3.1 GiB, beside its next version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that could be better, and the line or sentence that makes it so."""
+
+    what: str
+    cure: str
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """The most tokens of an answer that the CPU gives in a second."""
+
+    model: str
+    quant: str
+    tokens_per_second: float
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that was found; sizes in bytes, and None for what nobody tells.
+
+    Attributes:
+        edge_med: version.
+        python: version.
+        system: its kind, and the processor's family.
+        llama_cpp_python: version of the wheel; None if it can't be used.
+        backends: that llama.cpp was built with.
+        devices: that it finds.
+        graphics: makers of the graphics that are built in.
+        cores: that compute.
+        built_with: features of the processor that llama.cpp's code uses.
+        unused: features that the processor has, and llama.cpp was built without.
+        memory: of the machine.
+        free_memory: that can be taken.
+        free_disk: where models are kept.
+        models: names in the models' folder.
+        rates: bytes of weights that the CPU goes through in a second, by type.
+        speeds: of the models that are known, in the quant to try first.
+        findings: what could be better; the worst first.
+    """
+
+    edge_med: str
+    python: str
+    system: str
+    llama_cpp_python: str | None
+    backends: tuple[str, ...]
+    devices: tuple[Hardware, ...]
+    graphics: tuple[str, ...]
+    cores: int
+    built_with: tuple[str, ...]
+    unused: tuple[str, ...]
+    memory: int | None
+    free_memory: int | None
+    free_disk: int | None
+    models: tuple[str, ...]
+    rates: Mapping[str, float]
+    speeds: tuple[Speed, ...]
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Engine:
+    """What llama.cpp tells of itself; nothing, and the reason, where it can't be used."""
+
+    version: str | None = None
+    backends: tuple[str, ...] = ()
+    devices: tuple[Hardware, ...] = ()
+    features: frozenset[str] = frozenset()
+    fault: Finding | None = None
+
+
+def examine(*, measure: bool = True) -> Report:
+    """Look at everything; with `measure` it takes some two seconds."""
+    engine = _engine()
+    features = _platform.cpu_features()
+    known = features or frozenset()
+    machine = this_machine(devices.gpus()) if engine.version else this_machine()
+    rates = _rates() if measure and engine.version else {}
+    return Report(
+        edge_med=__version__,
+        python=platform.python_version(),
+        system=f"{_platform.SYSTEM} {_platform.MACHINE}",
+        llama_cpp_python=engine.version,
+        backends=engine.backends,
+        devices=engine.devices,
+        graphics=_platform.graphics(),
+        cores=_platform.performance_cores(),
+        built_with=tuple(sorted(engine.features)),
+        unused=tuple(sorted(known - engine.features)) if engine.version else (),
+        memory=machine.memory if machine else None,
+        free_memory=machine.room if machine else None,
+        free_disk=_free_disk(),
+        models=tuple(one.name for one in stored()),
+        rates=rates,
+        speeds=tuple(_speeds(machine, rates)) if machine and rates else (),
+        findings=tuple(_findings(engine, features)),
+    )
+
+
+def _engine() -> _Engine:
+    try:
+        built = devices.features()
+        return _Engine(
+            version=_platform.LLAMA_CPP_PYTHON,
+            backends=devices.backends(),
+            devices=devices.hardware(),
+            features=frozenset(name for name, used in built.items() if used),
+        )
+    except EdgeMedError as error:
+        return _Engine(fault=Finding(error.message, error.hint))
+    except OSError:
+        fault = "llama-cpp-python is installed, and its libraries can't be loaded here."
+        return _Engine(fault=Finding(fault, _platform.built_with(NATIVE)))
+
+
+def _findings(engine: _Engine, features: frozenset[str] | None) -> Iterator[Finding]:
+    if engine.fault:
+        yield engine.fault
+        return
+    known = features or frozenset()
+    if beyond := _beyond(engine.features, known):
+        yield Finding(
+            f"llama.cpp was built for a processor with {', '.join(sorted(beyond))}, which this one "
+            "hasn't: it may end the program.",
+            _platform.built_with(NATIVE),
+        )
+    yield from why_no_gpu(engine.backends, engine.devices, _platform.graphics())
+    if unused := known - engine.features:
+        yield Finding(
+            f"llama.cpp was built without {', '.join(sorted(unused))}, which this processor has.",
+            _platform.built_with(NATIVE),
+        )
+    free = _free_disk()
+    if free is not None and free < LEAST_DISK:
+        yield Finding(
+            f"{free / (1 << 30):.1f} GiB of disk are free where models are kept.",
+            "Free some, or set EDGE_MED_HOME to a folder on another disk.",
+        )
+
+
+def _beyond(built: frozenset[str], known: frozenset[str]) -> frozenset[str]:
+    """What the code uses and the processor hasn't got; some systems tell of little or nothing."""
+    checked = (names for first, names in _CHECKED.items() if first in known)
+    return built & frozenset().union(*checked) - known
+
+
+_CHECKED = {"AVX": {"AVX2", "AVX512"}, "NEON": {"DOTPROD"}}
+"""A system that tells of the first tells of the others (Windows since 10, version 2004)."""
+
+
+def why_no_gpu(
+    backends: tuple[str, ...], found: tuple[Hardware, ...], graphics: tuple[str, ...]
+) -> Iterator[Finding]:
+    """Why no GPU is used, and the line that would change it; nothing where one is used or none is.
+
+    Args:
+        backends: that llama.cpp was built with.
+        found: devices that it finds.
+        graphics: makers of the graphics that are built in.
+    """
+    if any(one.kind in ("gpu", "igpu") for one in found):
+        return
+    maker = next((name for name in BUILDS if name in graphics), None)
+    if maker is None:
+        return
+    backend, flags, needed = BUILDS[maker]
+    if backend.lower() in (name.lower() for name in backends):
+        yield Finding(
+            f"llama.cpp was built with {backend}, and finds no device of {maker}'s.",
+            f"Install or update what it needs: {needed.partition(',')[0]}.",
+        )
+        return
+    yield Finding(
+        f"There are graphics of {maker}'s, and llama.cpp was built without {backend}. "
+        f"Building it needs {needed} and a C++ compiler.",
+        _platform.built_with(flags),
+    )
+
+
+def _rates() -> dict[str, float]:
+    with contextlib.suppress(EdgeMedError, OSError):
+        return bandwidth.measure()
+    return {}
+
+
+def _speeds(machine: Machine, rates: Mapping[str, float]) -> Iterator[Speed]:
+    """Models that fit here, each in the quant to try first; what is stored comes as it is."""
+    for name, quant, header in (*_stored_headers(), *_known_headers(machine)):
+        yield Speed(name, quant, round(tokens_per_second(header, rates), 1))
+
+
+def _stored_headers() -> Iterator[tuple[str, str, Header]]:
+    for name in store.names():
+        with contextlib.suppress(EdgeMedError):
+            found = store.find(store.models_folder() / name)
+            yield name, found.quant, found.header
+
+
+def _known_headers(machine: Machine) -> Iterator[tuple[str, str, Header]]:
+    for one in filter(lambda one: one.hub, registry().values()):
+        subject = of_known(one, one.quant_for(machine.memory))
+        if place(subject, machine, LoadOptions()).fits:
+            yield one.id, subject.quant, subject.text
+
+
+def _free_disk() -> int | None:
+    """Of the disk that the models' folder is on, or would be."""
+    folder = store.models_folder()
+    for place_ in (folder, *folder.parents):
+        with contextlib.suppress(OSError):
+            return shutil.disk_usage(place_).free
+    return None

@@ -1,0 +1,105 @@
+"""A model's parts and the devices that they go to, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_med.artifacts.gguf import Header
+from edge_med.config import LoadOptions
+
+CPU = "cpu"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What shall be placed: a model's files, or the drafts of them.
+
+    Attributes:
+        name: of the model.
+        quant: of the text model.
+        text: its header.
+        projector: its header; None if no image will be seen.
+    """
+
+    name: str
+    quant: str
+    text: Header
+    projector: Header | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What goes to one device; sizes in bytes.
+
+    Attributes:
+        device: its name; `cpu` is the last.
+        room: that it has.
+        layers: of the text model, the output head being one.
+        weights: of these, and on the CPU the embedding.
+        projector: its weights.
+        kv: the layers' part of the cache.
+        compute: buffers that it computes in.
+        kept: budgets of what is kept for later.
+    """
+
+    device: str
+    room: int
+    layers: int
+    weights: int
+    projector: int
+    kv: int
+    compute: int
+    kept: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of them together."""
+        return self.weights + self.projector + self.kv + self.compute + self.kept
+
+    @property
+    def missing(self) -> int:
+        """Bytes that there are too few."""
+        return max(0, self.total - self.room)
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A model on a machine.
+
+    Attributes:
+        options: with which it is loaded: type of cache, layers and the projector's device decided.
+        shares: the devices in llama.cpp's order, then the CPU.
+    """
+
+    options: LoadOptions
+    shares: tuple[Share, ...]
+
+    @property
+    def fits(self) -> bool:
+        """Whether every device has room for its share."""
+        return not self.missing
+
+    @property
+    def missing(self) -> int:
+        """Bytes that there are too few, over all devices."""
+        return sum(share.missing for share in self.shares)
+
+    @property
+    def total(self) -> int:
+        """Bytes of everything."""
+        return sum(share.total for share in self.shares)
+
+    @property
+    def gpu_layers(self) -> int:
+        """How many layers are on devices, the output head being one."""
+        return sum(share.layers for share in self.shares[:-1])
+
+    @property
+    def layers(self) -> int:
+        """How many layers there are, the output head being one."""
+        return sum(share.layers for share in self.shares)
+
+    @property
+    def split(self) -> tuple[int, ...]:
+        """For llama.cpp's `tensor_split`: so many layers go to each device, exactly."""
+        return tuple(share.layers for share in self.shares[:-1])
