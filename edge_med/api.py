@@ -23,6 +23,7 @@ from edge_med.engine.prompt import IMAGE_TOKENS
 from edge_med.engine.worker import Ask, Count, Files, Rate, Reply, Worker, event_of
 from edge_med.errors import UsageError
 from edge_med.imaging import Picture, Room
+from edge_med.imaging.slices import QUESTION
 from edge_med.messages import Message, Prompt, as_messages, check_sizes
 from edge_med.models import memory as memory_plan
 from edge_med.models import store
@@ -32,9 +33,6 @@ from edge_med.session import Conversation
 
 MEDGEMMA_SIDE = 896
 """Pixels; what pictures are fitted to for a model without a projector, which refuses them later."""
-
-QUESTION = 512
-"""Tokens that are left for a question where slices are chosen to fit the context."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from edge_med import documents, imaging
@@ -10,10 +11,8 @@ from edge_med.chat import dropped
 from edge_med.chat.state import Chat, Report
 from edge_med.errors import ImageError, UsageError
 from edge_med.imaging import Picture, Room, Study
+from edge_med.imaging.slices import QUESTION
 from edge_med.messages import Message, TextPart
-
-QUESTION, IMAGE_TOKENS = 512, 256
-"""Tokens left for a question beside a series, and those of an image where no projector tells."""
 
 TEXTS = {".txt", ".md", ".text"}
 """Endings of files that are dropped as texts; everything else is taken for an image."""
@@ -48,11 +47,11 @@ def _room(chat: Chat) -> Room:
     projector, said = chat.model.info.projector, chat.conversation.messages
     used = chat.model.count(said).prompt if chat.questions else 0
     free = chat.model.info.options.context - used - chat.options.max_new_tokens - QUESTION
-    return Room(
-        tokens=max(0, free),
-        seconds=chat.estimates.encode(1, projector.size) if projector else None,
-        image_tokens=(projector.image_tokens if projector else None) or IMAGE_TOKENS,
-    )
+    room = Room(tokens=max(0, free))
+    if projector is None:
+        return room
+    seconds = chat.estimates.encode(1, projector.size)
+    return replace(room, seconds=seconds, image_tokens=projector.image_tokens or room.image_tokens)
 
 
 def take_dropped(chat: Chat, paths: list[Path]) -> None:

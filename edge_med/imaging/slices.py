@@ -13,6 +13,9 @@ MOST = 85
 AROUND = 12
 """Tokens around a slice's image tokens: its marks and newlines, and `SLICE n`."""
 
+QUESTION = 512
+"""Tokens that are left for a question where slices are chosen to fit the context."""
+
 PATIENCE = 600.0
 """Seconds for which `auto` lets a volume be encoded."""
 
