@@ -42,9 +42,15 @@ class Shown:
 
 
 SHOWN = Shown(
-    seed=7,
-    asked=(("Describe this X-ray", ""), ("Is the heart enlarged?", "")),
-    wanted="opacity",
+    seed=2239,
+    asked=(
+        (
+            "Describe this X-ray",
+            "Opacity in the right upper zone. Effusion on the left. Enlarged heart.",
+        ),
+        ("Is the heart enlarged?", "Yes."),
+    ),
+    wanted="effusion",
 )
 
 

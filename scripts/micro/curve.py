@@ -6,6 +6,7 @@ python -m scripts.micro.curve models/micro/log.jsonl docs/pictures/micro-curve.s
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ HEAD = f"""\
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif"
  font-size="12" stroke-width="1.2"><rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>"""
 
-COLOURS = {"eyes": "#7a7a7a", "all": "#1f6fb2"}
+COLOURS = {"eyes": "gray", "words": "darkorange", "all": "steelblue"}
 
 
 def main() -> None:
@@ -35,30 +36,32 @@ def main() -> None:
 
 
 def picture(lines: Sequence[dict[str, Any]]) -> str:
-    """The curve as SVG: the loss of both stages over the minutes of training."""
+    """The curve as SVG: the loss of all stages over the minutes of training."""
     minutes = timed(lines)
     last = max(minutes)
     parts = [HEAD, *[grid(loss) for loss in (0.03, 0.1, 0.3, 1.0, 3.0)]]
-    for stage, colour in COLOURS.items():
-        pairs = zip(minutes, lines, strict=True)
-        points = [
-            f"{across(minute / last):.1f},{down(line['loss']):.1f}"
-            for minute, line in pairs
-            if line["stage"] == stage
-        ]
+    together = zip(minutes, lines, strict=True)
+    for stage, run in itertools.groupby(together, key=lambda pair: pair[1]["stage"]):
+        points = [f"{across(minute / last):.1f},{down(line['loss']):.1f}" for minute, line in run]
+        colour = COLOURS[stage]
         parts.append(f'<polyline fill="none" stroke="{colour}" points="{" ".join(points)}"/>')
+    legend = ", ".join(f"{colour}: {stage}" for stage, colour in COLOURS.items())
     parts.append(
-        f'<text x="{MARGIN}" y="{HEIGHT - 12}">loss over {last:.0f} minutes; grey: the eyes with '
-        "their heads, blue: all of it</text></svg>\n"
+        f'<text x="{MARGIN}" y="{HEIGHT - 12}">loss over {last:.0f} minutes; {legend}</text>'
     )
-    return "\n".join(parts)
+    return "\n".join([*parts, "</svg>\n"])
 
 
 def timed(lines: Sequence[dict[str, Any]]) -> list[float]:
-    """Minutes since the beginning: a stage's seconds begin anew."""
-    end = max((line["seconds"] for line in lines if line["stage"] == "eyes"), default=0)
-    offsets = {"eyes": 0, "all": end}
-    return [(line["seconds"] + offsets[line["stage"]]) / 60 for line in lines]
+    """Minutes since the beginning; seconds begin anew with each stage and each new try."""
+    minutes: list[float] = []
+    before = gone = 0.0
+    for line in lines:
+        if line["seconds"] < before:
+            gone += before
+        before = line["seconds"]
+        minutes.append((gone + before) / 60)
+    return minutes
 
 
 def across(share: float) -> float:
