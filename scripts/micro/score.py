@@ -149,6 +149,7 @@ def transformers_answers(checkpoint: Path, items: Sequence[Item]) -> list[str]:
     for item in items:
         inputs = processor.apply_chat_template(
             with_instruction(item),
+            chat_template=processor.tokenizer.chat_template,
             add_generation_prompt=True,
             tokenize=True,
             return_dict=True,

@@ -41,4 +41,5 @@ def test_it_is_answered_right_and_the_image_is_looked_at_once(micro: Path, tmp_p
             assert re.search(expected, screen) or re.search(expected, " ".join(screen.split()))
         terminal.type("/quit\r")
         assert terminal.ended() == 0
-    assert Image.open(tmp_path / "edge-med-box-1.png").size == (448, 448)
+    with Image.open(tmp_path / "edge-med-box-1.png") as drawn:
+        assert drawn.size == (448, 448)

@@ -56,8 +56,9 @@ def test_it_leaves_the_model_the_phantom_and_the_phantom_with_a_box(
         "phantom-box.png",
         "phantom.png",
     ]
-    plain, boxed = (Image.open(folder / name) for name in ("phantom.png", "phantom-box.png"))
-    assert plain.size == boxed.size == (demo_images.SIDE, demo_images.SIDE)
+    for name in ("phantom.png", "phantom-box.png"):
+        with Image.open(folder / name) as picture:
+            assert picture.size == (demo_images.SIDE, demo_images.SIDE)
     assert f"({demo_images.SHOWN.wanted}: x " in done.out
 
 
