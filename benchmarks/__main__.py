@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import convert, followup, linear, report, run, share, structured
+from benchmarks import convert, followup, imaging, linear, report, run, share, structured
 
 SHAPES = Path("work/checkpoints")
 """Where CONTRIBUTING.md has one make the checkpoints."""
@@ -30,6 +30,7 @@ BENCHMARKS = {
     "convert": lambda o, work: convert.run(o.checkpoint[0], work, o.runs, not o.no_several),
     "linear": lambda o, work: linear.run(o.checkpoint, work, o.runs),
     "run": lambda o, work: run.run(o.model, work, o.runs),
+    "imaging": lambda o, work: imaging.run(work, o.runs),
     "share": lambda o, work: share.run(o.model, work, o.runs),
     "memory": lambda o, work: run.memory(o.model, work, o.runs),
     "structured": lambda o, work: structured.run(o.model, work, o.runs),

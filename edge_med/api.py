@@ -22,7 +22,8 @@ from edge_med.engine.ledger import Item
 from edge_med.engine.prompt import IMAGE_TOKENS
 from edge_med.engine.worker import Ask, Count, Files, Rate, Reply, Worker, event_of
 from edge_med.errors import UsageError
-from edge_med.imaging import Picture
+from edge_med.imaging import Picture, Room
+from edge_med.imaging.slices import QUESTION
 from edge_med.messages import Message, Prompt, as_messages, check_sizes
 from edge_med.models import memory as memory_plan
 from edge_med.models import store
@@ -282,10 +283,26 @@ class MedGemma(Scoring):
         """A prompt as messages, with its images fitted to this model."""
         _check_kinds(options, images)
         shown = [*([image] if image is not None else []), *images]
-        found = as_messages(prompt, images=shown, system=system, fit=options.fit, side=self.side)
+        found = as_messages(
+            prompt,
+            images=shown,
+            system=system,
+            fit=options.fit,
+            side=self.side,
+            room=self.room(options),
+        )
         if self.info.projector:
             check_sizes(found, self.side)
         return found
+
+    def room(self, options: Options = Options()) -> Room:  # noqa: B008 - frozen
+        """What there is for the slices of a series beside a question and its answer."""
+        eye = self.info.projector
+        return Room(
+            tokens=max(0, self.info.options.context - options.max_new_tokens - QUESTION),
+            memory=_platform.available_memory(),
+            image_tokens=(eye.image_tokens if eye else None) or IMAGE_TOKENS,
+        )
 
     @property
     def side(self) -> int:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from edge_med import imaging
 from edge_med.errors import ImageError, PromptError
-from edge_med.imaging import Fit, Picture
+from edge_med.imaging import Fit, Picture, Room, Study
 
 Role = Literal["system", "user", "assistant"]
 ROLES: dict[str, Role] = {
@@ -76,27 +76,31 @@ def as_messages(
     system: str | None = None,
     fit: Fit = "pad",
     side: int = 896,
+    room: Room = Room(),  # noqa: B008 - frozen
 ) -> tuple[Message, ...]:
     """Messages from whatever a caller has.
 
     Args:
         prompt: a question, or a whole conversation.
         images: for a question, shown before its text; for a conversation, taken one after another
-            by its parts {'type': 'image'} that name no image of their own.
+            by its parts {'type': 'image'} that name no image of their own. A series of slices is
+            shown with a label behind each.
         system: put before everything.
         fit: for images that aren't pictures yet.
         side: of the model's square, in pixels.
+        room: what there is for the slices of a series.
 
     Raises:
         PromptError: it has another form, or images are left over or missing.
         ImageError: an image can't be read.
     """
-    pending = iter([_picture(image, fit, side) for image in images])
+    opener = _Opener(fit, side, room)
+    pending = iter([opener.parts(image) for image in images])
     if isinstance(prompt, str):
-        shown = tuple(ImagePart(picture) for picture in pending)
+        shown = tuple(part for parts in pending for part in parts)
         messages = [Message("user", (*shown, TextPart(prompt)))]
     elif isinstance(prompt, Iterable):
-        messages = [_message(message, pending, fit, side) for message in prompt]
+        messages = [_message(message, pending, opener) for message in prompt]
     else:
         raise PromptError(f"{_short(prompt)} isn't a prompt.", f"Give a text. {FORM}")
     if next(pending, None) is not None:
@@ -124,11 +128,31 @@ def check_sizes(messages: Sequence[Message], side: int) -> None:
             )
 
 
-def _picture(image: Any, fit: Fit, side: int) -> Picture:
-    return image if isinstance(image, Picture) else imaging.open(image, fit=fit, side=side)
+def shown_parts(image: Picture | Study) -> tuple[Part, ...]:
+    """What is sent of a picture, or of a series: each slice and its label."""
+    content = (image,) if isinstance(image, Picture) else image.content()
+    return tuple(TextPart(part) if isinstance(part, str) else ImagePart(part) for part in content)
 
 
-def _message(message: object, pending: Iterator[Picture], fit: Fit, side: int) -> Message:
+@dataclass(frozen=True, slots=True)
+class _Opener:
+    """How images that aren't pictures yet are opened."""
+
+    fit: Fit
+    side: int
+    room: Room
+
+    def parts(self, image: Any) -> tuple[Part, ...]:
+        """What is sent of an image, or of a series of slices."""
+        return shown_parts(
+            imaging.open(image, fit=self.fit, side=self.side, slices="auto", room=self.room)
+        )
+
+
+_Pending = Iterator[tuple[Part, ...]]
+
+
+def _message(message: object, pending: _Pending, opener: _Opener) -> Message:
     if isinstance(message, Message):
         return message
     if not isinstance(message, Mapping) or message.get("role") not in ROLES:
@@ -138,32 +162,33 @@ def _message(message: object, pending: Iterator[Picture], fit: Fit, side: int) -
     if not isinstance(parts, Sequence):
         raise PromptError(f"{_short(content)} isn't a message's content.", FORM)
     role = ROLES[message["role"]]
-    return Message(role, tuple(_part(part, pending, fit, side) for part in parts))
+    found = [_parts(part, pending, opener) for part in parts]
+    return Message(role, tuple(part for several in found for part in several))
 
 
-def _part(part: Any, pending: Iterator[Picture], fit: Fit, side: int) -> Part:
+def _parts(part: Any, pending: _Pending, opener: _Opener) -> tuple[Part, ...]:
     match part:
         case {"type": "text", "text": str(text)}:
-            return TextPart(text)
+            return (TextPart(text),)
         case {"type": "image", "image": image, **rest} | {
             "type": "image",
             "path": image,
             **rest,
         } if not rest:
-            return ImagePart(_picture(image, fit, side))
+            return opener.parts(image)
         case {"type": "image", "url": url}:
             raise PromptError(
                 f"{_short(url)} would have to be fetched, and nothing here opens a connection.",
                 "Save the image, and give its path as 'image'.",
             )
         case {"type": "image", **rest} if not rest:
-            picture = next(pending, None)
-            if picture is None:
+            shown = next(pending, None)
+            if shown is None:
                 raise PromptError(
                     "The conversation has a place for an image that wasn't given.",
                     "Give it as images=[…], or in the part itself as 'image'.",
                 )
-            return ImagePart(picture)
+            return shown
         case {"type": "image"}:
             raise PromptError(
                 "A part of type image has a key that isn't known.",

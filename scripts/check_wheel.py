@@ -34,6 +34,7 @@ def main() -> None:
             ["doctor"],
             ["inspect", models / "tiny-Q4_K_M.gguf"],
             ["ask", "cough?", "--model", models / "tiny-Q4_K_M.gguf", "--max-new-tokens", "4"],
+            ["ask", "What does the heart do?"],  # by micro, which the wheel carries
         ):
             run([command, *arguments], folder)
 
@@ -50,13 +51,15 @@ def install(wheel: Path, environment: Path) -> Path:
     programs = environment / ("Scripts" if os.name == "nt" else "bin")
     run([programs / "python", "-m", "pip", "install", "--quiet", wheel], environment)
     models = next(environment.rglob("edge_med/_models"))
+    assert (models / "micro" / "model.safetensors").is_file()
     assert (models / "registry.toml").is_file()
     return programs / "edge-med"
 
 
 def run(command: list[str | Path], folder: Path) -> None:
     print("$", *map(str, command), flush=True)
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "EDGE_MED"))}
+    clean["EDGE_MED_HOME"] = str(folder / "home")
     subprocess.run(command, cwd=folder, env=clean, check=True)
 
 

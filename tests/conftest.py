@@ -14,6 +14,7 @@ import pytest
 from converters.pipeline import Conversion, convert
 from converters.request import Request
 from edge_med.demo import gemma_270m
+from edge_med.models.default import MICRO, embedded
 from tests.checkpoints.tiny import TINY, write_tiny
 
 Checkpoints = Callable[[str], Path]
@@ -69,6 +70,14 @@ def model(checkpoint: Checkpoints, tmp_path_factory: pytest.TempPathFactory) -> 
         return folder
 
     return get
+
+
+@pytest.fixture(scope="session")
+def micro(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the embedded model in three types; don't change its files."""
+    folder = tmp_path_factory.mktemp("micro") / MICRO
+    convert(Request(source=embedded(), folder=folder, quants=("Q8_0", "Q4_K_M", "BF16")))
+    return folder
 
 
 @pytest.fixture

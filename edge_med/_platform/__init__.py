@@ -16,7 +16,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from edge_med._platform import linux, macos, windows
+from edge_med._platform import limits, linux, macos, windows
 from edge_med._platform.linux import container_cores as _container_cores
 from edge_med.errors import BusyError, EngineError, InputError
 
@@ -27,6 +27,7 @@ MACHINE: str = platform.machine().lower()
 """The processor's family: `x86_64` or `amd64`, `arm64` or `aarch64`."""
 
 _calls: Any = importlib.import_module("msvcrt" if SYSTEM == "win32" else "fcntl")
+_resource: Any = None if SYSTEM == "win32" else importlib.import_module("resource")
 
 LLAMA_CPP_PYTHON = "0.3.36"
 """The one version of llama-cpp-python whose struct layouts and quantized bytes we know."""
@@ -266,3 +267,16 @@ def _lock(descriptor: int) -> None:
 def write(file: FileIO, data: memoryview) -> int:
     """Write to an unbuffered file; returns how many bytes it took. Tests cut the power here."""
     return file.write(data)
+
+
+def limit_process(*, memory: int, files: int) -> None:
+    """Take from this process what it doesn't need: memory, open files and core dumps.
+
+    Windows has no such limits for a process of itself.
+    """
+    limits.limit(_resource, memory=memory, files=files)
+
+
+def limit_seconds(seconds: int) -> None:
+    """End this process once it has computed for so many seconds more."""
+    limits.limit_seconds(_resource, seconds)

@@ -11,7 +11,7 @@ from edge_med.chat.state import Chat, Waiting
 from edge_med.chat.ui import UI
 from edge_med.errors import EdgeMedError
 from edge_med.imaging import Picture
-from edge_med.messages import ImagePart, Message, TextPart
+from edge_med.messages import Message, TextPart, shown_parts
 
 LONG = 60.0
 """Seconds from which on a wait is begun only by a yes."""
@@ -35,7 +35,8 @@ def ask(chat: Chat, text: str, pictures: Sequence[Picture] = ()) -> Answer | Non
     waiting = chat.waiting
     shown = [*pictures, *waiting.pictures]
     whole = documents.above(text, [report.text for report in waiting.reports])
-    turn = Message("user", (*map(ImagePart, shown), TextPart(whole)))
+    parts = [part for image in shown for part in shown_parts(image)]
+    turn = Message("user", (*parts, TextPart(whole)))
     before = len(chat.questions)
     answer = respond(
         chat,

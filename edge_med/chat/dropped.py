@@ -50,8 +50,13 @@ def _unescaped(text: str) -> str:
     return data.decode(errors="replace")
 
 
+def _is_folder(path: Path) -> bool:
+    """A folder, as of a CT; at the very top its name may be meant as a command."""
+    return path.is_dir() and len(path.parts) > 2
+
+
 def _is_file(path: Path) -> bool:
     try:
-        return path.is_absolute() and path.is_file()
+        return path.is_absolute() and (path.is_file() or _is_folder(path))
     except (OSError, ValueError):  # too long for a path, or with a NUL
         return False

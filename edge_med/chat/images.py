@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from edge_med import documents, imaging
 from edge_med.chat import dropped
 from edge_med.chat.state import Chat, Report
 from edge_med.errors import ImageError, UsageError
-from edge_med.imaging import Picture
+from edge_med.imaging import Picture, Room, Study
+from edge_med.imaging.slices import QUESTION
 from edge_med.messages import Message, TextPart
 
 TEXTS = {".txt", ".md", ".text"}
@@ -26,11 +28,30 @@ def add(chat: Chat, argument: str) -> None:
             "This model can't see: it has no projector.",
             "Put its -mmproj- file into the same folder, or convert the whole checkpoint.",
         )
-    opened = [imaging.open(path, fit=chat.options.fit, side=chat.model.side) for path in paths]
-    for path, picture in zip(paths, opened, strict=True):
-        chat.sources[picture.sha256] = path.absolute()
-        chat.waiting.pictures.append(picture)
-        chat.ui.notice(f"{_size(picture)}, goes with the next question.")
+    fit, side, room = chat.options.fit, chat.model.side, _room(chat)
+    opened = [imaging.open(path, fit=fit, side=side, slices="auto", room=room) for path in paths]
+    for path, image in zip(paths, opened, strict=True):
+        if isinstance(image, Picture):
+            chat.sources[image.sha256] = path.absolute()
+        else:
+            for notice in image.notices:
+                chat.ui.notice(notice)
+        chat.waiting.pictures.append(image)
+        chat.ui.notice(f"{_size(image)}, goes with the next question.")
+        if image.about.burned_in:
+            chat.ui.notice("Letters in its pixels are likely, names among them.")
+
+
+def _room(chat: Chat) -> Room:
+    """What there is for the slices of a series beside what was said already."""
+    projector, said = chat.model.info.projector, chat.conversation.messages
+    used = chat.model.count(said).prompt if chat.questions else 0
+    free = chat.model.info.options.context - used - chat.options.max_new_tokens - QUESTION
+    room = Room(tokens=max(0, free))
+    if projector is None:
+        return room
+    seconds = chat.estimates.encode(1, projector.size)
+    return replace(room, seconds=seconds, image_tokens=projector.image_tokens or room.image_tokens)
 
 
 def take_dropped(chat: Chat, paths: list[Path]) -> None:
@@ -97,12 +118,14 @@ def _add_report(chat: Chat, path: Path) -> None:
 def _all(chat: Chat) -> Iterator[str]:
     for turn, picture in chat.pictures:
         yield f"{_size(picture)}, in question {turn}"
-    for picture in chat.waiting.pictures:
-        yield f"{_size(picture)}, waits for the next question"
+    for image in chat.waiting.pictures:
+        yield f"{_size(image)}, waits for the next question"
 
 
-def _size(picture: Picture) -> str:
-    width, height = picture.original_size
+def _size(image: Picture | Study) -> str:
+    if isinstance(image, Study):
+        return f"A series, {image.plan}"
+    width, height = image.original_size
     return f"An image of {width} x {height} pixels"
 
 

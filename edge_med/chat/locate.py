@@ -10,7 +10,7 @@ from pathlib import Path
 from edge_med.chat import answering
 from edge_med.chat.state import Chat
 from edge_med.errors import UsageError
-from edge_med.imaging import Picture, boxes
+from edge_med.imaging import Picture, Study, boxes
 
 NAME = "edge-med-box-{}.png"
 """Names nothing of the patient's, nor of the picture's file."""
@@ -35,7 +35,10 @@ def locate(chat: Chat, argument: str) -> None:
 def _last_picture(chat: Chat) -> tuple[Picture, bool]:
     """The picture that is meant, and whether it must be shown again to be the last one seen."""
     if chat.waiting.pictures:
-        return chat.waiting.pictures[-1], False
+        last = chat.waiting.pictures[-1]
+        if isinstance(last, Study):
+            raise UsageError("Boxes are drawn in one image.", "Give one slice of the series.")
+        return last, False
     given = [picture for _turn, picture in chat.pictures]
     if not given:
         raise UsageError("There is no image to look at.", "Give one first: /image chest.png")

@@ -12,7 +12,7 @@ from edge_med.chat.estimate import Estimates
 from edge_med.chat.ui import UI
 from edge_med.config import Options
 from edge_med.errors import PromptError
-from edge_med.imaging import Picture
+from edge_med.imaging import Picture, Study
 from edge_med.messages import Message, Prompt
 from edge_med.session import Conversation
 
@@ -55,7 +55,7 @@ class Report:
 class Waiting:
     """What goes with the next question."""
 
-    pictures: list[Picture] = field(default_factory=list)
+    pictures: list[Picture | Study] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
 
     def __bool__(self) -> bool:

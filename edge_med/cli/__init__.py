@@ -21,12 +21,13 @@ COMMANDS = {
     "compare": "Hold text model B against A, as a quantized one against F16.",
     "completion": "Print the script that completes edge-med in bash, zsh or fish.",
     "config": "Read and write config.toml, which holds defaults of flags.",
-    "demo": "Convert a real model and let it write, offline.",
+    "demo": "See it work, offline: a toy that looks, and real weights that write.",
     "doctor": "Check this machine and this installation, and say what would make them better.",
     "inspect": "Show what a GGUF FILE is, from its header alone.",
     "models": "List the models that are here and those that could be.",
     "plan": "Show what MODEL takes, what goes where, and why.",
     "verify": "Check a model folder, or one FILE of it, against its manifest.",
+    "view": "Show what the model will see of an image, and how it came about.",
 }
 """What `--help` says of each without importing it. Each is a function of its own name in the module
 of its own name beside this one."""

@@ -21,8 +21,10 @@ from edge_med.cli.options import (
     load_settings,
     model_options,
     output_options,
+    series_options,
 )
 from edge_med.cli.output import plain
+from edge_med.cli.pictures import pictures_of, with_tags
 from edge_med.cli.running import NOTICE, interruptible, shown_log, written
 from edge_med.errors import CancelledError, UsageError
 
@@ -48,6 +50,12 @@ FILE = click.Path(path_type=Path)
 )
 @model_options
 @answer_options
+@series_options
+@click.option(
+    "--tags",
+    is_flag=True,
+    help="Tell the model modality, body part and view, as the image's file has them.",
+)
 @click.option("--schema", metavar="FILE|JSON", help="JSON schema that the answer fits.")
 @click.option("--grammar", type=FILE, metavar="FILE", help="GBNF grammar that the answer fits.")
 @click.option(
@@ -93,13 +101,13 @@ def ask(
         Live(hidden=quiet) as live,
     ):
         _tell_choice(opened.info, quiet=quiet)
-        events = opened.stream(prompt, images=images, system=system, options=options)
+        pictures = pictures_of(images, opened, options, settings, quiet=quiet)
+        asked = with_tags(prompt, pictures if settings["tags"] else ())
+        events = opened.stream(asked, images=pictures, system=system, options=options)
         answer = written(events, live, shown=shown, thoughts=verbose)
     found = search.found(answer, options.fit, opened.side) if search else None
-    if not shown:
-        _print(answer, found, as_json=as_json)
-    if not quiet:
-        _tell(answer, found)
+    _print(answer, found, as_json=as_json, shown=shown)
+    _tell(answer, found, quiet=quiet)
     if answer.finish_reason == "cancelled":
         raise click.exceptions.Exit(CancelledError.exit_code)
     if search and found:
@@ -133,8 +141,10 @@ def _tell_choice(info: Info, *, quiet: bool) -> None:
         click.echo(f"Using {safe_text(info.model.file)} of {count}.", err=True)
 
 
-def _print(answer: Answer, found: Found | None, *, as_json: bool) -> None:
-    """What goes to stdout once the answer is whole."""
+def _print(answer: Answer, found: Found | None, *, as_json: bool, shown: bool) -> None:
+    """What goes to stdout once the answer is whole, unless it was shown while it was written."""
+    if shown:
+        return
     if as_json:
         more = dataclasses.asdict(found) if found else {}
         click.echo(json.dumps(plain(dataclasses.asdict(answer) | more), indent=1))
@@ -145,8 +155,10 @@ def _print(answer: Answer, found: Found | None, *, as_json: bool) -> None:
         click.echo(safe_text(answer.text))
 
 
-def _tell(answer: Answer, found: Found | None) -> None:
+def _tell(answer: Answer, found: Found | None, *, quiet: bool) -> None:
     """What the user should know, on stderr."""
+    if quiet:
+        return
     for notice in answer.notices:
         if notice.code != "research_only":  # it was said before
             click.echo(notice.text, err=True)

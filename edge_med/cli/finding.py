@@ -51,6 +51,11 @@ class Search:
             )
         self.prompt = boxes.locate_prompt(what)
         (self._image,) = images
+        if self._image.is_dir():
+            raise UsageError(
+                "--save-box looks for something in one image, and a folder is given.",
+                "Give one of its files with --image.",
+            )
         self._target, self._force = target, force
         boxes.check_target(self._image, target, force=force)
 

@@ -142,6 +142,23 @@ _ANSWERS: tuple[Decorator, ...] = (
     click.option("--stop", multiple=True, metavar="TEXT", help="A text that ends the answer."),
 )
 
+_SERIES: tuple[Decorator, ...] = (
+    click.option(
+        "--slices",
+        default="auto",
+        show_default=True,
+        metavar="auto|N|A:B:C",
+        help="Of a series: what fits, so many, or from A to B in steps of C.",
+    ),
+    click.option(
+        "--windows",
+        default="medgemma",
+        show_default=True,
+        metavar="NAME|LOW:HIGH",
+        help="Of a CT: a name such as lung or bone, or HU from black to white.",
+    ),
+)
+
 _OUTPUT: tuple[Decorator, ...] = (
     click.option("--quiet", is_flag=True, help="Nothing but the answer."),
     click.option("--verbose", is_flag=True, help="Show thoughts and what llama.cpp logs."),
@@ -162,6 +179,9 @@ model_options = _all(_MODEL)
 
 answer_options = _all(_ANSWERS)
 """How an answer is written; `answer_settings` takes them, besides `system`."""
+
+series_options = _all(_SERIES)
+"""`slices` and `windows`: how a series of slices is shown."""
 
 output_options = _all(_OUTPUT)
 """`quiet` and `verbose`."""

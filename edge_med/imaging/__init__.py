@@ -1,7 +1,11 @@
 """Pictures for the model: the one place where image files are opened."""
 
 from edge_med.config import Fit
+from edge_med.imaging.about import About
 from edge_med.imaging.fit import FITS
-from edge_med.imaging.picture import Picture, Pixels, Source, open
+from edge_med.imaging.opening import Source, open
+from edge_med.imaging.picture import Picture, Pixels
+from edge_med.imaging.slices import Room
+from edge_med.imaging.study import Study
 
-__all__ = ["FITS", "Fit", "Picture", "Pixels", "Source", "open"]
+__all__ = ["FITS", "About", "Fit", "Picture", "Pixels", "Room", "Source", "Study", "open"]

@@ -16,7 +16,8 @@ from edge_med import _platform
 from edge_med.artifacts.safe_text import safe_line
 from edge_med.errors import InputError, UsageError
 from edge_med.imaging.locating import Box, Parsed, locate_prompt, parse
-from edge_med.imaging.picture import Picture, Source, upright
+from edge_med.imaging.opening import Source, upright
+from edge_med.imaging.picture import Picture
 
 __all__ = [
     "Box",

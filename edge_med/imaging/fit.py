@@ -31,10 +31,10 @@ def pad(image: Image.Image, side: int) -> Image.Image:
     """
     square = max(image.size)
     left, top = _margin(image.size)
-    narrow = Image.new("RGB", (side, square))
+    narrow = Image.new(image.mode, (side, square))
     for y in range(0, image.height, _BAND):
         rows = min(_BAND, image.height - y)
-        band = Image.new("RGB", (square, rows))
+        band = Image.new(image.mode, (square, rows))
         band.paste(image.crop((0, y, image.width, y + rows)), (left, 0))
         narrow.paste(band.resize((side, rows), Image.Resampling.BILINEAR), (0, top + y))
     return stretch(narrow, side)

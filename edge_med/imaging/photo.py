@@ -71,7 +71,7 @@ class Photo:
     """A decoded photo.
 
     Attributes:
-        image: mode RGB, upright.
+        image: mode RGB, or L where it is grey, upright.
         steps: where its pixels come from and what was done to them, in order.
     """
 
@@ -101,7 +101,7 @@ def decode(data: bytes) -> Photo:
                 return _decoded(decoder(io.BytesIO(container.data)), container)
     raise ImageError(
         "The image isn't of a known format.",
-        "PNG, JPEG, WebP, TIFF and BMP are read; convert the image to one of them.",
+        "PNG, JPEG, WebP, TIFF, BMP and DICOM are read; convert the image to one of them.",
     )
 
 

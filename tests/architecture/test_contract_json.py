@@ -52,6 +52,7 @@ def test_what_is_printed_as_json(
         "models": ["--machine", "16GB"],
         "plan": ["medgemma-4b-it", "--machine", "16GB,gpu=8GB"],
         "verify": [folder],
+        "view": [ROOT / "docs/pictures/phantoms.png"],
     }
     assert printed(name, *arguments[name], *flags, "--json") == set(codes(row["fields"]))
 

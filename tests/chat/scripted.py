@@ -97,7 +97,7 @@ class ScriptedModel:
         self.side = SIDE
         self.info = SimpleNamespace(
             model=SimpleNamespace(file="toy-F32.gguf", quant="F32"),
-            projector=SimpleNamespace(size=1000, image_size=SIDE),
+            projector=SimpleNamespace(size=1000, image_size=SIDE, image_tokens=IMAGE_TOKENS),
             options=LoadOptions(context=512),
             plan=SimpleNamespace(total=10**9),
         )

@@ -53,7 +53,17 @@ class Tokenizer:
 
 @cache
 def tiny_tokenizer() -> Tokenizer:
-    """As Gemma 3's: specials, runs of breaks and spaces, bytes, merges, characters, tabs."""
+    """That of the tiny checkpoints."""
+    return gemma_tokenizer([SPACE + word for word in CORPUS.split()], MERGES)
+
+
+def gemma_tokenizer(words: list[str], merges: int) -> Tokenizer:
+    """As Gemma 3's: specials, runs of breaks and spaces, bytes, merges, characters, tabs.
+
+    Args:
+        words: what byte pairs are counted in, with their leading spaces.
+        merges: tokens that are made of pairs, at most.
+    """
     special = ["<pad>", "<eos>", "<bos>", "<unk>"]
     unused = ["<mask>", "[multimodal]", *(f"<unused{n}>" for n in range(100))]
     turns = ["<start_of_turn>", "<end_of_turn>"]
@@ -64,11 +74,11 @@ def tiny_tokenizer() -> Tokenizer:
     )
     tabs = ["\t" * n for n in range(1, 4)]
     images = ["<start_of_image>", "<end_of_image>"]
-    merges, characters = _byte_pairs()
+    merged, characters = _byte_pairs(words, merges)
     head = [Token(t, 0.0, _kind(t)) for t in special + unused + turns + runs]
     middle = [Token(f"<0x{n:02X}>", 0.0, BYTE) for n in range(256)]
-    step = len(merges) + len(tabs)
-    normal = [Token(t, -float(n), NORMAL) for n, t in enumerate(merges)]
+    step = len(merged) + len(tabs)
+    normal = [Token(t, -float(n), NORMAL) for n, t in enumerate(merged)]
     normal += [Token(t, -float(step + n), NORMAL) for n, t in enumerate(characters)]
     tail = [Token(t, 0.0, _kind(t)) for t in tabs + images]
     tokens = (*head, *middle, *normal, *tail)
@@ -78,9 +88,15 @@ def tiny_tokenizer() -> Tokenizer:
     return Tokenizer(tokens, added)
 
 
-def write_tokenizer(folder: Path, *, model: bool = True, template: bool = True) -> None:
+def write_tokenizer(
+    folder: Path,
+    *,
+    model: bool = True,
+    template: str | None = TEMPLATE,
+    tokenizer: Tokenizer | None = None,
+) -> None:
     """Write the tokenizer's files; without `model` only tokenizer.json holds the vocabulary."""
-    tokenizer = tiny_tokenizer()
+    tokenizer = tokenizer or tiny_tokenizer()
     if model:
         rows = [(token.text, token.score, token.type) for token in tokenizer.tokens]
         (folder / "tokenizer.model").write_bytes(sentencepiece_model(rows))
@@ -95,12 +111,12 @@ def _kind(text: str) -> int:
     return CONTROL if control else USER_DEFINED
 
 
-def _byte_pairs() -> tuple[list[str], list[str]]:
+def _byte_pairs(texts: list[str], merges: int) -> tuple[list[str], list[str]]:
     """Merged tokens in the order in which byte-pair encoding finds them, and all characters."""
-    words = Counter(tuple(SPACE + word) for word in CORPUS.split())
+    words = Counter(map(tuple, texts))
     characters = sorted({c for word in words for c in word} | set("abcdefghijklmnopqrstuvwxyz"))
     merged: list[str] = []
-    while len(merged) < MERGES:
+    while len(merged) < merges:
         pairs: Counter[tuple[str, str]] = Counter()
         for word, count in words.items():
             for pair in pairwise(word):
@@ -178,7 +194,7 @@ def _tokenizer_json(tokenizer: Tokenizer) -> dict[str, Any]:
     }
 
 
-def _tokenizer_config(tokenizer: Tokenizer, *, template: bool) -> dict[str, Any]:
+def _tokenizer_config(tokenizer: Tokenizer, *, template: str | None) -> dict[str, Any]:
     decoder = {str(n): {"content": t, "special": s} for n, (t, s) in tokenizer.added.items()}
     return {
         "add_bos_token": True,
@@ -192,7 +208,7 @@ def _tokenizer_config(tokenizer: Tokenizer, *, template: bool) -> dict[str, Any]
         "eoi_token": "<end_of_image>",
         "image_token": "<image_soft_token>",
         "tokenizer_class": "GemmaTokenizer",
-        **({"chat_template": TEMPLATE} if template else {}),
+        **({"chat_template": template} if template else {}),
     }
 
 

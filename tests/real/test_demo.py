@@ -18,11 +18,14 @@ pytestmark = pytest.mark.real
 SECONDS = 120
 
 
-def test_the_demonstration_answers_in_time_and_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_the_demonstration_answers_in_time_and_leaves_nothing_large(tmp_path: Path) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
     start = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-m", "edge_med", "demo"],
-        env={**os.environ, "TMPDIR": str(tmp_path), "TEMP": str(tmp_path)},
+        env={**os.environ, "TMPDIR": str(temporary), "TEMP": str(temporary)},
+        cwd=tmp_path,
         capture_output=True,
         encoding="utf-8",
         check=False,
@@ -32,7 +35,9 @@ def test_the_demonstration_answers_in_time_and_leaves_nothing_behind(tmp_path: P
     assert "never for diagnosis or treatment" in done.stdout.splitlines()[0]
     assert "Gemma Terms of Use" in done.stdout
     assert " body. The heart is the organ that pumps blood" in done.stdout
-    assert list(tmp_path.iterdir()) == []
+    assert list(temporary.iterdir()) == []
+    small = sum(path.stat().st_size for path in (tmp_path / "edge-med-demo").rglob("*.*"))
+    assert small < 20_000_000
 
 
 def test_another_file_than_the_one_that_was_seen_is_refused(

@@ -1,0 +1,96 @@
+"""Medical images beside pydicom alone: a CT's folder to slices, and an X-ray to the model's square.
+
+The rival reads every file's pixels in one process, as a program does that knows nothing of series.
+Files are written anew for each run, uncompressed, with noise in them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+
+from benchmarks.report import Result, result
+from edge_med import imaging
+from edge_med.imaging.pool import POOL
+from tests.imaging.dicom_samples import dicom
+
+SLICES, SIDE = 512, 512
+XRAY = (4000, 3000)
+"""Rows and columns: 12 megapixels."""
+
+WARM, FIRST = 0.150, 0.6
+"""Seconds for an X-ray in a warm process, and how much longer the first image may take."""
+
+
+def run(work: Path, runs: int) -> list[Result]:
+    """A CT beside pydicom; an X-ray, and the first image, beside the time they may take."""
+    work.mkdir(parents=True, exist_ok=True)
+    folder, xray = _ct(work / "ct"), _xray(work / "xray.dcm")
+    opened, alone = _rounds(
+        lambda: imaging.open(folder, slices="auto"), lambda: _pydicom(folder), runs
+    )
+    commands = ("imaging.open(folder, slices='auto')", "dcmread(path).pixel_array for each file")
+    name = f"CT of {SLICES} slices of {SIDE} x {SIDE} to 85 pictures, s, beside pydicom's pixels"
+    warm = [_timed(lambda: imaging.open(xray)) for _ in range(runs + 1)][1:]
+    reading = [_timed(lambda: pydicom.dcmread(xray).pixel_array) for _ in range(runs)]
+    first = [_first(xray) - once for once in warm]
+    return [
+        result(name, opened, alone, 1.5, commands=commands),
+        result(
+            "X-ray of 12 megapixels in a warm process, s, beside 0.15 s", warm, [WARM] * runs, 1
+        ),
+        result("X-ray of 12 megapixels, s, beside pydicom's pixels alone", warm, reading, 99),
+        result("the first image, s more, beside 0.6 s", first, [FIRST] * runs, 1),
+    ]
+
+
+def _rounds(
+    ours: Callable[[], Any], theirs: Callable[[], Any], runs: int
+) -> tuple[Sequence[float], Sequence[float]]:
+    pairs = [(_timed(ours), _timed(theirs)) for _ in range(runs + 1)][1:]
+    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+
+
+def _timed(work: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def _first(path: Path) -> float:
+    """Seconds of an image for which a process has to be started."""
+    POOL.close()
+    return _timed(lambda: imaging.open(path))
+
+
+def _pydicom(folder: Path) -> None:
+    for path in folder.iterdir():
+        assert pydicom.dcmread(path).pixel_array.size
+
+
+def _ct(folder: Path) -> Path:
+    folder.mkdir()
+    lot = np.random.default_rng(0)
+    for number in range(SLICES):
+        pixels = lot.integers(0, 3000, (SIDE, SIDE)).astype(np.int16)
+        tags: dict[str, Any] = {
+            "Modality": "CT",
+            "InstanceNumber": number + 1,
+            "ImagePositionPatient": [0.0, 0.0, float(number)],
+            "ImageOrientationPatient": [1, 0, 0, 0, 1, 0],
+            "RescaleSlope": 1,
+            "RescaleIntercept": -1024,
+        }
+        (folder / f"{number:04}.dcm").write_bytes(dicom(pixels, **tags))
+    return folder
+
+
+def _xray(path: Path) -> Path:
+    pixels = np.random.default_rng(1).integers(0, 1 << 16, XRAY).astype(np.uint16)
+    path.write_bytes(dicom(pixels, Modality="DX"))
+    return path

@@ -1,0 +1,36 @@
+"""Limits of a process's own: memory, processor time, open files, no core dump. POSIX has them."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+
+def limit(system: Any, *, memory: int, files: int) -> None:
+    """Limit this process; macOS takes no limit of memory, and then goes without.
+
+    Args:
+        system: the module `resource`; None where there is none.
+        memory: bytes of addresses.
+        files: that may be open at once.
+    """
+    if system is None:
+        return
+    for what, most in (
+        (system.RLIMIT_CORE, 0),
+        (system.RLIMIT_NOFILE, files),
+        (system.RLIMIT_AS, memory),
+    ):
+        with contextlib.suppress(OSError, ValueError):
+            system.setrlimit(what, (most, most))
+
+
+def limit_seconds(system: Any, seconds: int) -> None:
+    """Let this process compute for so many seconds more, and be ended then."""
+    if system is None:
+        return
+    used = system.getrusage(system.RUSAGE_SELF)
+    _, hard = system.getrlimit(system.RLIMIT_CPU)
+    with contextlib.suppress(OSError, ValueError):
+        most = int(used.ru_utime + used.ru_stime) + 1 + seconds
+        system.setrlimit(system.RLIMIT_CPU, (most, hard))

@@ -1,0 +1,68 @@
+"""Images of the command line, opened for a model, and what the user should know of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edge_med.artifacts.safe_text import safe_line
+
+if TYPE_CHECKING:
+    from edge_med.api import MedGemma
+    from edge_med.config import Options
+    from edge_med.imaging import Picture, Study
+
+BURNED_IN = (
+    "Letters in the pixels are likely, names among them: look before you show this to anyone."
+)
+
+
+def pictures_of(
+    paths: Sequence[Path],
+    model: MedGemma,
+    options: Options,
+    settings: Mapping[str, Any],
+    *,
+    quiet: bool,
+) -> list[Picture | Study]:
+    """Open images for a model; what is chosen or odd is told on stderr.
+
+    Args:
+        paths: files, folders or zips.
+        model: that they are for.
+        options: of the answer.
+        settings: with `slices` and `windows`, of `series_options`.
+        quiet: tell nothing.
+    """
+    from edge_med import imaging
+
+    how = {
+        "fit": options.fit,
+        "side": model.side,
+        "room": model.room(options),
+        "slices": settings["slices"],
+        "windows": settings["windows"],
+    }
+    found: list[Picture | Study] = [imaging.open(path, **how) for path in paths]
+    if not quiet:
+        for notice in (notice for image in found for notice in notices(image)):
+            click.echo(safe_line(notice), err=True)
+    return found
+
+
+def with_tags(prompt: str, images: Sequence[Picture | Study]) -> str:
+    """A prompt below what its images' files say of modality, body part and view."""
+    lines = [told for image in images if (told := image.about.told())]
+    return "\n".join([*lines, "", prompt]) if lines else prompt
+
+
+def notices(image: Picture | Study) -> Iterator[str]:
+    """What the user should know of an image."""
+    if plan := getattr(image, "plan", None):
+        yield f"{plan}."
+    yield from getattr(image, "notices", ())
+    if image.about.burned_in:
+        yield BURNED_IN

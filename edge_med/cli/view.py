@@ -1,0 +1,121 @@
+"""`edge-med view`: what the model will see of an image, and how it came about."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edge_med import _platform
+from edge_med.artifacts.safe_text import safe_line
+from edge_med.cli.options import TYPES, series_options
+from edge_med.cli.output import plain
+from edge_med.cli.pictures import notices
+from edge_med.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from edge_med.imaging import Picture, Study
+
+SIDE, TOKENS = 896, 256
+"""MedGemma's square in pixels, and the tokens of an image."""
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "--save", "out", type=click.Path(path_type=Path), metavar="FILE.png", help="Save what it sees."
+)
+@click.option(
+    "--fit",
+    type=TYPES["fit"],
+    default="pad",
+    show_default=True,
+    help="How it comes into the model's square.",
+)
+@click.option(
+    "--frame", type=click.IntRange(1), default=1, show_default=True, help="Of a file with several."
+)
+@series_options
+@click.option("--force", is_flag=True, help="Let --save replace a file.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def view(path: Path, *, out: Path | None, force: bool, as_json: bool, **options: Any) -> None:
+    """Show what the model will see of an image, and how it came about.
+
+    PATH is a picture or DICOM file, or a folder or zip with the slices of a CT or MR.
+    """
+    from edge_med import imaging
+    from edge_med.imaging.sheet import png, sheet
+
+    if out:
+        _check(out, force=force)
+    found = imaging.open(path, side=SIDE, **options)
+    pictures = found.pictures if isinstance(found, imaging.Study) else (found,)
+    pixels = sheet(pictures)
+    if out:
+        _write(out, png(pixels))
+    if as_json:
+        click.echo(json.dumps(plain(_facts(found, pictures)), indent=1))
+    else:
+        _preview(pixels)
+        for line in _lines(found, pictures):
+            click.echo(safe_line(line))
+    for notice in notices(found):
+        click.echo(safe_line(notice), err=True)
+
+
+def _preview(pixels: Any) -> None:
+    """The picture itself, where somebody looks."""
+    if sys.stdout.isatty():
+        from rich.console import Console
+
+        from edge_med.cli import blocks
+
+        blocks.show(pixels, Console(no_color=bool(os.environ.get("NO_COLOR"))))
+
+
+def _facts(found: Picture | Study, pictures: tuple[Picture, ...]) -> dict[str, Any]:
+    first, plan = pictures[0], getattr(found, "plan", None)
+    return {
+        "size": first.original_size,
+        "about": dataclasses.asdict(first.about),
+        "steps": first.provenance,
+        "images": len(pictures),
+        "tokens": plan.tokens if plan else TOKENS,
+        "slices": [index + 1 for index in plan.chosen] if plan else None,
+        "notices": [*notices(found)],
+    }
+
+
+def _lines(found: Picture | Study, pictures: tuple[Picture, ...]) -> Iterator[str]:
+    first, plan = pictures[0], getattr(found, "plan", None)
+    width, height = first.original_size
+    yield f"{'original':<10} {width} x {height} pixels"
+    if told := first.about.told():
+        yield f"{'known':<10} {told}"
+    for number, step in enumerate(first.provenance):
+        yield f"{'steps' if not number else '':<10} {step}"
+    yield f"{'tokens':<10} {plan.tokens if plan else TOKENS:,}"
+
+
+def _check(out: Path, *, force: bool) -> None:
+    """Refuse a path that can't be written to, before anything is read."""
+    if out.suffix.lower() != ".png":
+        raise UsageError("What the model sees is saved as PNG.", "Give a name ending in .png.")
+    if os.path.lexists(out) and (out.is_dir() or not force):
+        raise UsageError("There is already such a file.", "Give another name, or use --force.")
+
+
+def _write(out: Path, data: bytes) -> None:
+    try:
+        _platform.write_private(out, data)
+    except OSError as error:
+        raise InputError(
+            f"The image can't be saved: {error.strerror}.",
+            "Name a file in a folder that you may write to.",
+        ) from None

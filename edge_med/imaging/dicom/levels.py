@@ -1,0 +1,161 @@
+"""From stored pixels to what they mean, and to eight bits.
+
+A pixel has 256 or 65,536 patterns of bits. Every rule is applied to these, and the pixels are
+looked up in the result once; so an X-ray of 12 megapixels never becomes 12 million fractions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydicom.dataset import Dataset
+from pydicom.pixels.processing import apply_modality_lut, apply_voi
+
+from edge_med.errors import ImageError
+from edge_med.imaging.container import DAMAGED
+from edge_med.imaging.dicom.frames import number
+from edge_med.imaging.windows import Windows
+
+Values = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+Patterns = npt.NDArray[Any]
+Extent = tuple[float, float]
+
+_ROWS = 16
+"""Rows that are looked up at once: their indices stay in the processor's cache."""
+
+
+def stored(data: Dataset, patterns: int) -> npt.NDArray[np.int64]:
+    """The number that each pattern stands for: only the stored bits, with their sign.
+
+    What lies above them is an overlay of old, or noise (PS3.5 8.1.1).
+    """
+    bits, sign = number(data, "BitsStored"), number(data, "PixelRepresentation")
+    lowest = number(data, "HighBit") + 1 - bits
+    kept = (np.arange(patterns) >> lowest) & ((1 << bits) - 1)
+    if sign:
+        kept -= (kept >> (bits - 1)) << bits
+    return kept
+
+
+def padding(data: Dataset, numbers: npt.NDArray[np.int64]) -> Flags:
+    """Which patterns mean that there is no picture (PS3.3 C.7.5.1.1.2)."""
+    first = data.get("PixelPaddingValue")
+    if not isinstance(first, int):
+        return np.zeros(len(numbers), bool)
+    last = data.get("PixelPaddingRangeLimit")
+    ends = sorted((first, last if isinstance(last, int) else first))
+    return (numbers >= ends[0]) & (numbers <= ends[1])
+
+
+def meant(data: Dataset, numbers: npt.NDArray[np.int64], index: int, *, ct: bool) -> Values:
+    """What each number means: modality LUT, or slope and intercept (PS3.3 C.11.1).
+
+    Of a CT only slope and intercept count, and both or none must be there, as in Google's code.
+
+    Raises:
+        ImageError: these aren't numbers that can be used.
+    """
+    source = _of_frame(data, index, "PixelValueTransformationSequence") or data
+    slope, intercept = source.get("RescaleSlope"), source.get("RescaleIntercept")
+    if ct and (slope is None) != (intercept is None):
+        raise ImageError("The CT image has half of what its values need to be HU.", DAMAGED)
+    if not ct and data.get("ModalityLUTSequence"):
+        return np.asarray(apply_modality_lut(numbers, data), np.float64)
+    factor, offset = (float(1 if slope is None else slope), float(intercept or 0))
+    if not (np.isfinite([factor, offset]).all() and factor and abs(factor) < 1e9):
+        raise ImageError("The DICOM image's rescaling can't be used.", DAMAGED)
+    found = np.asarray(numbers, np.float64) * factor + offset
+    if ct:
+        np.rint(found, out=found)
+    return found
+
+
+def extent(pixels: Patterns, values: Values, hidden: Flags) -> Extent | None:
+    """The least and the greatest value in a frame; None if all of it is padding."""
+    low, high = int(pixels.min()), int(pixels.max())
+    span = values[low : high + 1]
+    if not hidden[low : high + 1].any() and (np.diff(span) >= 0).all():
+        return float(span[0]), float(span[-1])  # a tenth of the time, and nearly always so
+    found = np.zeros(len(values), bool)
+    found[pixels] = True
+    found &= ~hidden
+    there = values[found]
+    return (float(there.min()), float(there.max())) if len(there) else None
+
+
+def spread(values: Values, ends: Extent) -> Values:
+    """Values from 0 to 1 between two ends; 0 if these are the same."""
+    low, high = ends
+    return np.clip((values - low) / (high - low), 0, 1) if high > low else np.zeros_like(values)
+
+
+def spread_by_16_bits(values: Values, ends: Extent) -> Values:
+    """The same in the 65,536 steps, cut off and not rounded, that Google's code goes by."""
+    if ends[0] >= ends[1]:
+        return np.zeros_like(values)
+    found: Values = np.floor(np.interp(values, ends, (0, 65_535))) / 65_535
+    return found
+
+
+def windowed(values: Values, windows: Windows) -> Values:
+    """Values of CT in windows of red, green and blue, of the shape (patterns, 3)."""
+    return np.stack([spread(values, window) for window in windows], axis=-1)
+
+
+def displayed(data: Dataset, values: Values, index: int) -> tuple[Values, str] | None:
+    """As a viewer shows them: by the first VOI LUT or window of the file (PS3.3 C.11.2).
+
+    Returns:
+        values from 0 to 1, and what was done; None if the file has none that can be used.
+    """
+    source = _of_frame(data, index, "FrameVOILUTSequence") or data
+    if source.get("VOILUTSequence"):
+        top = (1 << int(source.VOILUTSequence[0].LUTDescriptor[2])) - 1
+        return np.asarray(apply_voi(values.astype(np.int64), source), np.float64) / top, "VOI LUT"
+    centre, width = (_first(source.get(name)) for name in ("WindowCenter", "WindowWidth"))
+    if centre is None or width is None or width <= 0:
+        return None
+    shape = source.get("VOILUTFunction") or "LINEAR"
+    if shape == "SIGMOID":
+        return 1 / (1 + np.exp(np.clip(-4 * (values - centre) / width, -99, 99))), "window, sigmoid"
+    if shape == "LINEAR_EXACT" or width <= 1:
+        return spread(values, (centre - width / 2, centre + width / 2)), "window"
+    return spread(values, (centre - width / 2, centre + width / 2 - 1)), "window"
+
+
+def eight_bits(shares: Values, hidden: Flags, *, inverted: bool) -> npt.NDArray[np.uint8]:
+    """Shares of white in eight bits, rounded; padding is black."""
+    table = np.rint((1 - shares if inverted else shares) * 255).astype(np.uint8)
+    table[hidden] = 0
+    return table
+
+
+def look_up(pixels: Patterns, table: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """The pixels in eight bits, grey or RGB as the table is."""
+    out = np.empty((*pixels.shape, *table.shape[1:]), np.uint8)
+    for row in range(0, len(pixels), _ROWS):
+        rows = slice(row, row + _ROWS)
+        np.take(table, pixels[rows], axis=0, out=out[rows], mode="clip")
+    return out
+
+
+def _first(value: object) -> float | None:
+    """The first of one or several numbers, if it is finite."""
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        value = value[0] if value else None
+    found = float(value) if isinstance(value, (int, float)) else None
+    return found if found is not None and np.isfinite(found) else None
+
+
+def _of_frame(data: Dataset, index: int, name: str) -> Dataset | None:
+    """A group of a frame of its own, or else of all (PS3.3 C.7.6.16)."""
+    own = data.get("PerFrameFunctionalGroupsSequence") or ()
+    shared = data.get("SharedFunctionalGroupsSequence") or ()
+    for group in (*own[index : index + 1], *shared[:1]):
+        if found := group.get(name):
+            return found[0]  # type: ignore[no-any-return]
+    return None

@@ -1,0 +1,188 @@
+"""How each modality's images become what the model was trained to see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from pydicom.dataset import Dataset
+from pydicom.pixels.processing import apply_color_lut
+
+from edge_med.imaging.about import About, code
+from edge_med.imaging.dicom import levels
+from edge_med.imaging.dicom.frames import COLOUR, PALETTE, check, decode, frames, number
+from edge_med.imaging.dicom.levels import Extent, Flags, Values
+from edge_med.imaging.photo import Photo
+from edge_med.imaging.windows import Windows
+
+Greys = Literal["range", "windows", "display"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How greys of more than eight bits become eight.
+
+    Attributes:
+        greys: `range`: from the least value to the greatest; `windows`: of Hounsfield units;
+            `display`: as a viewer shows them.
+        over_series: whether the range is that of a whole series, where there is one.
+        by_16_bits: whether it is spread over 16 bits first, as Google's code does it.
+        source: where the rule is from.
+    """
+
+    greys: Greys
+    source: str
+    over_series: bool = False
+    by_16_bits: bool = False
+
+
+_GOOGLE = "Google's serving code, generic_dicom_handler.py"
+_OURS = "no recipe of Google's: as a viewer shows it (PS3.4 N.2)"
+
+_X_RAY = Recipe("range", f"{_GOOGLE}: full range since 71a1135 of 24 Feb 2026", by_16_bits=True)
+
+RECIPES: dict[str, Recipe] = {
+    "CR": _X_RAY,
+    "DX": _X_RAY,
+    "CT": Recipe("windows", "Google's notebook high_dimensional_ct_hugging_face.ipynb"),
+    "MR": Recipe("range", f"{_GOOGLE}: over the acquisition", over_series=True),
+    "MG": Recipe("display", _OURS),
+    "US": Recipe("display", _OURS),
+    "XC": Recipe("display", f"{_GOOGLE}: colours as they are"),
+    "OP": Recipe("display", _OURS),
+    "ES": Recipe("display", _OURS),
+    "GM": Recipe("display", f"{_GOOGLE}: colours as they are"),
+}
+"""By DICOM's code of the modality."""
+
+OTHER = Recipe("display", _OURS)
+
+_SECONDARY = "1.2.840.10008.5.1.4.1.1.7"
+"""Secondary capture: pictures of screens and papers, which often have letters in them."""
+
+
+def recipe_of(data: Dataset) -> Recipe:
+    """The recipe of a file."""
+    return RECIPES.get(str(data.get("Modality")), OTHER)
+
+
+def about(data: Dataset) -> About:
+    """What a file says of its image, as far as it may be told."""
+    modality, burned = code(data.get("Modality")), data.get("BurnedInAnnotation")
+    secondary = str(data.get("SOPClassUID", "")).startswith(_SECONDARY)
+    return About(
+        modality,
+        code(data.get("BodyPartExamined")),
+        code(data.get("ViewPosition")),
+        code(data.get("ImageLaterality") or data.get("Laterality")),
+        _floats(data.get("PixelSpacing") or data.get("ImagerPixelSpacing"), 2),
+        _floats(data.get("ImagePositionPatient"), 3),
+        frames(data),
+        burned == "YES" or (burned != "NO" and (modality == "US" or secondary)),
+    )
+
+
+def prepare(
+    data: Dataset, index: int, windows: Windows, ends: Extent | None = None
+) -> tuple[Photo, About]:
+    """One frame by its modality's recipe.
+
+    Args:
+        data: of a file.
+        index: of the frame, from 0.
+        windows: for CT.
+        ends: the least and the greatest value of its series, if the recipe asks.
+
+    Returns:
+        grey or RGB, and what is known of it.
+
+    Raises:
+        ImageError: it can't be read.
+    """
+    check(data)
+    pixels = decode(data, index)
+    steps = ["DICOM"]
+    if frames(data) > 1:
+        steps.append(f"frame {index + 1} of {frames(data)}")
+    if data.PhotometricInterpretation in COLOUR:
+        shown = _colours(data, pixels, steps)
+    elif data.PhotometricInterpretation == PALETTE:
+        shown = levels.look_up(pixels, _palette(data, pixels))
+        steps.append("palette applied")
+    else:
+        shown = levels.look_up(pixels, _greys(data, pixels, index, windows, ends, steps))
+    return Photo(Image.fromarray(shown), tuple(steps)), about(data)
+
+
+def values_of(data: Dataset, pixels: npt.NDArray[Any], index: int) -> tuple[Values, Flags]:
+    """What each pattern of bits means in a file, and which of them are padding."""
+    numbers = levels.stored(data, 1 << 8 * pixels.dtype.itemsize)
+    meaning = levels.meant(data, numbers, index, ct=recipe_of(data).greys == "windows")
+    return meaning, levels.padding(data, numbers)
+
+
+def _greys(
+    data: Dataset,
+    pixels: npt.NDArray[Any],
+    index: int,
+    windows: Windows,
+    ends: Extent | None,
+    steps: list[str],
+) -> npt.NDArray[np.uint8]:
+    """Eight bits, or RGB, for each pattern; what is done is added to the steps."""
+    values, hidden = values_of(data, pixels, index)
+    recipe, inverted = recipe_of(data), data.PhotometricInterpretation == "MONOCHROME1"
+    if recipe.greys == "windows":
+        steps += ["values in HU", "windows of HU " + _named(windows)]
+        shares = levels.windowed(values, windows)
+    elif recipe.greys == "display" and (shown := levels.displayed(data, values, index)):
+        shares, how = shown
+        steps.append(f"the file's own {how}")
+    elif pixels.dtype == np.uint8 and not number(data, "PixelRepresentation"):
+        shares = levels.spread(values, (values.min(), values.max()))  # as they are
+    else:
+        found = ends or levels.extent(pixels, values, hidden) or (0.0, 0.0)
+        spread = levels.spread_by_16_bits if recipe.by_16_bits else levels.spread
+        shares = spread(values, found)
+        steps.append("full range of the series" if ends else "full range of the image")
+    if hidden.any():
+        steps.append("padding black")
+    if inverted:
+        steps.append("MONOCHROME1 inverted")
+    return levels.eight_bits(shares, hidden, inverted=inverted)
+
+
+def _colours(data: Dataset, pixels: npt.NDArray[Any], steps: list[str]) -> npt.NDArray[np.uint8]:
+    """RGB in eight bits."""
+    if data.PhotometricInterpretation != "RGB":
+        steps.append("colours made RGB")
+    if pixels.dtype == np.uint8:
+        return pixels
+    bits = number(data, "BitsStored")
+    steps.append(f"{bits} bits scaled to 8")
+    scale = np.arange(1 << 16).clip(max=(1 << bits) - 1) / ((1 << bits) - 1)
+    return levels.look_up(pixels, np.rint(scale * 255).astype(np.uint8))
+
+
+def _palette(data: Dataset, pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """The colour of each pattern, in eight bits (PS3.3 C.7.6.3.1.5)."""
+    numbers = levels.stored(data, 1 << 8 * pixels.dtype.itemsize)
+    colours = np.asarray(apply_color_lut(numbers, data))
+    deep = colours.dtype.itemsize == 2
+    return (colours >> 8 if deep else colours)[..., :3].astype(np.uint8)
+
+
+def _named(windows: Windows) -> str:
+    return ", ".join(f"{low:g} to {high:g}" for low, high in windows)
+
+
+def _floats(value: Any, count: int) -> Any:
+    """So many finite numbers, or None."""
+    try:
+        found = tuple(float(part) for part in value)
+    except (TypeError, ValueError):
+        return None
+    return found if len(found) == count and np.isfinite(found).all() else None

@@ -1,0 +1,166 @@
+"""The one door: whatever is given, it becomes pictures for the model, or an error says why not."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from edge_med.config import Fit
+from edge_med.errors import ImageError, UsageError
+from edge_med.imaging import bundle, files, study
+from edge_med.imaging.fit import FITS
+from edge_med.imaging.photo import Photo, decode, from_array, from_pillow
+from edge_med.imaging.picture import Picture, fitted
+from edge_med.imaging.pool import POOL
+from edge_med.imaging.recognise import HEAD, is_dicom, is_zip
+from edge_med.imaging.slices import Room
+from edge_med.imaging.study import Study
+from edge_med.imaging.windows import DEFAULT, windows
+
+Bytes = bytes | bytearray | memoryview
+Source = Picture | str | os.PathLike[str] | Bytes | Image.Image | npt.NDArray[Any]
+"""What can be opened as one picture: a file's path or its bytes, an image of Pillow's, an array, a
+picture."""
+
+
+@overload
+def open(
+    source: Source, *, fit: Fit = ..., side: int = ..., frame: int = ..., windows: str = ...
+) -> Picture: ...
+
+
+@overload
+def open(
+    source: Source | Study,
+    *,
+    fit: Fit = ...,
+    side: int = ...,
+    frame: int = ...,
+    windows: str = ...,
+    slices: str,
+    room: Room = ...,
+) -> Picture | Study: ...
+
+
+def open(
+    source: Source | Study,
+    *,
+    fit: Fit = "pad",
+    side: int = 896,
+    frame: int = 1,
+    windows: str = DEFAULT,
+    slices: str | None = None,
+    room: Room = Room(),  # noqa: B008 - frozen
+) -> Picture | Study:
+    """Open a picture for the model, or, where slices are asked for, a series of them.
+
+    Args:
+        source: a file's path; a file's bytes; an image of Pillow's; an array of uint8 or uint16,
+            grey, RGB or RGBA; a folder or a zip with the slices of a CT or an MR; or a picture or
+            study, which is returned as it is.
+        fit: how it comes into the model's square.
+        side: of that square, in pixels.
+        frame: of a DICOM file with several, from 1 on.
+        windows: of a CT: a name, or numbers in HU (`edge_med.imaging.windows`).
+        slices: which of a series: `auto`, a number, or `first:last:step`; None where one picture
+            alone will do.
+        room: what there is for a series' slices.
+
+    Returns:
+        a study, if slices are asked for and there are several images, else a picture.
+
+    Raises:
+        ImageError: it can't be read as it is meant; it is never left out.
+        UsageError: there is no such fit, side, window or slice.
+        ContextOverflowError: the slices that were asked for don't fit.
+    """
+    if isinstance(source, Picture) or (isinstance(source, Study) and slices is not None):
+        return source
+    if fit not in FITS or side < 1:
+        raise UsageError(f"'{fit}' to {side} pixels isn't a fit.", "Use pad or stretch, and 896.")
+    check_windows(windows)
+    entries = _entries(source)
+    if entries is None:
+        return _picture(source, fit=fit, side=side, frame=frame, windows=windows)
+    if len(entries) == 1:
+        return _picture(entries[0], fit=fit, side=side, frame=frame, windows=windows)
+    if slices is None:
+        raise ImageError("There are several images in it.", "Give one of them, or ask for slices.")
+    return study.read(entries, fit=fit, side=side, wanted=slices, windows=windows, room=room)
+
+
+def check_windows(name: str) -> None:
+    """Refuse windows that there aren't, before anything is read."""
+    windows(name)
+
+
+def upright(source: Source) -> Image.Image:
+    """The whole original in RGB, upright, before any fit; errors are those of `open`."""
+    if _is_dicom(source):
+        job: dict[str, Any] = {"frames": [0], "windows": DEFAULT}
+        reply, (pixels,) = POOL.run("upright", [_given(source)], **job)
+        return Image.frombytes(reply["mode"], reply["size"], bytes(pixels)).convert("RGB")
+    return _photo(source).image.convert("RGB")
+
+
+def _picture(source: Any, *, fit: Fit, side: int, frame: int, windows: str) -> Picture:
+    if _is_dicom(source):
+        job: dict[str, Any] = {"fit": fit, "side": side, "windows": windows}
+        reply, (pixels,) = POOL.run("prepare", [_given(source)], frames=[frame - 1], **job)
+        return Picture.told(reply["pictures"][0], pixels, fit, side)
+    photo = _photo(source)
+    pixels_rgb = np.asarray(FITS[fit](photo.image, side))
+    return Picture(pixels_rgb, photo.image.size, fit, (*photo.steps, fitted(fit, side)))
+
+
+def _entries(source: object) -> list[bundle.Entry] | None:
+    """The files of a folder or a zip; None if it is neither."""
+    if isinstance(source, (str, os.PathLike)):
+        path = files.check(source)
+        if path.is_dir():
+            return bundle.of_folder(path)
+        return bundle.of_zip(path) if is_zip(_head(source)) else None
+    if isinstance(source, (bytes, bytearray, memoryview)) and is_zip(bytes(source[:4])):
+        return bundle.of_zip(bytes(source))
+    return None
+
+
+def _is_dicom(source: object) -> bool:
+    if isinstance(source, (str, os.PathLike, bytes, bytearray, memoryview)):
+        return is_dicom(_head(source))
+    return False
+
+
+def _head(source: str | os.PathLike[str] | Bytes) -> bytes:
+    """A file's beginning."""
+    if isinstance(source, (str, os.PathLike)):
+        return files.read(source, HEAD)
+    return bytes(source[:HEAD])
+
+
+def _given(source: Any) -> bytes | str:
+    """A file as a process takes it."""
+    if isinstance(source, (str, os.PathLike)):
+        return str(Path(source).absolute())
+    return bytes(source)
+
+
+def _photo(source: object) -> Photo:
+    match source:
+        case bytes() | bytearray() | memoryview():
+            return decode(bytes(source))
+        case Image.Image():
+            return from_pillow(source)
+        case np.ndarray():
+            return from_array(source)
+        case str() | os.PathLike():
+            return decode(files.read(source))
+    raise ImageError(
+        f"A value of type {type(source).__name__} isn't an image.",
+        "Give a path, a file's bytes, an image of Pillow's or an array.",
+    )

@@ -1,0 +1,131 @@
+"""Which slices of a volume the model is shown: what fits context, memory and patience."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from edge_med.errors import ContextOverflowError, UsageError
+
+MOST = 85
+"""Slices of a volume, in Google's notebook high_dimensional_ct_hugging_face.ipynb."""
+
+AROUND = 12
+"""Tokens around a slice's image tokens: its marks and newlines, and `SLICE n`."""
+
+QUESTION = 512
+"""Tokens that are left for a question where slices are chosen to fit the context."""
+
+PATIENCE = 600.0
+"""Seconds for which `auto` lets a volume be encoded."""
+
+BYTES = 8 << 20
+"""Memory of a slice on its way: its picture, and the decoder's copies of it."""
+
+_RANGE = re.compile(r"(\d{0,6}):(\d{0,6})(?::(\d{1,6}))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What there is for a volume; None for what nobody knows.
+
+    Attributes:
+        tokens: of the context that are free.
+        memory: bytes that are free.
+        seconds: that an image takes on this machine.
+        image_tokens: of an image.
+    """
+
+    tokens: int | None = None
+    memory: int | None = None
+    seconds: float | None = None
+    image_tokens: int = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which slices are shown, and what they cost.
+
+    Attributes:
+        chosen: slices, from 0 on, in order.
+        total: slices of the volume.
+        tokens: of all chosen ones with their labels.
+        seconds: that they take; None if nobody knows.
+        reason: why not all, or why these.
+    """
+
+    chosen: tuple[int, ...]
+    total: int
+    tokens: int
+    seconds: float | None
+    reason: str
+
+    def __str__(self) -> str:
+        time = f", about {self.seconds:.0f} s" if self.seconds else ""
+        return (
+            f"{len(self.chosen)} of {self.total} slices ({self.reason}), {self.tokens:,} tokens"
+            + time
+        )
+
+
+def plan(total: int, wanted: str = "auto", room: Room = Room()) -> Plan:
+    """Choose slices.
+
+    Args:
+        total: slices of the volume.
+        wanted: `auto`; a number of slices, spread evenly; or `first:last:step`, from 1 on.
+        room: for them.
+
+    Raises:
+        UsageError: what is wanted has none of these forms, or is no slice of the volume.
+        ContextOverflowError: it doesn't fit the context.
+    """
+    if wanted == "auto":
+        count, reason = _fitting(total, room)
+        chosen = spread(total, count)
+    elif wanted.isdecimal() and int(wanted):
+        chosen, reason = spread(total, int(wanted)), "as asked"
+    else:
+        chosen, reason = _range(total, wanted), "as asked"
+    each = room.image_tokens + AROUND
+    tokens = len(chosen) * each
+    if room.tokens is not None and tokens > room.tokens:
+        raise ContextOverflowError(
+            f"{len(chosen)} slices are {tokens:,} tokens, and {max(0, room.tokens):,} are free.",
+            f"Show at most {max(0, room.tokens) // each} with --slices, or raise --context.",
+        )
+    seconds = None if room.seconds is None else len(chosen) * room.seconds
+    return Plan(chosen, total, tokens, seconds, reason)
+
+
+def spread(total: int, count: int) -> tuple[int, ...]:
+    """So many slices of a volume, by the notebook's formula; all if there are no more."""
+    if total <= count:
+        return tuple(range(total))
+    return tuple(round(i / count * (total - 1)) for i in range(1, count + 1))
+
+
+def _fitting(total: int, room: Room) -> tuple[int, str]:
+    """How many slices there is room for, and what it is that limits them."""
+    limits = [(total, "all"), (MOST, "as many as the model was shown")]
+    if room.tokens is not None:
+        limits.append((room.tokens // (room.image_tokens + AROUND), "what the context holds"))
+    if room.memory is not None:
+        limits.append((room.memory // BYTES, "what the memory holds"))
+    if room.seconds:
+        limits.append((int(PATIENCE / room.seconds), f"what takes {PATIENCE / 60:.0f} minutes"))
+    count, reason = min(limits, key=lambda limit: limit[0])
+    return max(1, count), reason
+
+
+def _range(total: int, wanted: str) -> tuple[int, ...]:
+    match = _RANGE.fullmatch(wanted)
+    given = match.groups() if match else ("0", "0", "0")
+    first, last, step = (int(part) if part else None for part in given)
+    chosen = tuple(range((first or 1) - 1, min(last or total, total), step or 1))
+    if not match or first == 0 or step == 0 or not chosen:
+        raise UsageError(
+            f"There are no such slices among {total}.",
+            "Use auto, a number of slices, or first:last:step, counted from 1.",
+        )
+    return chosen

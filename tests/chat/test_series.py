@@ -1,0 +1,74 @@
+"""A CT's folder in the chat: dropped in, shown with its labels, told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edge_med.chat import dropped
+from edge_med.config import LoadOptions
+from edge_med.errors import ContextOverflowError, UsageError
+from tests.chat.scripted import Held
+from tests.imaging.dicom_samples import ct_slice, dicom, ramp
+
+
+@pytest.fixture(autouse=True)
+def roomy(held: Held) -> None:
+    """A context that takes some slices."""
+    held.chat.model.info.options = LoadOptions(context=4096)
+
+
+@pytest.fixture
+def series(tmp_path: Path) -> Path:
+    folder = tmp_path / "a ct"
+    folder.mkdir()
+    for depth in range(3):
+        (folder / str(depth)).write_bytes(ct_slice(float(depth)))
+    return folder
+
+
+def test_a_folder_that_is_dropped_goes_with_the_next_question(held: Held, series: Path) -> None:
+    held.enter(f"'{series}'", "what is it")
+    (asked,) = held.worker.asked
+    (turn,) = asked.messages
+    assert len(turn.pictures) == 3
+    assert turn.text == "SLICE 1SLICE 2SLICE 3what is it"
+
+
+def test_which_slices_are_shown_is_told(held: Held, series: Path) -> None:
+    held.enter(f"/image {series}", "/images")
+    assert held.ui.notices[0].startswith("A series, 3 of 3 slices (all)")
+    assert held.ui.said[0].startswith("1. A series, 3 of 3 slices")
+
+
+def test_a_series_can_be_taken_back(held: Held, series: Path) -> None:
+    held.enter(f"/image {series}", "/drop 1")
+    assert not held.chat.waiting.pictures
+
+
+def test_boxes_are_for_one_image(held: Held, series: Path) -> None:
+    held.enter(f"/image {series}", "/locate heart")
+    assert isinstance(held.error, UsageError)
+
+
+def test_a_series_that_leaves_no_room_is_refused(held: Held, series: Path) -> None:
+    held.chat.model.info.options = LoadOptions(context=512)
+    held.enter(f"/image {series}")
+    assert isinstance(held.error, ContextOverflowError)
+
+
+def test_letters_in_the_pixels_are_told(held: Held, tmp_path: Path) -> None:
+    (tmp_path / "us").write_bytes(dicom(ramp(12), Modality="US"))
+    held.enter(f"/image {tmp_path / 'us'}")
+    assert held.ui.notices[-1] == "Letters in its pixels are likely, names among them."
+
+
+def test_a_folder_at_the_top_is_no_dropped_one() -> None:
+    assert dropped.files("/tmp") == []
+
+
+def test_what_was_said_takes_of_the_room(held: Held, series: Path) -> None:
+    held.chat.model.info.options = LoadOptions(context=4096)
+    held.enter(f"/system {'be brief ' * 3}", f"/image {series}", "one", f"/image {series}")
+    assert len(held.chat.waiting.pictures) == 1

@@ -1,0 +1,95 @@
+"""`edge-med ask` about medical images: series, windows, and what of a file is told the model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edge_med.api import MedGemma
+from tests.cli.conftest import Run
+from tests.conftest import Models
+from tests.imaging.dicom_samples import ct_slice, dicom, ramp
+
+Command = Callable[..., Run]
+
+
+@pytest.fixture
+def series(tmp_path: Path) -> Path:
+    for depth in range(4):
+        (tmp_path / f"doe_jane{depth}").write_bytes(ct_slice(float(depth)))
+    return tmp_path
+
+
+@pytest.fixture
+def call(model: Models) -> tuple[object, ...]:
+    small = ("--max-new-tokens", 2, "--context", 512, "--threads", 1)
+    return ("ask", "well?", "--model", model("multimodal", "F32"), *small)
+
+
+def test_a_series_is_asked_about_and_its_slices_are_told(
+    edge_med: Command, call: tuple[object, ...], series: Path
+) -> None:
+    run = edge_med(*call, "--image", series, "--slices", "2", "--context", 1024, "--json")
+    assert run.code == 0
+    assert "2 of 4 slices (as asked), " in run.err
+    assert json.loads(run.out)["usage"]["image"] == 2 * 4
+    assert "doe" not in run.out + run.err
+
+
+def test_slices_that_dont_fit_are_refused(
+    edge_med: Command, call: tuple[object, ...], series: Path
+) -> None:
+    run = edge_med(*call, "--image", series, "--slices", "4", "--context", 540)
+    assert run.code == 5
+    assert "4 slices are" in run.err
+
+
+@pytest.mark.parametrize("flags", [("--windows", "none"), ("--slices", "x")])
+def test_a_wrong_choice_is_an_error_of_usage(
+    flags: tuple[str, str], edge_med: Command, call: tuple[object, ...], series: Path
+) -> None:
+    assert edge_med(*call, "--image", series, *flags).code == 2
+
+
+@pytest.mark.parametrize(
+    ("flags", "prompt"), [((), "well?"), (("--tags",), "modality DX, view PA\n\nwell?")]
+)
+def test_tags_are_told_the_model_only_if_it_is_asked_for(
+    flags: tuple[str, ...],
+    prompt: str,
+    edge_med: Command,
+    call: tuple[object, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked, stream = [], MedGemma.stream
+
+    def noted(self: MedGemma, text: str, **rest: object) -> object:
+        asked.append(text)
+        return stream(self, text, **rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(MedGemma, "stream", noted)
+    tags = {"ViewPosition": "PA", "BodyPartExamined": "Doe's", "PatientName": "Doe^Jane"}
+    with pytest.warns(UserWarning, match="Invalid value"):
+        (tmp_path / "image").write_bytes(dicom(ramp(12), Modality="DX", **tags))
+    assert edge_med(*call, "--image", tmp_path / "image", *flags).code == 0
+    assert asked == [prompt]
+
+
+def test_letters_in_the_pixels_are_told(
+    edge_med: Command, call: tuple[object, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "us").write_bytes(dicom(ramp(12), Modality="US"))
+    assert "Letters in the pixels" in edge_med(*call, "--image", tmp_path / "us").err
+    assert edge_med(*call, "--image", tmp_path / "us", "--quiet").err == ""
+
+
+def test_a_box_is_looked_for_in_one_image(
+    edge_med: Command, call: tuple[object, ...], series: Path, tmp_path: Path
+) -> None:
+    run = edge_med(*call, "--image", series, "--save-box", tmp_path / "box.png")
+    assert run.code == 2
+    assert "a folder is given" in run.err

@@ -1,0 +1,161 @@
+"""DICOM single images: every way to write them gives the same pixels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import pydicom.uid as uids
+import pytest
+from pydicom.uid import UID
+
+from edge_med import imaging
+from edge_med.errors import ImageError
+from tests.imaging.dicom_samples import (
+    Pixels,
+    body,
+    compressed,
+    deflated,
+    dicom,
+    elements,
+    jpeg_lossless,
+    ramp,
+    shown,
+    written,
+    x_ray,
+)
+
+
+@pytest.mark.parametrize(
+    "syntax", [uids.ImplicitVRLittleEndian, uids.ExplicitVRLittleEndian, uids.ExplicitVRBigEndian]
+)
+@pytest.mark.parametrize("bits", [10, 12, 16])
+def test_an_uncompressed_image_is_read(syntax: UID, bits: int) -> None:
+    pixels = ramp(bits)
+    stored = pixels.byteswap() if syntax == uids.ExplicitVRBigEndian else pixels
+    data = dicom(pixels, syntax, Modality="DX", BitsStored=bits, PixelData=stored.tobytes())
+    assert (shown(data) == x_ray(pixels)).all()
+
+
+def test_a_deflated_image_is_read() -> None:
+    pixels = ramp(12)
+    plain = dicom(pixels, Modality="DX", BitsStored=12)
+    assert (shown(deflated(body(plain))) == x_ray(pixels)).all()
+
+
+def test_a_deflated_image_without_its_end_is_refused() -> None:
+    data = deflated(body(dicom(ramp(12))))
+    with pytest.raises(ImageError, match="missing"):
+        imaging.open(data[:-20])
+
+
+def test_a_file_without_a_mark_is_read_if_it_is_implicit_little_endian() -> None:
+    pixels = ramp(12)
+    plain = dicom(pixels, uids.ImplicitVRLittleEndian, Modality="DX", BitsStored=12)
+    assert (shown(body(plain)) == x_ray(pixels)).all()
+
+
+def test_a_file_without_a_mark_and_of_another_kind_is_no_image() -> None:
+    with pytest.raises(ImageError, match="isn't of a known format"):
+        imaging.open(body(dicom(ramp(12))))
+
+
+def rle(pixels: Pixels) -> bytes:
+    """A frame of DICOM's run lengths, all of literal runs (PS3.5 annex G)."""
+    planes = [pixels >> 8, pixels & 255] if pixels.dtype.itemsize == 2 else [pixels]
+    segments = []
+    for plane in planes:
+        flat = plane.astype(np.uint8).tobytes()
+        runs = [flat[start : start + 128] for start in range(0, len(flat), 128)]
+        segment = b"".join(bytes([len(run) - 1]) + run for run in runs)
+        segments.append(segment + b"\x80" * (len(segment) % 2))
+    places = [64 + sum(map(len, segments[:n])) for n in range(len(segments))]
+    header = [len(segments), *places, *[0] * (15 - len(segments))]
+    return np.array(header, "<u4").tobytes() + b"".join(segments)
+
+
+LOSSLESS: dict[str, tuple[str, Any]] = {
+    "RLE": (uids.RLELossless, lambda pixels, _: rle(pixels)),
+    "JPEG lossless": (uids.JPEGLossless, jpeg_lossless),
+    "JPEG lossless, first order": (uids.JPEGLosslessSV1, jpeg_lossless),
+    "JPEG-LS": (
+        uids.JPEGLSLossless,
+        lambda pixels, _: bytes(imagecodecs.jpegls_encode(pixels)),
+    ),
+    "JPEG 2000": (
+        uids.JPEG2000Lossless,
+        lambda pixels, bits: bytes(
+            imagecodecs.jpeg2k_encode(
+                pixels, codecformat="J2K", reversible=True, level=0, bitspersample=bits
+            )
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LOSSLESS)
+@pytest.mark.parametrize("bits", [8, 12, 16])
+def test_a_compressed_image_and_its_uncompressed_twin_give_the_same_picture(
+    name: str, bits: int
+) -> None:
+    syntax, encode = LOSSLESS[name]
+    pixels = ramp(bits).astype(np.uint8 if bits == 8 else np.uint16)
+    twin = dicom(pixels, Modality="DX", BitsStored=bits)
+    packed = compressed([encode(pixels, bits)], pixels, syntax, Modality="DX", BitsStored=bits)
+    assert imaging.open(packed, side=64) == imaging.open(twin, side=64)
+
+
+@pytest.mark.parametrize("bits", [8, 12])
+def test_a_lossy_jpeg_is_close_to_its_twin(bits: int) -> None:
+    y, x = np.mgrid[0:40, 0:56]
+    pixels = ((x + y) * ((1 << bits) - 1) // 94).astype(np.uint8 if bits == 8 else np.uint16)
+    syntax = uids.JPEGBaseline8Bit if bits == 8 else uids.JPEGExtended12Bit
+    frame = bytes(imagecodecs.jpeg8_encode(pixels, level=98, bitspersample=bits))
+    packed = compressed([frame], pixels, syntax, Modality="DX", BitsStored=bits)
+    assert np.abs(shown(packed).astype(int) - x_ray(pixels)).max() <= 2
+
+
+@pytest.mark.parametrize("bits", [9, 12, 14])
+def test_signed_pixels_keep_their_sign(bits: int) -> None:
+    pixels = ramp(bits).astype(np.int32) - (1 << bits - 1)
+    data = dicom(pixels.astype(np.int16), Modality="DX", BitsStored=bits, PixelRepresentation=1)
+    assert (shown(data) == x_ray(pixels)).all()
+
+
+def test_bits_that_arent_stored_are_ignored() -> None:
+    pixels = ramp(12)
+    with_overlay = pixels | (ramp(4) << 12)
+    data = dicom(with_overlay.astype(np.uint16), Modality="DX", BitsStored=12)
+    assert (shown(data) == x_ray(pixels)).all()
+
+
+def test_bits_may_be_stored_in_the_upper_part() -> None:
+    pixels = ramp(12)
+    data = dicom((pixels << 4).astype(np.uint16), Modality="DX", BitsStored=12, HighBit=15)
+    assert (shown(data) == x_ray(pixels)).all()
+
+
+def test_an_overlay_isnt_drawn() -> None:
+    pixels = ramp(12)
+    plain = elements(pixels, {"Modality": "DX"})
+    before = imaging.open(written(plain), side=32)
+    plain.add_new(0x60000010, "US", pixels.shape[0])
+    plain.add_new(0x60000011, "US", pixels.shape[1])
+    plain.add_new(0x60000100, "US", 1)
+    plain.add_new(0x60003000, "OW", b"\xff" * 94)
+    assert imaging.open(written(plain), side=32) == before
+
+
+@pytest.mark.parametrize("last", [None, 10])
+def test_padding_is_black_and_doesnt_count(last: int | None) -> None:
+    pixels = ramp(12).clip(min=1000)
+    pixels[0, :5] = 7
+    tags: dict[str, Any] = {"PixelPaddingValue": 7}
+    if last:
+        tags["PixelPaddingRangeLimit"] = last
+        pixels[0, 2] = 9
+    data = dicom(pixels, Modality="DX", PixelRepresentation=0, **tags)
+    found = shown(data)
+    assert (found[0, :5] == 0).all()
+    assert (found[1:] == x_ray(pixels[1:])).all()

@@ -1,0 +1,218 @@
+"""Whatever a DICOM file holds: a picture, or an error of ours; soon, and nothing of it is told."""
+
+from __future__ import annotations
+
+import os
+import random
+import struct
+import time
+import warnings
+import zlib
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import pydicom.uid as uids
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+
+from edge_med import imaging
+from edge_med.errors import ImageError
+from edge_med.imaging.pool import POOL
+from tests.imaging.dicom_samples import (
+    body,
+    compressed,
+    ct_slice,
+    deflated,
+    dicom,
+    elements,
+    jpeg_lossless,
+    ramp,
+    written,
+)
+from tests.imaging.samples import scene
+
+LONGEST = 2.0
+"""Seconds for a file, in a process that has started."""
+
+JOB: dict[str, Any] = {"frames": [0], "fit": "pad", "side": 8, "windows": "medgemma"}
+
+GREY, DEEP = ramp(8).astype(np.uint8), ramp(12)
+
+SAMPLES = {
+    "explicit": dicom(DEEP, Modality="DX", BitsStored=12),
+    "implicit": dicom(
+        DEEP, uids.ImplicitVRLittleEndian, Modality="MG", WindowCenter=9, WindowWidth=9
+    ),
+    "big endian": dicom(DEEP.byteswap(), uids.ExplicitVRBigEndian, Modality="MR"),
+    "without a mark": body(dicom(DEEP, uids.ImplicitVRLittleEndian)),
+    "deflated": deflated(body(dicom(DEEP, Modality="CR"))),
+    "RGB": dicom(scene(31, 24), Modality="XC"),
+    "frames": dicom(np.stack([DEEP] * 3), Modality="XA"),
+    "CT": ct_slice(3.0),
+    "JPEG": compressed(
+        [bytes(imagecodecs.jpeg8_encode(GREY))], GREY, uids.JPEGBaseline8Bit, Modality="US"
+    ),
+    "JPEG lossless": compressed([jpeg_lossless(DEEP, 12)], DEEP, uids.JPEGLosslessSV1),
+    "JPEG-LS": compressed([bytes(imagecodecs.jpegls_encode(DEEP))], DEEP, uids.JPEGLSLossless),
+    "JPEG 2000": compressed(
+        [bytes(imagecodecs.jpeg2k_encode(DEEP, codecformat="J2K", level=0))],
+        DEEP,
+        uids.JPEG2000Lossless,
+    ),
+}
+
+
+def mutant(data: bytes, lot: random.Random) -> bytes:
+    """A file with some bytes changed, left out or doubled; most of them behind its preamble."""
+    changed = bytearray(data)
+    for _ in range(lot.randint(1, 6)):
+        place = lot.randrange(132 if lot.random() < 0.9 else 0, len(changed) - 1)
+        match lot.randrange(5):
+            case 0:
+                changed[place] = lot.randrange(256)
+            case 1:
+                changed[place] ^= 1 << lot.randrange(8)
+            case 2:
+                del changed[place : place + lot.randint(1, 8)]
+            case 3:
+                changed[place:place] = changed[place : place + lot.randint(1, 40)]
+            case 4:
+                changed[place : place + 2] = struct.pack("<H", lot.choice((0, 1, 255, 65535)))
+    return bytes(changed) if lot.random() < 0.95 else bytes(changed[: lot.randrange(len(changed))])
+
+
+def opened(data: bytes) -> imaging.Picture | None:
+    """The picture, or nothing if it was refused as it should be."""
+    if not POOL._idle:  # the one before was ended with the last mutant
+        POOL.run("prepare", [SAMPLES["explicit"]], **JOB)
+    start = time.monotonic()
+    try:
+        return imaging.open(data, side=16)
+    except ImageError as error:
+        assert error.hint
+        assert error.message.startswith(("The ", "A ", "This ", "There "))
+        return None
+    finally:
+        assert time.monotonic() - start < LONGEST
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_samples_are_pictures(name: str) -> None:
+    assert opened(SAMPLES[name])
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_mutants_are_pictures_or_refused(name: str) -> None:
+    lot = random.Random(name)
+    for _ in range(20):
+        opened(mutant(SAMPLES[name], lot))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", SAMPLES)
+def test_five_thousand_mutants_are_pictures_or_refused(name: str) -> None:
+    lot = random.Random(name + " long")
+    for _ in range(-(-5000 // len(SAMPLES))):
+        opened(mutant(SAMPLES[name], lot))
+
+
+def sequences(depth: int) -> bytes:
+    """A file with sequences in sequences."""
+    data = elements(DEEP, {"Modality": "DX"})
+    item = Dataset()
+    for _ in range(depth):
+        outer = Dataset()
+        outer.ReferencedImageSequence = Sequence([item])
+        item = outer
+    data.SourceImageSequence = Sequence([item])
+    return written(data)
+
+
+@pytest.mark.parametrize("depth", [10, 60])
+def test_sequences_in_sequences_are_passed_over(depth: int) -> None:
+    assert opened(sequences(depth))
+
+
+def nested(depth: int) -> bytes:
+    """The same by hand, deeper than pydicom would write: each of undefined length."""
+    start = b"\x08\x00\x40\x11SQ\x00\x00\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff"
+    plain = SAMPLES["explicit"]
+    place = plain.index(b"\x20\x00\x0e\x00")
+    return plain[:place] + start * depth + plain[place:]
+
+
+@pytest.mark.parametrize("depth", [250, 1000, 10_000])
+def test_sequences_that_are_too_deep_are_refused(depth: int) -> None:
+    assert opened(nested(depth)) is None
+
+
+def test_a_deflated_bomb_is_refused_soon() -> None:
+    engine = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    packed = b"".join(engine.compress(bytes(1 << 20)) for _ in range(300)) + engine.flush()
+    head = deflated(b"")
+    with pytest.raises(ImageError, match="too large"):
+        imaging.open(head[:-2] + packed)
+
+
+FIGURES: list[dict[str, Any]] = [
+    {"Rows": 65535, "Columns": 65535},
+    {"Rows": 0},
+    {"Columns": None},
+    {"NumberOfFrames": 100_000},
+    {"NumberOfFrames": -1},
+    {"NumberOfFrames": 2},
+    {"BitsAllocated": 32},
+    {"BitsAllocated": 64},
+    {"BitsAllocated": 1},
+    {"BitsStored": 17},
+    {"BitsStored": 0, "HighBit": 0},
+    {"HighBit": 3},
+    {"HighBit": 16},
+    {"SamplesPerPixel": 3},
+    {"SamplesPerPixel": 0},
+    {"PixelRepresentation": 2},
+    {"PhotometricInterpretation": "CMYK"},
+    {"PixelData": b""},
+    {"RescaleSlope": 0, "RescaleIntercept": 0},
+]
+
+
+@pytest.mark.parametrize("tags", FIGURES, ids=str)
+def test_figures_that_cant_be_are_refused(tags: dict[str, Any]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        data = dicom(DEEP, Modality="DX", **tags)
+    assert opened(data) is None
+
+
+@pytest.mark.parametrize(("width", "height"), [(60_000, 60_000), (5, 5), (31, 25)])
+def test_a_frame_of_another_size_than_its_file_says_is_refused(width: int, height: int) -> None:
+    frame = jpeg_lossless(DEEP, 12)
+    place = frame.index(b"\xff\xc3") + 5
+    other = frame[:place] + struct.pack(">HH", height, width) + frame[place + 4 :]
+    assert opened(compressed([other], DEEP, uids.JPEGLosslessSV1)) is None
+
+
+def test_windows_without_a_meaning_are_passed_over() -> None:
+    data = elements(DEEP, {"Modality": "MG", "WindowCenter": "1", "WindowWidth": "0"})
+    assert opened(written(data))
+
+
+def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ImageError, match="isn't a file"):
+        imaging.open(tmp_path / "pipe")
+
+
+def test_a_device_is_refused_at_once() -> None:
+    with pytest.raises(ImageError, match="isn't a file"):
+        imaging.open("/dev/zero")
+
+
+def test_after_all_that_the_pool_still_works() -> None:
+    with pytest.raises(ImageError):
+        POOL.run("prepare", [b"nothing"], **JOB)
+    assert opened(SAMPLES["explicit"])

@@ -1,0 +1,173 @@
+"""Processes that decode: replaced when they die, are late or have done their share."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_med import _platform, imaging
+from edge_med._platform import limits
+from edge_med.errors import ImageError, UsageError
+from edge_med.imaging import pipe, pool
+from edge_med.imaging.pool import Pool, Process
+from tests.imaging.dicom_samples import dicom, ramp
+
+JOB: dict[str, Any] = {"frames": [0], "fit": "pad", "side": 8, "windows": "medgemma"}
+SOUND = dicom(ramp(12), Modality="DX")
+
+
+@pytest.fixture
+def one() -> Iterator[Pool]:
+    """A pool of one process."""
+    found = Pool(1)
+    yield found
+    found.close()
+
+
+def process(found: Pool) -> Process:
+    (idle,) = found._idle
+    return idle
+
+
+def pid(found: Pool) -> int:
+    return process(found)._process.pid
+
+
+def test_a_process_does_several_jobs(one: Pool) -> None:
+    one.run("prepare", [SOUND], **JOB)
+    first = pid(one)
+    one.run("prepare", [SOUND], **JOB)
+    assert pid(one) == first
+
+
+def test_it_is_replaced_after_its_share_of_files(
+    one: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "FILES", 2)
+    for _ in range(2):
+        one.run("prepare", [SOUND], **JOB)
+    assert one._idle == []
+
+
+def test_it_is_replaced_after_a_decoder_has_failed(one: Pool) -> None:
+    broken = dicom(ramp(12), "1.2.840.10008.1.2.4.70", PixelData=b"\xfe\xff\x00\xe0" + bytes(60))
+    with pytest.raises(ImageError, match="can't be decoded"):
+        one.run("prepare", [broken], **JOB)
+    assert one._idle == []
+
+
+def test_it_stays_after_a_file_was_refused_before_it_was_decoded(one: Pool) -> None:
+    with pytest.raises(ImageError, match="holds no image"):
+        one.run("prepare", [dicom(ramp(8), Modality="SR")], **JOB)
+    assert process(one).alive
+
+
+def test_a_process_that_has_died_meanwhile_is_replaced(one: Pool) -> None:
+    one.run("prepare", [SOUND], **JOB)
+    os.kill(pid(one), signal.SIGKILL)
+    process(one)._process.wait()
+    one.run("prepare", [SOUND], **JOB)
+
+
+def test_a_process_that_dies_over_a_job_is_an_error(one: Pool) -> None:
+    one.run("prepare", [SOUND], **JOB)
+    os.kill(pid(one), signal.SIGSTOP)
+    threading.Timer(0.3, os.kill, (pid(one), signal.SIGKILL)).start()
+    with pytest.raises(ImageError, match="has ended"):
+        one.run("prepare", [SOUND], **JOB)
+    one.run("prepare", [SOUND], **JOB)
+
+
+def test_a_process_that_takes_too_long_is_ended(one: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    one.run("prepare", [SOUND], **JOB)
+    os.kill(pid(one), signal.SIGSTOP)
+    monkeypatch.setattr(pool, "SECONDS", 0.3)
+    with pytest.raises(ImageError, match="has ended"):
+        one.run("prepare", [SOUND], **JOB)
+
+
+def test_an_error_of_usage_comes_back_as_one(one: Pool) -> None:
+    data = dicom(ramp(12), Modality="CT")
+    with pytest.raises(UsageError, match="windows"):
+        one.run("prepare", [data], **{**JOB, "windows": "nothing"})
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells the limits")
+def test_a_process_has_its_limits(one: Pool) -> None:
+    one.run("prepare", [SOUND], **JOB)
+    lines = Path(f"/proc/{pid(one)}/limits").read_text().splitlines()
+    soft = {line[:26].strip(): line[26:].split()[0] for line in lines[1:]}
+    assert soft["Max core file size"] == "0"
+    assert soft["Max address space"] == str(3 << 30)
+    assert soft["Max open files"] == "32"
+    assert int(soft["Max cpu time"]) < 60
+
+
+def test_processes_end_with_the_program() -> None:
+    code = (
+        "import sys; from edge_med.imaging.pool import POOL\n"
+        "from tests.imaging.test_pool import JOB, SOUND\n"
+        "POOL.run('prepare', [SOUND], **JOB); print(POOL._idle[0]._process.pid)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(done.stdout), 0)
+
+
+def test_a_program_without_a_guard_isnt_run_again(tmp_path: Path) -> None:
+    (tmp_path / "image").write_bytes(SOUND)
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from edge_med import imaging\nprint('once')\n"
+        f"imaging.open({str(tmp_path / 'image')!r}, side=8)\n"
+    )
+    command = [sys.executable, str(script)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(imaging.__file__).parents[2])}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert (done.stdout, done.stderr) == ("once\n", "")
+
+
+def test_messages_come_through_a_pipe_whole() -> None:
+    taken, given = os.pipe()
+    with os.fdopen(taken, "rb") as reader, os.fdopen(given, "wb") as writer:
+        pipe.send(writer, {"a": [1, "ö"]}, [b"12", b"", bytes(3)])
+        message, blobs = pipe.receive(reader)
+        assert message == {"a": [1, "ö"]}
+        assert [*map(bytes, blobs)] == [b"12", b"", bytes(3)]
+        writer.close()
+        with pytest.raises(EOFError):
+            pipe.receive(reader)
+
+
+class Resource:
+    """Stands in for `resource`."""
+
+    RLIMIT_CORE, RLIMIT_NOFILE, RLIMIT_AS, RLIMIT_CPU, RUSAGE_SELF = range(5)
+
+    def __init__(self) -> None:
+        self.set: dict[int, tuple[int, int]] = {}
+
+    def setrlimit(self, what: int, how: tuple[int, int]) -> None:
+        if what == self.RLIMIT_AS:
+            raise ValueError  # as macOS does
+        self.set[what] = how
+
+
+def test_limits_are_set_as_far_as_the_system_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    system = Resource()
+    monkeypatch.setattr(_platform, "_resource", system)
+    _platform.limit_process(memory=100, files=7)
+    assert system.set == {Resource.RLIMIT_CORE: (0, 0), Resource.RLIMIT_NOFILE: (7, 7)}
+
+
+def test_a_system_without_limits_goes_without() -> None:
+    limits.limit(None, memory=1, files=1)
+    limits.limit_seconds(None, 1)

@@ -1,0 +1,86 @@
+"""Which slices of a volume are shown, and what that costs."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_med.errors import ContextOverflowError, UsageError
+from edge_med.imaging.slices import AROUND, MOST, Room, plan, spread
+
+EACH = 256 + AROUND
+
+
+def notebook(count: int) -> list[int]:
+    """Google's own lines, of high_dimensional_ct_hugging_face.ipynb."""
+    return [int(round(i / 85 * (count - 1))) for i in range(1, 86)]  # noqa: RUF046 - verbatim
+
+
+@pytest.mark.parametrize("total", [86, 100, 341, 512, 2000])
+def test_of_many_slices_those_of_the_notebook_are_shown(total: int) -> None:
+    assert list(plan(total).chosen) == notebook(total)
+
+
+@pytest.mark.parametrize("total", [1, 2, 84, 85])
+def test_few_slices_are_all_shown(total: int) -> None:
+    assert plan(total).chosen == tuple(range(total))
+
+
+@given(st.integers(1, 3000), st.integers(1, 200))
+def test_slices_are_in_order_without_doubles_and_end_with_the_last(total: int, count: int) -> None:
+    chosen = spread(total, count)
+    assert len(chosen) == min(total, count)
+    assert list(chosen) == sorted(set(chosen))
+    assert chosen[-1] == total - 1
+    assert chosen[0] >= 0
+
+
+@pytest.mark.parametrize(
+    ("wanted", "chosen"),
+    [
+        ("3", (3, 6, 9)),
+        ("99", tuple(range(10))),
+        ("2:4", (1, 2, 3)),
+        (":3", (0, 1, 2)),
+        ("8:", (7, 8, 9)),
+        ("::4", (0, 4, 8)),
+        ("1:10:3", (0, 3, 6, 9)),
+        ("9:99", (8, 9)),
+    ],
+)
+def test_slices_can_be_asked_for(wanted: str, chosen: tuple[int, ...]) -> None:
+    assert plan(10, wanted).chosen == chosen
+
+
+@pytest.mark.parametrize("wanted", ["", "0", "-1", "a", "0:3", "11:", "3:2", "1:2:0", "1:2:3:4"])
+def test_slices_that_there_arent_are_refused(wanted: str) -> None:
+    with pytest.raises(UsageError, match="no such slices"):
+        plan(10, wanted)
+
+
+@pytest.mark.parametrize(
+    ("room", "count", "why"),
+    [
+        (Room(), MOST, "as many as the model was shown"),
+        (Room(tokens=20 * EACH), 20, "what the context holds"),
+        (Room(memory=16 * (8 << 20)), 16, "what the memory holds"),
+        (Room(seconds=40.0), 15, "what takes 10 minutes"),
+        (Room(tokens=30 * EACH, seconds=60.0), 10, "what takes 10 minutes"),
+        (Room(seconds=6000.0), 1, "what takes 10 minutes"),
+    ],
+)
+def test_what_there_is_least_of_decides_and_that_is_told(room: Room, count: int, why: str) -> None:
+    found = plan(512, "auto", room)
+    assert (len(found.chosen), found.reason) == (count, why)
+
+
+def test_what_is_asked_for_and_doesnt_fit_is_an_error_that_says_by_how_much() -> None:
+    with pytest.raises(ContextOverflowError, match=f"40 slices are {40 * EACH:,} tokens") as caught:
+        plan(512, "40", Room(tokens=8000))
+    assert f"at most {8000 // EACH}" in caught.value.hint
+
+
+def test_a_plan_says_what_it_chose() -> None:
+    text = str(plan(512, "auto", Room(tokens=20 * EACH, seconds=9.0)))
+    assert text == "20 of 512 slices (what the context holds), 5,360 tokens, about 180 s"

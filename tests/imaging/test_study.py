@@ -1,0 +1,183 @@
+"""A folder or a zip with a CT or an MR becomes slices for the model."""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pydicom.uid as uids
+import pytest
+
+from edge_med import imaging
+from edge_med.errors import ContextOverflowError, ImageError
+from edge_med.imaging import Room, Study
+from tests.imaging.dicom_samples import ct_slice, dicom, ramp
+
+DEPTHS = (4.0, 0.0, 3.0, 1.0, 2.0)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A CT of five slices whose names say nothing of their order."""
+    for number, depth in enumerate(DEPTHS):
+        (tmp_path / f"{number}.dcm").write_bytes(ct_slice(depth))
+    return tmp_path
+
+
+def read(source: Path | bytes, slices: str = "auto", **options: object) -> Study:
+    found = imaging.open(source, side=16, slices=slices, **options)  # type: ignore[call-overload]
+    assert isinstance(found, Study)
+    return found
+
+
+def zipped(folder: Path) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.iterdir()):
+            archive.write(path, f"../../{path.name}")
+    return buffer.getvalue()
+
+
+def test_slices_are_in_the_order_in_which_they_lie(folder: Path) -> None:
+    study = read(folder)
+    depths = [picture.about.position for picture in study.pictures]
+    assert depths == [(0.0, 0.0, float(depth)) for depth in range(5)]
+    assert study.numbers == (1, 2, 3, 4, 5)
+    assert study.notices == ()
+
+
+def test_each_slice_is_what_it_is_alone(folder: Path) -> None:
+    alone = imaging.open(folder / "0.dcm", side=16)
+    assert read(folder).pictures[4] == alone
+
+
+def test_values_are_hounsfield_units_in_googles_windows(folder: Path) -> None:
+    hounsfield = np.arange(16)[None, :] + np.zeros((16, 1)) + 40
+    for channel, (low, high) in enumerate([(-1024, 1024), (-135, 215), (0, 80)]):
+        expected = np.round((hounsfield - low) / (high - low) * 255)
+        assert (read(folder).pictures[4].pixels[:, :, channel] == expected).all()
+
+
+def test_content_is_each_image_and_then_its_label(folder: Path) -> None:
+    study = read(folder, "2:5:2")
+    assert study.numbers == (2, 4)
+    first, second = study.pictures
+    assert study.content() == (first, "SLICE 1", second, "SLICE 2")
+
+
+def test_one_slice_has_no_label(folder: Path) -> None:
+    study = read(folder, "3:3")
+    assert study.content() == study.pictures
+
+
+def test_a_zip_is_the_same_as_its_folder(folder: Path) -> None:
+    assert read(zipped(folder)).pictures == read(folder).pictures
+
+
+def test_a_zip_on_the_disk_is_the_same_too(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "ct.zip"
+    path.write_bytes(zipped(folder))
+    found = imaging.open(path, side=16, slices="auto")
+    path.unlink()
+    assert isinstance(found, Study)
+    assert found.pictures == read(folder).pictures
+
+
+def test_a_folder_with_one_image_is_a_picture(tmp_path: Path) -> None:
+    (tmp_path / "one").write_bytes(dicom(ramp(12), Modality="DX"))
+    assert imaging.open(tmp_path, side=8) == imaging.open(tmp_path / "one", side=8)
+
+
+def test_a_folder_where_one_picture_is_wanted_is_refused(folder: Path) -> None:
+    with pytest.raises(ImageError, match="several images"):
+        imaging.open(folder)
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="no files"):
+        imaging.open(tmp_path, slices="auto")
+
+
+def test_an_mr_spreads_over_the_range_of_its_series(tmp_path: Path) -> None:
+    for number in range(3):
+        pixels = np.full((8, 8), 100 * number, np.uint16)
+        pixels[0, 0] = 50
+        data = dicom(
+            pixels,
+            Modality="MR",
+            ImagePositionPatient=[0, 0, number],
+            ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
+        )
+        (tmp_path / str(number)).write_bytes(data)
+    study = imaging.open(tmp_path, side=8, slices="auto")
+    assert isinstance(study, Study)
+    greys = [int(picture.pixels[4, 4, 0]) for picture in study.pictures]
+    assert greys == [0, 128, 255]
+    assert "full range of the series" in study.pictures[0].provenance
+
+
+def test_other_files_are_left_out_and_that_is_told(folder: Path) -> None:
+    (folder / "readme.txt").write_text("nothing")
+    (folder / "report").write_bytes(dicom(ramp(8), Modality="SR"))
+    assert read(folder).notices == ("2 files aren't images of a volume, and are left out.",)
+
+
+def test_a_slice_that_is_damaged_is_an_error(folder: Path) -> None:
+    whole = (folder / "0.dcm").read_bytes()
+    (folder / "0.dcm").write_bytes(whole[:-20])
+    with pytest.raises(ImageError, match="missing"):
+        read(folder)
+
+
+def test_slices_that_were_asked_for_must_fit(folder: Path) -> None:
+    with pytest.raises(ContextOverflowError):
+        read(folder, "5", room=Room(tokens=600))
+
+
+def test_auto_takes_what_fits(folder: Path) -> None:
+    assert read(folder, room=Room(tokens=600)).numbers == (3, 5)
+
+
+def test_a_folder_of_x_rays_is_no_volume(tmp_path: Path) -> None:
+    for number in range(2):
+        (tmp_path / str(number)).write_bytes(dicom(ramp(12), Modality="DX"))
+    with pytest.raises(ImageError, match="no CT or MR"):
+        imaging.open(tmp_path, slices="auto")
+
+
+def test_links_out_of_a_folder_arent_followed(folder: Path, tmp_path_factory: object) -> None:
+    outside = folder.parent / "outside"
+    outside.mkdir()
+    (outside / "6.dcm").write_bytes(ct_slice(9.0))
+    (folder / "link").symlink_to(outside)
+    (folder / "file").symlink_to(outside / "6.dcm")
+    assert len(read(folder).pictures) == 5
+
+
+def test_a_pipe_in_a_folder_isnt_waited_for(folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    assert len(read(folder).pictures) == 5
+
+
+def test_a_directory_of_a_disc_is_never_followed(folder: Path) -> None:
+    data = dicom(ramp(8), SOPClassUID=uids.MediaStorageDirectoryStorage)
+    (folder / "DICOMDIR").write_bytes(data)
+    assert len(read(folder).pictures) == 5
+    with pytest.raises(ImageError, match="list of a DICOM disc"):
+        imaging.open(folder / "DICOMDIR")
+
+
+def test_a_zip_that_would_become_too_large_is_refused() -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb", bytes(50 << 20))
+    with pytest.raises(ImageError, match="More comes out"):
+        imaging.open(buffer.getvalue(), slices="auto")
+
+
+def test_a_damaged_zip_is_refused(folder: Path) -> None:
+    with pytest.raises(ImageError, match="can't be read"):
+        imaging.open(zipped(folder)[:-30], slices="auto")
