@@ -103,7 +103,7 @@ def phantom(seed: int, *, padded: float = 0.3) -> Phantom:
     enlarged = bool(there["heart"])
     device = DEVICES[int(lot.integers(2))]
     geometry = _geometry(lot, opacity, enlarged=enlarged)
-    narrow = float(lot.uniform(0.72, 1.0)) if lot.random() < padded else 1.0
+    narrow = lot.uniform(0.72, 1.0) if lot.random() < padded else 1.0
     frame = (narrow, 1.0) if lot.random() < 0.7 else (1.0, narrow)
     return Phantom(
         seed=seed,
@@ -150,17 +150,17 @@ def _geometry(lot: np.random.Generator, opacity: tuple[Side, Zone], *, enlarged:
     can_side = -1 if lot.random() < 0.3 else 1
     can = (centre + can_side * offset * lot.uniform(1.0, 1.25), top + lot.uniform(0.0, 0.07))
     return Geometry(
-        centre=float(centre),
-        top=float(top),
-        lung_width=float(width),
-        lung_height=float(height),
-        lung_offset=float(offset),
-        heart=tuple(map(float, heart)),  # type: ignore[arg-type]
-        opacity=tuple(map(float, spot)),  # type: ignore[arg-type]
-        level=float(lot.uniform(0.62, 0.76)),
-        collapse=float(lot.uniform(0.66, 0.78)),
-        can=(float(can[0]), float(can[1])),
-        tip=float(top + height * lot.uniform(0.55, 0.8)),
+        centre=centre,
+        top=top,
+        lung_width=width,
+        lung_height=height,
+        lung_offset=offset,
+        heart=heart,
+        opacity=spot,
+        level=lot.uniform(0.62, 0.76),
+        collapse=lot.uniform(0.66, 0.78),
+        can=can,
+        tip=top + height * lot.uniform(0.55, 0.8),
     )
 
 
