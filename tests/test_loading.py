@@ -118,6 +118,7 @@ def test_the_cpu_alone_is_used_if_that_is_asked_for(on: Decide) -> None:
         ({"device": "Vulkan0"}, "-DGGML_VULKAN=on"),
         ({"projector_device": "MTL0"}, "-DGGML_METAL=on"),
         ({"gpu_layers": 3}, "-DGGML_CUDA=on"),
+        ({"tensor_split": (1, 1)}, "-DGGML_CUDA=on"),
     ],
     ids=str,
 )
@@ -137,7 +138,7 @@ def test_a_gpu_that_is_missing_beside_others_is_an_error_that_names_those(on: De
 
 
 def test_layers_on_a_gpu_and_the_cpu_as_the_device_contradict_each_other(on: Decide) -> None:
-    with pytest.raises(UsageError, match="3 layers"):
+    with pytest.raises(UsageError, match="layers shall be on a GPU"):
         on("16GB,gpu=8GB", device="cpu", gpu_layers=3)
 
 
