@@ -118,6 +118,13 @@ _DEVICES: tuple[Decorator, ...] = (
         help="Proportions by which devices share the layers; else each is filled up.",
     ),
     click.option(
+        "--tensor-override",
+        "tensor_overrides",
+        multiple=True,
+        metavar="REGEX=DEVICE",
+        help="Tensors of layers that go to a device or to the cpu, wherever their layer is.",
+    ),
+    click.option(
         "--projector-device",
         default=_LOAD.projector_device,
         show_default=True,

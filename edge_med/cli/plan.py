@@ -69,6 +69,7 @@ def plan(
     device: str,
     gpu_layers: GpuLayers,
     tensor_split: tuple[float, ...] | None,
+    tensor_overrides: tuple[str, ...],
     projector_device: str,
     parallel: int,
     described: str | None,
@@ -89,6 +90,7 @@ def plan(
         device=device,
         gpu_layers=gpu_layers,
         tensor_split=tensor_split or (),
+        tensor_overrides=tensor_overrides,
         projector_device=projector_device,
         parallel=parallel,
     )
