@@ -20,7 +20,7 @@ from edge_med.engine.offload import attention, device_of, offload, placed, used,
 from edge_med.errors import EngineError
 from edge_med.models.machine import GIB, Device, Machine
 from edge_med.models.placement import place
-from edge_med.models.shares import CPU, Placed, Placement, Subject
+from edge_med.models.shares import CPU, Placed, Placement, Subject, devices_of
 from tests.conftest import Models
 
 OPTIONS = LoadOptions(context=300, batch=64, threads=1)
@@ -153,6 +153,22 @@ def test_what_llama_cpp_tells_is_summed_up_for_each_device(text: Path) -> None:
         Placed("GPU0", layers=2, weights=50, projector=0, kv=10, compute=5),
         Placed(CPU, layers=1, weights=100, projector=0, kv=20, compute=5),
     )
+
+
+@pytest.mark.parametrize(
+    ("layers", "weights", "told"),
+    [
+        ((3, 0), (9, 1), "GPU0"),
+        ((2, 1), (6, 4), "GPU0+cpu"),
+        ((0, 3), (2, 9), "GPU0+cpu"),
+        ((0, 3), (0, 9), "cpu"),
+    ],
+)
+def test_what_computes_is_told_by_layers_and_by_tensors_on_gpus(
+    layers: tuple[int, int], weights: tuple[int, int], told: str
+) -> None:
+    parts = zip(("GPU0", CPU), layers, weights, strict=True)
+    assert devices_of(Placed(name, n, size, 0, 0, 0) for name, n, size in parts) == told
 
 
 def test_a_projector_is_counted_where_it_stays() -> None:
