@@ -101,7 +101,7 @@ def _part(data: Mapping[str, Any], known: Mapping[tuple[str, Fit], Picture], sid
     if picture is None:
         raise InputError(
             f"The file knows an image by its hash only (SHA-256 {data['sha256']:.12}…).",
-            "Give the same image to load(…, images=[…]).",
+            "Name that image too: /load FILE IMAGE in the chat, load(…, images=[…]) in Python.",
         )
     return ImagePart(picture)
 

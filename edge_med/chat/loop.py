@@ -26,6 +26,8 @@ def introduce(chat: Chat) -> None:
     info = chat.model.info
     sees = "sees images" if info.projector else "reads text only"
     chat.ui.notice(f"{info.model.file}, {sees}. /help lists commands, Ctrl-D leaves.")
+    if info.model.template_sha256 is None:
+        chat.ui.notice("A base model: it continues a text and answers none. /clear before the next.")
 
 
 def run(chat: Chat) -> None:

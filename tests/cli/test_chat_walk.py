@@ -33,7 +33,7 @@ WALK: list[tuple[str, str]] = [
     ("/drop file", r"No text waits any more"),
     ("/think off", r"Thinking: off"),
     ("/locate heart", r"The answer has no box|Drawn in edge-med-box-1\.png"),
-    ("/undo", r"Question 3 and its answer are taken back"),
+    ("/undo", r"Question 3 is taken back"),
     ("/edit 2 and the lungs", r"cut off"),
     ("/save x.json --images", r"Saved with its images"),
     ("/export md", r"Exported to edge-med-chat-1\.md"),
