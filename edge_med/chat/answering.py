@@ -140,7 +140,7 @@ def _told(chat: Chat, event: Progress) -> str:
 
 
 ENDS = {
-    "length": "The answer was cut off at the length it may have (--max-new-tokens).",
+    "length": "The answer was cut off at the length it may have (/set max-new-tokens).",
     "cancelled": "Stopped; what came is kept.",
     "thought_budget": "The thought took all the tokens it may have, and no answer came.",
 }

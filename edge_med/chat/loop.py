@@ -27,7 +27,9 @@ def introduce(chat: Chat) -> None:
     sees = "sees images" if info.projector else "reads text only"
     chat.ui.notice(f"{info.model.file}, {sees}. /help lists commands, Ctrl-D leaves.")
     if info.model.template_sha256 is None:
-        chat.ui.notice("A base model: it continues a text and answers none. /clear before the next.")
+        chat.ui.notice(
+            "A base model: it continues one text and answers no question; /clear before another."
+        )
 
 
 def run(chat: Chat) -> None:

@@ -18,7 +18,7 @@ def regenerate(chat: Chat, _argument: str) -> None:
     """Have the last question answered anew."""
     stream = chat.conversation.stream_regenerate(options=chat.options)
     if chat.options.temperature == 0 and chat.last and chat.last.finish_reason != "cancelled":
-        chat.ui.notice("Without --temperature the same question has the same answer.")
+        chat.ui.notice("At temperature 0 the same question has the same answer (/set).")
     answering.respond(chat, chat.conversation.messages[:-1], lambda: stream)
 
 

@@ -14,7 +14,6 @@ from edge_med.artifacts.safe_text import safe_line, safe_text
 from edge_med.cli.running import interruptible
 from edge_med.errors import EdgeMedError
 
-
 AGAIN = "Ctrl-C once more leaves, and so does Ctrl-D."
 
 

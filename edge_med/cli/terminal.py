@@ -18,6 +18,7 @@ from edge_med.cli.plain import AGAIN, tell
 from edge_med.cli.running import interruptible
 from edge_med.errors import EdgeMedError
 
+
 class Terminal:
     """A terminal on stdin and stdout."""
 

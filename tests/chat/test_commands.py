@@ -12,6 +12,7 @@ from PIL import Image
 
 from edge_med.chat.commands import COMMANDS
 from edge_med.chat.presets import PRESETS
+from edge_med.chat.settings import SET
 from edge_med.errors import ImageError, InputError, PromptError, UsageError
 from tests.chat.scripted import Held
 
@@ -136,6 +137,31 @@ def test_think_show_shows_thoughts_and_hides_them_again(held: Held) -> None:
     assert held.ui.stages.count("thinking") == 2
 
 
+def test_set_rules_the_answers_to_come(held: Held) -> None:
+    held.enter("/set max-new-tokens 7", "a", "/set --temperature 0.5", "/set seed 3", "b", "/regen")
+    assert [asked.options.max_new_tokens for asked in held.worker.asked] == [7] * 3
+    assert [asked.options.temperature for asked in held.worker.asked] == [0, 0.5, 0.5]
+    assert held.chat.options.seed == 3
+    assert not any("same answer" in notice for notice in held.ui.notices)
+
+
+def test_set_alone_shows_what_there_is(held: Held) -> None:
+    held.enter("/set top-k 4", "/set")
+    (shown,) = held.ui.said
+    assert [line.split()[0] for line in shown.splitlines()] == list(SET)
+    assert "top-k            4" in shown
+
+
+@pytest.mark.parametrize(
+    "wrong", ["top-k", "top-k many", "top-k -1", "top-k 1 2", "context 5", "seed 1.5"]
+)
+def test_set_refuses_what_cannot_be(held: Held, wrong: str) -> None:
+    before = held.chat.options
+    held.enter(f"/set {wrong}")
+    assert isinstance(held.error, UsageError)
+    assert held.chat.options == before
+
+
 def test_locate_draws_on_the_original_and_names_the_file(held: Held, picture: Path) -> None:
     held.worker.answers = ["a chest", BOX]
     held.enter(f"/image {picture}", "what is it", "/locate the heart")
@@ -209,7 +235,9 @@ def test_edit_changes_a_question_below_its_text_which_stays(held: Held, tmp_path
     held.enter(f"/file {tmp_path / 'a.txt'}", "what is it", "/edit 1", "where", "/edit 1 and now")
     assert "what is it" in held.ui.offered
     said = [asked.messages[-1].text for asked in held.worker.asked]
-    assert said == [f"Document:\nno effusion\n\n{text}" for text in ("what is it", "where", "and now")]
+    assert said == [
+        f"Document:\nno effusion\n\n{text}" for text in ("what is it", "where", "and now")
+    ]
 
 
 def test_questions_are_listed_without_their_texts(held: Held, tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ WALK: list[tuple[str, str]] = [
     ("/file report.txt", r"A text of \d+ tokens"),
     ("/drop file", r"No text waits any more"),
     ("/think off", r"Thinking: off"),
+    ("/set top-k 40", r"From the next answer on: top-k 40"),
     ("/locate heart", r"The answer has no box|Drawn in edge-med-box-1\.png"),
     ("/undo", r"Question 3 is taken back"),
     ("/edit 2 and the lungs", r"cut off"),

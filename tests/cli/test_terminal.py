@@ -1,4 +1,4 @@
-"""The chat's terminal: what is told in the midst of an answer stands beside it, and not under it."""
+"""The chat's terminal: what is told amid an answer stands beside it, and not under it."""
 
 from __future__ import annotations
 
