@@ -16,7 +16,7 @@ from edge_med.imaging import Picture
 from edge_med.messages import ROLES, ImagePart, Message, Part, TextPart
 
 FORMAT = 1
-_HINT = "Give a file that Conversation.save wrote."
+_HINT = "Give a file that /save in the chat, or Conversation.save, wrote."
 _DAMAGE = (
     *(OSError, ValueError, KeyError, TypeError, AttributeError),
     *(RecursionError, OverflowError),

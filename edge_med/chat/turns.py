@@ -17,7 +17,7 @@ SHORT = 60
 def regenerate(chat: Chat, _argument: str) -> None:
     """Have the last question answered anew."""
     stream = chat.conversation.stream_regenerate(options=chat.options)
-    if chat.options.temperature == 0 and chat.last and chat.last.finish_reason != "cancelled":
+    if _would_be_the_same(chat):
         chat.ui.notice("At temperature 0 the same question has the same answer (/set).")
     answering.respond(chat, chat.conversation.messages[:-1], lambda: stream)
 
@@ -60,6 +60,14 @@ def clear(chat: Chat, _argument: str) -> None:
 def leave(chat: Chat, _argument: str) -> None:
     """End the chat."""
     chat.leaving = True
+
+
+def _would_be_the_same(chat: Chat) -> bool:
+    """Whether the last answer is whole, no lot is cast, and nothing has changed since."""
+    last, cast = chat.last, chat.options.temperature > 0
+    if last is None or last.finish_reason == "cancelled" or cast:
+        return False
+    return last.provenance.options == chat.options and chat.read == chat.conversation.messages
 
 
 def _numbered(chat: Chat, argument: str) -> tuple[int, str]:

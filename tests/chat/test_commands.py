@@ -218,6 +218,14 @@ def test_regen_answers_the_last_question_anew(held: Held) -> None:
     assert "same answer" in held.ui.notices[-1]
 
 
+def test_regen_foretells_no_same_answer_where_something_has_changed(
+    held: Held, picture: Path
+) -> None:
+    held.enter(f"/image {picture}", "a", "/drop 1", "/regen", "/think on", "/regen")
+    held.enter("/system Be brief.", "/regen")
+    assert not any("same answer" in notice for notice in held.ui.notices)
+
+
 def test_edit_changes_a_question_and_later_ones_go(held: Held, picture: Path) -> None:
     held.enter(f"/image {picture}", "a", "b", "/edit 1 c")
     assert held.texts == ["c", "yes"]
