@@ -40,7 +40,7 @@ def edit(chat: Chat, argument: str) -> None:
     answering.respond(chat, [*system, *turns], lambda: stream)
     if later and len(chat.questions) == number:
         some = f"{len(later)} later questions are" if len(later) > 1 else "A later question is"
-        chat.ui.notice(f"{some} gone, with {_belongings(later)}.")
+        chat.ui.notice(f"{some} gone, with {_belongings(chat, later)}.")
 
 
 def undo(chat: Chat, _argument: str) -> None:
@@ -48,7 +48,7 @@ def undo(chat: Chat, _argument: str) -> None:
     last = chat.questions[-1:]
     chat.conversation.undo()
     number = len(chat.questions) + 1
-    chat.ui.notice(f"Question {number} is taken back, with {_belongings(last)}.")
+    chat.ui.notice(f"Question {number} is taken back, with {_belongings(chat, last)}.")
 
 
 def clear(chat: Chat, _argument: str) -> None:
@@ -82,11 +82,13 @@ def _numbered(chat: Chat, argument: str) -> tuple[int, str]:
     return int(found[1]), found[2]
 
 
-def _belongings(questions: Sequence[Message]) -> str:
+def _belongings(chat: Chat, questions: Sequence[Message]) -> str:
     """What goes with questions."""
     images = sum(len(question.pictures) for question in questions)
-    shown = f" and {images} image{'s' if images > 1 else ''}" if images else ""
-    return f"{'their answers' if len(questions) > 1 else 'its answer'}{shown}"
+    texts = sum(question.question in chat.above for question in questions)
+    counted = [(images, "image"), (texts, "text")]
+    more = [f"{count} {name}{'s' if count > 1 else ''}" for count, name in counted if count]
+    return " and ".join(["their answers" if len(questions) > 1 else "its answer", *more])
 
 
 def _short(text: str) -> str:

@@ -77,15 +77,8 @@ class Page:
             self._drawn = now
             self._draw()
 
-    def pause(self) -> None:
-        """Take the open block away, for something else to be shown; it is drawn again below."""
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
-            self._drawn = 0.0
-
     def close(self) -> None:
-        """Leave everything there as it stands."""
+        """Leave everything there as it stands; what is added then begins a block of its own."""
         self._settle(self._open)
         self._open = ""
 
@@ -98,7 +91,9 @@ class Page:
 
     def _settle(self, block: str) -> None:
         """Write a block for good."""
-        self.pause()
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
         if block.strip():
             self._part()
             self._console.print(Safe(block))

@@ -73,7 +73,7 @@ class Terminal:
             return
         shown = Text(safe_line(text))
         if self._status is None:
-            self._page.pause()
+            self._page.close()
             self._status = self._err.status(shown)
             self._status.start()
         self._status.update(shown)
@@ -113,9 +113,9 @@ class Terminal:
         return (reply or "").strip().lower() in ("y", "yes")
 
     def _quieten(self) -> None:
-        """Take away what is drawn anew: the line of progress, and the block that is written."""
+        """End what is drawn anew: the line of progress, and the block that is being written."""
         self._calm()
-        self._page.pause()
+        self._page.close()
 
     def _calm(self) -> None:
         """Take the line of progress away."""

@@ -278,6 +278,12 @@ def test_undo_says_that_an_image_goes_too(held: Held, picture: Path) -> None:
     assert held.ui.notices[-1] == "Question 1 is taken back, with its answer and 1 image."
 
 
+def test_undo_says_that_a_text_goes_too(held: Held, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("no effusion")
+    held.enter(f"/file {tmp_path / 'a.txt'}", "what is it", "/undo")
+    assert held.ui.notices[-1] == "Question 1 is taken back, with its answer and 1 text."
+
+
 def test_save_is_private_and_load_goes_on(held: Held) -> None:
     held.enter("a", "/save x.json", "/clear", "/load x.json")
     assert held.texts == ["a", "yes"]
