@@ -31,6 +31,7 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--new", type=int, default=64)
+    parser.add_argument("--read", type=int, default=MEASURED)
     parser.add_argument("--context", type=int, default=8192)
     parser.add_argument("--kv", default="f16")
     options = parser.parse_args()
@@ -43,17 +44,17 @@ def speed(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     from edge_med import MedGemma, Options
 
     with MedGemma.load(options.model, context=2048, threads=options.threads) as model:
-        model.ask(" lung" * MEASURED, options=Options(max_new_tokens=8))
+        model.ask(" lung" * options.read, options=Options(max_new_tokens=8))
         few = model.ask(" heart" * 4, options=Options(max_new_tokens=1)).usage
         around = few.prompt - few.cached - 4  # tokens of the turn that are read with the words
-        words = " liver" * (MEASURED - around)
+        words = " liver" * (options.read - around)
         read = model.ask(words, options=Options(max_new_tokens=1))
         wrote = model.ask(PROMPT, options=Options(max_new_tokens=options.new + 1))
     if wrote.usage.answer != options.new + 1:
         raise RuntimeError(f"the answer ended after {wrote.usage.answer} tokens")
     fresh = read.usage.prompt - read.usage.cached
-    if fresh != MEASURED:
-        raise RuntimeError(f"{fresh} tokens were read instead of {MEASURED}")
+    if fresh != options.read:
+        raise RuntimeError(f"{fresh} tokens were read instead of {options.read}")
     yield {"read": fresh / read.timings.read, "decode": wrote.timings.tokens_per_second}
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.measure import Cost, measure
-from benchmarks.ours import LONG_PROMPT, PROMPT
+from benchmarks.ours import LONG_PROMPT, MEASURED, PROMPT
 from benchmarks.report import Result, result
 from edge_med._platform import usable_cores
 from edge_med.artifacts.gguf import read_header
@@ -39,7 +39,7 @@ def run(models: Sequence[Path], work: Path, runs: int) -> list[Result]:
     """
     require_tools()
     work.mkdir(parents=True)
-    return [found for model in models for found in (*_speed(model, runs), _first(model, runs))]
+    return [found for model in models for found in (*speed(model, runs), _first(model, runs))]
 
 
 def ours(what: str, model: Path, *more: str) -> list[str]:
@@ -48,16 +48,28 @@ def ours(what: str, model: Path, *more: str) -> list[str]:
     return [*command, "--threads", str(usable_cores()), *more]
 
 
-def _speed(model: Path, runs: int) -> list[Result]:
-    new = str(next((n for name, n in NEW.items() if name in model.name), FEW))
-    mine = ours("speed", model, "--new", new)
-    bench = [str(BIN / "llama-bench"), "-m", str(model), "-p", "512", "-n", new, "-r", "1"]
-    theirs = [*bench, "-t", str(usable_cores()), "-o", "json"]
+def speed(
+    model: Path, runs: int, *, new: int | None = None, read: int = MEASURED, told: str = ""
+) -> list[Result]:
+    """Reading and writing, each side in a process of its own, by turns.
+
+    Args:
+        model: a GGUF text model.
+        runs: rounds, after one that warms up.
+        new: tokens written; by the model's size if None.
+        read: tokens read.
+        told: how it is run, for the results' names.
+    """
+    new = new or next((n for name, n in NEW.items() if name in model.name), FEW)
+    sizes = ["--new", str(new), "--read", str(read)]
+    mine = ours("speed", model, *sizes)
+    bench = [str(BIN / "llama-bench"), "-m", str(model), "-p", str(read), "-n", str(new)]
+    theirs = [*bench, "-r", "1", "-t", str(usable_cores()), "-o", "json"]
     rounds = [(_json(mine), _benched(theirs)) for _ in range(runs + 1)][1:]
     lines = [shlex.join(mine), shlex.join(theirs)]
     return [
         result(
-            f"{model.stem}: {what}, s for 1,000 tokens",
+            f"{model.stem}: {what}{told}, s for 1,000 tokens",
             [1000 / a[what] for a, _ in rounds],
             [1000 / b[what] for _, b in rounds],
             1 / 0.97,

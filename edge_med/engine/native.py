@@ -26,6 +26,11 @@ LOGGER.propagate = False
 _REDIRECTIONS = ("LLAMA_CPP_LIB_PATH", "LLAMA_CPP_LIB", "MTMD_CPP_LIB", "GGML_BACKEND_PATH")
 """Variables that would make the bindings load another library than the package's own."""
 
+SPINS = "1000"
+"""Rounds that a thread of GNU's OpenMP waits awake for the others; its own default is 300,000
+(libgomp manual, GOMP_SPINCOUNT), so that beside a busy program each waits for one that isn't run.
+"""
+
 _LEVELS = {2: logging.INFO, 3: logging.WARNING, 4: logging.ERROR}
 """`enum ggml_log_level` (ggml.h); 1 is debugging, and 5 continues a line, mostly with dots."""
 
@@ -49,6 +54,8 @@ def llama_cpp() -> Any:
     require_llama_cpp_python()
     for name in _REDIRECTIONS:
         os.environ.pop(name, None)
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)  # is read when the libraries are loaded
     bindings, mtmd_cpp = module("llama_cpp"), module("mtmd_cpp")
     callback = bindings.llama_log_callback(_log)
     _KEPT.append(callback)  # the libraries keep a pointer to it until the process ends

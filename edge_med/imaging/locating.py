@@ -118,7 +118,7 @@ def _without_thought(text: str, quirks: list[str]) -> str:
 def _tell_form(text: str, quirks: list[str]) -> None:
     """What is unusual about the list as a whole."""
     if "```" not in text:
-        quirks.append("no ```json fence around the list")
+        quirks.append("the list isn't marked as JSON")
     if "{" in text and not _LIST.search(text):
         quirks.append("an object instead of a list")
     elif text.count("[") > text.count("]"):

@@ -15,7 +15,7 @@ CLAVICLE = '{"box_2d": [140, 110, 340, 470], "label": "right clavicle"}'
 BOX = Box("right clavicle", (140.0, 110.0, 340.0, 470.0))
 HEART = Box("heart", (400.0, 300.0, 700.0, 600.0))
 
-UNFENCED = "no ```json fence around the list"
+UNFENCED = "the list isn't marked as JSON"
 SINGLE = "an object instead of a list"
 LOST = "a box that isn't four numbers was left out"
 
