@@ -13,16 +13,20 @@ from PIL import Image
 from edge_med.config import Fit
 from edge_med.errors import ImageError, UsageError
 from edge_med.imaging import bundle, files, study
+from edge_med.imaging.container import check_bytes
 from edge_med.imaging.fit import FITS
-from edge_med.imaging.photo import Photo, decode, from_array, from_pillow
+from edge_med.imaging.photo import Photo, from_array, from_pillow
 from edge_med.imaging.picture import Picture, fitted
-from edge_med.imaging.pool import POOL
+from edge_med.imaging.pool import POOL, Reply
 from edge_med.imaging.recognise import HEAD, is_dicom, is_zip
 from edge_med.imaging.slices import Room
 from edge_med.imaging.study import Study
 from edge_med.imaging.windows import DEFAULT, windows
 
 Bytes = bytes | bytearray | memoryview
+Encoded = (str, os.PathLike, bytes, bytearray, memoryview)
+"""What a process decodes."""
+
 Source = Picture | str | os.PathLike[str] | Bytes | Image.Image | npt.NDArray[Any]
 """What can be opened as one picture: a file's path or its bytes, an image of Pillow's, an array, a
 picture."""
@@ -101,19 +105,18 @@ def check_windows(name: str) -> None:
 
 def upright(source: Source) -> Image.Image:
     """The whole original in RGB, upright, before any fit; errors are those of `open`."""
-    if _is_dicom(source):
-        job: dict[str, Any] = {"frames": [0], "windows": DEFAULT}
-        reply, (pixels,) = POOL.run("upright", [_given(source)], **job)
-        return Image.frombytes(reply["mode"], reply["size"], bytes(pixels)).convert("RGB")
-    return _photo(source).image.convert("RGB")
+    if not isinstance(source, Encoded):
+        return _in_memory(source).image.convert("RGB")
+    reply, (pixels,) = _run("upright", source, 0, windows=DEFAULT)
+    return Image.frombytes(reply["mode"], reply["size"], bytes(pixels)).convert("RGB")
 
 
 def _picture(source: Any, *, fit: Fit, side: int, frame: int, windows: str) -> Picture:
-    if _is_dicom(source):
+    if isinstance(source, Encoded):
         job: dict[str, Any] = {"fit": fit, "side": side, "windows": windows}
-        reply, (pixels,) = POOL.run("prepare", [_given(source)], frames=[frame - 1], **job)
+        reply, (pixels,) = _run("prepare", source, frame - 1, **job)
         return Picture.told(reply["pictures"][0], pixels, fit, side)
-    photo = _photo(source)
+    photo = _in_memory(source)
     pixels_rgb = np.asarray(FITS[fit](photo.image, side))
     return Picture(pixels_rgb, photo.image.size, fit, (*photo.steps, fitted(fit, side)))
 
@@ -124,42 +127,30 @@ def _entries(source: object) -> list[bundle.Entry] | None:
         path = files.check(source)
         if path.is_dir():
             return bundle.of_folder(path)
-        return bundle.of_zip(path) if is_zip(_head(source)) else None
+        return bundle.of_zip(path) if is_zip(files.read(source, HEAD)) else None
     if isinstance(source, (bytes, bytearray, memoryview)) and is_zip(bytes(source[:4])):
         return bundle.of_zip(bytes(source))
     return None
 
 
-def _is_dicom(source: object) -> bool:
-    if isinstance(source, (str, os.PathLike, bytes, bytearray, memoryview)):
-        return is_dicom(_head(source))
-    return False
-
-
-def _head(source: str | os.PathLike[str] | Bytes) -> bytes:
-    """A file's beginning."""
+def _run(name: str, source: str | os.PathLike[str] | Bytes, frame: int, **job: Any) -> Reply:
+    """Have a frame of a file decoded."""
+    given: bytes | str
     if isinstance(source, (str, os.PathLike)):
-        return files.read(source, HEAD)
-    return bytes(source[:HEAD])
+        head, given = files.read(source, HEAD), str(Path(source).absolute())
+    else:
+        check_bytes(len(source))
+        head, given = bytes(source[:HEAD]), bytes(source)
+    return POOL.run(name, [given], dicom=is_dicom(head), frames=[(0, frame)], **job)
 
 
-def _given(source: Any) -> bytes | str:
-    """A file as a process takes it."""
-    if isinstance(source, (str, os.PathLike)):
-        return str(Path(source).absolute())
-    return bytes(source)
-
-
-def _photo(source: object) -> Photo:
+def _in_memory(source: object) -> Photo:
+    """What is no file, and needs no decoder."""
     match source:
-        case bytes() | bytearray() | memoryview():
-            return decode(bytes(source))
         case Image.Image():
             return from_pillow(source)
         case np.ndarray():
             return from_array(source)
-        case str() | os.PathLike():
-            return decode(files.read(source))
     raise ImageError(
         f"A value of type {type(source).__name__} isn't an image.",
         "Give a path, a file's bytes, an image of Pillow's or an array.",

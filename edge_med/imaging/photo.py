@@ -89,11 +89,6 @@ def decode(data: bytes) -> Photo:
         ImageError: it isn't a photo that can be read as it is meant.
     """
     check_bytes(len(data))
-    if ImageFile.LOAD_TRUNCATED_IMAGES:
-        raise ImageError(
-            "Pillow is set to make up what a damaged image lacks.",
-            "Set PIL.ImageFile.LOAD_TRUNCATED_IMAGES to False.",
-        )
     for mark, walk_through, decoder in FORMATS:
         if mark.match(data):
             container = walk_through(data)

@@ -12,7 +12,7 @@ from edge_med.imaging import series, slices
 from edge_med.imaging.about import About
 from edge_med.imaging.bundle import Entry
 from edge_med.imaging.picture import Picture
-from edge_med.imaging.pool import POOL
+from edge_med.imaging.pool import POOL, Part
 from edge_med.imaging.series import Slice
 from edge_med.imaging.windows import DEFAULT
 
@@ -98,7 +98,7 @@ def read(
 
 def _described(entries: Sequence[Entry]) -> tuple[list[Slice], int]:
     """The slices among some files, and how many of the files are none."""
-    replies = POOL.map("describe", entries, _DESCRIBED)
+    replies = POOL.map("describe", _parts(entries, _DESCRIBED))
     facts = [fact for reply, _ in replies for fact in reply["slices"]]
     found = [_slice(entry, fact) for entry, fact in enumerate(facts) if fact]
     volumes = [piece for piece in found if piece.modality in VOLUMES]
@@ -128,7 +128,8 @@ def _ends(entries: Sequence[Entry], pieces: Sequence[Slice]) -> tuple[float, flo
     if pieces[0].modality != "MR":
         return None
     sources = [entries[piece.entry] for piece in pieces]
-    ends = [reply["ends"] for reply, _ in POOL.map("extent", sources, _DESCRIBED) if reply["ends"]]
+    replies = POOL.map("extent", _parts(sources, _DESCRIBED))
+    ends = [reply["ends"] for reply, _ in replies if reply["ends"]]
     if not ends:
         raise ImageError("All of the series is padding.", "Export the series anew.")
     return min(low for low, _ in ends), max(high for _, high in ends)
@@ -136,7 +137,13 @@ def _ends(entries: Sequence[Entry], pieces: Sequence[Slice]) -> tuple[float, flo
 
 def _prepared(sources: Sequence[Entry], **job: Any) -> tuple[Picture, ...]:
     found = []
-    for reply, pixels in POOL.map("prepare", sources, _SHARE, **job):
+    for reply, pixels in POOL.map("prepare", _parts(sources, _SHARE), **job):
         for told, data in zip(reply["pictures"], pixels, strict=True):
             found.append(Picture.told(told, data, job["fit"], job["side"]))
     return tuple(found)
+
+
+def _parts(sources: Sequence[Entry], share: int) -> list[Part]:
+    """Files in parts of so many, and the first frame of each."""
+    parts = [sources[start : start + share] for start in range(0, len(sources), share)]
+    return [(part, [(number, 0) for number in range(len(part))]) for part in parts]

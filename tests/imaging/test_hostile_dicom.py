@@ -37,7 +37,7 @@ from tests.imaging.samples import scene
 LONGEST = 2.0
 """Seconds for a file, in a process that has started."""
 
-JOB: dict[str, Any] = {"frames": [0], "fit": "pad", "side": 8, "windows": "medgemma"}
+JOB: dict[str, Any] = {"frames": [(0, 0)], "fit": "pad", "side": 8, "windows": "medgemma"}
 
 GREY, DEEP = ramp(8).astype(np.uint8), ramp(12)
 

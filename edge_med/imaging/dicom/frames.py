@@ -24,10 +24,6 @@ _NO_IMAGE = {"RTDOSE", "RTSTRUCT", "RTPLAN", "RTRECORD", "SEG", "SR", "KO", "PR"
 """Modalities whose files hold doses, outlines, plans or reports; some have pixels that say so."""
 
 
-class UndecodableError(ImageError):
-    """A decoder has failed in the midst of a frame; its process may be the worse for it."""
-
-
 def check(data: Dataset) -> None:
     """Hold a file's figures against each other and against the limits, before room is made.
 
@@ -122,7 +118,7 @@ def decode(data: Dataset, index: int) -> npt.NDArray[Any]:
     try:
         pixels, _ = decoder(uid).as_array(data, index=index, raw=grey, **options)
     except Exception:  # noqa: BLE001 - decoders raise what a damaged frame makes them meet
-        raise UndecodableError("The DICOM image can't be decoded.", DAMAGED) from None
+        raise ImageError("The DICOM image can't be decoded.", DAMAGED) from None
     native = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
     return native.view(f"u{native.dtype.itemsize}")  # type: ignore[no-any-return]
 

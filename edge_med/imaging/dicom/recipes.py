@@ -94,7 +94,7 @@ def prepare(
         data: of a file.
         index: of the frame, from 0.
         windows: for CT.
-        ends: the least and the greatest value of its series, if the recipe asks.
+        ends: the least and the greatest value of its series, for a recipe that asks for them.
 
     Returns:
         grey or RGB, and what is known of it.
@@ -117,7 +117,18 @@ def prepare(
     return Photo(Image.fromarray(shown), tuple(steps)), about(data)
 
 
-def values_of(data: Dataset, pixels: npt.NDArray[Any], index: int) -> tuple[Values, Flags]:
+def extent(data: Dataset, index: int) -> Extent | None:
+    """The least and the greatest value of a frame; None if all of it is padding.
+
+    Raises:
+        ImageError: it can't be read.
+    """
+    check(data)
+    pixels = decode(data, index)
+    return levels.extent(pixels, *_values(data, pixels, index))
+
+
+def _values(data: Dataset, pixels: npt.NDArray[Any], index: int) -> tuple[Values, Flags]:
     """What each pattern of bits means in a file, and which of them are padding."""
     numbers = levels.stored(data, 1 << 8 * pixels.dtype.itemsize)
     meaning = levels.meant(data, numbers, index, ct=recipe_of(data).greys == "windows")
@@ -133,8 +144,9 @@ def _greys(
     steps: list[str],
 ) -> npt.NDArray[np.uint8]:
     """Eight bits, or RGB, for each pattern; what is done is added to the steps."""
-    values, hidden = values_of(data, pixels, index)
+    values, hidden = _values(data, pixels, index)
     recipe, inverted = recipe_of(data), data.PhotometricInterpretation == "MONOCHROME1"
+    ends = ends if recipe.over_series else None
     if recipe.greys == "windows":
         steps += ["values in HU", "windows of HU " + _named(windows)]
         shares = levels.windowed(values, windows)
