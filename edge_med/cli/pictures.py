@@ -63,6 +63,6 @@ def notices(image: Picture | Study) -> Iterator[str]:
     """What the user should know of an image."""
     if plan := getattr(image, "plan", None):
         yield f"{plan}."
-    yield from getattr(image, "notices", ())
+    yield from image.notices
     if image.about.burned_in:
         yield BURNED_IN

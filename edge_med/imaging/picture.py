@@ -19,6 +19,9 @@ from edge_med.imaging.fit import Box
 
 Pixels = npt.NDArray[np.uint8]
 
+_CHOICES = ("the first of several ", "frame ")
+"""How steps begin that say which of a file's pictures was taken."""
+
 
 @dataclass(frozen=True, slots=True)
 class Picture:
@@ -63,6 +66,15 @@ class Picture:
             fit,
             (*told["steps"], fitted(fit, side)),
             About(**about),
+        )
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the user should know: which of several it is that its file holds."""
+        return tuple(
+            f"Of the image's file, {step} is taken."
+            for step in self.provenance
+            if step.startswith(_CHOICES)
         )
 
     def png(self) -> bytes:

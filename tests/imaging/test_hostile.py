@@ -35,7 +35,7 @@ LONGEST = 2.0
 MUTANTS, MANY = 20, 3000
 """Of each sample, and of all in the long test."""
 
-STARTS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF", b"II*\x00", b"MM\x00*", b"BM")
+STARTS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF", b"II*\x00", b"MM\x00*", b"BM", b"GIF89a")
 
 
 def opened(data: bytes) -> imaging.Picture | None:
