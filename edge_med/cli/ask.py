@@ -13,6 +13,7 @@ import click
 from edge_med import documents
 from edge_med.artifacts.safe_text import safe_text
 from edge_med.cli.choosing import chosen
+from edge_med.cli.cost import learn
 from edge_med.cli.finding import Found, Search
 from edge_med.cli.live import Live
 from edge_med.cli.options import (
@@ -96,7 +97,7 @@ def ask(
     shown = not (as_json or search) and sys.stdout.isatty()
     with (
         shown_log(verbose),
-        MedGemma.load(chosen(model, quiet=quiet), **load_settings(settings)) as opened,
+        MedGemma.load(taken := chosen(model, quiet=quiet), **load_settings(settings)) as opened,
         interruptible(opened.cancel),
         Live(hidden=quiet) as live,
     ):
@@ -105,6 +106,7 @@ def ask(
         asked = with_tags(prompt, pictures if settings["tags"] else ())
         events = opened.stream(asked, images=pictures, system=system, options=options)
         answer = written(events, live, shown=shown, thoughts=verbose)
+    learn(taken, settings["threads"], pictures, answer)
     found = search.found(answer, options.fit, opened.side) if search else None
     _print(answer, found, as_json=as_json, shown=shown)
     _tell(answer, found, quiet=quiet)

@@ -34,7 +34,7 @@ picture."""
 
 @overload
 def open(
-    source: Source, *, fit: Fit = ..., side: int = ..., frame: int = ..., windows: str = ...
+    source: Source, *, fit: Fit = ..., side: int = ..., frame: int | None = ..., windows: str = ...
 ) -> Picture: ...
 
 
@@ -44,7 +44,7 @@ def open(
     *,
     fit: Fit = ...,
     side: int = ...,
-    frame: int = ...,
+    frame: int | None = ...,
     windows: str = ...,
     slices: str,
     room: Room = ...,
@@ -56,7 +56,7 @@ def open(
     *,
     fit: Fit = "pad",
     side: int = 896,
-    frame: int = 1,
+    frame: int | None = None,
     windows: str = DEFAULT,
     slices: str | None = None,
     room: Room = Room(),  # noqa: B008 - frozen
@@ -65,11 +65,12 @@ def open(
 
     Args:
         source: a file's path; a file's bytes; an image of Pillow's; an array of uint8 or uint16,
-            grey, RGB or RGBA; a folder or a zip with the slices of a CT or an MR; or a picture or
-            study, which is returned as it is.
+            grey, RGB or RGBA; a folder, a zip or a file with the slices of a CT or an MR; or a
+            picture or study, which is returned as it is.
         fit: how it comes into the model's square.
         side: of that square, in pixels.
-        frame: of a DICOM file with several, from 1 on.
+        frame: of a DICOM file with several, from 1 on; None for the slices of a CT or an MR, if
+            slices are asked for, and for the first frame otherwise.
         windows: of a CT: a name, or numbers in HU (`edge_med.imaging.windows`).
         slices: which of a series: `auto`, a number, or `first:last:step`; None where one picture
             alone will do.
@@ -88,14 +89,21 @@ def open(
     if fit not in FITS or side < 1:
         raise UsageError(f"'{fit}' to {side} pixels isn't a fit.", "Use pad or stretch, and 896.")
     check_windows(windows)
+    job: dict[str, Any] = {"fit": fit, "side": side, "windows": windows}
+    if not isinstance(source, Encoded):
+        return _in_memory(source, fit, side)
     entries = _entries(source)
-    if entries is None:
-        return _picture(source, fit=fit, side=side, frame=frame, windows=windows)
-    if len(entries) == 1:
-        return _picture(entries[0], fit=fit, side=side, frame=frame, windows=windows)
-    if slices is None:
-        raise ImageError("There are several images in it.", "Give one of them, or ask for slices.")
-    return study.read(entries, fit=fit, side=side, wanted=slices, windows=windows, room=room)
+    single, alone = len(entries) == 1, slices is None or frame is not None
+    if single and (alone or not _is_dicom(entries[0])):
+        return _decoded(entries[0], frame or 1, job)
+    if slices is None or frame is not None:
+        raise ImageError(
+            "There are several images in it.", "Give one of them, or ask for slices and no frame."
+        )
+    found = study.described(entries)
+    if single and not study.is_volume(found):
+        return _decoded(entries[0], 1, job)
+    return study.read(entries, found, wanted=slices, room=room, **job)
 
 
 def check_windows(name: str) -> None:
@@ -106,46 +114,19 @@ def check_windows(name: str) -> None:
 def upright(source: Source) -> Image.Image:
     """The whole original in RGB, upright, before any fit; errors are those of `open`."""
     if not isinstance(source, Encoded):
-        return _in_memory(source).image.convert("RGB")
-    reply, (pixels,) = _run("upright", source, 0, windows=DEFAULT)
+        return _photo(source).image.convert("RGB")
+    reply, (pixels,) = _run("upright", _entry(source), 1, windows=DEFAULT)
     return Image.frombytes(reply["mode"], reply["size"], bytes(pixels)).convert("RGB")
 
 
-def _picture(source: Any, *, fit: Fit, side: int, frame: int, windows: str) -> Picture:
-    if isinstance(source, Encoded):
-        job: dict[str, Any] = {"fit": fit, "side": side, "windows": windows}
-        reply, (pixels,) = _run("prepare", source, frame - 1, **job)
-        return Picture.told(reply["pictures"][0], pixels, fit, side)
-    photo = _in_memory(source)
-    pixels_rgb = np.asarray(FITS[fit](photo.image, side))
-    return Picture(pixels_rgb, photo.image.size, fit, (*photo.steps, fitted(fit, side)))
+def _in_memory(source: object, fit: Fit, side: int) -> Picture:
+    photo = _photo(source)
+    pixels = np.asarray(FITS[fit](photo.image, side))
+    return Picture(pixels, photo.image.size, fit, (*photo.steps, fitted(fit, side)))
 
 
-def _entries(source: object) -> list[bundle.Entry] | None:
-    """The files of a folder or a zip; None if it is neither."""
-    if isinstance(source, (str, os.PathLike)):
-        path = files.check(source)
-        if path.is_dir():
-            return bundle.of_folder(path)
-        return bundle.of_zip(path) if is_zip(files.read(source, HEAD)) else None
-    if isinstance(source, (bytes, bytearray, memoryview)) and is_zip(bytes(source[:4])):
-        return bundle.of_zip(bytes(source))
-    return None
-
-
-def _run(name: str, source: str | os.PathLike[str] | Bytes, frame: int, **job: Any) -> Reply:
-    """Have a frame of a file decoded."""
-    given: bytes | str
-    if isinstance(source, (str, os.PathLike)):
-        head, given = files.read(source, HEAD), str(Path(source).absolute())
-    else:
-        check_bytes(len(source))
-        head, given = bytes(source[:HEAD]), bytes(source)
-    return POOL.run(name, [given], dicom=is_dicom(head), frames=[(0, frame)], **job)
-
-
-def _in_memory(source: object) -> Photo:
-    """What is no file, and needs no decoder."""
+def _photo(source: object) -> Photo:
+    """What needs no decoder."""
     match source:
         case Image.Image():
             return from_pillow(source)
@@ -155,3 +136,36 @@ def _in_memory(source: object) -> Photo:
         f"A value of type {type(source).__name__} isn't an image.",
         "Give a path, a file's bytes, an image of Pillow's or an array.",
     )
+
+
+def _decoded(entry: bundle.Entry, frame: int, job: dict[str, Any]) -> Picture:
+    reply, (pixels,) = _run("prepare", entry, frame, **job)
+    return Picture.told(reply["pictures"][0], pixels, job["fit"], job["side"])
+
+
+def _run(name: str, entry: bundle.Entry, frame: int, **job: Any) -> Reply:
+    """Have a frame of a file decoded."""
+    return POOL.run(name, [entry], dicom=_is_dicom(entry), frames=[(0, frame - 1)], **job)
+
+
+def _is_dicom(entry: bundle.Entry) -> bool:
+    return is_dicom(entry[:HEAD] if isinstance(entry, bytes) else files.read(entry, HEAD))
+
+
+def _entries(source: str | os.PathLike[str] | Bytes) -> list[bundle.Entry]:
+    """The files of a folder or a zip, or the one file that is given."""
+    entry = _entry(source)
+    if isinstance(entry, bytes):
+        return bundle.of_zip(entry) if is_zip(entry) else [entry]
+    path = Path(entry)
+    if path.is_dir():
+        return bundle.of_folder(path)
+    return bundle.of_zip(path) if is_zip(files.read(path, HEAD)) else [entry]
+
+
+def _entry(source: str | os.PathLike[str] | Bytes) -> bundle.Entry:
+    """A file's path, or its bytes within the limit."""
+    if isinstance(source, (str, os.PathLike)):
+        return str(files.check(source).absolute())
+    check_bytes(len(source))
+    return bytes(source)

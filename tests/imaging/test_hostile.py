@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import random
 import struct
-import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,10 +13,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
-from edge_med import imaging
-from edge_med.errors import ImageError
 from edge_med.imaging import walk
-from edge_med.imaging.pool import POOL
+from tests.imaging.mutants import opened, photo_mutant
 from tests.imaging.samples import (
     FILES,
     chunk,
@@ -28,63 +25,10 @@ from tests.imaging.samples import (
     tiff,
 )
 
-SIDE = 16
-LONGEST = 2.0
-"""Seconds for a file, in a process that has started; the samples take a few hundredths."""
-
 MUTANTS, MANY = 20, 3000
 """Of each sample, and of all in the long test."""
 
 STARTS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF", b"II*\x00", b"MM\x00*", b"BM", b"GIF89a")
-
-
-def opened(data: bytes) -> imaging.Picture | None:
-    """The picture, or nothing if it was refused as it should be."""
-    ready()
-    start = time.monotonic()
-    try:
-        return imaging.open(data, side=SIDE)
-    except ImageError as error:
-        assert error.hint
-        assert error.message.startswith("The ") or error.message.startswith("Pixels ")
-        return None
-    finally:
-        assert time.monotonic() - start < LONGEST
-
-
-def ready() -> None:
-    """Have a process started, where the last one was ended with its mutant."""
-    if not POOL._idle:
-        imaging.open(FILES["PNG L"], side=1)
-
-
-def mutant(data: bytes, source: random.Random) -> bytes:
-    """A file with some bytes changed, left out or doubled; PNG's checksums are made right again."""
-    changed = bytearray(data)
-    for _ in range(source.randint(1, 6)):
-        place = source.randrange(len(changed) - 1)
-        match source.randrange(4):
-            case 0:
-                changed[place] = source.randrange(256)
-            case 1:
-                changed[place] ^= 1 << source.randrange(8)
-            case 2:
-                del changed[place : place + source.randint(1, 8)]
-            case 3:
-                changed[place:place] = changed[place : place + source.randint(1, 40)]
-    return checked_again(bytes(changed))
-
-
-def checked_again(data: bytes) -> bytes:
-    """A PNG's checksums made right, as far as it has chunks, so that mutants get past them."""
-    if not data.startswith(STARTS[0]):
-        return data
-    made, place = data[:8], 8
-    while place + 12 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, place)
-        made += chunk(kind, data[place + 8 : place + 8 + length])
-        place += 12 + length
-    return made
 
 
 @given(st.binary(max_size=400), st.sampled_from(STARTS))
@@ -98,7 +42,7 @@ def test_arbitrary_bytes_are_refused(data: bytes, start: bytes) -> None:
 def test_mutants_are_pictures_or_refused(name: str) -> None:
     source = random.Random(name)
     for _ in range(MUTANTS):
-        opened(mutant(FILES[name], source))
+        opened(photo_mutant(FILES[name], source))
 
 
 @pytest.mark.long
@@ -106,7 +50,7 @@ def test_mutants_are_pictures_or_refused(name: str) -> None:
 def test_three_thousand_mutants_are_pictures_or_refused(name: str) -> None:
     source = random.Random(name + " long")
     for _ in range(-(-MANY // len(FILES))):
-        opened(mutant(FILES[name], source))
+        opened(photo_mutant(FILES[name], source))
 
 
 def with_segment(code: int, body: bytes) -> bytes:
@@ -139,7 +83,7 @@ WARNED_OF = {
 def hostile() -> list[bytes]:
     """Damaged tags, every sample, and a few mutants of each."""
     source = random.Random(1)
-    mutants = [mutant(data, source) for data in FILES.values() for _ in range(10)]
+    mutants = [photo_mutant(data, source) for data in FILES.values() for _ in range(10)]
     return [*WARNED_OF.values(), *FILES.values(), *mutants]
 
 

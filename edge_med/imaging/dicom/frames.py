@@ -39,9 +39,7 @@ def check(data: Dataset) -> None:
     rows, columns, allocated, stored, high, sign = (number(data, name) for name in _NEEDED)
     check_size(columns, rows)
     if not 1 <= frames(data) <= MAX_FRAMES:
-        raise ImageError(
-            f"The DICOM image has more than {MAX_FRAMES:,} frames, or none.", "Export one frame."
-        )
+        raise too_many()
     if allocated not in (8, 16) or not 1 <= stored <= allocated or sign not in (0, 1):
         raise ImageError(
             f"The DICOM image has {stored} bits in {allocated} a pixel.", "8 to 16 bits are read."
@@ -121,6 +119,13 @@ def decode(data: Dataset, index: int) -> npt.NDArray[Any]:
         raise ImageError("The DICOM image can't be decoded.", DAMAGED) from None
     native = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
     return native.view(f"u{native.dtype.itemsize}")  # type: ignore[no-any-return]
+
+
+def too_many() -> ImageError:
+    """A file with more frames than anybody looks at, or none."""
+    return ImageError(
+        f"The DICOM image has more than {MAX_FRAMES:,} frames, or none.", "Export one frame."
+    )
 
 
 def _inconsistent() -> ImageError:

@@ -14,6 +14,7 @@ from pydicom.pixels.processing import apply_color_lut
 from edge_med.imaging.about import About, code
 from edge_med.imaging.dicom import levels
 from edge_med.imaging.dicom.frames import COLOUR, PALETTE, check, decode, frames, number
+from edge_med.imaging.dicom.groups import value
 from edge_med.imaging.dicom.levels import Extent, Flags, Values
 from edge_med.imaging.photo import Photo
 from edge_med.imaging.windows import Windows
@@ -69,8 +70,8 @@ def recipe_of(data: Dataset) -> Recipe:
     return RECIPES.get(str(data.get("Modality")), OTHER)
 
 
-def about(data: Dataset) -> About:
-    """What a file says of its image, as far as it may be told."""
+def about(data: Dataset, index: int) -> About:
+    """What a file says of one of its frames, as far as it may be told."""
     modality, burned = code(data.get("Modality")), data.get("BurnedInAnnotation")
     secondary = str(data.get("SOPClassUID", "")).startswith(_SECONDARY)
     return About(
@@ -78,8 +79,8 @@ def about(data: Dataset) -> About:
         code(data.get("BodyPartExamined")),
         code(data.get("ViewPosition")),
         code(data.get("ImageLaterality") or data.get("Laterality")),
-        _floats(data.get("PixelSpacing") or data.get("ImagerPixelSpacing"), 2),
-        _floats(data.get("ImagePositionPatient"), 3),
+        _floats(_spacing(data, index), 2),
+        _floats(_position(data, index), 3),
         frames(data),
         burned == "YES" or (burned != "NO" and (modality == "US" or secondary)),
     )
@@ -114,7 +115,7 @@ def prepare(
         steps.append("palette applied")
     else:
         shown = levels.look_up(pixels, _greys(data, pixels, index, windows, ends, steps))
-    return Photo(Image.fromarray(shown), tuple(steps)), about(data)
+    return Photo(Image.fromarray(shown), tuple(steps)), about(data, index)
 
 
 def extent(data: Dataset, index: int) -> Extent | None:
@@ -185,6 +186,16 @@ def _palette(data: Dataset, pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     colours = np.asarray(apply_color_lut(numbers, data))
     deep = colours.dtype.itemsize == 2
     return (colours >> 8 if deep else colours)[..., :3].astype(np.uint8)
+
+
+def _spacing(data: Dataset, index: int) -> Any:
+    own = value(data, index, "PixelMeasuresSequence", "PixelSpacing")
+    return own or data.get("PixelSpacing") or data.get("ImagerPixelSpacing")
+
+
+def _position(data: Dataset, index: int) -> Any:
+    own = value(data, index, "PlanePositionSequence", "ImagePositionPatient")
+    return own or data.get("ImagePositionPatient")
 
 
 def _named(windows: Windows) -> str:
