@@ -103,17 +103,18 @@ def ask(
     ):
         _tell_choice(opened.info, quiet=quiet)
         pictures = pictures_of(images, opened, options, settings, quiet=quiet)
+        searched = search.one(pictures) if search else None
         asked = with_tags(prompt, pictures if settings["tags"] else ())
         events = opened.stream(asked, images=pictures, system=system, options=options)
         answer = written(events, live, shown=shown, thoughts=verbose)
     learn(taken, settings["threads"], pictures, answer)
-    found = search.found(answer, options.fit, opened.side) if search else None
+    found = search.found(answer, searched) if search and searched else None
     _print(answer, found, as_json=as_json, shown=shown)
     _tell(answer, found, quiet=quiet)
     if answer.finish_reason == "cancelled":
         raise click.exceptions.Exit(CancelledError.exit_code)
     if search and found:
-        search.save(found, quiet=quiet)
+        search.save(found, frame=settings["frame"] or 1, quiet=quiet)
 
 
 def _from_stdin() -> str:

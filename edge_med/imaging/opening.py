@@ -111,11 +111,11 @@ def check_windows(name: str) -> None:
     windows(name)
 
 
-def upright(source: Source) -> Image.Image:
-    """The whole original in RGB, upright, before any fit; errors are those of `open`."""
+def upright(source: Source, frame: int = 1) -> Image.Image:
+    """The whole original in RGB, upright, before any fit; frame and errors are those of `open`."""
     if not isinstance(source, Encoded):
         return _photo(source).image.convert("RGB")
-    reply, (pixels,) = _run("upright", _entry(source), 1, windows=DEFAULT)
+    reply, (pixels,) = _run("upright", _entry(source), frame, windows=DEFAULT)
     return Image.frombytes(reply["mode"], reply["size"], bytes(pixels)).convert("RGB")
 
 
