@@ -44,8 +44,10 @@ class Picture:
     sha256: str = field(init=False)
 
     def __post_init__(self) -> None:
-        pixels = np.array(self.pixels, np.uint8, order="C")
-        pixels.setflags(write=False)
+        pixels = np.asarray(self.pixels, np.uint8, order="C")
+        if pixels.flags.writeable:  # somebody may still change it
+            pixels = pixels.copy()
+            pixels.setflags(write=False)
         object.__setattr__(self, "pixels", pixels)
         object.__setattr__(self, "sha256", hashlib.sha256(pixels.data).hexdigest())
 
@@ -61,7 +63,7 @@ class Picture:
             for name, value in told["about"].items()
         }
         return cls(
-            np.frombuffer(pixels, np.uint8).reshape(side, side, 3),
+            np.frombuffer(memoryview(pixels).toreadonly(), np.uint8).reshape(side, side, 3),
             tuple(told["size"]),
             fit,
             (*told["steps"], fitted(fit, side)),

@@ -49,8 +49,8 @@ def prepare(sources: Sequence[Source], job: dict[str, Any]) -> Reply:
     """Pictures in the model's size: pixels, sizes, steps and facts of each."""
     told, pixels = [], []
     for photo, about in _photos(sources, job):
-        fitted = FITS[job["fit"]](photo.image, job["side"]).convert("RGB")
-        pixels.append(np.asarray(fitted))
+        fitted = FITS[job["fit"]](photo.image, job["side"])
+        pixels.append(np.asarray(fitted if fitted.mode == "RGB" else fitted.convert("RGB")))
         told.append({"size": photo.image.size, "steps": photo.steps, "about": asdict(about)})
     return {"pictures": told}, pixels
 
@@ -167,7 +167,8 @@ def serve(taken: BinaryIO, given: BinaryIO, *, followed: bool) -> None:
     while left > 0:
         job, blobs = pipe.receive(taken)
         reply, pixels = _answer(job, blobs)
-        left = 0 if "error" in reply else left - len(job["paths"])
+        decoded = 0 if job["job"] == "describe" else len(job["paths"])
+        left = 0 if "error" in reply else left - decoded
         pipe.send(given, {**reply, "goes_on": followed or left > 0}, pixels)
 
 

@@ -59,10 +59,10 @@ def test_a_process_does_several_jobs(one: Pool) -> None:
 def test_it_is_replaced_after_its_share_of_files(one: Pool) -> None:
     one.run("prepare", [SOUND], **JOB)
     first = pid(one)
-    for _ in range(worker.FILES - 2):
-        one.run("describe", [SOUND])
+    one.run("prepare", [SOUND] * (worker.FILES - 2), **JOB)
+    one.run("describe", [SOUND] * 9)  # decodes nothing
     assert pid(one) == first
-    one.run("describe", [SOUND])
+    one.run("prepare", [SOUND], **JOB)
     one.run("prepare", [SOUND], **JOB)
     assert pid(one) != first
 
@@ -94,7 +94,8 @@ def sent(message: dict[str, Any], blobs: list[bytes]) -> bytes:
 
 
 def test_where_nothing_is_forked_the_process_itself_ends() -> None:
-    jobs = [sent({"job": "describe", "paths": [None], "images": 1}, [bytes(9)])] * 70
+    job = {"job": "prepare", "paths": [None], "images": 1, **JOB}
+    jobs = [sent(job, [SOUND])] * (worker.FILES + 6)
     answers = io.BytesIO()
     worker.serve(io.BytesIO(b"".join(jobs)), answers, followed=False)
     answers.seek(0)

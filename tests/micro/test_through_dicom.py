@@ -59,9 +59,10 @@ def opened(tmp_path: Path) -> Opened:
 
 
 def as_png(seed: int, name: str) -> Picture:
-    """The same numbers by the recipe, as PNG."""
+    """The same numbers by the recipe, as PNG; eight bits are as they are."""
     form = (FORMS | LOSSLESS | LOSSY)[name]
-    grey = x_ray(stored(seed, form, SIDE_STORED), inverted=form.inverted)
+    numbers = stored(seed, form, SIDE_STORED)
+    grey = numbers if form.bits == 8 else x_ray(numbers, inverted=form.inverted)
     return imaging.open(saved(Image.fromarray(grey), "PNG"), side=SIDE)
 
 

@@ -49,11 +49,14 @@ def describe(source: bytes | str) -> list[dict[str, Any]]:
         Exception: whatever a damaged file makes pydicom raise.
     """
     head = source[:HEAD] if isinstance(source, bytes) else files.read(source, HEAD)
-    if not is_dicom(head) or reading.is_directory(head):
+    if not is_dicom(head):
         return []
-    found = _read(head) if len(head) < HEAD else _begun(head)
-    if found is None or "Rows" not in found:  # something long stands before
-        found = _read(_whole(source))
+    try:
+        found = _read(head) if len(head) < HEAD else _begun(head)
+        if found is None or "Rows" not in found:  # something long stands before
+            found = _read(_whole(source))
+    except reading.DirectoryError:
+        return []
     if "Rows" not in found or "Columns" not in found:
         return []
     facts, count = _facts(found), frames(found)

@@ -14,7 +14,7 @@ from pydicom.pixels.processing import apply_color_lut
 from edge_med.imaging.about import About, code
 from edge_med.imaging.dicom import levels
 from edge_med.imaging.dicom.frames import COLOUR, PALETTE, check, decode, frames, number
-from edge_med.imaging.dicom.groups import value
+from edge_med.imaging.dicom.groups import of_frame, value
 from edge_med.imaging.dicom.levels import Extent, Flags, Values
 from edge_med.imaging.photo import Photo
 from edge_med.imaging.windows import Windows
@@ -145,27 +145,72 @@ def _greys(
     steps: list[str],
 ) -> npt.NDArray[np.uint8]:
     """Eight bits, or RGB, for each pattern; what is done is added to the steps."""
-    values, hidden = _values(data, pixels, index)
     recipe, inverted = recipe_of(data), data.PhotometricInterpretation == "MONOCHROME1"
-    ends = ends if recipe.over_series else None
     if recipe.greys == "windows":
         steps += ["values in HU", "windows of HU " + _named(windows)]
-        shares = levels.windowed(values, windows)
-    elif recipe.greys == "display" and (shown := levels.displayed(data, values, index)):
-        shares, how = shown
-        steps.append(f"the file's own {how}")
-    elif pixels.dtype == np.uint8 and not number(data, "PixelRepresentation"):
-        shares = levels.spread(values, (values.min(), values.max()))  # as they are
+        table, padded = _ct_table(data, pixels, index, windows, inverted=inverted)
     else:
-        found = ends or levels.extent(pixels, values, hidden) or (0.0, 0.0)
-        spread = levels.spread_by_16_bits if recipe.by_16_bits else levels.spread
-        shares = spread(values, found)
-        steps.append("full range of the series" if ends else "full range of the image")
-    if hidden.any():
+        values, hidden = _values(data, pixels, index)
+        ends = ends if recipe.over_series else None
+        shares = _shares(data, pixels, index, (values, hidden), ends, steps)
+        table, padded = levels.eight_bits(shares, hidden, inverted=inverted), bool(hidden.any())
+    if padded:
         steps.append("padding black")
     if inverted:
         steps.append("MONOCHROME1 inverted")
-    return levels.eight_bits(shares, hidden, inverted=inverted)
+    return table
+
+
+def _shares(
+    data: Dataset,
+    pixels: npt.NDArray[Any],
+    index: int,
+    meaning: tuple[Values, Flags],
+    ends: Extent | None,
+    steps: list[str],
+) -> Values:
+    """Shares of white for each pattern of what isn't a CT."""
+    (values, hidden), recipe = meaning, recipe_of(data)
+    if recipe.greys == "display" and (shown := levels.displayed(data, values, index)):
+        shares, how = shown
+        steps.append(f"the file's own {how}")
+        return shares
+    if pixels.dtype == np.uint8 and not number(data, "PixelRepresentation"):
+        return levels.spread(values, (values.min(), values.max()))  # as they are
+    found = ends or levels.extent(pixels, values, hidden) or (0.0, 0.0)
+    spread = levels.spread_by_16_bits if recipe.by_16_bits else levels.spread
+    steps.append("full range of the series" if ends else "full range of the image")
+    return spread(values, found)
+
+
+_LAST: dict[str, tuple[npt.NDArray[np.uint8], bool]] = {}
+"""The table of the last CT slice. That of the next is nearly always the same, and making it anew
+takes a third of the time that the slice takes."""
+
+
+def _ct_table(
+    data: Dataset, pixels: npt.NDArray[Any], index: int, windows: Windows, *, inverted: bool
+) -> tuple[npt.NDArray[np.uint8], bool]:
+    """RGB for each pattern of a CT, and whether some are padding."""
+    rescaling = of_frame(data, index, "PixelValueTransformationSequence") or data
+    said = [data.get(name) for name in _STORED] + [rescaling.get(name) for name in _RESCALING]
+    key = repr((pixels.dtype.itemsize, windows, inverted, said))
+    found = _LAST.get(key)
+    if found is None:
+        values, hidden = _values(data, pixels, index)
+        table = levels.eight_bits(levels.windowed(values, windows), hidden, inverted=inverted)
+        found = table, bool(hidden.any())
+        _LAST.clear()
+        _LAST[key] = found
+    return found
+
+
+_STORED = (
+    *("BitsStored", "HighBit", "PixelRepresentation"),
+    *("PixelPaddingValue", "PixelPaddingRangeLimit"),
+)
+_RESCALING = ("RescaleSlope", "RescaleIntercept")
+"""All that `levels.stored`, `levels.padding` and `levels.meant` read of a CT."""
 
 
 def _colours(data: Dataset, pixels: npt.NDArray[Any], steps: list[str]) -> npt.NDArray[np.uint8]:
