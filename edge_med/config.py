@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, SupportsFloat, SupportsIndex
@@ -28,6 +29,9 @@ MOST_PARALLEL = 256
 MOST_LAYERS = 10_000
 """As many as a tensor's name can count (hparams.py), and the output head."""
 
+LARGEST_PART = 1e9
+"""Of a split between devices: far beyond any use, and a number of bytes will do."""
+
 LARGEST_SCALE = 1000.0
 """Of an adapter, up or down: far beyond any use, and too small to make numbers overflow."""
 
@@ -42,6 +46,10 @@ class LoadOptions:
         threads: that compute; as many as there are usable performance cores if None.
         device: that computes: `auto`, `cpu` or a device's name.
         gpu_layers: on devices, the output head being one; `auto` for as many as fit.
+        tensor_split: proportions by which the devices share these layers, in their order; if empty,
+            one after the other is filled.
+        tensor_overrides: REGEX=DEVICE each: matrices of layers whose names match go to a device, or
+            to `cpu`, wherever their layer is; the first that matches decides.
         projector_device: as `device`, for the projector.
         parallel: sequences that share the cache; each needs cells of the window for itself.
         memory: what happens if the plan says that the memory won't do: `plan` refuses, `warn` says
@@ -57,6 +65,8 @@ class LoadOptions:
     threads: int | None = None
     device: str = "auto"
     gpu_layers: GpuLayers = "auto"
+    tensor_split: Sequence[float] = ()
+    tensor_overrides: Sequence[str] = ()
     projector_device: str = "auto"
     parallel: int = 1
     memory: MemoryRule = "plan"
@@ -72,8 +82,16 @@ class LoadOptions:
             _within(name, getattr(self, name), low, high, whole=True)
         if self.gpu_layers != "auto":
             _within("gpu_layers", self.gpu_layers, 0, MOST_LAYERS, whole=True)
+        object.__setattr__(self, "tensor_split", _split(self.tensor_split))
+        object.__setattr__(self, "tensor_overrides", _overrides(self.tensor_overrides))
         if self.threads is not None:
             _within("threads", self.threads, 1, MOST_THREADS, whole=True)
+
+    @property
+    def overrides(self) -> tuple[tuple[str, str], ...]:
+        """Pattern and device of each of `tensor_overrides`."""
+        parts = (text.rpartition("=") for text in self.tensor_overrides)
+        return tuple((pattern, device) for pattern, _, device in parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,8 +207,31 @@ def is_whole(value: object) -> bool:
     return isinstance(value, SupportsIndex) and not isinstance(value, bool)
 
 
-def _texts(stop: object) -> tuple[str, ...]:
+def _split(parts: object) -> tuple[float, ...]:
+    told = tuple(parts) if isinstance(parts, Sequence) and not isinstance(parts, str) else None
+    if told is not None:
+        for part in told:
+            _within("A part of tensor_split", part, 0, LARGEST_PART)
+        if not told or any(told):
+            return told
+    raise UsageError("tensor_split isn't made of proportions.", "Give some as in (3, 1).")
+
+
+def _overrides(given: object) -> tuple[str, ...]:
+    told = _texts(given, "tensor_overrides")
+    for text in told:
+        pattern, _, device = text.rpartition("=")
+        try:
+            re.compile(pattern)
+        except re.error:
+            pattern = ""
+        if not pattern or not device:
+            raise UsageError(f"'{text}' isn't REGEX=DEVICE.", r"Such as: blk\.\d+\.ffn_.*=cpu")
+    return told
+
+
+def _texts(stop: object, name: str = "stop") -> tuple[str, ...]:
     texts = (stop,) if isinstance(stop, str) else stop
     if isinstance(texts, Sequence) and all(isinstance(text, str) for text in texts):
         return tuple(texts)
-    raise UsageError("stop isn't made of texts.", "Give a text or several: stop=('.', ';').")
+    raise UsageError(f"{name} isn't made of texts.", f"Give a text or several: {name}=('.', ';').")

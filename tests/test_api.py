@@ -281,8 +281,8 @@ def test_an_image_for_a_model_that_cannot_see_is_an_error(model: Models, photo: 
 
 
 def test_an_option_that_can_not_be_had_is_refused(folder: Path) -> None:
-    with pytest.raises(UsageError, match="gpu_layers"):
-        MedGemma.load(folder, gpu_layers=10)
+    with pytest.raises(UsageError, match="parallel"):
+        MedGemma.load(folder, parallel=2)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:

@@ -13,7 +13,9 @@ from click.shell_completion import CompletionItem
 from edge_med.config import (
     LONGEST_ANSWER,
     LONGEST_CONTEXT,
+    MOST_LAYERS,
     MOST_THREADS,
+    GpuLayers,
     LoadOptions,
     Options,
 )
@@ -73,6 +75,77 @@ model_option = click.option(
     help="A GGUF file, a folder with a model, or a model's name; else the only one there is.",
 )
 
+
+class Layers(click.ParamType[GpuLayers]):
+    """A number of layers, or `auto`."""
+
+    name = "layers"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> GpuLayers:
+        """The number, or `auto`."""
+        if value == "auto":
+            return "auto"
+        return int(click.IntRange(0, MOST_LAYERS).convert(value, param, ctx))
+
+
+class Parts(click.ParamType[tuple[float, ...]]):
+    """Numbers with commas between them."""
+
+    name = "parts"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float, ...]:
+        """The numbers; whether they can be parts is said by `LoadOptions`."""
+        if isinstance(value, tuple):  # the default
+            return value
+        try:
+            return tuple(map(float, value.split(",")))
+        except ValueError:
+            self.fail(f"'{value}' isn't made of numbers, as 3,1 is.", param, ctx)
+
+
+_DEVICES: tuple[Decorator, ...] = (
+    click.option(
+        "--device",
+        default=_LOAD.device,
+        show_default=True,
+        metavar="auto|cpu|NAME",
+        help="What computes; edge-med doctor lists names.",
+    ),
+    click.option(
+        "--gpu-layers",
+        type=Layers(),
+        default=_LOAD.gpu_layers,
+        show_default=True,
+        metavar="auto|N",
+        help="Layers on devices; the output head is one.",
+    ),
+    click.option(
+        "--tensor-split",
+        type=Parts(),
+        default=_LOAD.tensor_split,
+        metavar="A,B,…",
+        help="Proportions by which devices share the layers; else each is filled up.",
+    ),
+    click.option(
+        "--tensor-override",
+        "tensor_overrides",
+        multiple=True,
+        metavar="REGEX=DEVICE",
+        help="Tensors of layers that go to a device or to the cpu, wherever their layer is.",
+    ),
+    click.option(
+        "--projector-device",
+        default=_LOAD.projector_device,
+        show_default=True,
+        metavar="auto|cpu|NAME",
+        help="What looks at images.",
+    ),
+)
+
 _MODEL: tuple[Decorator, ...] = (
     model_option,
     click.option(
@@ -96,6 +169,7 @@ _MODEL: tuple[Decorator, ...] = (
         show_default=True,
         help="Type of the KV cache.",
     ),
+    *_DEVICES,
     memory_option,
     threads_option,
 )
@@ -181,6 +255,9 @@ def _all(options: tuple[Decorator, ...]) -> Decorator:
 
     return decorate
 
+
+device_options = _all(_DEVICES)
+"""What computes: a command that loads no model has these without `model_options`."""
 
 model_options = _all(_MODEL)
 """Which model, and how it is loaded; `load_settings` takes them."""

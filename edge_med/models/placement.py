@@ -8,7 +8,8 @@ loaded twice. A layer's part of the KV cache is where the layer is (llama-kv-cac
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 
 from edge_med.config import KV, LoadOptions
 from edge_med.errors import UsageError
@@ -63,6 +64,8 @@ def placements(
         projector_device=_found(machine, options.projector_device),
     )
     devices = devices_for(machine, wanted)
+    _check_split(devices, wanted)
+    wanted = _with_names(devices, wanted)
     for kv in SMALLER_KV[options.kv] if shrink_kv else (options.kv,):
         decided = dataclasses.replace(wanted, kv=kv)
         parts = _Parts(subject, machine, decided)
@@ -80,6 +83,26 @@ def devices_for(machine: Machine, options: LoadOptions) -> tuple[Device, ...]:
     if wanted == "auto":
         return machine.devices
     return tuple(device for device in machine.devices if device.name == wanted)
+
+
+def _check_split(devices: tuple[Device, ...], options: LoadOptions) -> None:
+    if options.tensor_split and len(options.tensor_split) != len(devices):
+        raise UsageError(
+            f"The split has {len(options.tensor_split)} parts for {len(devices)} devices.",
+            f"Give one for each of: {', '.join(one.name for one in devices) or 'none'}.",
+        )
+
+
+def _with_names(devices: tuple[Device, ...], options: LoadOptions) -> LoadOptions:
+    """The options with overrides to devices that take part, as ggml writes their names."""
+    names = {name.lower(): name for name in (CPU, *(device.name for device in devices))}
+    if odd := [name for _, name in options.overrides if name.lower() not in names]:
+        raise UsageError(
+            f"No tensor can go to '{odd[0]}'.",
+            f"Devices of this load: {', '.join(names.values())}.",
+        )
+    told = tuple(f"{pattern}={names[name.lower()]}" for pattern, name in options.overrides)
+    return dataclasses.replace(options, tensor_overrides=told)
 
 
 def _found(machine: Machine, wanted: str) -> str:
@@ -115,12 +138,26 @@ def _choices(
     yield from ((layers, eye) for layers in fewer for eye in elsewhere)
 
 
+def split(parts: Sequence[float], layers: int) -> list[int]:
+    """How many layers each device gets by proportions, as llama.cpp rounds them (load_tensors)."""
+    ends = [math.ceil(layers * (sum(parts[: n + 1]) / sum(parts))) for n in range(len(parts))]
+    return [end - begin for begin, end in zip([0, *ends], ends, strict=False)]
+
+
 class _Parts:
     """What there is to be placed, with one type of cache."""
 
     def __init__(self, subject: Subject, machine: Machine, options: LoadOptions) -> None:
         self._text, self._machine, self._options = subject.text, machine, options
-        self.layers = sizes.layers(subject.text, options)
+        self.layers = list(sizes.layers(subject.text, options))
+        self._sent: dict[str, int] = {}  # bytes of tensors that are sent to a device
+        self._largest_sent = 0  # to the CPU
+        for layer, size, device in sizes.matching(subject.text, options.overrides):
+            here = self.layers[layer]
+            self.layers[layer] = dataclasses.replace(here, weights=here.weights - size)
+            self._sent[device] = self._sent.get(device, 0) + size
+            if device == CPU:
+                self._largest_sent = max(self._largest_sent, size)
         self._embedding = sizes.embedding_bytes(subject.text)
         self._twice = self._embedding if sizes.is_tied(subject.text) else 0
         eye = subject.projector
@@ -133,13 +170,12 @@ class _Parts:
         """So many layers on devices, filled one after the other."""
         shares: list[Share] = []
         start = at = len(self.layers) - count
-        for device in devices[:-1]:
-            mine = self._share(device, at, start, eye)
-            while mine.layers + at < len(self.layers):
-                more = self._share(device, at, start, eye, mine.layers + 1)
-                if more.missing:
-                    break
-                mine = more
+        parts = split(self._options.tensor_split, count)
+        for number, device in enumerate(devices[:-1]):
+            if parts:
+                mine = self._share(device, at, start, eye, parts[number])
+            else:
+                mine = self._filled(device, at, start, eye)
             shares.append(mine)
             at += mine.layers
         if devices:  # what is left
@@ -149,6 +185,16 @@ class _Parts:
         shares.append(self._on_cpu(start, eye, sum(share.total for share in shares)))
         options = dataclasses.replace(self._options, gpu_layers=count, projector_device=eye)
         return Placement(options, tuple(shares))
+
+    def _filled(self, device: Device, at: int, start: int, eye: str) -> Share:
+        """As many layers as a device has room for, from one on."""
+        mine = self._share(device, at, start, eye)
+        while mine.layers + at < len(self.layers):
+            more = self._share(device, at, start, eye, mine.layers + 1)
+            if more.missing:
+                break
+            mine = more
+        return mine
 
     def _share(self, device: Device, at: int, start: int, eye: str, count: int = 0) -> Share:
         """Some layers on a device, from one on; the model's devices begin at `start`."""
@@ -161,12 +207,13 @@ class _Parts:
         if count and at == start:
             # Large batches of the CPU's layers are computed on the first device, which is given
             # their matrices one at a time (ggml-backend.cpp, op_offload).
-            compute += max((layer.largest for layer in self.layers[:start]), default=0)
+            on_cpu = (layer.largest for layer in self.layers[:start])
+            compute += max(on_cpu, default=self._largest_sent)
         return Share(
             device=device.name,
             room=device.room,
             layers=count,
-            weights=sum(layer.weights for layer in layers),
+            weights=sum(layer.weights for layer in layers) + self._sent.get(device.name, 0),
             projector=self._projector if sees else 0,
             kv=sum(layer.kv for layer in layers),
             compute=compute,
@@ -177,6 +224,7 @@ class _Parts:
         head = count == len(self.layers)
         layers = self.layers[:count]
         weights = sum(layer.weights for layer in layers) + self._embedding
+        weights += self._sent.get(CPU, 0)
         flash = self._plain or not head
         compute = self._graph(flash=flash, blocks=count > 0, head=head)
         compute += sizes.output_bytes(self._text, self._options)
