@@ -88,8 +88,7 @@ def ask(
     """
     from edge_med.api import MedGemma
 
-    if not quiet:
-        click.echo(NOTICE, err=True)
+    _note(NOTICE, quiet=quiet)
     options = answer_settings(_with_files_read(settings))
     question = _from_stdin() if text in (None, "-") else str(text)
     search = Search(question, images, save_box, force) if save_box else None
@@ -117,6 +116,11 @@ def ask(
         search.save(found, frame=settings["frame"] or 1, quiet=quiet)
 
 
+def _note(text: str, *, quiet: bool) -> None:
+    if not quiet:
+        click.echo(text, err=True)
+
+
 def _from_stdin() -> str:
     """The question that is piped in, without the line end that a pipe leaves there."""
     text = ""
@@ -139,9 +143,8 @@ def _with_files_read(settings: dict[str, Any]) -> dict[str, Any]:
 
 def _tell_choice(info: Info, *, quiet: bool) -> None:
     """Which quant was taken, if there are others."""
-    if info.others and not quiet:
-        count = len(info.others) + 1
-        click.echo(f"Using {safe_text(info.model.file)} of {count}.", err=True)
+    if info.others:
+        _note(f"Using {safe_text(info.model.file)} of {len(info.others) + 1}.", quiet=quiet)
 
 
 def _print(answer: Answer, found: Found | None, *, as_json: bool, shown: bool) -> None:
