@@ -106,10 +106,9 @@ def ask(
         asked = with_tags(prompt, pictures if settings["tags"] else ())
         events = opened.stream(asked, images=pictures, system=system, options=options)
         answer = written(events, live, shown=shown, thoughts=verbose)
-    learn(taken, settings["threads"], pictures, answer)
+        learn(taken, settings["threads"], pictures, answer)
     found = search.found(answer, searched) if search and searched else None
-    _print(answer, found, as_json=as_json, shown=shown)
-    _tell(answer, found, quiet=quiet)
+    _report(answer, found, as_json=as_json, shown=shown, quiet=quiet)
     if answer.finish_reason == "cancelled":
         raise click.exceptions.Exit(CancelledError.exit_code)
     if search and found:
@@ -145,6 +144,14 @@ def _tell_choice(info: Info, *, quiet: bool) -> None:
     """Which quant was taken, if there are others."""
     if info.others:
         _note(f"Using {safe_text(info.model.file)} of {len(info.others) + 1}.", quiet=quiet)
+
+
+def _report(
+    answer: Answer, found: Found | None, *, as_json: bool, shown: bool, quiet: bool
+) -> None:
+    """The answer, and what the user should know of it."""
+    _print(answer, found, as_json=as_json, shown=shown)
+    _tell(answer, found, quiet=quiet)
 
 
 def _print(answer: Answer, found: Found | None, *, as_json: bool, shown: bool) -> None:
