@@ -72,7 +72,7 @@ LOSSLESS = {
 LOSSY = {
     "jpeg-baseline": Form(bits=8, syntax=uids.JPEGBaseline8Bit),
     "jpeg-extended": Form(syntax=uids.JPEGExtended12Bit),
-    "jpeg-ls-near": Form(syntax=uids.JPEGLSNearLossless),
+    "jpeg-ls-near": Form(bits=16, syntax=uids.JPEGLSNearLossless),
     "jpeg-2000": Form(bits=16, syntax=uids.JPEG2000),
 }
 
@@ -88,7 +88,7 @@ ENCODERS: dict[str, Callable[[Stored, int], Any]] = {
         pixels, level=92, bitspersample=bits
     ),
     uids.JPEGLSLossless: lambda pixels, _: imagecodecs.jpegls_encode(pixels),
-    uids.JPEGLSNearLossless: lambda pixels, _: imagecodecs.jpegls_encode(pixels, level=3),
+    uids.JPEGLSNearLossless: lambda pixels, _: imagecodecs.jpegls_encode(pixels, level=48),
     uids.JPEG2000Lossless: lambda pixels, _: imagecodecs.jpeg2k_encode(
         pixels, level=0, codecformat="J2K"
     ),
