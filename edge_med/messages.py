@@ -60,6 +60,12 @@ class Message:
         return "".join(part.text for part in self.parts if isinstance(part, TextPart))
 
     @property
+    def question(self) -> str:
+        """Its last text part: what was asked, without the labels of a series before it."""
+        texts = [part.text for part in self.parts if isinstance(part, TextPart)]
+        return texts[-1] if texts else ""
+
+    @property
     def pictures(self) -> tuple[Picture, ...]:
         """Its pictures, in order."""
         return tuple(part.picture for part in self.parts if isinstance(part, ImagePart))

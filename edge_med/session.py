@@ -130,7 +130,9 @@ class Conversation:
             raise UsageError(
                 f"There is no turn {turn}.", f"The conversation has {len(places)}."
             ) from None
-        kept = [p for p in self._turns[place].parts if not isinstance(p, TextPart)]
+        kept = self._turns[place].parts  # its images, and the labels of slices
+        if kept and isinstance(kept[-1], TextPart):
+            kept = kept[:-1]
         return [*self._turns[:place], Message("user", (*kept, TextPart(text)))]
 
     def instruct(self, system: str | None) -> None:
@@ -138,7 +140,7 @@ class Conversation:
         self._system = [Message("system", (TextPart(system),))] if system is not None else []
 
     def drop_image(self, number: int) -> None:
-        """Take an image out of the turn that has it; what was answered to it stays.
+        """Take an image, and a slice's label, out of its turn; what was answered to it stays.
 
         Args:
             number: 0 for the conversation's first.
@@ -156,7 +158,9 @@ class Conversation:
             raise UsageError(f"There is no image {number}.", f"There are {len(places)}.")
         turn, part = places[number]
         parts = self._turns[turn].parts
-        self._turns[turn] = replace(self._turns[turn], parts=parts[:part] + parts[part + 1 :])
+        label = parts[part + 1 : -1][:1]  # a question, which is the last part, is none
+        after = part + 1 + sum(isinstance(one, TextPart) for one in label)
+        self._turns[turn] = replace(self._turns[turn], parts=parts[:part] + parts[after:])
 
     def undo(self) -> None:
         """Take the last turn and its answer back.

@@ -16,7 +16,7 @@ from edge_med.imaging import Picture
 from edge_med.messages import ROLES, ImagePart, Message, Part, TextPart
 
 FORMAT = 1
-_HINT = "Give a file that Conversation.save wrote."
+_HINT = "Give a file that /save in the chat, or Conversation.save, wrote."
 _DAMAGE = (
     *(OSError, ValueError, KeyError, TypeError, AttributeError),
     *(RecursionError, OverflowError),
@@ -101,7 +101,7 @@ def _part(data: Mapping[str, Any], known: Mapping[tuple[str, Fit], Picture], sid
     if picture is None:
         raise InputError(
             f"The file knows an image by its hash only (SHA-256 {data['sha256']:.12}…).",
-            "Give the same image to load(…, images=[…]).",
+            "Name that image too: /load FILE IMAGE in the chat, load(…, images=[…]) in Python.",
         )
     return ImagePart(picture)
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from edge_med import documents
 from edge_med.answers import Answer, End, Event, Notice, Piece, Progress
 from edge_med.chat.estimate import spoken
 from edge_med.chat.state import Chat, Waiting
 from edge_med.chat.ui import UI
 from edge_med.errors import EdgeMedError
 from edge_med.imaging import Picture
-from edge_med.messages import Message, TextPart, shown_parts
+from edge_med.messages import Message
 
 LONG = 60.0
 """Seconds from which on a wait is begun only by a yes."""
@@ -33,15 +32,17 @@ def ask(chat: Chat, text: str, pictures: Sequence[Picture] = ()) -> Answer | Non
         pictures: shown besides those that wait.
     """
     waiting = chat.waiting
-    shown = [*pictures, *waiting.pictures]
-    whole = documents.above(text, [report.text for report in waiting.reports])
-    parts = [part for image in shown for part in shown_parts(image)]
-    turn = Message("user", (*parts, TextPart(whole)))
+    turn = waiting.turn(text, pictures)
+    whole = turn.question
+    if waiting.reports:
+        chat.above[whole] = whole.removesuffix(text)
     before = len(chat.questions)
     answer = respond(
         chat,
         [*chat.conversation.messages, turn],
-        lambda: chat.conversation.stream(whole, images=shown, options=chat.options),
+        lambda: chat.conversation.stream(
+            whole, images=[*pictures, *waiting.pictures], options=chat.options
+        ),
     )
     if len(chat.questions) > before:
         chat.waiting = Waiting()
@@ -139,7 +140,7 @@ def _told(chat: Chat, event: Progress) -> str:
 
 
 ENDS = {
-    "length": "The answer was cut off at the length it may have (--max-new-tokens).",
+    "length": "The answer was cut off at the length it may have (/set max-new-tokens).",
     "cancelled": "Stopped; what came is kept.",
     "thought_budget": "The thought took all the tokens it may have, and no answer came.",
 }

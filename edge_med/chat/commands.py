@@ -58,6 +58,13 @@ COMMANDS = (
         settings.think,
         (*settings.THINK, "show"),
     ),
+    Command(
+        "set",
+        "[NAME VALUE]",
+        "Change how answers are written, as the flags do; or show it.",
+        settings.change,
+        tuple(settings.SET),
+    ),
     Command("locate", "WHAT", "Draw a box around WHAT in the last image.", locate.locate),
     Command("regen", "", "Answer the last question anew.", turns.regenerate),
     Command("edit", "N [TEXT]", "Change question N; later ones go.", turns.edit),

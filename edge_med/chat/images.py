@@ -42,9 +42,10 @@ def add(chat: Chat, argument: str) -> None:
 
 
 def _room(chat: Chat) -> Room:
-    """What there is for the slices of a series beside what was said already."""
+    """What there is for the slices of a series beside what was said already, and what waits."""
     projector, said = chat.model.info.projector, chat.conversation.messages
-    used = chat.model.count(said).prompt if chat.questions else 0
+    messages = (*said, chat.waiting.turn("")) if chat.waiting else said
+    used = chat.model.count(messages).prompt if chat.questions or chat.waiting else 0
     free = chat.model.info.options.context - used - chat.options.max_new_tokens - QUESTION
     room = Room(tokens=max(0, free))
     if projector is None:
@@ -78,7 +79,10 @@ def drop(chat: Chat, argument: str) -> None:
     given = len(list(chat.pictures))
     total = given + len(chat.waiting.pictures)
     if not argument.isdecimal() or not 1 <= int(argument) <= total:
-        raise UsageError(f"There is no image {argument}.", "/images lists those that there are.")
+        raise UsageError(
+            f"There is no image {argument}." if argument else "No image is named.",
+            "/images lists those that there are, by their numbers.",
+        )
     number = int(argument) - 1
     if number >= given:
         del chat.waiting.pictures[number - given]

@@ -26,6 +26,10 @@ def introduce(chat: Chat) -> None:
     info = chat.model.info
     sees = "sees images" if info.projector else "reads text only"
     chat.ui.notice(f"{info.model.file}, {sees}. /help lists commands, Ctrl-D leaves.")
+    if info.model.template_sha256 is None:
+        chat.ui.notice(
+            "A base model: it continues one text and answers no question; /clear before another."
+        )
 
 
 def run(chat: Chat) -> None:

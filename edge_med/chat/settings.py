@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from edge_med.chat.presets import PRESETS
 from edge_med.chat.state import Chat
 from edge_med.errors import UsageError
 
 THINK = ("off", "auto", "on")
+
+SET: Mapping[str, type[int] | type[float]] = {
+    "max-new-tokens": int,
+    "think-budget": int,
+    "temperature": float,
+    "top-k": int,
+    "top-p": float,
+    "min-p": float,
+    "seed": int,
+}
+"""Flags that can be changed in a chat, and what their values are."""
 
 
 def system(chat: Chat, argument: str) -> None:
@@ -34,6 +47,33 @@ def think(chat: Chat, argument: str) -> None:
             f"{'shown' if chat.thoughts else 'hidden'}.",
             f"Change it with one of these: {', '.join(THINK)}, show",
         )
+
+
+def change(chat: Chat, argument: str) -> None:
+    """Change a flag of the answers to come; without one, show all."""
+    name, *values = argument.removeprefix("--").split() or [""]
+    if not argument:
+        lines = [f"{flag:<16} {_value(chat, flag)}" for flag in SET]
+        chat.ui.say("\n".join(lines))
+        return
+    if name not in SET or len(values) != 1:
+        raise UsageError("A setting and its value must be named.", f"There are: {', '.join(SET)}")
+    try:
+        value = SET[name](values[0])
+    except ValueError:
+        kind = "a whole number" if SET[name] is int else "a number"
+        raise UsageError(f"The value of {name} is {kind}.", "/set alone shows all.") from None
+    chat.set(**{_field(name): value})
+    chat.ui.notice(f"From the next answer on: {name} {value}")
+
+
+def _field(flag: str) -> str:
+    return flag.replace("-", "_")
+
+
+def _value(chat: Chat, flag: str) -> object:
+    value = getattr(chat.options, _field(flag))
+    return "a fresh one" if value is None else value
 
 
 def stats(chat: Chat, _argument: str) -> None:

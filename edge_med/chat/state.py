@@ -7,13 +7,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from edge_med import documents
 from edge_med.answers import Answer, Tokens
 from edge_med.chat.estimate import Estimates
 from edge_med.chat.ui import UI
 from edge_med.config import Options
 from edge_med.errors import PromptError
 from edge_med.imaging import Picture, Study
-from edge_med.messages import Message, Prompt
+from edge_med.messages import Message, Prompt, TextPart, shown_parts
 from edge_med.session import Conversation
 
 
@@ -61,6 +62,12 @@ class Waiting:
     def __bool__(self) -> bool:
         return bool(self.pictures or self.reports)
 
+    def turn(self, text: str, before: Sequence[Picture] = ()) -> Message:
+        """A question with all of it, and with pictures before that."""
+        parts = [part for image in [*before, *self.pictures] for part in shown_parts(image)]
+        whole = documents.above(text, [report.text for report in self.reports])
+        return Message("user", (*parts, TextPart(whole)))
+
 
 @dataclass(slots=True)
 class Chat:
@@ -73,6 +80,7 @@ class Chat:
         read: what the engine has read, as far as anybody knows.
         last: the last answer.
         thoughts: whether they are shown.
+        above: texts that stand before questions, by the whole that was sent.
         files: of this chat, which may be written again without asking.
         leaving: whether it is over.
     """
@@ -89,6 +97,7 @@ class Chat:
     read: Sequence[Message] = ()
     last: Answer | None = None
     thoughts: bool = False
+    above: dict[str, str] = field(default_factory=dict)
     files: set[Path] = field(default_factory=set)
     leaving: bool = False
 
@@ -96,6 +105,11 @@ class Chat:
     def questions(self) -> list[Message]:
         """The user's turns."""
         return [message for message in self.conversation.messages if message.role == "user"]
+
+    def asked(self, question: Message) -> str:
+        """What was typed of a question, without texts that stand before it."""
+        whole = question.question
+        return whole.removeprefix(self.above.get(whole, ""))
 
     @property
     def system(self) -> str | None:

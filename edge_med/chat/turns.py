@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from edge_med.chat import answering
 from edge_med.chat.state import Chat
 from edge_med.errors import UsageError
+from edge_med.messages import Message
 
 SHORT = 60
 """Characters of a question in a list."""
@@ -15,33 +17,38 @@ SHORT = 60
 def regenerate(chat: Chat, _argument: str) -> None:
     """Have the last question answered anew."""
     stream = chat.conversation.stream_regenerate(options=chat.options)
-    if chat.options.temperature == 0 and chat.last and chat.last.finish_reason != "cancelled":
-        chat.ui.notice("Without --temperature the same question has the same answer.")
+    if _would_be_the_same(chat):
+        chat.ui.notice("At temperature 0 the same question has the same answer (/set).")
     answering.respond(chat, chat.conversation.messages[:-1], lambda: stream)
 
 
 def edit(chat: Chat, argument: str) -> None:
     """Change a question: by the text after its number, or in the line that is shown."""
     number, text = _numbered(chat, argument)
-    old = chat.questions[number - 1].text
+    question, *later = chat.questions[number - 1 :]
     if not text:
-        text = chat.ui.read(f"{number}> ", text=old) or ""
+        text = chat.ui.read(f"{number}> ", text=chat.asked(question)) or ""
     if not text.strip():
         chat.ui.notice("Nothing was changed.")
         return
-    later = len(chat.questions) - number
+    if above := chat.above.get(question.question):  # texts of /file stay, as images do
+        text = above + text
+        chat.above[text] = above
     turns = chat.conversation.edited(number - 1, text)
     system = [message for message in chat.conversation.messages if message.role == "system"]
     stream = chat.conversation.stream_edit(number - 1, text, options=chat.options)
     answering.respond(chat, [*system, *turns], lambda: stream)
     if later and len(chat.questions) == number:
-        chat.ui.notice(f"{later} later questions are gone with their answers.")
+        some = f"{len(later)} later questions are" if len(later) > 1 else "A later question is"
+        chat.ui.notice(f"{some} gone, with {_belongings(chat, later)}.")
 
 
 def undo(chat: Chat, _argument: str) -> None:
     """Take the last question and its answer back."""
+    last = chat.questions[-1:]
     chat.conversation.undo()
-    chat.ui.notice(f"Question {len(chat.questions) + 1} and its answer are taken back.")
+    number = len(chat.questions) + 1
+    chat.ui.notice(f"Question {number} is taken back, with {_belongings(chat, last)}.")
 
 
 def clear(chat: Chat, _argument: str) -> None:
@@ -55,16 +62,33 @@ def leave(chat: Chat, _argument: str) -> None:
     chat.leaving = True
 
 
+def _would_be_the_same(chat: Chat) -> bool:
+    """Whether the last answer is whole, no lot is cast, and nothing has changed since."""
+    last, cast = chat.last, chat.options.temperature > 0
+    if last is None or last.finish_reason == "cancelled" or cast:
+        return False
+    return last.provenance.options == chat.options and chat.read == chat.conversation.messages
+
+
 def _numbered(chat: Chat, argument: str) -> tuple[int, str]:
     """The number of a question, and the text after it."""
     found = re.match(r"(\d{1,6})(?:\s+|$)(.*)", argument, re.DOTALL)
     if not found or not 1 <= int(found[1]) <= len(chat.questions):
-        listed = [f"{n}. {_short(m.text)}" for n, m in enumerate(chat.questions, 1)]
+        listed = [f"{n}. {_short(chat.asked(m))}" for n, m in enumerate(chat.questions, 1)]
         raise UsageError(
             "No question of that number was asked.",
             f"Give one of these: {'; '.join(listed)}" if listed else "Ask something first.",
         )
     return int(found[1]), found[2]
+
+
+def _belongings(chat: Chat, questions: Sequence[Message]) -> str:
+    """What goes with questions."""
+    images = sum(len(question.pictures) for question in questions)
+    texts = sum(question.question in chat.above for question in questions)
+    counted = [(images, "image"), (texts, "text")]
+    more = [f"{count} {name}{'s' if count > 1 else ''}" for count, name in counted if count]
+    return " and ".join(["their answers" if len(questions) > 1 else "its answer", *more])
 
 
 def _short(text: str) -> str:

@@ -33,7 +33,8 @@ def show(pixels: Pixels, console: Console, width: int = WIDTH) -> None:
     rows = max(1, round(columns * pixels.shape[0] / pixels.shape[1] / 2))
     grey = pixels if pixels.ndim == 2 else pixels.mean(axis=2)
     small = _shrunk(grey, 2 * rows, columns)
-    lines = _blocks(small) if console.color_system else map(Text, _characters(small))
+    colours = console.color_system and not console.no_color
+    lines = _blocks(small) if colours else map(Text, _characters(small))
     for line in lines:
         console.print(line, soft_wrap=True)
 

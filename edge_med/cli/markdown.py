@@ -78,7 +78,7 @@ class Page:
             self._draw()
 
     def close(self) -> None:
-        """Leave everything there as it stands."""
+        """Leave everything there as it stands; what is added then begins a block of its own."""
         self._settle(self._open)
         self._open = ""
 

@@ -14,6 +14,8 @@ from edge_med.artifacts.safe_text import safe_line, safe_text
 from edge_med.cli.running import interruptible
 from edge_med.errors import EdgeMedError
 
+AGAIN = "Ctrl-C once more leaves, and so does Ctrl-D."
+
 
 class Plain:
     """Lines from stdin, answers and lists to stdout, everything else to stderr."""
@@ -31,10 +33,19 @@ class Plain:
         """The next line; none in a pipe once Ctrl-C was pressed, as it is meant for all of them."""
         if self._pressed and not self._asks:
             raise KeyboardInterrupt
-        if self._asks:
-            click.echo(safe_line(prompt), nl=False, err=True)
-        line = sys.stdin.buffer.readline(documents.MOST_BYTES + 1) if sys.stdin else b""
-        return documents.decode(line).rstrip("\n") if line else None
+        while True:
+            if self._asks:
+                click.echo(safe_line(prompt), nl=False, err=True)
+            try:
+                line = sys.stdin.buffer.readline(documents.MOST_BYTES + 1) if sys.stdin else b""
+            except KeyboardInterrupt:
+                if self._pressed or not self._asks:
+                    raise
+                self._pressed = True
+                self.notice(f"\n{AGAIN}")
+            else:
+                self._pressed = False
+                return documents.decode(line).rstrip("\n") if line else None
 
     def say(self, text: str) -> None:
         """To stdout."""

@@ -44,6 +44,23 @@ def written(events: Iterator[Event], live: Live, *, shown: bool, thoughts: bool)
     raise AssertionError("a stream ends with End")
 
 
+def uninterrupted(answer: Answer) -> Answer:
+    """The answer, where one that Ctrl-C ended ends all.
+
+    Raises:
+        click.Abort: it did.
+    """
+    if answer.finish_reason == "cancelled":
+        raise click.Abort
+    return answer
+
+
+def speed(answer: Answer) -> str:
+    """How fast it was written."""
+    rate = answer.timings.tokens_per_second
+    return f"wrote {rate:.0f} tokens/s" if rate >= 10 else f"wrote {rate:.1f} tokens/s"
+
+
 class _Page:
     """Pieces as they come: the answer to stdout, thoughts to stderr, each ended by a line feed."""
 

@@ -14,11 +14,9 @@ from edge_med.answers import Piece
 from edge_med.artifacts.safe_text import safe_line, safe_text
 from edge_med.cli.editing import session
 from edge_med.cli.markdown import Page
-from edge_med.cli.plain import tell
+from edge_med.cli.plain import AGAIN, tell
 from edge_med.cli.running import interruptible
 from edge_med.errors import EdgeMedError
-
-AGAIN = "Ctrl-C once more leaves, and so does Ctrl-D."
 
 
 class Terminal:
@@ -45,8 +43,8 @@ class Terminal:
             except EOFError:
                 return None
             except KeyboardInterrupt:
-                if self._pressed:
-                    raise
+                if self._pressed and not self._lines.default_buffer.text:
+                    raise  # with something in the line it only throws that away
                 self._pressed = True
                 self.notice(AGAIN)
             else:
@@ -75,13 +73,14 @@ class Terminal:
             return
         shown = Text(safe_line(text))
         if self._status is None:
+            self._page.close()
             self._status = self._err.status(shown)
             self._status.start()
         self._status.update(shown)
 
     def piece(self, piece: Piece) -> None:
         """The answer as Markdown, a thought as it is."""
-        self._quieten()
+        self._calm()
         if piece.kind == "thought":
             self._thinking = True
             self._err.print(Text(safe_text(piece.text), style="dim italic"), end="", soft_wrap=True)
@@ -114,6 +113,11 @@ class Terminal:
         return (reply or "").strip().lower() in ("y", "yes")
 
     def _quieten(self) -> None:
+        """End what is drawn anew: the line of progress, and the block that is being written."""
+        self._calm()
+        self._page.close()
+
+    def _calm(self) -> None:
         """Take the line of progress away."""
         if self._status is not None:
             self._status.stop()

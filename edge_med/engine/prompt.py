@@ -103,7 +103,7 @@ def _plain(messages: Sequence[Message]) -> Iterator[Segment]:
     if len(messages) != 1 or messages[0].role != "user":
         raise PromptError(
             "This is a base model: it continues one text and knows no conversation.",
-            "Give a single text, without a system text or earlier turns.",
+            "Give one text alone; in a chat, /clear and /system none take away what was before it.",
         )
     yield _Control("<bos>")
     for part in messages[0].parts:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from edge_med.chat.commands import COMMANDS
 from edge_med.chat.presets import PRESETS
+from edge_med.chat.settings import SET
 from edge_med.errors import ImageError, InputError, PromptError, UsageError
 from tests.chat.scripted import Held
 
@@ -136,6 +137,31 @@ def test_think_show_shows_thoughts_and_hides_them_again(held: Held) -> None:
     assert held.ui.stages.count("thinking") == 2
 
 
+def test_set_rules_the_answers_to_come(held: Held) -> None:
+    held.enter("/set max-new-tokens 7", "a", "/set --temperature 0.5", "/set seed 3", "b", "/regen")
+    assert [asked.options.max_new_tokens for asked in held.worker.asked] == [7] * 3
+    assert [asked.options.temperature for asked in held.worker.asked] == [0, 0.5, 0.5]
+    assert held.chat.options.seed == 3
+    assert not any("same answer" in notice for notice in held.ui.notices)
+
+
+def test_set_alone_shows_what_there_is(held: Held) -> None:
+    held.enter("/set top-k 4", "/set")
+    (shown,) = held.ui.said
+    assert [line.split()[0] for line in shown.splitlines()] == list(SET)
+    assert "top-k            4" in shown
+
+
+@pytest.mark.parametrize(
+    "wrong", ["top-k", "top-k many", "top-k -1", "top-k 1 2", "context 5", "seed 1.5"]
+)
+def test_set_refuses_what_cannot_be(held: Held, wrong: str) -> None:
+    before = held.chat.options
+    held.enter(f"/set {wrong}")
+    assert isinstance(held.error, UsageError)
+    assert held.chat.options == before
+
+
 def test_locate_draws_on_the_original_and_names_the_file(held: Held, picture: Path) -> None:
     held.worker.answers = ["a chest", BOX]
     held.enter(f"/image {picture}", "what is it", "/locate the heart")
@@ -185,38 +211,6 @@ def test_locate_needs_an_image_and_a_name(held: Held, picture: Path) -> None:
     assert held.chat.waiting.pictures, "the image goes on waiting"
 
 
-def test_regen_answers_the_last_question_anew(held: Held) -> None:
-    held.worker.answers = ["one", "two", "three"]
-    held.enter("a", "b", "/regen")
-    assert held.texts == ["a", "one", "b", "three"]
-    assert "same answer" in held.ui.notices[-1]
-
-
-def test_edit_changes_a_question_and_later_ones_go(held: Held, picture: Path) -> None:
-    held.enter(f"/image {picture}", "a", "b", "/edit 1 c")
-    assert held.texts == ["c", "yes"]
-    assert held.chat.conversation.messages[0].pictures
-    assert held.ui.notices[-1] == "1 later questions are gone with their answers."
-
-
-def test_edit_without_a_text_offers_the_old_one(held: Held) -> None:
-    held.enter("old", "/edit 1", "new")
-    assert "old" in held.ui.offered
-    assert held.texts == ["new", "yes"]
-
-
-def test_edit_of_no_question_lists_them(held: Held) -> None:
-    held.enter("/edit 1", "what is it", "/edit", "/edit 7 x")
-    assert held.ui.errors[1].hint == "Give one of these: 1. what is it"
-    assert held.texts == ["what is it", "yes"]
-
-
-def test_undo_takes_the_last_question_back(held: Held) -> None:
-    held.enter("a", "b", "/undo", "/undo", "/undo")
-    assert held.texts == []
-    assert isinstance(held.error, UsageError)
-
-
 def test_save_is_private_and_load_goes_on(held: Held) -> None:
     held.enter("a", "/save x.json", "/clear", "/load x.json")
     assert held.texts == ["a", "yes"]
@@ -237,6 +231,7 @@ def test_save_keeps_images_or_their_hashes(held: Held, picture: Path, images: bo
 def test_load_without_an_image_that_is_needed_says_so(held: Held, picture: Path) -> None:
     held.enter(f"/image {picture}", "a", "/save x.json", "b", "/load x.json")
     assert isinstance(held.error, InputError)
+    assert "/load FILE IMAGE" in held.error.hint
     assert len(held.texts) == 4, "the conversation stays"
 
 

@@ -26,6 +26,13 @@ def test_the_first_screen_says_in_two_lines_what_it_is_not_for() -> None:
     assert "check" in second
 
 
+@pytest.mark.parametrize("template", ["a hash", None])
+def test_a_base_model_is_introduced_as_one(held: Held, template: str | None) -> None:
+    held.chat.model.info.model.template_sha256 = template
+    loop.introduce(held.chat)
+    assert any("base model" in notice for notice in held.ui.notices) is (template is None)
+
+
 def test_a_line_is_a_question_and_an_empty_one_is_nothing(held: Held) -> None:
     held.worker.answers = ["fine\nindeed"]
     held.enter("", "  ", "how is it")

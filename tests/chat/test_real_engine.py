@@ -86,6 +86,7 @@ def test_regen_reads_nothing_anew(talk: Held) -> None:
     talk.enter("the heart", "/regen")
     there, all_of_it = cached(talk)
     assert there >= all_of_it - 1
+    assert any("same answer" in notice for notice in talk.ui.notices)
 
 
 def test_undo_leaves_the_first_turn_in_the_cache(talk: Held) -> None:

@@ -9,7 +9,8 @@ import pytest
 from edge_med.chat import dropped
 from edge_med.config import LoadOptions
 from edge_med.errors import ContextOverflowError, UsageError
-from tests.chat.scripted import Held
+from edge_med.imaging.slices import AROUND, QUESTION
+from tests.chat.scripted import IMAGE_TOKENS, Held
 from tests.imaging.dicom_samples import ct_slice, dicom, ramp
 
 
@@ -72,3 +73,26 @@ def test_what_was_said_takes_of_the_room(held: Held, series: Path) -> None:
     held.chat.model.info.options = LoadOptions(context=4096)
     held.enter(f"/system {'be brief ' * 3}", f"/image {series}", "one", f"/image {series}")
     assert len(held.chat.waiting.pictures) == 1
+
+
+def test_what_waits_takes_of_the_room(held: Held, series: Path, tmp_path: Path) -> None:
+    three = 3 * (IMAGE_TOKENS + AROUND)
+    context = held.chat.options.max_new_tokens + QUESTION + three
+    held.chat.model.info.options = LoadOptions(context=context)
+    (tmp_path / "a.txt").write_text("no effusion")
+    held.enter(f"/file {tmp_path / 'a.txt'}", f"/image {series}", "/drop file", "/drop 1")
+    assert held.ui.notices[1].startswith("A series, 2 of 3 slices")
+    held.enter(f"/image {series}")
+    assert held.ui.notices[-1].startswith("A series, 3 of 3 slices")
+
+
+def test_an_edited_question_keeps_its_slices_labels(held: Held, series: Path) -> None:
+    held.enter(f"/image {series}", "what is it", "/edit 1", "where")
+    assert "what is it" in held.ui.offered
+    assert held.texts[0] == "SLICE 1SLICE 2SLICE 3where"
+
+
+def test_a_slice_is_dropped_with_its_label(held: Held, series: Path) -> None:
+    held.enter(f"/image {series}", "what is it", "/drop 2")
+    assert held.texts[0] == "SLICE 1SLICE 3what is it"
+    assert len(list(held.chat.pictures)) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -14,6 +15,9 @@ import pyte
 
 PATIENCE = 30.0
 """Seconds until something must be seen; a machine that is busy takes its time."""
+
+PROMPT = re.compile(r"(\[.*\] )?\d+>")
+"""Of the chat, with nothing entered yet."""
 
 
 class Screen(pyte.Screen):  # type: ignore[misc]  # pyte has no types
@@ -43,10 +47,28 @@ def feed(screen: Screen, text: str) -> None:
 class Terminal:
     """`edge-med` in a pseudo terminal, ended with the block."""
 
-    def __init__(self, *arguments: object, cwd: Path, term: str = "xterm-256color") -> None:
+    def __init__(
+        self,
+        *arguments: object,
+        cwd: Path,
+        term: str = "xterm-256color",
+        size: tuple[int, int] = (100, 40),
+        patience: float = PATIENCE,
+    ) -> None:
+        """Begin it.
+
+        Args:
+            arguments: of the command line.
+            cwd: where it runs, and what EDGE_MED_HOME is.
+            term: the terminal's name.
+            size: columns and lines.
+            patience: seconds until something must be seen.
+        """
         import pexpect
 
-        self.screen = Screen(100, 40)
+        columns, lines = size
+        self._patience = patience
+        self.screen = Screen(columns, lines)
         self._stream = pyte.ByteStream(self.screen)
         self.raw = b""
         kept = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
@@ -55,7 +77,7 @@ class Terminal:
             ["-m", "edge_med", *map(str, arguments)],
             cwd=str(cwd),
             env={**kept, "TERM": term, "EDGE_MED_HOME": str(cwd), "PYTHONPATH": str(Path.cwd())},
-            dimensions=(40, 100),
+            dimensions=(lines, columns),
         )
 
     def __enter__(self) -> Self:
@@ -74,6 +96,11 @@ class Terminal:
         """What is on the screen."""
         return "\n".join(line.rstrip() for line in self.screen.display).rstrip()
 
+    @property
+    def waits(self) -> bool:
+        """Whether the cursor stands behind the chat's empty prompt."""
+        return bool(PROMPT.fullmatch(self.screen.display[self.screen.cursor.y].strip()))
+
     def type(self, keys: str) -> None:
         """Press keys."""
         self._child.send(keys)
@@ -81,7 +108,7 @@ class Terminal:
     def see(self, what: str | Callable[[str], bool]) -> str:
         """Wait until something is on the screen; returns all of it."""
         shown = what if callable(what) else lambda text: what in text
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + self._patience
         while not shown(self.text):
             assert self._pump() or shown(self.text), f"it has ended:\n{self.text}"
             assert time.monotonic() < until, f"{what} isn't seen:\n{self.text}"
@@ -89,7 +116,7 @@ class Terminal:
 
     def ended(self) -> int:
         """Wait for the end; returns the exit code."""
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + self._patience
         while self._pump():
             assert time.monotonic() < until, f"it goes on:\n{self.text}"
         self._child.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import numpy as np
+import pytest
 from rich.console import Console
 
 from edge_med.cli import blocks
@@ -25,6 +26,13 @@ def test_without_colour_bright_and_dark_are_characters() -> None:
     assert set(lines) == {lines[0]}
     assert (lines[0][0], lines[0][-1], len(lines[0])) == (" ", "@", blocks.WIDTH)
     assert len(lines) == blocks.WIDTH // 2
+
+
+def test_where_colours_are_unwanted_there_are_characters_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert shown(RISING, 80, "truecolor") == shown(RISING, 80, None)
 
 
 def test_with_colour_each_character_has_two_greys() -> None:

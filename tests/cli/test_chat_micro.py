@@ -14,7 +14,7 @@ from edge_med.demo.drawing import pixels
 from edge_med.demo.phantom import phantom
 from scripts.micro.questions import answer, description
 from tests.cli.terminal import Terminal
-from tests.cli.test_chat_walk import enter, waits
+from tests.cli.test_chat_walk import enter
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pexpect's terminal needs Unix")
 
@@ -34,7 +34,7 @@ def test_it_is_answered_right_and_the_image_is_looked_at_once(micro: Path, tmp_p
     flags = ("--threads", 1, "--context", 2048)
     model = micro / "micro-Q8_0.gguf"
     with Terminal("chat", "--model", model, *flags, cwd=tmp_path) as terminal:
-        terminal.see(lambda _text: waits(terminal))
+        terminal.see(lambda _text: terminal.waits)
         for line, expected in WALK:
             screen = enter(terminal, line)
             # An answer may be wrapped.

@@ -104,6 +104,32 @@ def test_ctrl_c_twice_leaves(chat: Open) -> None:
         assert terminal.ended() == 130
 
 
+def test_ctrl_c_throws_away_what_stands_in_the_line_before_it_leaves(chat: Open) -> None:
+    with chat() as terminal:
+        terminal.see("1>")
+        terminal.type("\x03")
+        terminal.see("Ctrl-C once more leaves")
+        terminal.type("the hea")
+        terminal.see("1> the hea")
+        terminal.type("\x03")
+        terminal.see(lambda text: text.count("Ctrl-C once more leaves") == 2)
+        terminal.type("\x03")
+        assert terminal.ended() == 130
+
+
+def test_a_dumb_terminal_is_left_by_the_second_ctrl_c_too(chat: Open) -> None:
+    with chat(term="dumb") as terminal:
+        terminal.see("1>")
+        terminal.type("\x03")
+        terminal.see("Ctrl-C once more leaves")
+        terminal.type("/images\r")
+        terminal.see("There are no images.")
+        terminal.type("\x03")
+        terminal.see(lambda text: text.count("Ctrl-C once more leaves") == 2)
+        terminal.type("\x03")
+        assert terminal.ended() == 130
+
+
 def test_an_image_is_encoded_once(chat: Open) -> None:
     with chat("--max-new-tokens", 8, *WRITES) as terminal:
         terminal.see("1>")

@@ -26,7 +26,7 @@ def shown(edge_med: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     """A demonstration without the package of real weights."""
     monkeypatch.setattr(demo_words, "is_installed", lambda: False)
     monkeypatch.chdir(tmp_path)
-    return edge_med("demo"), tmp_path / "edge-med-demo"
+    return edge_med("demo", "--threads", 1), tmp_path / "edge-med-demo"
 
 
 def test_what_it_calls_right_is_right() -> None:
@@ -77,6 +77,6 @@ def test_a_disk_too_small_is_said_before_anything_is_written(
     monkeypatch.setattr(gemma_270m, "terms_file", lambda: Path("terms.html"))
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=5))
     with pytest.raises(DiskShortError) as caught:
-        demo_words.show(tmp_path)
+        demo_words.show(tmp_path, None)
     assert "--keep" in caught.value.hint
     assert list(tmp_path.iterdir()) == []

@@ -26,6 +26,7 @@ def test_every_command_by_its_beginning() -> None:
 def test_words_that_a_command_knows() -> None:
     assert offered("/think o") == ["off", "on"]
     assert offered("/system rad") == ["radiologist"]
+    assert offered("/set max") == ["max-new-tokens"]
     assert offered("/undo ") == []
 
 

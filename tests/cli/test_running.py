@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import cast
 
+import click
 import pytest
 
 from edge_med.answers import Answer, End, Event, Piece, Progress
 from edge_med.cli.live import Live
-from edge_med.cli.running import written
+from edge_med.cli.running import speed, uninterrupted, written
 from edge_med.errors import SchemaError
 
 ANSWER = cast(Answer, object())
@@ -58,3 +60,18 @@ def test_an_error_begins_on_a_line_of_its_own(capsys: pytest.CaptureFixture[str]
     with Live(hidden=True) as live, pytest.raises(SchemaError):
         written(stream(fails=True), live, shown=True, thoughts=False)
     assert capsys.readouterr().out == "yes\\x1b[2J.\n"
+
+
+@pytest.mark.parametrize(
+    ("rate", "told"), [(2373.4, "wrote 2373 tokens/s"), (0.42, "wrote 0.4 tokens/s")]
+)
+def test_a_slow_answer_is_told_to_a_tenth(rate: float, told: str) -> None:
+    answer = SimpleNamespace(timings=SimpleNamespace(tokens_per_second=rate))
+    assert speed(cast(Answer, answer)) == told
+
+
+def test_an_answer_that_ctrl_c_ended_ends_all_where_it_is_one_of_several() -> None:
+    whole = cast(Answer, SimpleNamespace(finish_reason="stop"))
+    assert uninterrupted(whole) is whole
+    with pytest.raises(click.Abort):
+        uninterrupted(cast(Answer, SimpleNamespace(finish_reason="cancelled")))

@@ -1,0 +1,81 @@
+"""Commands about what was asked: what stays, what goes, and what is said of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edge_med.errors import UsageError
+from tests.chat.scripted import Held
+
+
+def test_regen_answers_the_last_question_anew(held: Held) -> None:
+    held.worker.answers = ["one", "two", "three"]
+    held.enter("a", "b", "/regen")
+    assert held.texts == ["a", "one", "b", "three"]
+    assert "same answer" in held.ui.notices[-1]
+
+
+def test_regen_foretells_no_same_answer_where_something_has_changed(
+    held: Held, picture: Path
+) -> None:
+    held.enter(f"/image {picture}", "a", "/drop 1", "/regen", "/think on", "/regen")
+    held.enter("/system Be brief.", "/regen")
+    assert not any("same answer" in notice for notice in held.ui.notices)
+
+
+def test_edit_changes_a_question_and_later_ones_go(held: Held, picture: Path) -> None:
+    held.enter(f"/image {picture}", "a", "b", "/edit 1 c")
+    assert held.texts == ["c", "yes"]
+    assert held.chat.conversation.messages[0].pictures
+    assert held.ui.notices[-1] == "A later question is gone, with its answer."
+
+
+def test_edit_says_which_images_go_with_later_questions(held: Held, picture: Path) -> None:
+    held.enter("a", f"/image {picture}", "b", "c", "/edit 1 d")
+    assert held.ui.notices[-1] == "2 later questions are gone, with their answers and 1 image."
+
+
+def test_edit_changes_a_question_below_its_text_which_stays(held: Held, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("no effusion")
+    held.enter(f"/file {tmp_path / 'a.txt'}", "what is it", "/edit 1", "where", "/edit 1 and now")
+    assert "what is it" in held.ui.offered
+    said = [asked.messages[-1].text for asked in held.worker.asked]
+    assert said == [
+        f"Document:\nno effusion\n\n{text}" for text in ("what is it", "where", "and now")
+    ]
+
+
+def test_questions_are_listed_without_their_texts(held: Held, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("no effusion")
+    held.enter(f"/file {tmp_path / 'a.txt'}", "what is it", "/edit")
+    assert held.error.hint == "Give one of these: 1. what is it"
+
+
+def test_edit_without_a_text_offers_the_old_one(held: Held) -> None:
+    held.enter("old", "/edit 1", "new")
+    assert "old" in held.ui.offered
+    assert held.texts == ["new", "yes"]
+
+
+def test_edit_of_no_question_lists_them(held: Held) -> None:
+    held.enter("/edit 1", "what is it", "/edit", "/edit 7 x")
+    assert held.ui.errors[1].hint == "Give one of these: 1. what is it"
+    assert held.texts == ["what is it", "yes"]
+
+
+def test_undo_takes_the_last_question_back(held: Held) -> None:
+    held.enter("a", "b", "/undo", "/undo", "/undo")
+    assert held.ui.notices == [f"Question {n} is taken back, with its answer." for n in (2, 1)]
+    assert held.texts == []
+    assert isinstance(held.error, UsageError)
+
+
+def test_undo_says_that_an_image_goes_too(held: Held, picture: Path) -> None:
+    held.enter(f"/image {picture}", "a", "/undo")
+    assert held.ui.notices[-1] == "Question 1 is taken back, with its answer and 1 image."
+
+
+def test_undo_says_that_a_text_goes_too(held: Held, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("no effusion")
+    held.enter(f"/file {tmp_path / 'a.txt'}", "what is it", "/undo")
+    assert held.ui.notices[-1] == "Question 1 is taken back, with its answer and 1 text."

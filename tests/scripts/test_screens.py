@@ -1,0 +1,64 @@
+"""The screens in the documents are those that scripts/screens.py writes, and can be typed."""
+
+from __future__ import annotations
+
+import click
+import pytest
+
+from edge_med.chat.commands import BY_NAME
+from edge_med.cli import root
+from edge_med.cli.running import NOTICE
+from scripts import screens
+from scripts.screens import DOCUMENTS, README, STORY, Step
+
+BY_STEP = {step.name: step for step in STORY}
+PLACES = [(document, name) for document in DOCUMENTS for name in screens.marks(document)]
+
+
+def test_every_step_has_a_screen_in_the_docs() -> None:
+    assert set(screens.marks("docs/screens.md")) == set(BY_STEP)
+    assert {name for _document, name in PLACES} == set(BY_STEP)
+
+
+@pytest.mark.parametrize(("document", "name"), PLACES)
+def test_a_screen_begins_with_its_command_and_has_all_that_was_entered(
+    document: str, name: str
+) -> None:
+    shown, step = screens.marks(document)[name], BY_STEP[name]
+    assert shown.startswith(f"$ {step.command}\n")
+    for line in step.lines:
+        assert f"> {line}\n" in shown
+    assert len(shown.splitlines()) > 1
+
+
+@pytest.mark.parametrize(("document", "name"), PLACES)
+def test_a_screen_has_nothing_of_the_machine_that_it_was_made_on(document: str, name: str) -> None:
+    shown = screens.marks(document)[name]
+    assert screens.normal(screens.tidy(shown)) == shown
+    assert "/tmp" not in shown
+    assert "error:" not in shown
+
+
+def test_the_screens_of_the_readme_are_the_same_but_for_speeds() -> None:
+    docs = screens.marks("docs/screens.md")
+    for name, shown in screens.marks(README).items():
+        there = screens.brief(docs[name]).partition("\n")[2]
+        assert screens.normal(shown) == there
+
+
+@pytest.mark.parametrize("step", STORY, ids=lambda step: step.name)
+def test_its_commands_can_be_typed(step: Step) -> None:
+    name, *arguments = step.arguments
+    command = root.get_command(click.Context(root), name)
+    assert command is not None
+    command.make_context(name, arguments)  # refuses what isn't a flag
+    assert {line[1:].split()[0] for line in step.lines if line.startswith("/")} <= set(BY_NAME)
+
+
+def test_speeds_and_paths_are_left_out() -> None:
+    shown = (
+        "291.5 MB  /var/x/edge-med-demo-a1b/models/x.gguf\n  (looked in 0.01 s, wrote 23 tokens/s)"
+    )
+    kept = "291.5 MB  …/models/x.gguf\n  (looked in … s, wrote … tokens/s)"
+    assert screens.normal(screens.tidy(shown)) == kept
+    assert NOTICE in screens.marks(README)["demo"]
