@@ -14,11 +14,14 @@ import time
 from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from edge_med._platform import limits, linux, macos, windows
+from edge_med._platform import children, limits, linux, macos, windows
 from edge_med._platform.linux import container_cores as _container_cores
 from edge_med.errors import BusyError, EngineError, InputError
+
+if TYPE_CHECKING:
+    import subprocess
 
 SYSTEM: str = sys.platform
 """`linux`, `darwin` or `win32`; tests change it to reach the branches of the others."""
@@ -280,3 +283,25 @@ def limit_process(*, memory: int, files: int) -> None:
 def limit_seconds(seconds: int) -> None:
     """End this process once it has computed for so many seconds more."""
     limits.limit_seconds(_resource, seconds)
+
+
+def go_on_in_children() -> bool:
+    """Go on in a child, and in another each time one is left by `leave_to_another`.
+
+    Returns:
+        whether this is a child. Only Linux forks: macOS's own libraries may break by it.
+    """
+    if SYSTEM != "linux":
+        return False
+    children.go_on()
+    return True
+
+
+def leave_to_another() -> NoReturn:
+    """End this child, so that another takes its place."""
+    children.leave()
+
+
+def end_process(process: subprocess.Popen[bytes]) -> None:
+    """End a process that was started in a session of its own, and its children."""
+    children.end(process, group=SYSTEM != "win32")

@@ -33,9 +33,8 @@ def add(chat: Chat, argument: str) -> None:
     for path, image in zip(paths, opened, strict=True):
         if isinstance(image, Picture):
             chat.sources[image.sha256] = path.absolute()
-        else:
-            for notice in image.notices:
-                chat.ui.notice(notice)
+        for notice in image.notices:
+            chat.ui.notice(notice)
         chat.waiting.pictures.append(image)
         chat.ui.notice(f"{_size(image)}, goes with the next question.")
         if image.about.burned_in:

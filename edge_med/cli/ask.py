@@ -13,6 +13,7 @@ import click
 from edge_med import documents
 from edge_med.artifacts.safe_text import safe_text
 from edge_med.cli.choosing import chosen
+from edge_med.cli.cost import learn
 from edge_med.cli.finding import Found, Search
 from edge_med.cli.live import Live
 from edge_med.cli.options import (
@@ -87,8 +88,7 @@ def ask(
     """
     from edge_med.api import MedGemma
 
-    if not quiet:
-        click.echo(NOTICE, err=True)
+    _note(NOTICE, quiet=quiet)
     options = answer_settings(_with_files_read(settings))
     question = _from_stdin() if text in (None, "-") else str(text)
     search = Search(question, images, save_box, force) if save_box else None
@@ -96,22 +96,28 @@ def ask(
     shown = not (as_json or search) and sys.stdout.isatty()
     with (
         shown_log(verbose),
-        MedGemma.load(chosen(model, quiet=quiet), **load_settings(settings)) as opened,
+        MedGemma.load(taken := chosen(model, quiet=quiet), **load_settings(settings)) as opened,
         interruptible(opened.cancel),
         Live(hidden=quiet) as live,
     ):
         _tell_choice(opened.info, quiet=quiet)
         pictures = pictures_of(images, opened, options, settings, quiet=quiet)
+        searched = search.one(pictures) if search else None
         asked = with_tags(prompt, pictures if settings["tags"] else ())
         events = opened.stream(asked, images=pictures, system=system, options=options)
         answer = written(events, live, shown=shown, thoughts=verbose)
-    found = search.found(answer, options.fit, opened.side) if search else None
-    _print(answer, found, as_json=as_json, shown=shown)
-    _tell(answer, found, quiet=quiet)
+        learn(taken, settings["threads"], pictures, answer)
+    found = search.found(answer, searched) if search and searched else None
+    _report(answer, found, as_json=as_json, shown=shown, quiet=quiet)
     if answer.finish_reason == "cancelled":
         raise click.exceptions.Exit(CancelledError.exit_code)
     if search and found:
-        search.save(found, quiet=quiet)
+        search.save(found, frame=settings["frame"] or 1, quiet=quiet)
+
+
+def _note(text: str, *, quiet: bool) -> None:
+    if not quiet:
+        click.echo(text, err=True)
 
 
 def _from_stdin() -> str:
@@ -136,9 +142,16 @@ def _with_files_read(settings: dict[str, Any]) -> dict[str, Any]:
 
 def _tell_choice(info: Info, *, quiet: bool) -> None:
     """Which quant was taken, if there are others."""
-    if info.others and not quiet:
-        count = len(info.others) + 1
-        click.echo(f"Using {safe_text(info.model.file)} of {count}.", err=True)
+    if info.others:
+        _note(f"Using {safe_text(info.model.file)} of {len(info.others) + 1}.", quiet=quiet)
+
+
+def _report(
+    answer: Answer, found: Found | None, *, as_json: bool, shown: bool, quiet: bool
+) -> None:
+    """The answer, and what the user should know of it."""
+    _print(answer, found, as_json=as_json, shown=shown)
+    _tell(answer, found, quiet=quiet)
 
 
 def _print(answer: Answer, found: Found | None, *, as_json: bool, shown: bool) -> None:

@@ -14,7 +14,7 @@ from edge_med.errors import SchemaError, UsageError
 
 if TYPE_CHECKING:
     from edge_med.answers import Answer
-    from edge_med.config import Fit
+    from edge_med.imaging import Picture, Study
     from edge_med.imaging.boxes import Placed
 
 
@@ -59,17 +59,29 @@ class Search:
         self._target, self._force = target, force
         boxes.check_target(self._image, target, force=force)
 
-    def found(self, answer: Answer, fit: Fit, side: int) -> Found:
+    def one(self, images: Sequence[Picture | Study]) -> Picture:
+        """The image that is searched.
+
+        Raises:
+            UsageError: the file is a volume.
+        """
+        (image,) = images
+        if hasattr(image, "plan"):
+            raise UsageError(
+                "--save-box looks for something in one image, and the file has many slices.",
+                "Choose one of them with --frame.",
+            )
+        return image
+
+    def found(self, answer: Answer, picture: Picture) -> Found:
         """The boxes of an answer about the image as it was fitted."""
-        from edge_med import imaging
         from edge_med.imaging import boxes
 
         parsed = boxes.parse(answer.text)
-        picture = imaging.open(self._image, fit=fit, side=side)
         return Found(tuple(boxes.place(box, picture) for box in parsed.boxes), parsed.quirks)
 
-    def save(self, found: Found, *, quiet: bool) -> None:
-        """Save the image with its boxes.
+    def save(self, found: Found, *, frame: int, quiet: bool) -> None:
+        """Save that frame of the image with its boxes.
 
         Raises:
             SchemaError: there is no box.
@@ -81,6 +93,6 @@ class Search:
                 "The model gave no box, so nothing is saved.",
                 "Name a structure that the image shows, such as: right clavicle",
             )
-        boxes.save(self._image, found.boxes, self._target, force=self._force)
+        boxes.save(self._image, found.boxes, self._target, frame=frame, force=self._force)
         if not quiet:
             click.echo(f"Saved: {safe_line(str(self._target))}", err=True)

@@ -66,6 +66,16 @@ def _known_models(
     return [*map(CompletionItem, names), CompletionItem(incomplete, type="file")]
 
 
+model_option = click.option(
+    "--model",
+    type=TYPES["model"],
+    shell_complete=_known_models,
+    envvar=ENVIRONMENT["model"],
+    metavar="NAME|PATH",
+    help="A GGUF file, a folder with a model, or a model's name; else the only one there is.",
+)
+
+
 class Layers(click.ParamType[GpuLayers]):
     """A number of layers, or `auto`."""
 
@@ -137,14 +147,7 @@ _DEVICES: tuple[Decorator, ...] = (
 )
 
 _MODEL: tuple[Decorator, ...] = (
-    click.option(
-        "--model",
-        type=TYPES["model"],
-        shell_complete=_known_models,
-        envvar=ENVIRONMENT["model"],
-        metavar="NAME|PATH",
-        help="A GGUF file, a folder with a model, or a model's name; else the only one there is.",
-    ),
+    model_option,
     click.option(
         "--adapter",
         "adapters",
@@ -230,6 +233,12 @@ _SERIES: tuple[Decorator, ...] = (
         metavar="NAME|LOW:HIGH",
         help="Of a CT: a name such as lung or bone, or HU from black to white.",
     ),
+    click.option(
+        "--frame",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Of a DICOM file with several; else the slices of a CT or MR, or the first.",
+    ),
 )
 
 _OUTPUT: tuple[Decorator, ...] = (
@@ -257,7 +266,7 @@ answer_options = _all(_ANSWERS)
 """How an answer is written; `answer_settings` takes them, besides `system`."""
 
 series_options = _all(_SERIES)
-"""`slices` and `windows`: how a series of slices is shown."""
+"""`slices`, `windows` and `frame`: how a series of slices is shown."""
 
 output_options = _all(_OUTPUT)
 """`quiet` and `verbose`."""

@@ -34,7 +34,7 @@ def pictures_of(
         paths: files, folders or zips.
         model: that they are for.
         options: of the answer.
-        settings: with `slices` and `windows`, of `series_options`.
+        settings: with `slices`, `windows` and `frame`, of `series_options`.
         quiet: tell nothing.
     """
     from edge_med import imaging
@@ -45,6 +45,7 @@ def pictures_of(
         "room": model.room(options),
         "slices": settings["slices"],
         "windows": settings["windows"],
+        "frame": settings["frame"],
     }
     found: list[Picture | Study] = [imaging.open(path, **how) for path in paths]
     if not quiet:
@@ -63,6 +64,6 @@ def notices(image: Picture | Study) -> Iterator[str]:
     """What the user should know of an image."""
     if plan := getattr(image, "plan", None):
         yield f"{plan}."
-    yield from getattr(image, "notices", ())
+    yield from image.notices
     if image.about.burned_in:
         yield BURNED_IN

@@ -14,16 +14,14 @@ import click
 
 from edge_med import _platform
 from edge_med.artifacts.safe_text import safe_line
-from edge_med.cli.options import TYPES, series_options
+from edge_med.cli.options import TYPES, model_option, series_options, threads_option
 from edge_med.cli.output import plain
 from edge_med.cli.pictures import notices
 from edge_med.errors import InputError, UsageError
 
 if TYPE_CHECKING:
+    from edge_med.cli.cost import Eye
     from edge_med.imaging import Picture, Study
-
-SIDE, TOKENS = 896, 256
-"""MedGemma's square in pixels, and the tokens of an image."""
 
 
 @click.command()
@@ -38,32 +36,43 @@ SIDE, TOKENS = 896, 256
     show_default=True,
     help="How it comes into the model's square.",
 )
-@click.option(
-    "--frame", type=click.IntRange(1), default=1, show_default=True, help="Of a file with several."
-)
 @series_options
+@model_option
+@threads_option
 @click.option("--force", is_flag=True, help="Let --save replace a file.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def view(path: Path, *, out: Path | None, force: bool, as_json: bool, **options: Any) -> None:
+def view(
+    path: Path,
+    *,
+    out: Path | None,
+    model: str | None,
+    threads: int | None,
+    force: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Show what the model will see of an image, and how it came about.
 
-    PATH is a picture or DICOM file, or a folder or zip with the slices of a CT or MR.
+    PATH is a picture or DICOM file, or a folder or zip with the slices of a CT or MR. The time is
+    what the model took for others on this machine.
     """
     from edge_med import imaging
+    from edge_med.cli.cost import eye_of
     from edge_med.imaging.sheet import png, sheet
 
     if out:
         _check(out, force=force)
-    found = imaging.open(path, side=SIDE, **options)
+    eye = eye_of(model, threads)
+    found = imaging.open(path, side=eye.side, room=eye.room(), **options)
     pictures = found.pictures if isinstance(found, imaging.Study) else (found,)
     pixels = sheet(pictures)
     if out:
         _write(out, png(pixels))
     if as_json:
-        click.echo(json.dumps(plain(_facts(found, pictures)), indent=1))
+        click.echo(json.dumps(plain(_facts(found, pictures, eye)), indent=1))
     else:
         _preview(pixels)
-        for line in _lines(found, pictures):
+        for line in _lines(found, pictures, eye):
             click.echo(safe_line(line))
     for notice in notices(found):
         click.echo(safe_line(notice), err=True)
@@ -79,28 +88,33 @@ def _preview(pixels: Any) -> None:
         blocks.show(pixels, Console(no_color=bool(os.environ.get("NO_COLOR"))))
 
 
-def _facts(found: Picture | Study, pictures: tuple[Picture, ...]) -> dict[str, Any]:
+def _facts(found: Picture | Study, pictures: tuple[Picture, ...], eye: Eye) -> dict[str, Any]:
     first, plan = pictures[0], getattr(found, "plan", None)
+    tokens = plan.tokens if plan else eye.tokens
     return {
         "size": first.original_size,
         "about": dataclasses.asdict(first.about),
         "steps": first.provenance,
         "images": len(pictures),
-        "tokens": plan.tokens if plan else TOKENS,
+        "tokens": tokens,
+        "model": eye.model,
+        "seconds": eye.seconds(len(pictures), tokens),
         "slices": [index + 1 for index in plan.chosen] if plan else None,
         "notices": [*notices(found)],
     }
 
 
-def _lines(found: Picture | Study, pictures: tuple[Picture, ...]) -> Iterator[str]:
+def _lines(found: Picture | Study, pictures: tuple[Picture, ...], eye: Eye) -> Iterator[str]:
     first, plan = pictures[0], getattr(found, "plan", None)
+    tokens = plan.tokens if plan else eye.tokens
     width, height = first.original_size
     yield f"{'original':<10} {width} x {height} pixels"
     if told := first.about.told():
         yield f"{'known':<10} {told}"
     for number, step in enumerate(first.provenance):
         yield f"{'steps' if not number else '':<10} {step}"
-    yield f"{'tokens':<10} {plan.tokens if plan else TOKENS:,}"
+    yield f"{'tokens':<10} {tokens:,}"
+    yield f"{'time':<10} {eye.time(len(pictures), tokens)}"
 
 
 def _check(out: Path, *, force: bool) -> None:

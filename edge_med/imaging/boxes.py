@@ -91,7 +91,12 @@ def _label(pen: ImageDraw.ImageDraw, box: Placed, font: Any, colour: tuple[int, 
 
 
 def save(
-    source: Source, boxes: Sequence[Placed], path: str | os.PathLike[str], *, force: bool = False
+    source: Source,
+    boxes: Sequence[Placed],
+    path: str | os.PathLike[str],
+    *,
+    frame: int = 1,
+    force: bool = False,
 ) -> None:
     """Write the original picture, upright and with the boxes, as PNG that its owner alone reads.
 
@@ -101,6 +106,7 @@ def save(
         source: what the boxes were found in; its original, so no `Picture`.
         boxes: to be drawn.
         path: of the new file, with the ending .png.
+        frame: of a DICOM file with several, from 1 on.
         force: replace a file that is there already; the source never is.
 
     Raises:
@@ -111,7 +117,7 @@ def save(
     target = Path(path)
     check_target(source, target, force=force)
     buffer = io.BytesIO()
-    draw(upright(source), boxes).save(buffer, "PNG")
+    draw(upright(source, frame), boxes).save(buffer, "PNG")
     try:
         _platform.write_private(target, buffer.getvalue())
     except OSError as error:

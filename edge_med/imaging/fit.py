@@ -30,6 +30,8 @@ def pad(image: Image.Image, side: int) -> Image.Image:
     in bands, and the result is that of the whole square.
     """
     square = max(image.size)
+    if image.width == image.height:
+        return stretch(image, side)
     left, top = _margin(image.size)
     narrow = Image.new(image.mode, (side, square))
     for y in range(0, image.height, _BAND):

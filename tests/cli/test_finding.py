@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edge_med import imaging
 from tests.cli.conftest import Run
 from tests.conftest import Models
+from tests.imaging.enhanced_samples import enhanced
 
 Command = Callable[..., Run]
 
@@ -108,3 +110,33 @@ def test_a_search_for_nothing_is_refused(
     edge_med: Command, call: tuple[object, ...], tmp_path: Path
 ) -> None:
     assert edge_med("ask", " ", *call[2:], "--save-box", tmp_path / "out.png").code == 3
+
+
+@pytest.fixture
+def volume(call: tuple[object, ...], tmp_path: Path) -> tuple[object, ...]:
+    """The same question about a CT of five frames, which are brighter or darker."""
+    (tmp_path / "ct.dcm").write_bytes(enhanced())
+    return tuple(
+        tmp_path / "ct.dcm" if part == tmp_path / "doe_jane.png" else part for part in call
+    )
+
+
+def test_a_box_isnt_looked_for_in_a_file_of_slices(
+    edge_med: Command, volume: tuple[object, ...], tmp_path: Path
+) -> None:
+    done = edge_med(*volume, "--save-box", tmp_path / "out.png")
+    assert done.code == 2
+    assert "--frame" in done.err
+    assert not (tmp_path / "out.png").exists()
+
+
+@pytest.mark.parametrize("frame", [1, 3])
+def test_a_box_is_drawn_on_the_frame_that_was_asked_about(
+    frame: int, edge_med: Command, volume: tuple[object, ...], tmp_path: Path
+) -> None:
+    done = edge_med(*volume, "--save-box", tmp_path / "out.png", "--frame", frame)
+    assert done.code == 0
+    with Image.open(tmp_path / "out.png") as saved:
+        corner = saved.getpixel((15, 15))
+    seen = imaging.open(tmp_path / "ct.dcm", side=16, frame=frame).pixels
+    assert corner == tuple(int(value) for value in seen[15, 15])

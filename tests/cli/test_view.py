@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from PIL import Image
 
 from edge_med import imaging
 from tests.cli.conftest import Run
+from tests.conftest import Models
 from tests.imaging.dicom_samples import ct_slice, dicom, ramp
 
 EdgeMed = Callable[..., Run]
@@ -41,7 +43,38 @@ def test_it_tells_size_facts_steps_and_tokens(edge_med: EdgeMed, image: Path) ->
         "           full range of the image",
         "           pad to 896 x 896",
         "tokens     256",
+        "time       not known: name a model with --model",
     ]
+
+
+def test_a_model_that_has_seen_nothing_here_tells_no_time_yet(
+    edge_med: EdgeMed, image: Path, model: Models
+) -> None:
+    run = edge_med("view", image, "--model", model("multimodal", "F32"))
+    assert "tokens     4\n" in run.out
+    assert re.search(r"time       not known yet: the first image that \S+ sees here", run.out)
+
+
+def test_what_an_ask_took_is_the_time_that_view_tells(
+    edge_med: EdgeMed, image: Path, model: Models
+) -> None:
+    named = ("--model", model("multimodal", "F32"), "--threads", 1)
+    asked = edge_med("ask", "x " * 80, "--image", image, *named, "--max-new-tokens", 1, "--json")
+    took = json.loads(asked.out)
+    seen = edge_med("view", image, *named)
+    assert re.search(r"time       about \d+ s until \S+ has seen and read it\n", seen.out)
+    told = json.loads(edge_med("view", image, *named, "--json").out)
+    reading = took["timings"]["read"] / took["usage"]["prompt"] * told["tokens"]
+    assert told["seconds"] == pytest.approx(took["timings"]["encode"] + reading)
+
+
+def test_a_model_that_cant_see_costs_no_time(edge_med: EdgeMed, image: Path, model: Models) -> None:
+    assert "can't see" in edge_med("view", image, "--model", model("text", "F32")).out
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGE_MED_HOME", str(tmp_path / "home"))
 
 
 def test_what_it_saves_is_what_the_model_sees(

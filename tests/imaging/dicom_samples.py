@@ -109,6 +109,20 @@ def jpeg_lossless(pixels: npt.NDArray[Any], bits: int) -> bytes:
     return bytes(imagecodecs.jpeg8_encode(pixels, lossless=True, bitspersample=bits))
 
 
+def rle(pixels: Pixels) -> bytes:
+    """A frame of DICOM's run lengths, all of literal runs (PS3.5 annex G)."""
+    planes = [pixels >> 8, pixels & 255] if pixels.dtype.itemsize == 2 else [pixels]
+    segments = []
+    for plane in planes:
+        flat = plane.astype(np.uint8).tobytes()
+        runs = [flat[start : start + 128] for start in range(0, len(flat), 128)]
+        segment = b"".join(bytes([len(run) - 1]) + run for run in runs)
+        segments.append(segment + b"\x80" * (len(segment) % 2))
+    places = [64 + sum(map(len, segments[:n])) for n in range(len(segments))]
+    header = [len(segments), *places, *[0] * (15 - len(segments))]
+    return np.array(header, "<u4").tobytes() + b"".join(segments)
+
+
 def ct_slice(depth: float, **tags: Any) -> bytes:
     """A slice of a CT at some depth; its HU are 10 times that and more to the right."""
     hounsfield = (np.arange(16)[None, :] + np.zeros((16, 1)) + round(depth * 10)).astype(np.int16)

@@ -13,7 +13,6 @@ from pydicom.uid import UID
 from edge_med import imaging
 from edge_med.errors import ImageError
 from tests.imaging.dicom_samples import (
-    Pixels,
     body,
     compressed,
     deflated,
@@ -21,6 +20,7 @@ from tests.imaging.dicom_samples import (
     elements,
     jpeg_lossless,
     ramp,
+    rle,
     shown,
     written,
     x_ray,
@@ -59,20 +59,6 @@ def test_a_file_without_a_mark_is_read_if_it_is_implicit_little_endian() -> None
 def test_a_file_without_a_mark_and_of_another_kind_is_no_image() -> None:
     with pytest.raises(ImageError, match="isn't of a known format"):
         imaging.open(body(dicom(ramp(12))))
-
-
-def rle(pixels: Pixels) -> bytes:
-    """A frame of DICOM's run lengths, all of literal runs (PS3.5 annex G)."""
-    planes = [pixels >> 8, pixels & 255] if pixels.dtype.itemsize == 2 else [pixels]
-    segments = []
-    for plane in planes:
-        flat = plane.astype(np.uint8).tobytes()
-        runs = [flat[start : start + 128] for start in range(0, len(flat), 128)]
-        segment = b"".join(bytes([len(run) - 1]) + run for run in runs)
-        segments.append(segment + b"\x80" * (len(segment) % 2))
-    places = [64 + sum(map(len, segments[:n])) for n in range(len(segments))]
-    header = [len(segments), *places, *[0] * (15 - len(segments))]
-    return np.array(header, "<u4").tobytes() + b"".join(segments)
 
 
 LOSSLESS: dict[str, tuple[str, Any]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -16,11 +17,12 @@ import pytest
 from edge_med import _platform, imaging
 from edge_med._platform import limits
 from edge_med.errors import ImageError, UsageError
-from edge_med.imaging import pipe, pool
+from edge_med.imaging import pipe, pool, worker
 from edge_med.imaging.pool import Pool, Process
 from tests.imaging.dicom_samples import dicom, ramp
+from tests.imaging.samples import FILES, png
 
-JOB: dict[str, Any] = {"frames": [0], "fit": "pad", "side": 8, "windows": "medgemma"}
+JOB: dict[str, Any] = {"frames": [(0, 0)], "fit": "pad", "side": 8, "windows": "medgemma"}
 SOUND = dicom(ramp(12), Modality="DX")
 
 
@@ -38,7 +40,13 @@ def process(found: Pool) -> Process:
 
 
 def pid(found: Pool) -> int:
-    return process(found)._process.pid
+    """The process that decodes: where one is forked, the child."""
+    started = process(found)._process.pid
+    if sys.platform != "linux":
+        return started
+    statuses = [path.read_text().split() for path in Path("/proc").glob("[0-9]*/stat")]
+    (child,) = [int(fields[0]) for fields in statuses if int(fields[3]) == started]
+    return child
 
 
 def test_a_process_does_several_jobs(one: Pool) -> None:
@@ -48,32 +56,58 @@ def test_a_process_does_several_jobs(one: Pool) -> None:
     assert pid(one) == first
 
 
-def test_it_is_replaced_after_its_share_of_files(
-    one: Pool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pool, "FILES", 2)
-    for _ in range(2):
-        one.run("prepare", [SOUND], **JOB)
-    assert one._idle == []
+def test_it_is_replaced_after_its_share_of_files(one: Pool) -> None:
+    one.run("prepare", [SOUND], **JOB)
+    first = pid(one)
+    one.run("prepare", [SOUND] * (worker.FILES - 2), **JOB)
+    one.run("describe", [SOUND] * 9)  # decodes nothing
+    assert pid(one) == first
+    one.run("prepare", [SOUND], **JOB)
+    one.run("prepare", [SOUND], **JOB)
+    assert pid(one) != first
 
 
-def test_it_is_replaced_after_a_decoder_has_failed(one: Pool) -> None:
-    broken = dicom(ramp(12), "1.2.840.10008.1.2.4.70", PixelData=b"\xfe\xff\x00\xe0" + bytes(60))
-    with pytest.raises(ImageError, match="can't be decoded"):
-        one.run("prepare", [broken], **JOB)
-    assert one._idle == []
+BROKEN = {
+    "DICOM by a decoder": dicom(
+        ramp(12), "1.2.840.10008.1.2.4.70", PixelData=b"\xfe\xff\x00\xe0" + bytes(60)
+    ),
+    "DICOM before": dicom(ramp(8), Modality="SR"),
+    "photo by a decoder": png(8, 0, (99, 99), [bytes(10)]),
+    "photo before": FILES["PNG RGB"][:-20],
+}
 
 
-def test_it_stays_after_a_file_was_refused_before_it_was_decoded(one: Pool) -> None:
-    with pytest.raises(ImageError, match="holds no image"):
-        one.run("prepare", [dicom(ramp(8), Modality="SR")], **JOB)
-    assert process(one).alive
+@pytest.mark.parametrize("name", BROKEN)
+def test_it_is_replaced_after_any_error(name: str, one: Pool) -> None:
+    one.run("prepare", [SOUND], **JOB)
+    first = pid(one)
+    with pytest.raises(ImageError):
+        one.run("prepare", [BROKEN[name]], **JOB)
+    one.run("prepare", [SOUND], **JOB)
+    assert pid(one) != first
+
+
+def sent(message: dict[str, Any], blobs: list[bytes]) -> bytes:
+    file = io.BytesIO()
+    pipe.send(file, message, blobs)
+    return file.getvalue()
+
+
+def test_where_nothing_is_forked_the_process_itself_ends() -> None:
+    job = {"job": "prepare", "paths": [None], "images": 1, **JOB}
+    jobs = [sent(job, [SOUND])] * (worker.FILES + 6)
+    answers = io.BytesIO()
+    worker.serve(io.BytesIO(b"".join(jobs)), answers, followed=False)
+    answers.seek(0)
+    told = [pipe.receive(answers)[0]["goes_on"] for _ in range(worker.FILES)]
+    assert told == [True] * (worker.FILES - 1) + [False]
+    assert answers.read() == b""
 
 
 def test_a_process_that_has_died_meanwhile_is_replaced(one: Pool) -> None:
     one.run("prepare", [SOUND], **JOB)
     os.kill(pid(one), signal.SIGKILL)
-    process(one)._process.wait()
+    process(one)._process.wait()  # it ends with its child
     one.run("prepare", [SOUND], **JOB)
 
 

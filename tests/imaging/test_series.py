@@ -18,9 +18,7 @@ SAGITTAL = (0.0, 1.0, 0.0, 0.0, 0.0, -1.0)
 def piece(entry: int, depth: float | None = None) -> Slice:
     """An axial slice of a CT."""
     place = None if depth is None else (0.0, 0.0, depth)
-    return Slice(
-        entry, f"1.{entry}", "1", "CT", (), 16, 16, 1, entry + 1, 1, None, None, place, AXIAL
-    )
+    return Slice(entry, f"1.{entry}", "1", "CT", (), 16, 16, entry + 1, 1, None, None, place, AXIAL)
 
 
 def stack(depths: list[float]) -> list[Slice]:

@@ -9,7 +9,10 @@ from pydicom.tag import Tag
 
 from edge_med.imaging import files
 from edge_med.imaging.dicom import reading
+from edge_med.imaging.dicom.frames import MAX_FRAMES, frames, too_many
+from edge_med.imaging.dicom.groups import value
 from edge_med.imaging.recognise import HEAD, is_dicom
+from edge_med.imaging.series import VOLUMES
 
 _TAGS = {
     "SOPInstanceUID": "image",
@@ -18,7 +21,6 @@ _TAGS = {
     "ImageType": "kinds",
     "Rows": "rows",
     "Columns": "columns",
-    "NumberOfFrames": "frames",
     "InstanceNumber": "number",
     "AcquisitionNumber": "acquisition",
     "EchoNumbers": "echo",
@@ -28,24 +30,43 @@ _TAGS = {
 }
 """Attributes, and their names in `series.Slice`."""
 
-_INTEGERS = {"rows", "columns", "frames", "number", "acquisition", "echo", "moment"}
+_TAGS_READ = [*map(Tag, _TAGS), Tag("NumberOfFrames")]
+
+_GROUPS = [Tag("SharedFunctionalGroupsSequence"), Tag("PerFrameFunctionalGroupsSequence")]
+
+_INTEGERS = {"rows", "columns", "number", "acquisition", "echo", "moment"}
 _NUMBERS = {"position": 3, "orientation": 6}
 
 
-def describe(source: bytes | str) -> dict[str, Any] | None:
-    """The facts of a file, by the names of `series.Slice`; None if it isn't a DICOM image.
+def describe(source: bytes | str) -> list[dict[str, Any]]:
+    """The facts of each slice in a file, by the names of `series.Slice`.
+
+    Returns:
+        one; of a CT or MR of many frames one for each frame; none if it isn't a DICOM image.
 
     Raises:
         ImageError: it can't be read.
         Exception: whatever a damaged file makes pydicom raise.
     """
     head = source[:HEAD] if isinstance(source, bytes) else files.read(source, HEAD)
-    if not is_dicom(head) or reading.is_directory(head):
-        return None
-    found = _read(head) if len(head) < HEAD else _begun(head)
-    if found is None or "Rows" not in found:  # something long stands before
-        found = _read(source if isinstance(source, bytes) else files.read(source))
-    return _facts(found) if "Rows" in found and "Columns" in found else None
+    if not is_dicom(head):
+        return []
+    try:
+        found = _read(head) if len(head) < HEAD else _begun(head)
+        if found is None or "Rows" not in found:  # something long stands before
+            found = _read(_whole(source))
+    except reading.DirectoryError:
+        return []
+    if "Rows" not in found or "Columns" not in found:
+        return []
+    facts, count = _facts(found), frames(found)
+    if count < 2 or facts["modality"] not in VOLUMES:
+        return [facts]
+    return _frames(reading.read(_whole(source), [*_TAGS_READ, *_GROUPS]), facts, count)
+
+
+def _whole(source: bytes | str) -> bytes:
+    return source if isinstance(source, bytes) else files.read(source)
 
 
 def _begun(head: bytes) -> Dataset | None:
@@ -57,7 +78,7 @@ def _begun(head: bytes) -> Dataset | None:
 
 
 def _read(data: bytes) -> Dataset:
-    return reading.read(data, [Tag(name) for name in _TAGS])
+    return reading.read(data, _TAGS_READ)
 
 
 def _facts(data: Dataset) -> dict[str, Any]:
@@ -73,6 +94,37 @@ def _facts(data: Dataset) -> dict[str, Any]:
         else:
             found[name] = str(value or "")
     return found
+
+
+def _frames(data: Dataset, facts: dict[str, Any], count: int) -> list[dict[str, Any]]:
+    """The facts of each frame, by its functional groups."""
+    if count > MAX_FRAMES:
+        raise too_many()
+    found = [{**facts, **_of_frame(data, index, facts["image"])} for index in range(count)]
+    placed = any(fact["position"] or fact["number"] for fact in found)
+    return found if placed else [{**facts, "placed": False}]
+
+
+def _of_frame(data: Dataset, index: int, image: str) -> dict[str, Any]:
+    """What a frame says of itself (PS3.3 C.7.6.16.2, C.8.13.3.1, C.8.13.5.4)."""
+
+    def own(group: str, name: str) -> Any:
+        return value(data, index, group, name)
+
+    kinds = own("CTImageFrameTypeSequence", "FrameType") or own(
+        "MRImageFrameTypeSequence", "FrameType"
+    )
+    echo = own("MREchoSequence", "EffectiveEchoTime")
+    return {
+        "frame": index,
+        "image": f"{image} {index}" if image else "",
+        "position": _numbers(own("PlanePositionSequence", "ImagePositionPatient"), 3),
+        "orientation": _numbers(own("PlaneOrientationSequence", "ImageOrientationPatient"), 6),
+        "number": _integer(own("FrameContentSequence", "InStackPositionNumber")),
+        "acquisition": _integer(own("FrameContentSequence", "FrameAcquisitionNumber")),
+        "moment": _integer(own("FrameContentSequence", "TemporalPositionIndex")),
+        "echo": None if echo is None else _integer(float(echo) * 1000),  # ms
+    } | ({"kinds": list(kinds)} if kinds else {})
 
 
 def _integer(value: object) -> int | None:

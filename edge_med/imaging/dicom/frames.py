@@ -24,10 +24,6 @@ _NO_IMAGE = {"RTDOSE", "RTSTRUCT", "RTPLAN", "RTRECORD", "SEG", "SR", "KO", "PR"
 """Modalities whose files hold doses, outlines, plans or reports; some have pixels that say so."""
 
 
-class UndecodableError(ImageError):
-    """A decoder has failed in the midst of a frame; its process may be the worse for it."""
-
-
 def check(data: Dataset) -> None:
     """Hold a file's figures against each other and against the limits, before room is made.
 
@@ -43,9 +39,7 @@ def check(data: Dataset) -> None:
     rows, columns, allocated, stored, high, sign = (number(data, name) for name in _NEEDED)
     check_size(columns, rows)
     if not 1 <= frames(data) <= MAX_FRAMES:
-        raise ImageError(
-            f"The DICOM image has more than {MAX_FRAMES:,} frames, or none.", "Export one frame."
-        )
+        raise too_many()
     if allocated not in (8, 16) or not 1 <= stored <= allocated or sign not in (0, 1):
         raise ImageError(
             f"The DICOM image has {stored} bits in {allocated} a pixel.", "8 to 16 bits are read."
@@ -122,9 +116,16 @@ def decode(data: Dataset, index: int) -> npt.NDArray[Any]:
     try:
         pixels, _ = decoder(uid).as_array(data, index=index, raw=grey, **options)
     except Exception:  # noqa: BLE001 - decoders raise what a damaged frame makes them meet
-        raise UndecodableError("The DICOM image can't be decoded.", DAMAGED) from None
+        raise ImageError("The DICOM image can't be decoded.", DAMAGED) from None
     native = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
     return native.view(f"u{native.dtype.itemsize}")  # type: ignore[no-any-return]
+
+
+def too_many() -> ImageError:
+    """A file with more frames than anybody looks at, or none."""
+    return ImageError(
+        f"The DICOM image has more than {MAX_FRAMES:,} frames, or none.", "Export one frame."
+    )
 
 
 def _inconsistent() -> ImageError:

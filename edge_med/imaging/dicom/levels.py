@@ -17,6 +17,7 @@ from pydicom.pixels.processing import apply_modality_lut, apply_voi
 from edge_med.errors import ImageError
 from edge_med.imaging.container import DAMAGED
 from edge_med.imaging.dicom.frames import number
+from edge_med.imaging.dicom.groups import of_frame
 from edge_med.imaging.windows import Windows
 
 Values = npt.NDArray[np.float64]
@@ -59,7 +60,7 @@ def meant(data: Dataset, numbers: npt.NDArray[np.int64], index: int, *, ct: bool
     Raises:
         ImageError: these aren't numbers that can be used.
     """
-    source = _of_frame(data, index, "PixelValueTransformationSequence") or data
+    source = of_frame(data, index, "PixelValueTransformationSequence") or data
     slope, intercept = source.get("RescaleSlope"), source.get("RescaleIntercept")
     if ct and (slope is None) != (intercept is None):
         raise ImageError("The CT image has half of what its values need to be HU.", DAMAGED)
@@ -112,7 +113,7 @@ def displayed(data: Dataset, values: Values, index: int) -> tuple[Values, str] |
     Returns:
         values from 0 to 1, and what was done; None if the file has none that can be used.
     """
-    source = _of_frame(data, index, "FrameVOILUTSequence") or data
+    source = of_frame(data, index, "FrameVOILUTSequence") or data
     if source.get("VOILUTSequence"):
         top = (1 << int(source.VOILUTSequence[0].LUTDescriptor[2])) - 1
         return np.asarray(apply_voi(values.astype(np.int64), source), np.float64) / top, "VOI LUT"
@@ -149,13 +150,3 @@ def _first(value: object) -> float | None:
         value = value[0] if value else None
     found = float(value) if isinstance(value, (int, float)) else None
     return found if found is not None and np.isfinite(found) else None
-
-
-def _of_frame(data: Dataset, index: int, name: str) -> Dataset | None:
-    """A group of a frame of its own, or else of all (PS3.3 C.7.6.16)."""
-    own = data.get("PerFrameFunctionalGroupsSequence") or ()
-    shared = data.get("SharedFunctionalGroupsSequence") or ()
-    for group in (*own[index : index + 1], *shared[:1]):
-        if found := group.get(name):
-            return found[0]  # type: ignore[no-any-return]
-    return None

@@ -27,6 +27,11 @@ _DIRECTORY = "1.2.840.10008.1.3.10"
 _META, _BODY = 0x0002, 132
 """The group that says what the others are written in, and where it begins (PS3.10 7.1)."""
 
+
+class DirectoryError(ImageError):
+    """The file is a DICOMDIR."""
+
+
 PIXELS = (0x7FE00010, 0x7FE00008, 0x7FE00009)
 
 
@@ -47,8 +52,8 @@ def read(data: bytes, tags: Sequence[int] | None = None) -> Dataset:
     check_bytes(len(data))
     meta, start = _meta(data)
     uid = str(meta.get("TransferSyntaxUID", ""))
-    if _lists(meta):
-        raise ImageError(
+    if meta.get("MediaStorageSOPClassUID") == _DIRECTORY:
+        raise DirectoryError(
             "This is the list of a DICOM disc, and holds no image.",
             "Give a folder with the images, or one of them.",
         )
@@ -71,15 +76,6 @@ def read(data: bytes, tags: Sequence[int] | None = None) -> Dataset:
     found.file_meta = meta
     found.set_original_encoding(syntax.implicit, syntax.little)
     return found
-
-
-def is_directory(data: bytes) -> bool:
-    """Whether a file is a DICOMDIR, by its beginning."""
-    return _lists(_meta(data)[0])
-
-
-def _lists(meta: FileMetaDataset) -> bool:
-    return bool(meta.get("MediaStorageSOPClassUID") == _DIRECTORY)
 
 
 def _at_pixels(tag: Any, _kind: object, _length: object) -> bool:

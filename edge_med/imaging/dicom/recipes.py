@@ -14,6 +14,7 @@ from pydicom.pixels.processing import apply_color_lut
 from edge_med.imaging.about import About, code
 from edge_med.imaging.dicom import levels
 from edge_med.imaging.dicom.frames import COLOUR, PALETTE, check, decode, frames, number
+from edge_med.imaging.dicom.groups import of_frame, value
 from edge_med.imaging.dicom.levels import Extent, Flags, Values
 from edge_med.imaging.photo import Photo
 from edge_med.imaging.windows import Windows
@@ -69,8 +70,8 @@ def recipe_of(data: Dataset) -> Recipe:
     return RECIPES.get(str(data.get("Modality")), OTHER)
 
 
-def about(data: Dataset) -> About:
-    """What a file says of its image, as far as it may be told."""
+def about(data: Dataset, index: int) -> About:
+    """What a file says of one of its frames, as far as it may be told."""
     modality, burned = code(data.get("Modality")), data.get("BurnedInAnnotation")
     secondary = str(data.get("SOPClassUID", "")).startswith(_SECONDARY)
     return About(
@@ -78,8 +79,8 @@ def about(data: Dataset) -> About:
         code(data.get("BodyPartExamined")),
         code(data.get("ViewPosition")),
         code(data.get("ImageLaterality") or data.get("Laterality")),
-        _floats(data.get("PixelSpacing") or data.get("ImagerPixelSpacing"), 2),
-        _floats(data.get("ImagePositionPatient"), 3),
+        _floats(_spacing(data, index), 2),
+        _floats(_position(data, index), 3),
         frames(data),
         burned == "YES" or (burned != "NO" and (modality == "US" or secondary)),
     )
@@ -94,7 +95,7 @@ def prepare(
         data: of a file.
         index: of the frame, from 0.
         windows: for CT.
-        ends: the least and the greatest value of its series, if the recipe asks.
+        ends: the least and the greatest value of its series, for a recipe that asks for them.
 
     Returns:
         grey or RGB, and what is known of it.
@@ -114,10 +115,21 @@ def prepare(
         steps.append("palette applied")
     else:
         shown = levels.look_up(pixels, _greys(data, pixels, index, windows, ends, steps))
-    return Photo(Image.fromarray(shown), tuple(steps)), about(data)
+    return Photo(Image.fromarray(shown), tuple(steps)), about(data, index)
 
 
-def values_of(data: Dataset, pixels: npt.NDArray[Any], index: int) -> tuple[Values, Flags]:
+def extent(data: Dataset, index: int) -> Extent | None:
+    """The least and the greatest value of a frame; None if all of it is padding.
+
+    Raises:
+        ImageError: it can't be read.
+    """
+    check(data)
+    pixels = decode(data, index)
+    return levels.extent(pixels, *_values(data, pixels, index))
+
+
+def _values(data: Dataset, pixels: npt.NDArray[Any], index: int) -> tuple[Values, Flags]:
     """What each pattern of bits means in a file, and which of them are padding."""
     numbers = levels.stored(data, 1 << 8 * pixels.dtype.itemsize)
     meaning = levels.meant(data, numbers, index, ct=recipe_of(data).greys == "windows")
@@ -133,26 +145,72 @@ def _greys(
     steps: list[str],
 ) -> npt.NDArray[np.uint8]:
     """Eight bits, or RGB, for each pattern; what is done is added to the steps."""
-    values, hidden = values_of(data, pixels, index)
     recipe, inverted = recipe_of(data), data.PhotometricInterpretation == "MONOCHROME1"
     if recipe.greys == "windows":
         steps += ["values in HU", "windows of HU " + _named(windows)]
-        shares = levels.windowed(values, windows)
-    elif recipe.greys == "display" and (shown := levels.displayed(data, values, index)):
-        shares, how = shown
-        steps.append(f"the file's own {how}")
-    elif pixels.dtype == np.uint8 and not number(data, "PixelRepresentation"):
-        shares = levels.spread(values, (values.min(), values.max()))  # as they are
+        table, padded = _ct_table(data, pixels, index, windows, inverted=inverted)
     else:
-        found = ends or levels.extent(pixels, values, hidden) or (0.0, 0.0)
-        spread = levels.spread_by_16_bits if recipe.by_16_bits else levels.spread
-        shares = spread(values, found)
-        steps.append("full range of the series" if ends else "full range of the image")
-    if hidden.any():
+        values, hidden = _values(data, pixels, index)
+        ends = ends if recipe.over_series else None
+        shares = _shares(data, pixels, index, (values, hidden), ends, steps)
+        table, padded = levels.eight_bits(shares, hidden, inverted=inverted), bool(hidden.any())
+    if padded:
         steps.append("padding black")
     if inverted:
         steps.append("MONOCHROME1 inverted")
-    return levels.eight_bits(shares, hidden, inverted=inverted)
+    return table
+
+
+def _shares(
+    data: Dataset,
+    pixels: npt.NDArray[Any],
+    index: int,
+    meaning: tuple[Values, Flags],
+    ends: Extent | None,
+    steps: list[str],
+) -> Values:
+    """Shares of white for each pattern of what isn't a CT."""
+    (values, hidden), recipe = meaning, recipe_of(data)
+    if recipe.greys == "display" and (shown := levels.displayed(data, values, index)):
+        shares, how = shown
+        steps.append(f"the file's own {how}")
+        return shares
+    if pixels.dtype == np.uint8 and not number(data, "PixelRepresentation"):
+        return levels.spread(values, (values.min(), values.max()))  # as they are
+    found = ends or levels.extent(pixels, values, hidden) or (0.0, 0.0)
+    spread = levels.spread_by_16_bits if recipe.by_16_bits else levels.spread
+    steps.append("full range of the series" if ends else "full range of the image")
+    return spread(values, found)
+
+
+_LAST: dict[str, tuple[npt.NDArray[np.uint8], bool]] = {}
+"""The table of the last CT slice. That of the next is nearly always the same, and making it anew
+takes a third of the time that the slice takes."""
+
+
+def _ct_table(
+    data: Dataset, pixels: npt.NDArray[Any], index: int, windows: Windows, *, inverted: bool
+) -> tuple[npt.NDArray[np.uint8], bool]:
+    """RGB for each pattern of a CT, and whether some are padding."""
+    rescaling = of_frame(data, index, "PixelValueTransformationSequence") or data
+    said = [data.get(name) for name in _STORED] + [rescaling.get(name) for name in _RESCALING]
+    key = repr((pixels.dtype.itemsize, windows, inverted, said))
+    found = _LAST.get(key)
+    if found is None:
+        values, hidden = _values(data, pixels, index)
+        table = levels.eight_bits(levels.windowed(values, windows), hidden, inverted=inverted)
+        found = table, bool(hidden.any())
+        _LAST.clear()
+        _LAST[key] = found
+    return found
+
+
+_STORED = (
+    *("BitsStored", "HighBit", "PixelRepresentation"),
+    *("PixelPaddingValue", "PixelPaddingRangeLimit"),
+)
+_RESCALING = ("RescaleSlope", "RescaleIntercept")
+"""All that `levels.stored`, `levels.padding` and `levels.meant` read of a CT."""
 
 
 def _colours(data: Dataset, pixels: npt.NDArray[Any], steps: list[str]) -> npt.NDArray[np.uint8]:
@@ -173,6 +231,16 @@ def _palette(data: Dataset, pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     colours = np.asarray(apply_color_lut(numbers, data))
     deep = colours.dtype.itemsize == 2
     return (colours >> 8 if deep else colours)[..., :3].astype(np.uint8)
+
+
+def _spacing(data: Dataset, index: int) -> Any:
+    own = value(data, index, "PixelMeasuresSequence", "PixelSpacing")
+    return own or data.get("PixelSpacing") or data.get("ImagerPixelSpacing")
+
+
+def _position(data: Dataset, index: int) -> Any:
+    own = value(data, index, "PlanePositionSequence", "ImagePositionPatient")
+    return own or data.get("ImagePositionPatient")
 
 
 def _named(windows: Windows) -> str:
