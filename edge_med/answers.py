@@ -145,8 +145,9 @@ class Provenance:
         quant: of the text model.
         adapters: that were applied, with their scales.
         fit: how images came into the model's square; None without images, or if they differ.
-        device: what computed.
-        fallback: why another device than the one asked for did; None if none did.
+        device: what computed: `cpu` or a device's name, or several joined by `+`.
+        projector_device: what encoded images; None without images.
+        fallback: why another device than the planned one did; None if none did.
         options: as the call had them.
         seed: of the choice of tokens; None if it was greedy.
         versions: of edge_med and llama_cpp.
@@ -158,6 +159,7 @@ class Provenance:
     adapters: tuple[AppliedAdapter, ...]
     fit: Fit | None
     device: str
+    projector_device: str | None
     fallback: str | None
     options: Options
     seed: int | None

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, aclosing
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from edge_med import _platform
 from edge_med.answers import Answer, End, Event, Score, Tokens
 from edge_med.artifacts.gguf import Header
 from edge_med.artifacts.inspect import Facts, facts
-from edge_med.config import KV, LoadOptions, MemoryRule, Options
+from edge_med.config import KV, GpuLayers, LoadOptions, MemoryRule, Options
 from edge_med.engine.continuation import Continue
 from edge_med.engine.generate import Source
 from edge_med.engine.inbox import Cancellation
@@ -24,36 +24,16 @@ from edge_med.engine.worker import Ask, Count, Files, Rate, Reply, Worker, event
 from edge_med.errors import UsageError
 from edge_med.imaging import Picture, Room
 from edge_med.imaging.slices import QUESTION
+from edge_med.loading import Info, decide
 from edge_med.messages import Message, Prompt, as_messages, check_sizes
-from edge_med.models import memory as memory_plan
 from edge_med.models import store
 from edge_med.models.adapters import FoundAdapter, Wanted, find_adapters
+from edge_med.models.shares import Subject
 from edge_med.scoring import Scoring
 from edge_med.session import Conversation
 
 MEDGEMMA_SIDE = 896
 """Pixels; what pictures are fitted to for a model without a projector, which refuses them later."""
-
-
-@dataclass(frozen=True, slots=True)
-class Info:
-    """What was loaded.
-
-    Attributes:
-        model: facts of the text model's file.
-        projector: facts of the projector's; None for a model that can't see.
-        options: it was loaded with.
-        plan: of the memory.
-        others: files of the same model in its folder, of other quants, that weren't taken.
-        adapters: that calls may apply.
-    """
-
-    model: Facts
-    projector: Facts | None
-    options: LoadOptions
-    plan: memory_plan.Plan
-    others: tuple[Path, ...] = ()
-    adapters: tuple[FoundAdapter, ...] = ()
 
 
 class MedGemma(Scoring):
@@ -74,7 +54,7 @@ class MedGemma(Scoring):
         context: int = 8192,
         kv: KV = "f16",
         device: str = "auto",
-        gpu_layers: int | Literal["auto"] = "auto",
+        gpu_layers: GpuLayers = "auto",
         projector_device: str = "auto",
         parallel: int = 1,
         threads: int | None = None,
@@ -91,27 +71,30 @@ class MedGemma(Scoring):
                 or a mapping of other names to files.
             context: tokens that prompt and answer may have together.
             kv: type of the KV cache.
-            device: `auto` or `cpu`; other devices come later.
-            gpu_layers: `auto` or 0.
-            projector_device: `auto` or `cpu`.
+            device: that computes: `auto`, `cpu`, or a device's name such as CUDA0 or Vulkan0.
+            gpu_layers: on devices, the output head being one; `auto` for as many as fit.
+            projector_device: as `device`, for the projector.
             parallel: 1; conversations take turns.
             threads: that compute; as many as there are usable performance cores if None.
             memory: what happens if the memory won't do: `plan` refuses, `warn`, `ignore`.
 
         Raises:
-            UsageError: an option can't be had.
+            UsageError: an option can't be had, such as a GPU that llama.cpp wasn't built for.
             ArtifactError: a file is missing, damaged or of another kind.
             PairingError: the projector or an adapter belongs to another model.
             MemoryShortError: the plan doesn't fit this machine.
             EngineError: llama.cpp can't load it.
         """
-        _only_today(
-            device=(device, {"auto", "cpu"}),
-            gpu_layers=(gpu_layers, {"auto", 0}),
-            projector_device=(projector_device, {"auto", "cpu"}),
-            parallel=(parallel, {1}),
+        _only_today(parallel=(parallel, {1}))
+        options = LoadOptions(
+            context=context,
+            kv=kv,
+            threads=threads,
+            device=device,
+            gpu_layers=gpu_layers,
+            projector_device=projector_device,
+            memory=memory,
         )
-        options = LoadOptions(context=context, kv=kv, threads=threads, memory=memory)
         found = store.find(model, projector)
         return cls._open(found, options, find_adapters(adapters, found.header))
 
@@ -120,10 +103,8 @@ class MedGemma(Scoring):
         cls, found: store.Found, options: LoadOptions, adapters: tuple[FoundAdapter, ...] = ()
     ) -> Self:
         eye = _facts(found.projector, found.projector_header)
-        plan = memory_plan.plan(
-            found.header, options, found.projector_header, [a.lora for a in adapters]
-        )
-        memory_plan.check(plan, options.memory, _platform.available_memory())
+        subject = Subject(found.text.stem, found.quant, found.header, found.projector_header)
+        decided = decide(subject, options, [adapter.lora for adapter in adapters])
         source = Source(
             model_sha256=found.model_sha256,
             projector_sha256=found.projector_sha256,
@@ -132,15 +113,16 @@ class MedGemma(Scoring):
             adapters={adapter.name: adapter.sha256 for adapter in adapters},
         )
         paths = {adapter.name: adapter.path for adapter in adapters}
-        worker = Worker(Files(found.text, found.projector, source, options, paths, found.header))
+        files = Files(found.text, found.projector, source, decided.options, paths, found.header)
+        worker = Worker(replace(files, placements=decided.placements, notices=decided.notices))
         text = facts(found.text.name, found.header)
-        info = Info(text, eye, options, plan, found.others, adapters)
-        return cls(worker, info)
+        return cls(worker, Info(text, eye, options, decided.plan, (), found.others, adapters))
 
     @property
     def info(self) -> Info:
         """What was loaded."""
-        return self._info
+        seats = self._worker.seats
+        return replace(self._info, options=seats.options, placement=seats.placed)
 
     def __enter__(self) -> Self:
         return self

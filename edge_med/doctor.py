@@ -15,6 +15,7 @@ from edge_med import __version__, _platform
 from edge_med.artifacts.gguf import Header
 from edge_med.config import LoadOptions
 from edge_med.engine import bandwidth, devices
+from edge_med.engine.builds import NATIVE, Finding, why_no_gpu
 from edge_med.engine.devices import Hardware
 from edge_med.errors import EdgeMedError
 from edge_med.models import store
@@ -25,28 +26,8 @@ from edge_med.models.registry import registry
 from edge_med.models.speed import tokens_per_second
 from edge_med.models.subjects import of_known
 
-BUILDS = {
-    "nvidia": ("CUDA", "-DGGML_CUDA=on", "NVIDIA's driver, the CUDA toolkit"),
-    "apple": ("Metal", "-DGGML_METAL=on", "Xcode's command line tools"),
-    "amd": ("Vulkan", "-DGGML_VULKAN=on", "AMD's driver, the Vulkan SDK"),
-    "intel": ("Vulkan", "-DGGML_VULKAN=on", "Intel's driver, the Vulkan SDK"),
-}
-"""Of each maker's GPUs: ggml's backend, CMake's flags for it, and what building it needs besides a
-C++ compiler (llama.cpp docs/build.md). NVIDIA's come before those that a processor brings."""
-
-NATIVE = "-DGGML_NATIVE=on"
-"""Builds for the processor that it is built on (ggml/CMakeLists.txt)."""
-
 LEAST_DISK = 5 << 30
 """Bytes; MedGemma 4B in Q4_K_M with its projector takes 3.1 GiB, beside its next version."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that could be better, and the line or sentence that makes it so."""
-
-    what: str
-    cure: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,35 +170,6 @@ def _beyond(built: frozenset[str], known: frozenset[str]) -> frozenset[str]:
 
 _CHECKED = {"AVX": {"AVX2", "AVX512"}, "NEON": {"DOTPROD"}}
 """A system that tells of the first tells of the others (Windows since 10, version 2004)."""
-
-
-def why_no_gpu(
-    backends: tuple[str, ...], found: tuple[Hardware, ...], graphics: tuple[str, ...]
-) -> Iterator[Finding]:
-    """Why no GPU is used, and the line that would change it; nothing where one is used or none is.
-
-    Args:
-        backends: that llama.cpp was built with.
-        found: devices that it finds.
-        graphics: makers of the graphics that are built in.
-    """
-    if any(one.kind in ("gpu", "igpu") for one in found):
-        return
-    maker = next((name for name in BUILDS if name in graphics), None)
-    if maker is None:
-        return
-    backend, flags, needed = BUILDS[maker]
-    if backend.lower() in (name.lower() for name in backends):
-        yield Finding(
-            f"llama.cpp was built with {backend}, and finds no device of {maker}'s.",
-            f"Install or update what it needs: {needed.partition(',')[0]}.",
-        )
-        return
-    yield Finding(
-        f"There are graphics of {maker}'s, and llama.cpp was built without {backend}. "
-        f"Building it needs {needed} and a C++ compiler.",
-        _platform.built_with(flags),
-    )
 
 
 def _rates() -> dict[str, float]:

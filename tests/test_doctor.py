@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from edge_med import _platform, doctor
-from edge_med.doctor import BUILDS, Report, examine, why_no_gpu
+from edge_med.doctor import Report, examine
 from edge_med.engine import bandwidth, devices
+from edge_med.engine.builds import BUILDS, why_no_gpu
 from edge_med.engine.devices import Hardware
 from edge_med.errors import EngineError
 from tests.conftest import Models

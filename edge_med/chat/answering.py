@@ -147,9 +147,6 @@ ENDS = {
 
 def _finish(chat: Chat, answer: Answer, told: set[str]) -> None:
     """Say what hasn't been said yet."""
-    fallback = answer.provenance.fallback
-    if fallback and not (chat.last and chat.last.provenance.fallback == fallback):
-        chat.ui.notice(f"Computed on {answer.provenance.device}: {fallback}")
     chat.last = answer
     for notice in answer.notices:
         _tell(chat, notice, told)

@@ -46,6 +46,7 @@ def _figures(chat: Chat) -> list[tuple[str, str]]:
     figures = [
         ("model", f"{info.model.file}, {info.model.quant}"),
         ("memory", f"{info.plan.total / 1e9:.1f} GB planned"),
+        ("device", info.device),
         ("context", f"{chat.used()} of {info.options.context} tokens"),
         ("images", f"{len(list(chat.pictures))} in the conversation"),
     ]
@@ -54,7 +55,6 @@ def _figures(chat: Chat) -> list[tuple[str, str]]:
     usage, timings = chat.last.usage, chat.last.timings
     return [
         *figures,
-        ("device", chat.last.provenance.device),
         ("prompt", f"{usage.prompt} tokens, {usage.cached} of them kept from before"),
         ("answer", f"{usage.answer} tokens, and {usage.thought} of thought"),
         ("speed", f"{timings.tokens_per_second:.1f} tokens a second"),

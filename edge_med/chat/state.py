@@ -120,8 +120,7 @@ class Chat:
     def status(self) -> str:
         """One line: the model, its device, how full the context is, how fast it writes."""
         info = self.model.info
-        device = self.last.provenance.device if self.last else "cpu"
-        parts = [info.model.file, device, f"{self.used()} of {info.options.context} tokens"]
+        parts = [info.model.file, info.device, f"{self.used()} of {info.options.context} tokens"]
         if self.last and self.last.timings.tokens_per_second:
             parts.append(f"{self.last.timings.tokens_per_second:.1f} tok/s")
         return " · ".join(parts)

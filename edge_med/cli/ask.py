@@ -30,7 +30,7 @@ from edge_med.errors import CancelledError, UsageError
 
 if TYPE_CHECKING:
     from edge_med.answers import Answer
-    from edge_med.api import Info
+    from edge_med.loading import Info
 
 FILE = click.Path(path_type=Path)
 

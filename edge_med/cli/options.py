@@ -13,7 +13,9 @@ from click.shell_completion import CompletionItem
 from edge_med.config import (
     LONGEST_ANSWER,
     LONGEST_CONTEXT,
+    MOST_LAYERS,
     MOST_THREADS,
+    GpuLayers,
     LoadOptions,
     Options,
 )
@@ -64,6 +66,45 @@ def _known_models(
     return [*map(CompletionItem, names), CompletionItem(incomplete, type="file")]
 
 
+class Layers(click.ParamType[GpuLayers]):
+    """A number of layers, or `auto`."""
+
+    name = "layers"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> GpuLayers:
+        """The number, or `auto`."""
+        if value == "auto":
+            return "auto"
+        return int(click.IntRange(0, MOST_LAYERS).convert(value, param, ctx))
+
+
+_DEVICES: tuple[Decorator, ...] = (
+    click.option(
+        "--device",
+        default=_LOAD.device,
+        show_default=True,
+        metavar="auto|cpu|NAME",
+        help="What computes; edge-med doctor lists names.",
+    ),
+    click.option(
+        "--gpu-layers",
+        type=Layers(),
+        default=_LOAD.gpu_layers,
+        show_default=True,
+        metavar="auto|N",
+        help="Layers on devices; the output head is one.",
+    ),
+    click.option(
+        "--projector-device",
+        default=_LOAD.projector_device,
+        show_default=True,
+        metavar="auto|cpu|NAME",
+        help="What looks at images.",
+    ),
+)
+
 _MODEL: tuple[Decorator, ...] = (
     click.option(
         "--model",
@@ -94,6 +135,7 @@ _MODEL: tuple[Decorator, ...] = (
         show_default=True,
         help="Type of the KV cache.",
     ),
+    *_DEVICES,
     memory_option,
     threads_option,
 )
@@ -173,6 +215,9 @@ def _all(options: tuple[Decorator, ...]) -> Decorator:
 
     return decorate
 
+
+device_options = _all(_DEVICES)
+"""What computes: a command that loads no model has these without `model_options`."""
 
 model_options = _all(_MODEL)
 """Which model, and how it is loaded; `load_settings` takes them."""

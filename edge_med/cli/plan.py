@@ -12,8 +12,8 @@ import click
 from edge_med.artifacts.naming import QUANTS
 from edge_med.artifacts.safe_text import safe_line
 from edge_med.cli.columns import columns
-from edge_med.cli.options import TYPES
-from edge_med.config import KV, MOST_LAYERS, MOST_PARALLEL, GpuLayers, LoadOptions
+from edge_med.cli.options import TYPES, device_options
+from edge_med.config import KV, MOST_PARALLEL, GpuLayers, LoadOptions
 from edge_med.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,19 +23,6 @@ if TYPE_CHECKING:
 _LOAD = LoadOptions()
 SIZES = ("weights", "projector", "kv", "compute", "kept", "total", "room")
 """Of a share, in the order of the table's columns."""
-
-
-class _Layers(click.ParamType[GpuLayers]):
-    """A number of layers, or `auto`."""
-
-    name = "layers"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> GpuLayers:
-        if value == "auto":
-            return "auto"
-        return int(click.IntRange(0, MOST_LAYERS).convert(value, param, ctx))
 
 
 @click.command()
@@ -61,20 +48,7 @@ class _Layers(click.ParamType[GpuLayers]):
     show_default=True,
     help="Type of the KV cache.",
 )
-@click.option("--device", default=_LOAD.device, show_default=True, help="auto, cpu or a name.")
-@click.option(
-    "--gpu-layers",
-    type=_Layers(),
-    default=_LOAD.gpu_layers,
-    show_default=True,
-    help="Layers on devices; the output head is one.",
-)
-@click.option(
-    "--projector-device",
-    default=_LOAD.projector_device,
-    show_default=True,
-    help="auto, cpu or a name.",
-)
+@device_options
 @click.option(
     "--parallel",
     type=click.IntRange(1, MOST_PARALLEL),
@@ -104,6 +78,7 @@ def plan(
     Nothing is loaded or downloaded. MODEL is a GGUF file or a folder with one, a checkpoint's
     folder or config.json, or a name that edge-med models lists.
     """
+    from edge_med.engine.builds import require_gpus
     from edge_med.models import subjects
     from edge_med.models.advice import advise
 
@@ -115,6 +90,8 @@ def plan(
         projector_device=projector_device,
         parallel=parallel,
     )
+    if not described:
+        require_gpus(options)
     machine = machine_for(described)
     found = [subjects.find(model, quant, machine.memory) for quant in quants or (None,)]
     advices = [

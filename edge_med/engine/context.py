@@ -17,8 +17,9 @@ from edge_med.config import LoadOptions
 from edge_med.engine.arrays import Floats
 from edge_med.engine.model import Model
 from edge_med.engine.native import llama_cpp
+from edge_med.engine.offload import attention
 from edge_med.errors import CancelledError, EngineError
-from edge_med.models.sizes import flash_attention
+from edge_med.models.shares import Placement
 
 Stop = Callable[[], bool]
 
@@ -33,8 +34,10 @@ _WINDOW_ONLY = 1  # LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY (llama.h): the window lay
 class Context:
     """One sequence of tokens and image rows, as far as the model has read them."""
 
-    def __init__(self, model: Model, options: LoadOptions) -> None:
-        """Make an empty context.
+    def __init__(
+        self, model: Model, options: LoadOptions, placement: Placement | None = None
+    ) -> None:
+        """Make an empty context, with its cache where the model's layers are.
 
         Raises:
             EngineError: llama.cpp can't make it.
@@ -48,7 +51,7 @@ class Context:
         self._abort = self._api.ggml_abort_callback(lambda _: self._should_stop())
         self._no_abort = self._api.ggml_abort_callback()
         self._context = self._api.llama_init_from_model(
-            model.handle, _params(self._api, model, options)
+            model.handle, _params(self._api, model, options, placement)
         )
         if not self._context:
             raise EngineError(
@@ -268,7 +271,9 @@ def _bytes(data: bytearray) -> Any:
     return (ctypes.c_uint8 * len(data)).from_buffer(data)
 
 
-def _params(api: Any, model: Model, options: LoadOptions) -> Any:
+def _params(
+    api: Any, model: Model, options: LoadOptions, placement: Placement | None = None
+) -> Any:
     params = api.llama_context_default_params()
     params.n_ctx = options.context
     params.n_batch = params.n_ubatch = options.batch
@@ -276,7 +281,8 @@ def _params(api: Any, model: Model, options: LoadOptions) -> Any:
     params.n_outputs_max = options.outputs
     params.n_threads = params.n_threads_batch = threads(options)
     params.type_k = params.type_v = getattr(api, _KV_TYPES[options.kv])
-    params.flash_attn_type = int(flash_attention(model.header, options))
+    params.flash_attn_type = attention(model.header, options, placement)
+    params.offload_kqv = params.op_offload = True  # as is planned: models/placement.py
     params.swa_full = False
     params.kv_unified = True
     params.no_perf = True

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
-from edge_med.answers import Progress
+from edge_med.answers import Notice, Progress
 from edge_med.artifacts.gguf import Header
 from edge_med.config import LoadOptions
-from edge_med.engine.adapters import Adapters
 from edge_med.engine.arrays import Floats
-from edge_med.engine.context import NEVER, Context, Stop
+from edge_med.engine.context import NEVER, Stop
 from edge_med.engine.embeddings import Embeddings
 from edge_med.engine.ledger import ImageBlock, Item, Ledger, length
-from edge_med.engine.model import Model
-from edge_med.engine.native import taken
+from edge_med.engine.native import listening
+from edge_med.engine.offload import with_eye
+from edge_med.engine.opening import open_model
 from edge_med.engine.projector import Projector
 from edge_med.engine.reading import Emit, Reading, Task, batches
+from edge_med.engine.trial import open_tried
 from edge_med.errors import (
     CancelledError,
     EngineError,
@@ -27,7 +27,7 @@ from edge_med.errors import (
     too_long,
 )
 from edge_med.imaging import Picture
-from edge_med.models import memory
+from edge_med.models.shares import Placement, devices_of
 
 SILENT: Emit = lambda _event: None  # noqa: E731 - a name for the default
 
@@ -43,29 +43,32 @@ class Engine:
         adapters: Mapping[str, Path] | None = None,
         *,
         header: Header | None = None,
+        placements: Sequence[Placement] = (),
+        notices: Sequence[Notice] = (),
     ) -> None:
         """Open a model and its adapters, by name; its projector when the first image comes.
 
-        A `header` of the text model that has been read already isn't read again.
+        Args:
+            text: the text model's file.
+            projector: its projector's; None for a model that can't see.
+            options: of a model on the CPU alone.
+            adapters: files by name.
+            header: of the text model, if it has been read already.
+            placements: where it goes, and where if that fails; none for the CPU alone. Their
+                options are taken.
+            notices: what the user should know of it.
 
         Raises:
             ArtifactError: a file is damaged or of another kind.
             EngineError: llama.cpp can't load it.
         """
-        self.options = options or LoadOptions()
         self._projector_path = projector
         self._projector: Projector | None = None
-        before = taken()
-        with ExitStack() as opened:
-            self.model = Model(text, header)
-            opened.callback(self.model.close)
-            beside = taken()
-            self.adapters = Adapters(self.model, adapters or {})
-            opened.callback(self.adapters.close)
-            before += taken() - beside
-            self.context = Context(self.model, self.options)
-            opened.pop_all()
-        memory.compare(self.model.header, self.options, taken() - before)
+        opened = open_model(text, header, adapters or {}, options or LoadOptions(), placements)
+        self.model, self.adapters, self.context = opened.model, opened.adapters, opened.context
+        self.options, self.placed, self._eye = opened.options, opened.placed, opened.eye
+        self.notices = [*notices, *opened.notices]
+        self.fallbacks = [opened.fallback] if opened.fallback else []
         self.embeddings = Embeddings(self.options.embedding_bytes)
         self.ledger = Ledger(self.model.window, self.options.checkpoint_bytes)
         self.reading = Reading(0, 0)
@@ -80,6 +83,16 @@ class Engine:
         self.context.close()
         self.adapters.close()
         self.model.close()
+
+    @property
+    def device(self) -> str:
+        """What computes texts: `cpu` or a device's name, or several joined by `+`."""
+        return devices_of(self.placed)
+
+    @property
+    def eye(self) -> str:
+        """What encodes images, or shall."""
+        return self._projector.device if self._projector else self._eye
 
     @property
     def room(self) -> int:
@@ -230,7 +243,7 @@ class Engine:
             task.heed()
             opening = time.perf_counter()
             task.emit(Progress("load", 0, 1, None))
-            projector = self._opened_projector()
+            projector = self._opened_projector(task.stop)
             task.emit(Progress("load", 1, 1, 0.0))
             began = time.perf_counter()
             task.emit(Progress("encode", 0, 1, None))
@@ -246,10 +259,19 @@ class Engine:
             )
         return rows
 
-    def _opened_projector(self) -> Projector:
+    def _opened_projector(self, stop: Stop = NEVER) -> Projector:
         if self._projector is None:
             assert self._projector_path is not None
-            self._projector = Projector(self._projector_path, self.model, self.options)
+            with listening() as heard:
+                self._projector, why = open_tried(
+                    self._projector_path, self.model, self.options, self._eye, stop, Projector
+                )
+            self.placed = with_eye(self.placed, heard, self._projector.device)
+            if why:
+                self.fallbacks.append(why)
+                self.notices.append(
+                    Notice("projector_on_cpu", f"Images are seen by the CPU: {why}.")
+                )
         return self._projector
 
     def _forget(self) -> None:

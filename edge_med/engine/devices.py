@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from edge_med import _platform
 from edge_med.engine.native import llama_cpp
+from edge_med.errors import EngineError
 from edge_med.models.machine import Device
 
 Kind = Literal["cpu", "gpu", "igpu", "accel", "meta"]
@@ -56,6 +57,21 @@ def gpus() -> tuple[Device, ...]:
     found = [Device(one.name, kind, one.free) for one in hardware() if (kind := _kind(one))]
     own = tuple(device for device in found if device.kind == "gpu")
     return own or tuple(found)
+
+
+def handle(name: str) -> int:
+    """The pointer that ggml has to a device.
+
+    Raises:
+        EngineError: it isn't there, or llama-cpp-python is missing or of another version.
+    """
+    llama_cpp()
+    ggml, base = _libraries()
+    for device in map(ggml.ggml_backend_dev_get, range(ggml.ggml_backend_dev_count())):
+        if base.ggml_backend_dev_name(device) == name.encode():
+            found: int = device
+            return found
+    raise EngineError(f"ggml finds no device {name}.", "See: edge-med doctor")
 
 
 def _kind(one: Hardware) -> Literal["gpu", "igpu"] | None:

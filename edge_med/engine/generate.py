@@ -72,21 +72,29 @@ def answer(
     writing.say(once)
     try:
         engine.read(items, pictures, stop, emit, options.adapters)
+        late = [notice for notice in first_time(engine, messages) if notice not in once]
+        writing.say(late)  # where its projector went shows with the first image
+        once += late
         reason = writing.write(stop)
     except CancelledError:
         reason = "cancelled"
     except SchemaError as error:
         raise SchemaError(error.message, error.hint, writing.text) from None
     writing.reading = engine.reading
+    origin = _provenance(engine, source, pictures, options, writing.seed)
     try:
-        emit(End(writing.finish(reason, _provenance(source, pictures, options, writing.seed))))
+        emit(End(writing.finish(reason, origin)))
         engine.told.update(notice.code for notice in once)
     finally:
         engine.keep(logits=False)
 
 
 def _provenance(
-    source: Source, pictures: Mapping[str, Picture], options: Options, seed: int | None
+    engine: Engine,
+    source: Source,
+    pictures: Mapping[str, Picture],
+    options: Options,
+    seed: int | None,
 ) -> Provenance:
     fits = {picture.fit for picture in pictures.values()}
     return Provenance(
@@ -95,8 +103,9 @@ def _provenance(
         quant=source.quant,
         adapters=_applied(source, options),
         fit=fits.pop() if len(fits) == 1 else None,
-        device="cpu",
-        fallback=None,
+        device=engine.device,
+        projector_device=engine.eye if pictures else None,
+        fallback="; ".join(engine.fallbacks) or None,
         options=options,
         seed=seed,
         versions={"edge_med": __version__, "llama_cpp": LLAMA_CPP_PYTHON},

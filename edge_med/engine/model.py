@@ -10,8 +10,10 @@ from typing import Any, Self
 
 from edge_med.artifacts.gguf import Header, read_header
 from edge_med.engine.native import llama_cpp
+from edge_med.engine.offload import offload
 from edge_med.engine.vocabulary import Vocabulary
 from edge_med.errors import ArtifactError, EngineError
+from edge_med.models.shares import Placement
 
 ARCHITECTURE = "gemma3"
 
@@ -20,7 +22,12 @@ class Model:
     """An opened GGUF text model; close it, or use it in a `with`."""
 
     def __init__(
-        self, path: Path, header: Header | None = None, *, vocabulary_only: bool = False
+        self,
+        path: Path,
+        header: Header | None = None,
+        *,
+        vocabulary_only: bool = False,
+        placement: Placement | None = None,
     ) -> None:
         """Open a model, or no more than its vocabulary, which takes no memory for weights.
 
@@ -28,6 +35,7 @@ class Model:
             path: of the file.
             header: of the file, if somebody has read it already.
             vocabulary_only: whether the weights stay where they are.
+            placement: which layers go to which device; all of them to the CPU if None.
 
         Raises:
             ArtifactError: the file is damaged, or no Gemma 3 text model.
@@ -35,7 +43,9 @@ class Model:
         """
         self.header = _checked(path, header or read_header(path))
         self._api = llama_cpp()
-        params = _params(self._api, vocabulary_only=vocabulary_only)
+        params = self._api.llama_model_default_params()
+        params.vocab_only = vocabulary_only
+        self._told = offload(self._api, params, placement)  # it keeps pointers to this
         self._model = self._api.llama_model_load_from_file(os.fsencode(path), params)
         if not self._model:
             raise EngineError(
@@ -91,10 +101,3 @@ def _checked(path: Path, header: Header) -> Header:
             "Give a MedGemma or Gemma 3 text model; a -mmproj- file is its projector.",
         )
     return header
-
-
-def _params(api: Any, *, vocabulary_only: bool) -> Any:
-    params = api.llama_model_default_params()
-    params.n_gpu_layers = 0
-    params.vocab_only = vocabulary_only
-    return params

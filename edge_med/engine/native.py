@@ -12,6 +12,9 @@ import re
 import sys
 import threading
 import types
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from edge_med._platform import require_llama_cpp_python
@@ -26,8 +29,12 @@ _REDIRECTIONS = ("LLAMA_CPP_LIB_PATH", "LLAMA_CPP_LIB", "MTMD_CPP_LIB", "GGML_BA
 _LEVELS = {2: logging.INFO, 3: logging.WARNING, 4: logging.ERROR}
 """`enum ggml_log_level` (ggml.h); 1 is debugging, and 5 continues a line, mostly with dots."""
 
-_BUFFER = re.compile(r" buffer size = *([0-9.]+) MiB")
-"""How llama.cpp tells of a buffer; no function tells it (llama-model.cpp, llama-context.cpp)."""
+_BUFFER = re.compile(r"(\S+) +(\w+) buffer size = *([0-9.]+) MiB")
+_LAYER = re.compile(r"layer +(\d+) assigned to device ([^,\s]+)")
+_EYE = re.compile(r"CLIP using (\S+) backend")
+_EYE_SIZE = re.compile(r"model size: +([0-9.]+) MiB")
+"""How llama.cpp tells of buffers and layers, and of the projector's device and then its weights
+(llama-model.cpp, llama-context.cpp, clip.cpp); no function of its C interface does."""
 
 _KEPT: list[object] = []
 
@@ -79,23 +86,83 @@ def module(name: str) -> Any:
     return importlib.import_module(f"llama_cpp.{name}")
 
 
-class _Taken(threading.local):
-    """Bytes of buffers that llama.cpp made in this thread."""
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """A buffer that llama.cpp made.
 
-    bytes = 0
+    Attributes:
+        name: its type's, such as CPU_Mapped or Vulkan0.
+        kind: `model`, `KV`, `compute` or `output`; `projector` for its weights.
+        size: in bytes.
+    """
+
+    name: str
+    kind: str
+    size: int
 
 
-_TAKEN = _Taken()
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What llama.cpp has said of its memory.
+
+    Attributes:
+        buffers: that it made.
+        layers: the device of each, by number.
+        eyes: the devices of projectors.
+    """
+
+    buffers: list[Buffer] = field(default_factory=list)
+    layers: dict[int, str] = field(default_factory=dict)
+    eyes: list[str] = field(default_factory=list)
+
+    @property
+    def taken(self) -> int:
+        """Bytes of all buffers."""
+        return sum(buffer.size for buffer in self.buffers)
 
 
-def taken() -> int:
-    """Bytes of all buffers that llama.cpp has said it made in this thread so far."""
-    return _TAKEN.bytes
+class _Listeners(threading.local):
+    """Who listens in this thread; whatever llama.cpp says of memory, it says in the caller's."""
+
+    def __init__(self) -> None:
+        self.all: list[Heard] = []
+
+
+_LISTENERS = _Listeners()
+
+
+@contextmanager
+def listening() -> Iterator[Heard]:
+    """What llama.cpp says of its memory in this thread, inside the block."""
+    heard = Heard()
+    _LISTENERS.all.append(heard)
+    try:
+        yield heard
+    finally:
+        _LISTENERS.all.pop()
+
+
+def _hear(line: str) -> None:
+    for heard in _LISTENERS.all:
+        if found := _BUFFER.search(line):
+            heard.buffers.append(Buffer(found[1], found[2], _bytes(found[3])))
+        elif found := _LAYER.search(line):
+            heard.layers[int(found[1])] = found[2]
+        elif found := _EYE.search(line):
+            heard.eyes.append(found[1])
+        elif heard.eyes and (found := _EYE_SIZE.search(line)):
+            heard.buffers.append(Buffer(heard.eyes[-1], "projector", _bytes(found[1])))
+
+
+def _bytes(mebibytes: str) -> int:
+    return round(float(mebibytes) * (1 << 20))
 
 
 def _log(level: int, text: bytes, _user_data: object) -> None:
-    if found := _BUFFER.search(text.decode("utf-8", "replace")):
-        _TAKEN.bytes += round(float(found[1]) * (1 << 20))
     ours = _LEVELS.get(level, logging.DEBUG)
+    if not (_LISTENERS.all or LOGGER.isEnabledFor(ours)):
+        return
+    line = text.decode("utf-8", "replace")
+    _hear(line)
     if LOGGER.isEnabledFor(ours):
-        LOGGER.log(ours, "%s", text.decode("utf-8", "replace").rstrip())
+        LOGGER.log(ours, "%s", line.rstrip())

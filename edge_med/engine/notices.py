@@ -27,10 +27,11 @@ def thought_ended(tokens: int) -> Notice:
 def first_time(engine: Engine, messages: Sequence[Message]) -> Iterator[Notice]:
     """What is said once for each loaded model, with the first answer that it concerns.
 
-    Whoever has given the answer adds the codes to `engine.told`.
+    Whoever has given the answer adds the codes to `engine.told`. Those of devices come with any.
     """
     images = sum(len(message.pictures) for message in messages)
     turns = sum(message.role == "user" for message in messages)
-    for notice, concerns in ((RESEARCH, True), (LIMITS, images > 1 or turns > 1)):
+    general = ((RESEARCH, True), (LIMITS, images > 1 or turns > 1))
+    for notice, concerns in (*general, *((notice, True) for notice in engine.notices)):
         if concerns and notice.code not in engine.told:
             yield notice

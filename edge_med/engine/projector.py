@@ -11,12 +11,14 @@ import numpy as np
 
 from edge_med.artifacts.gguf import read_header
 from edge_med.config import LoadOptions
+from edge_med.engine import devices
 from edge_med.engine.arrays import Floats
 from edge_med.engine.context import NEVER, Stop, threads
 from edge_med.engine.model import Model
 from edge_med.engine.native import llama_cpp, mtmd_cpp
 from edge_med.errors import CancelledError, EngineError, ImageError
 from edge_med.imaging import Picture
+from edge_med.models.shares import CPU
 
 MARKER = b"<__media__>"
 _NODES_A_LOOK = 16
@@ -27,13 +29,18 @@ _IMAGE = 1  # MTMD_INPUT_CHUNK_TYPE_IMAGE (mtmd.h)
 
 
 class Projector:
-    """An opened projector of an opened model; close it before the model."""
+    """An opened projector of an opened model; close it before the model.
 
-    def __init__(self, path: Path, model: Model, options: LoadOptions) -> None:
-        """Open a projector.
+    Attributes:
+        device: that it is on.
+        side: of the square that it sees, in pixels.
+    """
+
+    def __init__(self, path: Path, model: Model, options: LoadOptions, device: str = CPU) -> None:
+        """Open a projector on a device.
 
         Raises:
-            EngineError: llama.cpp can't load it.
+            EngineError: llama.cpp can't load it, or the device isn't there.
         """
         self._api = mtmd_cpp()
         self._should_stop: Stop = NEVER
@@ -41,14 +48,16 @@ class Projector:
         self._ended_by: BaseException | None = None
         self._look = llama_cpp().ggml_backend_sched_eval_callback(self._guarded)
         params = self._api.mtmd_context_params_default()
-        params.use_gpu = False
+        params.use_gpu = device != CPU
+        params.device = devices.handle(device) if device != CPU else None
         params.print_timings = False
         params.warmup = False
         params.n_threads = threads(options)
         params.media_marker = MARKER
         params.cb_eval = self._look
+        self.device = device
         self._width = model.width
-        self._side = read_header(path).integer("clip.vision.image_size")
+        self.side = read_header(path).integer("clip.vision.image_size") or 0
         self._context = self._api.mtmd_init_from_file(os.fsencode(path), model.handle, params)
         if not self._context:
             raise EngineError(
@@ -73,11 +82,11 @@ class Projector:
             CancelledError: `stop` became true.
             EngineError: llama.cpp failed.
         """
-        if picture.pixels.shape != (self._side, self._side, 3):
+        if picture.pixels.shape != (self.side, self.side, 3):
             raise ImageError(
                 f"A picture has the shape {picture.pixels.shape}, and the projector sees "
-                f"{self._side} x {self._side} pixels.",
-                f"Open it with side={self._side}.",
+                f"{self.side} x {self.side} pixels.",
+                f"Open it with side={self.side}.",
             )
         self._should_stop, self._nodes, self._ended_by = stop, 0, None
         chunks = self._chunks(picture)

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge_med.answers import End, Event, Score, Tokens
+from edge_med.answers import End, Event, Notice, Score, Tokens
 from edge_med.artifacts.gguf import Header
 from edge_med.config import LoadOptions, Options
 from edge_med.engine.continuation import Chosen, Continue, Ended, continue_prompt
@@ -27,11 +27,12 @@ from edge_med.engine.structure import Structure
 from edge_med.engine.thinking import instructed
 from edge_med.errors import CancelledError, EdgeMedError, EngineError
 from edge_med.messages import Message
+from edge_med.models.shares import Placed, Placement
 
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """What is opened, and how; `header` is the text model's, if it has been read already."""
+    """What is opened, how, and where; arguments as `Engine`'s, and `source` goes into answers."""
 
     text: Path
     projector: Path | None
@@ -39,6 +40,8 @@ class Files:
     options: LoadOptions
     adapters: Mapping[str, Path] = field(default_factory=dict)
     header: Header | None = None
+    placements: tuple[Placement, ...] = ()
+    notices: tuple[Notice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,18 @@ class _Job:
             self.cancelled.set()
 
 
+@dataclass(slots=True)
+class Seats:
+    """How a model is loaded and what is where, as of the last request; each is replaced whole."""
+
+    options: LoadOptions
+    placed: tuple[Placed, ...] = ()
+
+    def note(self, engine: Engine) -> None:
+        """Take over what an engine knows."""
+        self.options, self.placed = engine.options, engine.placed
+
+
 class Worker:
     """Opens the files in a thread of its own, and works off requests in the order they come."""
 
@@ -108,11 +123,15 @@ class Worker:
             EngineError: llama.cpp can't load it.
         """
         self._inbox: Inbox[_Job] = Inbox()
+        self.seats = Seats(files.options)
         opened: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
         # A daemon, since a thread that waits for requests must not keep the interpreter alive;
         # the finalizer ends it in order, at the latest before the interpreter goes.
         self._thread = threading.Thread(
-            target=_serve, args=(files, self._inbox, opened), name="edge-med engine", daemon=True
+            target=_serve,
+            args=(files, self._inbox, opened, self.seats),
+            name="edge-med engine",
+            daemon=True,
         )
         self._thread.start()
         self._end = weakref.finalize(self, _end, self._inbox, self._thread)
@@ -213,12 +232,14 @@ def _end(inbox: Inbox[_Job], thread: threading.Thread) -> None:
 
 
 def _serve(
-    files: Files, inbox: Inbox[_Job], opened: queue.SimpleQueue[BaseException | None]
+    files: Files,
+    inbox: Inbox[_Job],
+    opened: queue.SimpleQueue[BaseException | None],
+    seats: Seats,
 ) -> None:
     try:
-        engine = Engine(
-            files.text, files.projector, files.options, files.adapters, header=files.header
-        )
+        engine = _engine(files)
+        seats.note(engine)
     except BaseException as error:  # noqa: BLE001 - it belongs to whoever called for the engine
         opened.put(error)
         return
@@ -226,7 +247,7 @@ def _serve(
     job: _Job | None = None
     try:
         while (job := inbox.take()) is not None:
-            _work(engine, files.source, job)
+            _work(engine, files.source, job, seats)
             job = None  # its pictures go while we wait
     finally:
         for left in (*([job] if job else []), *inbox.empty()):
@@ -234,31 +255,47 @@ def _serve(
         engine.close()
 
 
+def _engine(files: Files) -> Engine:
+    return Engine(
+        files.text,
+        files.projector,
+        files.options,
+        files.adapters,
+        header=files.header,
+        placements=files.placements,
+        notices=files.notices,
+    )
+
+
 def _ended() -> EngineError:
     return EngineError("The engine has ended.", "Load the model again.")
 
 
-def _work(engine: Engine, source: Source, job: _Job) -> None:
+def _work(engine: Engine, source: Source, job: _Job, seats: Seats) -> None:
+    def tell(reply: Reply) -> None:
+        seats.note(engine)  # first, for whoever looks there once the reply is here
+        job.tell(reply)
+
     try:
         match job.request:
             case Ask(messages, options):
-                answer(engine, source, messages, options, job.tell, job.cancelled.is_set)
+                answer(engine, source, messages, options, tell, job.cancelled.is_set)
             case Count(messages, options):
                 shown = Structure(options).shown(instructed(messages, options))
-                job.tell(_counted(engine, source, shown, job.cancelled))
+                tell(_counted(engine, source, shown, job.cancelled))
             case Rate(messages, continuation, top, adapters):
                 stop, size = job.cancelled.is_set, source.image_tokens
-                job.tell(score(engine, messages, continuation, top, stop, size, adapters))
+                tell(score(engine, messages, continuation, top, stop, size, adapters))
             case Continue():
-                continue_prompt(engine, job.request, job.tell, job.cancelled.is_set)
+                continue_prompt(engine, job.request, tell, job.cancelled.is_set)
     except EdgeMedError as error:
-        job.tell(Failed(error))
+        tell(Failed(error))
     except Exception as error:  # noqa: BLE001 - the thread must live on for the next request
         fault = EngineError(
             f"This is a fault of edge-med: {type(error).__name__}.", "Please report it."
         )
         fault.__cause__ = error
-        job.tell(Failed(fault))
+        tell(Failed(fault))
 
 
 def _counted(

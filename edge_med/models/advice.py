@@ -66,11 +66,11 @@ def advise(
         subject=subject,
         machine=machine,
         placement=placement,
-        reasons=tuple(_reasons(subject, machine, options, placement)),
+        reasons=tuple(reasons(subject, machine, options, placement)),
         largest_context=largest_context(subject, machine, placement),
         smaller=_smaller(subject, machine, options, others),
         tokens_per_second=_speed(subject, machine, placement) if placement.fits else None,
-        warning=_warning(placement, machine),
+        warning=warning(placement, machine),
     )
 
 
@@ -124,7 +124,7 @@ def _speed(subject: Subject, machine: Machine, placement: Placement) -> float | 
     return 1 / seconds
 
 
-def _reasons(
+def reasons(
     subject: Subject, machine: Machine, options: LoadOptions, taken: Placement
 ) -> Iterator[str]:
     """One sentence for each decision."""
@@ -183,7 +183,8 @@ def _lack(placement: Placement) -> str:
     return ", and ".join(told)
 
 
-def _warning(placement: Placement, machine: Machine) -> str | None:
+def warning(placement: Placement, machine: Machine) -> str | None:
+    """What happens if it is loaded all the same; None where it fits."""
     if placement.fits:
         return None
     *devices, cpu = placement.shares

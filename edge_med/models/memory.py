@@ -10,6 +10,7 @@ from edge_med.artifacts.adapter import Adapter
 from edge_med.artifacts.gguf import Header
 from edge_med.config import LoadOptions, MemoryRule
 from edge_med.errors import MemoryShortError
+from edge_med.models.shares import Placed, Placement
 from edge_med.models.sizes import (
     image_compute_bytes,
     kept_bytes,
@@ -135,6 +136,40 @@ def compare(text: Header, options: LoadOptions, taken: int) -> None:
     share, size = NOTED
     if abs(taken - planned) > max(share * planned, size):
         LOGGER.warning("%s of memory were planned, and %s taken.", _gb(planned), _gb(taken))
+
+
+def plan_of(placement: Placement, adapters: Sequence[Adapter] = ()) -> Plan:
+    """What a placement takes on all devices together."""
+    shares = placement.shares
+    return Plan(
+        weights=sum(share.weights for share in shares),
+        projector=sum(share.projector for share in shares),
+        kv=sum(share.kv for share in shares),
+        compute=sum(share.compute for share in shares),
+        kept=sum(share.kept for share in shares),
+        adapters=sum(adapter.size for adapter in adapters),
+    )
+
+
+def compare_placed(placement: Placement, placed: Sequence[Placed]) -> None:
+    """Warn for each device but the CPU on which much more or less was taken than was planned.
+
+    The CPU's weights are a stretch of the file, with what lies between them. Less computing than
+    was planned is no news: an image's part of it comes with the first image.
+
+    Args:
+        placement: that the model was loaded with.
+        placed: what llama.cpp has put where.
+    """
+    shares = {share.device: share for share in placement.shares[:-1]}
+    for one in placed:
+        if share := shares.get(one.device):
+            planned, taken = share.weights + share.kv, one.weights + one.kv
+            wrong = abs(taken - planned) + max(0, one.compute - share.compute)
+            part, size = NOTED
+            if wrong > max(part * planned, size):
+                told = f"{_gb(share.total)} of {one.device} were planned"
+                LOGGER.warning("%s, and %s taken.", told, _gb(taken + one.compute))
 
 
 def _gb(size: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from edge_med.artifacts.gguf import Header
@@ -63,6 +64,32 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
+class Placed:
+    """What llama.cpp has put on a device, by its own account; sizes in bytes.
+
+    Attributes:
+        device: its name, or `cpu`.
+        layers: of the text model, the output head being one.
+        weights: of the text model, copies in another order included.
+        projector: its weights, once it was needed.
+        kv: the layers' part of the cache.
+        compute: buffers that it computes in, and the first row of logits.
+    """
+
+    device: str
+    layers: int
+    weights: int
+    projector: int
+    kv: int
+    compute: int
+
+
+def devices_of(placed: Iterable[Placed]) -> str:
+    """What computes texts: the devices with layers, the CPU last, joined by `+`."""
+    return "+".join(one.device for one in placed if one.layers)
+
+
+@dataclass(frozen=True, slots=True)
 class Placement:
     """A model on a machine.
 
@@ -98,6 +125,11 @@ class Placement:
     def layers(self) -> int:
         """How many layers there are, the output head being one."""
         return sum(share.layers for share in self.shares)
+
+    @property
+    def where(self) -> str:
+        """How many layers each device has, in words."""
+        return ", ".join(f"{one.layers} on {one.device}" for one in self.shares if one.layers)
 
     @property
     def split(self) -> tuple[int, ...]:

@@ -48,7 +48,6 @@ class ScriptedWorker:
         self.thought: str | None = None
         self.notices: tuple[Notice, ...] = ()
         self.reason = "stop"
-        self.fallback: str | None = None
         self.asked: list[Ask] = []
 
     @contextmanager
@@ -84,7 +83,7 @@ class ScriptedWorker:
             logprobs=None,
             notices=self.notices,
             provenance=Provenance(
-                None, None, "F32", (), None, "cpu", self.fallback, request.options, None, {}
+                None, None, "F32", (), None, "cpu", None, None, request.options, None, {}
             ),
         )
 
@@ -100,6 +99,7 @@ class ScriptedModel:
             projector=SimpleNamespace(size=1000, image_size=SIDE, image_tokens=IMAGE_TOKENS),
             options=LoadOptions(context=512),
             plan=SimpleNamespace(total=10**9),
+            device="cpu",
         )
 
     def chat(self, system: str | None = None, options: Options = Options()) -> Conversation:  # noqa: B008

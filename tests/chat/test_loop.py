@@ -76,10 +76,10 @@ def test_every_notice_is_told_once_but_what_the_first_screen_said(held: Held) ->
     assert held.ui.notices == ["2 turns left out"]
 
 
-def test_another_device_than_the_one_asked_for_is_told_once(held: Held) -> None:
-    held.worker.fallback = "out of memory"
-    held.enter("a", "b")
-    assert held.ui.notices == ["Computed on cpu: out of memory"]
+def test_that_something_went_to_another_device_is_told(held: Held) -> None:
+    held.worker.notices = (Notice("projector_on_cpu", "The CPU sees: out of memory."),)
+    held.enter("a")
+    assert held.ui.notices == ["The CPU sees: out of memory."]
 
 
 @pytest.mark.parametrize(

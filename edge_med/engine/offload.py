@@ -1,0 +1,105 @@
+"""Which layers llama.cpp is told to put on which device, and what it says that it has put there.
+
+A placement needs no overrides of single tensors: a layer goes to a device with all that it has, as
+llama.cpp does it by itself.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from edge_med.artifacts.gguf import Header
+from edge_med.config import LoadOptions
+from edge_med.engine import devices
+from edge_med.engine.native import Heard
+from edge_med.models.shares import CPU, Placed, Placement, Share
+from edge_med.models.sizes import flash_attention
+
+_BY_LAYERS = 1  # LLAMA_SPLIT_MODE_LAYER (llama.h)
+_CPU = "CPU"  # ggml's name of it
+_AUTO = -1  # LLAMA_FLASH_ATTN_TYPE_AUTO: wherever the layer's device has it
+
+
+def used(placement: Placement | None) -> list[Share]:
+    """The shares of the devices that have any layers; llama.cpp shall see no others."""
+    return [share for share in placement.shares[:-1] if share.layers] if placement else []
+
+
+def offload(api: Any, params: Any, placement: Placement | None) -> tuple[Any, Any]:
+    """Tell llama.cpp's parameters of a model which devices it gets, and how many layers each.
+
+    Without devices the list is empty, and not left out: llama.cpp would choose by itself.
+
+    Returns:
+        What the parameters point to; keep it as long as the model.
+
+    Raises:
+        EngineError: a device isn't there.
+    """
+    shares = used(placement)
+    handles = [devices.handle(share.device) for share in shares]
+    listed = (ctypes.c_void_p * (len(handles) + 1))(*handles, None)
+    split = (ctypes.c_float * api.llama_max_devices())(*(share.layers for share in shares))
+    params.devices = ctypes.addressof(listed)
+    params.split_mode = _BY_LAYERS
+    params.n_gpu_layers = sum(share.layers for share in shares)
+    params.tensor_split = split
+    return listed, split
+
+
+def attention(header: Header, options: LoadOptions, placement: Placement | None) -> int:
+    """llama.cpp's kind of flash attention: on devices wherever there is one, as is planned."""
+    return _AUTO if used(placement) else int(flash_attention(header, options))
+
+
+def placed(heard: Heard, placement: Placement | None) -> tuple[Placed, ...]:
+    """What was put where: the devices with layers in their order, then the CPU.
+
+    Args:
+        heard: what llama.cpp said while it opened the model and its context.
+        placement: that it was opened with.
+    """
+    names = [share.device for share in used(placement)]
+    return tuple(_on(device, heard, names) for device in (*names, CPU))
+
+
+def with_eye(placed: tuple[Placed, ...], heard: Heard, device: str) -> tuple[Placed, ...]:
+    """What was put where, with a projector: what was heard while it was opened on a device.
+
+    Others may have been opened meanwhile, for a comparison.
+    """
+    named = _CPU if device == CPU else device
+    sizes = [b.size for b in heard.buffers if b.kind == "projector" and b.name == named]
+    if all(one.device != device for one in placed):
+        placed = (*placed[:-1], Placed(device, 0, 0, 0, 0, 0), placed[-1])
+    size = sizes[-1] if sizes else 0
+    return tuple(replace(p, projector=size if p.device == device else 0) for p in placed)
+
+
+def _on(device: str, heard: Heard, names: Sequence[str]) -> Placed:
+    def size(*kinds: str) -> int:
+        return sum(
+            buffer.size
+            for buffer in heard.buffers
+            if buffer.kind in kinds and device_of(buffer.name, names) == device
+        )
+
+    return Placed(
+        device=device,
+        layers=sum(device_of(found, names) == device for found in heard.layers.values()),
+        weights=size("model"),
+        projector=0,
+        kv=size("KV"),
+        compute=size("compute", "output"),
+    )
+
+
+def device_of(buffer: str, names: Sequence[str]) -> str:
+    """The device of a type of buffer: its own name, or MTL0_Mapped; the rest is the CPU's memory.
+
+    That is CPU, CPU_Mapped, CPU_REPACK, and what a device can read of it, such as Vulkan_Host.
+    """
+    return next((n for n in names if buffer == n or buffer.startswith(f"{n}_")), CPU)
