@@ -55,6 +55,7 @@ class MedGemma(Scoring):
         kv: KV = "f16",
         device: str = "auto",
         gpu_layers: GpuLayers = "auto",
+        tensor_split: Sequence[float] = (),
         projector_device: str = "auto",
         parallel: int = 1,
         threads: int | None = None,
@@ -73,6 +74,7 @@ class MedGemma(Scoring):
             kv: type of the KV cache.
             device: that computes: `auto`, `cpu`, or a device's name such as CUDA0 or Vulkan0.
             gpu_layers: on devices, the output head being one; `auto` for as many as fit.
+            tensor_split: proportions by which devices share the layers; else each is filled up.
             projector_device: as `device`, for the projector.
             parallel: 1; conversations take turns.
             threads: that compute; as many as there are usable performance cores if None.
@@ -92,6 +94,7 @@ class MedGemma(Scoring):
             threads=threads,
             device=device,
             gpu_layers=gpu_layers,
+            tensor_split=tensor_split,
             projector_device=projector_device,
             memory=memory,
         )

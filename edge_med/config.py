@@ -28,6 +28,9 @@ MOST_PARALLEL = 256
 MOST_LAYERS = 10_000
 """As many as a tensor's name can count (hparams.py), and the output head."""
 
+LARGEST_PART = 1e9
+"""Of a split between devices: far beyond any use, and a number of bytes will do."""
+
 LARGEST_SCALE = 1000.0
 """Of an adapter, up or down: far beyond any use, and too small to make numbers overflow."""
 
@@ -42,6 +45,8 @@ class LoadOptions:
         threads: that compute; as many as there are usable performance cores if None.
         device: that computes: `auto`, `cpu` or a device's name.
         gpu_layers: on devices, the output head being one; `auto` for as many as fit.
+        tensor_split: proportions by which the devices share these layers, in their order; if empty,
+            one after the other is filled.
         projector_device: as `device`, for the projector.
         parallel: sequences that share the cache; each needs cells of the window for itself.
         memory: what happens if the plan says that the memory won't do: `plan` refuses, `warn` says
@@ -57,6 +62,7 @@ class LoadOptions:
     threads: int | None = None
     device: str = "auto"
     gpu_layers: GpuLayers = "auto"
+    tensor_split: Sequence[float] = ()
     projector_device: str = "auto"
     parallel: int = 1
     memory: MemoryRule = "plan"
@@ -72,6 +78,7 @@ class LoadOptions:
             _within(name, getattr(self, name), low, high, whole=True)
         if self.gpu_layers != "auto":
             _within("gpu_layers", self.gpu_layers, 0, MOST_LAYERS, whole=True)
+        object.__setattr__(self, "tensor_split", _split(self.tensor_split))
         if self.threads is not None:
             _within("threads", self.threads, 1, MOST_THREADS, whole=True)
 
@@ -187,6 +194,16 @@ def _within(name: str, value: object, low: float, high: float, *, whole: bool = 
 def is_whole(value: object) -> bool:
     """Whether a value is a whole number, and not true or false."""
     return isinstance(value, SupportsIndex) and not isinstance(value, bool)
+
+
+def _split(parts: object) -> tuple[float, ...]:
+    told = tuple(parts) if isinstance(parts, Sequence) and not isinstance(parts, str) else None
+    if told is not None:
+        for part in told:
+            _within("A part of tensor_split", part, 0, LARGEST_PART)
+        if not told or any(told):
+            return told
+    raise UsageError("tensor_split isn't made of proportions.", "Give some as in (3, 1).")
 
 
 def _texts(stop: object) -> tuple[str, ...]:

@@ -80,6 +80,21 @@ class Layers(click.ParamType[GpuLayers]):
         return int(click.IntRange(0, MOST_LAYERS).convert(value, param, ctx))
 
 
+class Parts(click.ParamType[tuple[float, ...]]):
+    """Numbers with commas between them."""
+
+    name = "parts"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float, ...]:
+        """The numbers; whether they can be parts is said by `LoadOptions`."""
+        try:
+            return tuple(map(float, value.split(",")))
+        except ValueError:
+            self.fail(f"'{value}' isn't made of numbers, as 3,1 is.", param, ctx)
+
+
 _DEVICES: tuple[Decorator, ...] = (
     click.option(
         "--device",
@@ -95,6 +110,12 @@ _DEVICES: tuple[Decorator, ...] = (
         show_default=True,
         metavar="auto|N",
         help="Layers on devices; the output head is one.",
+    ),
+    click.option(
+        "--tensor-split",
+        type=Parts(),
+        metavar="A,B,…",
+        help="Proportions by which devices share the layers; else each is filled up.",
     ),
     click.option(
         "--projector-device",
@@ -238,7 +259,8 @@ def load_settings(settings: dict[str, Any]) -> dict[str, Any]:
     Args:
         settings: the flags of a command by name, with others or not.
     """
-    return {**_of(LoadOptions, settings), "adapters": list(_scales(settings["adapters"]))}
+    load = {**_of(LoadOptions, settings), "tensor_split": settings["tensor_split"] or ()}
+    return {**load, "adapters": list(_scales(settings["adapters"]))}
 
 
 def answer_settings(settings: dict[str, Any]) -> Options:

@@ -68,6 +68,7 @@ def plan(
     kv: KV,
     device: str,
     gpu_layers: GpuLayers,
+    tensor_split: tuple[float, ...] | None,
     projector_device: str,
     parallel: int,
     described: str | None,
@@ -87,6 +88,7 @@ def plan(
         kv=kv,
         device=device,
         gpu_layers=gpu_layers,
+        tensor_split=tensor_split or (),
         projector_device=projector_device,
         parallel=parallel,
     )

@@ -49,14 +49,16 @@ def verify(path: Path, *, run: bool, as_json: bool, quiet: bool) -> None:
 def _try(path: Path) -> dict[str, SelfTest]:
     """Every text model that is there, by the name of its file."""
     from edge_med.artifacts.inspect import inspect
-    from edge_med.engine import selftest
+    from edge_med.engine import devices, selftest
     from edge_med.models import store
+    from edge_med.models.shares import CPU
 
+    device = next((one.name for one in devices.gpus()), CPU)
     tried = {}
     for text in store.text_models(path):
         found = store.find(text)
         side = inspect(found.projector).image_size if found.projector else None
-        tried[text.name] = selftest.run(found.text, found.projector, side or 0)
+        tried[text.name] = selftest.run(found.text, found.projector, side or 0, device)
     return tried
 
 

@@ -73,11 +73,11 @@ def require_gpus(options: LoadOptions) -> None:
         EngineError: llama-cpp-python is missing or of another version.
     """
     names = [options.device.lower(), options.projector_device.lower()]
-    layers = options.gpu_layers not in ("auto", 0)
+    layers = options.gpu_layers not in ("auto", 0) or bool(options.tensor_split)
     if names[0] == CPU and layers:
         raise UsageError(
-            f"The CPU shall compute, and {options.gpu_layers} layers shall be on a GPU.",
-            "Leave out --device or --gpu-layers.",
+            "The CPU shall compute, and layers shall be on a GPU.",
+            "Leave out --device, or --gpu-layers and --tensor-split.",
         )
     asked = next((name for name in names if name not in ("auto", CPU)), None)
     if (asked is None and not layers) or devices.gpus():

@@ -8,7 +8,8 @@ loaded twice. A layer's part of the KV cache is where the layer is (llama-kv-cac
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 
 from edge_med.config import KV, LoadOptions
 from edge_med.errors import UsageError
@@ -63,6 +64,7 @@ def placements(
         projector_device=_found(machine, options.projector_device),
     )
     devices = devices_for(machine, wanted)
+    _check_split(devices, wanted)
     for kv in SMALLER_KV[options.kv] if shrink_kv else (options.kv,):
         decided = dataclasses.replace(wanted, kv=kv)
         parts = _Parts(subject, machine, decided)
@@ -80,6 +82,14 @@ def devices_for(machine: Machine, options: LoadOptions) -> tuple[Device, ...]:
     if wanted == "auto":
         return machine.devices
     return tuple(device for device in machine.devices if device.name == wanted)
+
+
+def _check_split(devices: tuple[Device, ...], options: LoadOptions) -> None:
+    if options.tensor_split and len(options.tensor_split) != len(devices):
+        raise UsageError(
+            f"The split has {len(options.tensor_split)} parts for {len(devices)} devices.",
+            f"Give one for each of: {', '.join(one.name for one in devices) or 'none'}.",
+        )
 
 
 def _found(machine: Machine, wanted: str) -> str:
@@ -115,6 +125,12 @@ def _choices(
     yield from ((layers, eye) for layers in fewer for eye in elsewhere)
 
 
+def split(parts: Sequence[float], layers: int) -> list[int]:
+    """How many layers each device gets by proportions, as llama.cpp rounds them (load_tensors)."""
+    ends = [math.ceil(layers * (sum(parts[: n + 1]) / sum(parts))) for n in range(len(parts))]
+    return [end - begin for begin, end in zip([0, *ends], ends, strict=False)]
+
+
 class _Parts:
     """What there is to be placed, with one type of cache."""
 
@@ -133,13 +149,12 @@ class _Parts:
         """So many layers on devices, filled one after the other."""
         shares: list[Share] = []
         start = at = len(self.layers) - count
-        for device in devices[:-1]:
-            mine = self._share(device, at, start, eye)
-            while mine.layers + at < len(self.layers):
-                more = self._share(device, at, start, eye, mine.layers + 1)
-                if more.missing:
-                    break
-                mine = more
+        parts = split(self._options.tensor_split, count)
+        for number, device in enumerate(devices[:-1]):
+            if parts:
+                mine = self._share(device, at, start, eye, parts[number])
+            else:
+                mine = self._filled(device, at, start, eye)
             shares.append(mine)
             at += mine.layers
         if devices:  # what is left
@@ -149,6 +164,16 @@ class _Parts:
         shares.append(self._on_cpu(start, eye, sum(share.total for share in shares)))
         options = dataclasses.replace(self._options, gpu_layers=count, projector_device=eye)
         return Placement(options, tuple(shares))
+
+    def _filled(self, device: Device, at: int, start: int, eye: str) -> Share:
+        """As many layers as a device has room for, from one on."""
+        mine = self._share(device, at, start, eye)
+        while mine.layers + at < len(self.layers):
+            more = self._share(device, at, start, eye, mine.layers + 1)
+            if more.missing:
+                break
+            mine = more
+        return mine
 
     def _share(self, device: Device, at: int, start: int, eye: str, count: int = 0) -> Share:
         """Some layers on a device, from one on; the model's devices begin at `start`."""

@@ -19,6 +19,8 @@ from PIL import Image
 from edge_med import MedGemma, Options
 from edge_med.answers import Event
 from edge_med.cli.running import NOTICE, interruptible
+from edge_med.config import LoadOptions
+from edge_med.errors import UsageError
 from tests.checkpoints.adapters import Lora, write_gguf
 from tests.checkpoints.tiny import TINY
 from tests.cli.conftest import Run
@@ -118,6 +120,25 @@ def test_an_adapter_is_applied_by_its_scale(
         answer = json.loads(edge_med("ask", "x", "--adapter", flag, *small).out)
         (applied,) = answer["provenance"]["adapters"]
         assert (applied["name"], applied["scale"]) == ("chest=2", scale)
+
+
+def test_devices_are_asked_for_by_the_flags_of_plan(
+    edge_med: Command, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[LoadOptions] = []
+
+    def refuse(options: LoadOptions) -> None:
+        asked.append(options)
+        raise UsageError("There is no GPU.", "Build one.")
+
+    monkeypatch.setattr("edge_med.loading.require_gpus", refuse)
+    flags = ("--device", "CUDA0", "--gpu-layers", 3, "--tensor-split", "3,1")
+    for command in (("ask", "x"), ("chat",)):
+        done = edge_med(*command, "--model", tiny, *flags, "--projector-device", "cpu")
+        assert (done.code, "Build one." in done.err) == (2, True)
+    assert [(o.device, o.gpu_layers, o.tensor_split, o.projector_device) for o in asked] == [
+        ("CUDA0", 3, (3.0, 1.0), "cpu")
+    ] * 2
 
 
 def test_the_same_adapter_twice_exits_with_2(edge_med: Command, tiny: Path) -> None:

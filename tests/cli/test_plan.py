@@ -81,12 +81,14 @@ def test_flags_reach_the_plan(edge_med: EdgeMed) -> None:
         "--kv": "q8_0",
         "--parallel": 4,
         "--gpu-layers": 7,
+        "--tensor-split": "2,5",
         "--projector-device": "gpu1",
     }
     listed = [item for pair in flags.items() for item in pair]
     plan = planned(edge_med, "medgemma-4b-it", "--machine", "32GB,gpu=8GB,gpu=8GB", *listed)
     assert (plan["context"], plan["kv"], plan["parallel"]) == (1024, "q8_0", 4)
     assert (plan["gpu_layers"], plan["projector_device"]) == (7, "GPU1")
+    assert [share["layers"] for share in plan["shares"]] == [2, 5, 28]
 
 
 def test_settings_stand_in_for_flags(
@@ -105,6 +107,8 @@ def test_settings_stand_in_for_flags(
         (("medgemma-4b-it", "--machine", "much"), "isn't a size of memory"),
         (("medgemma-4b-it", "--machine", "8GB", "--device", "CUDA0"), "has no device 'CUDA0'"),
         (("medgemma-4b-it", "--gpu-layers", "most"), "isn't a valid|not a valid"),
+        (("medgemma-4b-it", "--tensor-split", "half"), "isn't made of numbers"),
+        (("medgemma-4b-it", "--machine", "8GB", "--tensor-split", "3,1"), "2 parts for 0 devices"),
     ],
 )
 def test_what_is_wrong_is_a_usage_error(
@@ -122,3 +126,13 @@ def test_a_system_that_tells_nothing_is_to_be_described(
     run = edge_med("plan", "medgemma-4b-it")
     assert run.code == 2
     assert "--machine 16GB,gpu=12GB" in run.err
+
+
+def test_a_gpu_of_this_machine_that_llama_cpp_has_not_is_asked_for_in_vain(
+    edge_med: EdgeMed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_med.engine.devices.gpus", lambda: ())
+    monkeypatch.setattr("edge_med.engine.devices.backends", lambda: ("CPU",))
+    run = edge_med("plan", "medgemma-4b-it", "--device", "CUDA0")
+    assert run.code == 2
+    assert "-DGGML_CUDA=on" in run.err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from edge_med.config import KV, LoadOptions
 from edge_med.errors import UsageError
 from edge_med.models import memory, sizes
 from edge_med.models.machine import GIB, Device, Machine, parse_machine
-from edge_med.models.placement import place, placements
+from edge_med.models.placement import place, placements, split
 from edge_med.models.registry import registry
 from edge_med.models.shares import CPU, Placement, Subject
 from edge_med.models.subjects import of_known
@@ -248,3 +249,36 @@ def test_several_sequences_need_more_cells_of_the_window(kv: KV) -> None:
     cell = sizes.kv_bytes(FOUR.text, LoadOptions(context=256, kv=kv)) // 256 // 34
     grown = sizes.kv_bytes(FOUR.text, several) - sizes.kv_bytes(FOUR.text, options)
     assert grown == 29 * 3 * 1024 * cell
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=4).filter(any), st.integers(1, 63))
+def test_proportions_give_every_layer_to_one_device(parts: list[float], layers: int) -> None:
+    counts = split(parts, layers)
+    assert sum(counts) == layers
+    for part, count in zip(parts, counts, strict=True):
+        assert abs(count - layers * part / sum(parts)) < 1.001
+
+
+def test_two_devices_share_the_layers_as_they_are_told() -> None:
+    found = placed(BIG, "64GB,gpu=24GB,gpu=24GB", tensor_split=(3, 1))
+    assert found.split == (48, 15)  # llama.cpp rounds the first one's 47.25 up
+    assert by_llama_cpp(found) == [48, 15]
+    assert found.fits
+
+
+def test_a_split_is_kept_although_it_does_not_fit() -> None:
+    found = placed(BIG, "64GB,gpu=24GB,gpu=6GB", tensor_split=(1, 3), gpu_layers=63)
+    assert found.split == (16, 47)
+    assert not found.fits
+
+
+def test_a_split_has_a_part_for_each_device() -> None:
+    with pytest.raises(UsageError, match="3 parts for 2 devices") as caught:
+        placed(FOUR, "16GB,gpu=8GB,gpu=8GB", tensor_split=(1, 1, 1))
+    assert "GPU0, GPU1" in caught.value.hint
+
+
+@pytest.mark.parametrize("parts", ["3,1", (0, 0), (-1, 2), (float("nan"), 1), ("3", 1), 3])
+def test_a_split_is_made_of_proportions(parts: Any) -> None:
+    with pytest.raises(UsageError):
+        LoadOptions(tensor_split=parts)
