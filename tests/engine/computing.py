@@ -42,7 +42,13 @@ def converted(folder: Path, tiny: Tiny, quant: str) -> tuple[Path, Path]:
 
 
 def read(
-    text: Path, projector: Path, tiny: Tiny, case: Case, run: Run, opened: Opener = Engine
+    text: Path,
+    projector: Path,
+    tiny: Tiny,
+    case: Case,
+    run: Run,
+    opened: Opener = Engine,
+    threads: int = 2,
 ) -> Seen:
     """Read up to each tested item in turn; only what is new is computed."""
     assert tiny.vision is not None
@@ -57,7 +63,7 @@ def read(
         ImageBlock(shown[item].sha256, tiny.vision.image_tokens) if isinstance(item, str) else item
         for item in run.items
     ]
-    options = LoadOptions(context=length(items), batch=case.batch, threads=2)
+    options = LoadOptions(context=length(items), batch=case.batch, threads=threads)
     logits = []
     with closing(opened(text, projector, options)) as engine:
         for last in (place % len(items) for place in run.tested):
