@@ -56,6 +56,7 @@ class MedGemma(Scoring):
         device: str = "auto",
         gpu_layers: GpuLayers = "auto",
         tensor_split: Sequence[float] = (),
+        tensor_overrides: Sequence[str] = (),
         projector_device: str = "auto",
         parallel: int = 1,
         threads: int | None = None,
@@ -75,6 +76,7 @@ class MedGemma(Scoring):
             device: that computes: `auto`, `cpu`, or a device's name such as CUDA0 or Vulkan0.
             gpu_layers: on devices, the output head being one; `auto` for as many as fit.
             tensor_split: proportions by which devices share the layers; else each is filled up.
+            tensor_overrides: REGEX=DEVICE each: tensors of layers that go to a device or to `cpu`.
             projector_device: as `device`, for the projector.
             parallel: 1; conversations take turns.
             threads: that compute; as many as there are usable performance cores if None.
@@ -95,6 +97,7 @@ class MedGemma(Scoring):
             device=device,
             gpu_layers=gpu_layers,
             tensor_split=tensor_split,
+            tensor_overrides=tensor_overrides,
             projector_device=projector_device,
             memory=memory,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, SupportsFloat, SupportsIndex
@@ -47,6 +48,8 @@ class LoadOptions:
         gpu_layers: on devices, the output head being one; `auto` for as many as fit.
         tensor_split: proportions by which the devices share these layers, in their order; if empty,
             one after the other is filled.
+        tensor_overrides: REGEX=DEVICE each: matrices of layers whose names match go to a device, or
+            to `cpu`, wherever their layer is; the first that matches decides.
         projector_device: as `device`, for the projector.
         parallel: sequences that share the cache; each needs cells of the window for itself.
         memory: what happens if the plan says that the memory won't do: `plan` refuses, `warn` says
@@ -63,6 +66,7 @@ class LoadOptions:
     device: str = "auto"
     gpu_layers: GpuLayers = "auto"
     tensor_split: Sequence[float] = ()
+    tensor_overrides: Sequence[str] = ()
     projector_device: str = "auto"
     parallel: int = 1
     memory: MemoryRule = "plan"
@@ -79,8 +83,15 @@ class LoadOptions:
         if self.gpu_layers != "auto":
             _within("gpu_layers", self.gpu_layers, 0, MOST_LAYERS, whole=True)
         object.__setattr__(self, "tensor_split", _split(self.tensor_split))
+        object.__setattr__(self, "tensor_overrides", _overrides(self.tensor_overrides))
         if self.threads is not None:
             _within("threads", self.threads, 1, MOST_THREADS, whole=True)
+
+    @property
+    def overrides(self) -> tuple[tuple[str, str], ...]:
+        """Pattern and device of each of `tensor_overrides`."""
+        parts = (text.rpartition("=") for text in self.tensor_overrides)
+        return tuple((pattern, device) for pattern, _, device in parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,8 +217,21 @@ def _split(parts: object) -> tuple[float, ...]:
     raise UsageError("tensor_split isn't made of proportions.", "Give some as in (3, 1).")
 
 
-def _texts(stop: object) -> tuple[str, ...]:
+def _overrides(given: object) -> tuple[str, ...]:
+    told = _texts(given, "tensor_overrides")
+    for text in told:
+        pattern, _, device = text.rpartition("=")
+        try:
+            re.compile(pattern)
+        except re.error:
+            pattern = ""
+        if not pattern or not device:
+            raise UsageError(f"'{text}' isn't REGEX=DEVICE.", r"Such as: blk\.\d+\.ffn_.*=cpu")
+    return told
+
+
+def _texts(stop: object, name: str = "stop") -> tuple[str, ...]:
     texts = (stop,) if isinstance(stop, str) else stop
     if isinstance(texts, Sequence) and all(isinstance(text, str) for text in texts):
         return tuple(texts)
-    raise UsageError("stop isn't made of texts.", "Give a text or several: stop=('.', ';').")
+    raise UsageError(f"{name} isn't made of texts.", f"Give a text or several: {name}=('.', ';').")

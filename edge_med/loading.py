@@ -107,7 +107,8 @@ def decide(subject: Subject, options: LoadOptions, adapters: Sequence[Adapter] =
 
 def _cpu_alone(options: LoadOptions) -> bool:
     """Whether the options leave no device anything to do."""
-    no_layers = options.device.lower() == CPU or options.gpu_layers == 0
+    sent = any(device.lower() != CPU for _, device in options.overrides)
+    no_layers = options.device.lower() == CPU or (options.gpu_layers == 0 and not sent)
     eye = options.projector_device.lower()
     return no_layers and (eye == CPU or (eye == "auto" and options.device.lower() == CPU))
 

@@ -11,7 +11,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -136,36 +135,6 @@ def test_an_answer_says_where_it_comes_from(tiny: MedGemma, photo: Path) -> None
     again = Options(max_new_tokens=3, fit="stretch", temperature=1.0, seed=provenance.seed)
     assert tiny.ask("x", image=photo, options=again).text == answer.text
     assert re.fullmatch("[0-9a-f]{64}", provenance.model_sha256 or "")
-
-
-def test_it_says_what_is_where_and_the_projector_once_it_was_needed(
-    folder: Path, photo: Path
-) -> None:
-    with MedGemma.load(folder, context=512, threads=1) as fresh:
-        (before,) = fresh.info.placement
-        text = fresh.ask("x", options=SHORT).provenance
-        seen = fresh.ask("x", image=photo, options=SHORT).provenance
-        (after,) = fresh.info.placement
-        planned = fresh.info.plan
-    assert before.layers == (fresh.info.model.layers or 0) + 1
-    assert (before.projector, before.kv) == (0, after.kv)
-    assert after.projector == pytest.approx(planned.projector, abs=1 << 13)  # told in 0.01 MiB
-    assert after.kv == pytest.approx(planned.kv, abs=1 << 13)
-    assert (text.device, text.projector_device, text.fallback) == ("cpu", None, None)
-    assert (seen.device, seen.projector_device, seen.fallback) == ("cpu", "cpu", None)
-    assert fresh.info.device == "cpu"
-
-
-@pytest.mark.parametrize(
-    "wanted", [{"device": "CUDA0"}, {"gpu_layers": 1}, {"projector_device": "Vulkan0"}], ids=str
-)
-def test_a_gpu_that_is_not_there_is_never_replaced_in_silence(
-    wanted: dict[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("edge_med.engine.devices.gpus", lambda: ())
-    with pytest.raises(UsageError) as caught:
-        MedGemma.load(folder, context=512, threads=1, **wanted)
-    assert caught.value.hint
 
 
 def test_logprobs_are_told_for_each_token(tiny: MedGemma) -> None:
@@ -312,8 +281,8 @@ def test_an_image_for_a_model_that_cannot_see_is_an_error(model: Models, photo: 
 
 
 def test_an_option_that_can_not_be_had_is_refused(folder: Path) -> None:
-    with pytest.raises(UsageError, match="gpu_layers"):
-        MedGemma.load(folder, gpu_layers=10)
+    with pytest.raises(UsageError, match="parallel"):
+        MedGemma.load(folder, parallel=2)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:

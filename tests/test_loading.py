@@ -119,6 +119,7 @@ def test_the_cpu_alone_is_used_if_that_is_asked_for(on: Decide) -> None:
         ({"projector_device": "MTL0"}, "-DGGML_METAL=on"),
         ({"gpu_layers": 3}, "-DGGML_CUDA=on"),
         ({"tensor_split": (1, 1)}, "-DGGML_CUDA=on"),
+        ({"tensor_overrides": ("blk=Vulkan0",)}, "-DGGML_VULKAN=on"),
     ],
     ids=str,
 )

@@ -89,6 +89,8 @@ class Parts(click.ParamType[tuple[float, ...]]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[float, ...]:
         """The numbers; whether they can be parts is said by `LoadOptions`."""
+        if isinstance(value, tuple):  # the default
+            return value
         try:
             return tuple(map(float, value.split(",")))
         except ValueError:
@@ -114,8 +116,16 @@ _DEVICES: tuple[Decorator, ...] = (
     click.option(
         "--tensor-split",
         type=Parts(),
+        default=_LOAD.tensor_split,
         metavar="A,B,…",
         help="Proportions by which devices share the layers; else each is filled up.",
+    ),
+    click.option(
+        "--tensor-override",
+        "tensor_overrides",
+        multiple=True,
+        metavar="REGEX=DEVICE",
+        help="Tensors of layers that go to a device or to the cpu, wherever their layer is.",
     ),
     click.option(
         "--projector-device",
@@ -259,8 +269,7 @@ def load_settings(settings: dict[str, Any]) -> dict[str, Any]:
     Args:
         settings: the flags of a command by name, with others or not.
     """
-    load = {**_of(LoadOptions, settings), "tensor_split": settings["tensor_split"] or ()}
-    return {**load, "adapters": list(_scales(settings["adapters"]))}
+    return {**_of(LoadOptions, settings), "adapters": list(_scales(settings["adapters"]))}
 
 
 def answer_settings(settings: dict[str, Any]) -> Options:

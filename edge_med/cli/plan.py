@@ -13,7 +13,7 @@ from edge_med.artifacts.naming import QUANTS
 from edge_med.artifacts.safe_text import safe_line
 from edge_med.cli.columns import columns
 from edge_med.cli.options import TYPES, device_options
-from edge_med.config import KV, MOST_PARALLEL, GpuLayers, LoadOptions
+from edge_med.config import MOST_PARALLEL, LoadOptions
 from edge_med.errors import UsageError
 
 if TYPE_CHECKING:
@@ -64,15 +64,9 @@ def plan(
     model: str,
     *,
     quants: tuple[str, ...],
-    context: int,
-    kv: KV,
-    device: str,
-    gpu_layers: GpuLayers,
-    tensor_split: tuple[float, ...] | None,
-    projector_device: str,
-    parallel: int,
     described: str | None,
     as_json: bool,
+    **settings: Any,
 ) -> None:
     """Show what MODEL takes, what goes where, and why.
 
@@ -83,15 +77,7 @@ def plan(
     from edge_med.models import subjects
     from edge_med.models.advice import advise
 
-    options = LoadOptions(
-        context=context,
-        kv=kv,
-        device=device,
-        gpu_layers=gpu_layers,
-        tensor_split=tensor_split or (),
-        projector_device=projector_device,
-        parallel=parallel,
-    )
+    options = LoadOptions(**settings)
     if not described:
         require_gpus(options)
     machine = machine_for(described)

@@ -72,12 +72,13 @@ def require_gpus(options: LoadOptions) -> None:
         UsageError: they ask for one.
         EngineError: llama-cpp-python is missing or of another version.
     """
-    names = [options.device.lower(), options.projector_device.lower()]
+    sent = [device.lower() for _, device in options.overrides]
+    names = [options.device.lower(), options.projector_device.lower(), *sent]
     layers = options.gpu_layers not in ("auto", 0) or bool(options.tensor_split)
-    if names[0] == CPU and layers:
+    if names[0] == CPU and (layers or any(name != CPU for name in sent)):
         raise UsageError(
             "The CPU shall compute, and layers shall be on a GPU.",
-            "Leave out --device, or --gpu-layers and --tensor-split.",
+            "Leave out --device, or --gpu-layers, --tensor-split and --tensor-override.",
         )
     asked = next((name for name in names if name not in ("auto", CPU)), None)
     if (asked is None and not layers) or devices.gpus():

@@ -11,6 +11,7 @@ from edge_med import _platform
 from edge_med.engine.native import llama_cpp
 from edge_med.errors import EngineError
 from edge_med.models.machine import Device
+from edge_med.models.shares import CPU
 
 Kind = Literal["cpu", "gpu", "igpu", "accel", "meta"]
 
@@ -74,6 +75,18 @@ def handle(name: str) -> int:
     raise EngineError(f"ggml finds no device {name}.", "See: edge-med doctor")
 
 
+def buffer_type(name: str) -> int:
+    """The pointer that ggml has to a device's kind of memory, or to the CPU's for `cpu`.
+
+    Raises:
+        EngineError: it isn't there, or llama-cpp-python is missing or of another version.
+    """
+    device = handle(next(o.name for o in hardware() if o.kind == "cpu") if name == CPU else name)
+    _ggml, base = _libraries()
+    found: int = base.ggml_backend_dev_buffer_type(device)
+    return found
+
+
 def _kind(one: Hardware) -> Literal["gpu", "igpu"] | None:
     """Apple's GPUs share the machine's memory, though ggml doesn't call them integrated."""
     if one.kind == "gpu" and "apple" in _platform.graphics():
@@ -130,6 +143,8 @@ def _libraries() -> tuple[Any, Any]:
     for name in ("dev_name", "dev_description", "reg_name"):
         tell = getattr(base, f"ggml_backend_{name}")
         tell.argtypes, tell.restype = [ctypes.c_void_p], ctypes.c_char_p
+    base.ggml_backend_dev_buffer_type.argtypes = [ctypes.c_void_p]
+    base.ggml_backend_dev_buffer_type.restype = ctypes.c_void_p
     base.ggml_backend_dev_type.argtypes = [ctypes.c_void_p]
     base.ggml_backend_dev_memory.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]
     return ggml, base

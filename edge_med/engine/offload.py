@@ -1,7 +1,7 @@
 """Which layers llama.cpp is told to put on which device, and what it says that it has put there.
 
-A placement needs no overrides of single tensors: a layer goes to a device with all that it has, as
-llama.cpp does it by itself.
+A placement of ours needs no overrides of single tensors: a layer goes to a device with all that it
+has, as llama.cpp does it by itself. Overrides are the user's alone.
 """
 
 from __future__ import annotations
@@ -24,11 +24,20 @@ _AUTO = -1  # LLAMA_FLASH_ATTN_TYPE_AUTO: wherever the layer's device has it
 
 
 def used(placement: Placement | None) -> list[Share]:
-    """The shares of the devices that have any layers; llama.cpp shall see no others."""
-    return [share for share in placement.shares[:-1] if share.layers] if placement else []
+    """The shares of the devices with layers or tensors; llama.cpp shall see no others."""
+    if placement is None:
+        return []
+    sent = {device for _, device in placement.options.overrides}
+    return [share for share in placement.shares[:-1] if share.layers or share.device in sent]
 
 
-def offload(api: Any, params: Any, placement: Placement | None) -> tuple[Any, Any]:
+class _Override(ctypes.Structure):
+    """`llama_model_tensor_buft_override` (llama.h), which the bindings leave out."""
+
+    _fields_ = (("pattern", ctypes.c_char_p), ("buft", ctypes.c_void_p))
+
+
+def offload(api: Any, params: Any, placement: Placement | None) -> tuple[Any, ...]:
     """Tell llama.cpp's parameters of a model which devices it gets, and how many layers each.
 
     Without devices the list is empty, and not left out: llama.cpp would choose by itself.
@@ -47,7 +56,12 @@ def offload(api: Any, params: Any, placement: Placement | None) -> tuple[Any, An
     params.split_mode = _BY_LAYERS
     params.n_gpu_layers = sum(share.layers for share in shares)
     params.tensor_split = split
-    return listed, split
+    told = placement.options.overrides if placement and shares else ()
+    parts = [_Override(one.encode(), devices.buffer_type(device)) for one, device in told]
+    overrides = (_Override * (len(parts) + 1))(*parts)  # the last one is empty and ends the list
+    if parts:
+        params.tensor_buft_overrides = ctypes.addressof(overrides)
+    return listed, split, overrides
 
 
 def attention(header: Header, options: LoadOptions, placement: Placement | None) -> int:

@@ -65,6 +65,7 @@ def placements(
     )
     devices = devices_for(machine, wanted)
     _check_split(devices, wanted)
+    wanted = _with_names(devices, wanted)
     for kv in SMALLER_KV[options.kv] if shrink_kv else (options.kv,):
         decided = dataclasses.replace(wanted, kv=kv)
         parts = _Parts(subject, machine, decided)
@@ -90,6 +91,18 @@ def _check_split(devices: tuple[Device, ...], options: LoadOptions) -> None:
             f"The split has {len(options.tensor_split)} parts for {len(devices)} devices.",
             f"Give one for each of: {', '.join(one.name for one in devices) or 'none'}.",
         )
+
+
+def _with_names(devices: tuple[Device, ...], options: LoadOptions) -> LoadOptions:
+    """The options with overrides to devices that take part, as ggml writes their names."""
+    names = {name.lower(): name for name in (CPU, *(device.name for device in devices))}
+    if odd := [name for _, name in options.overrides if name.lower() not in names]:
+        raise UsageError(
+            f"No tensor can go to '{odd[0]}'.",
+            f"Devices of this load: {', '.join(names.values())}.",
+        )
+    told = tuple(f"{pattern}={names[name.lower()]}" for pattern, name in options.overrides)
+    return dataclasses.replace(options, tensor_overrides=told)
 
 
 def _found(machine: Machine, wanted: str) -> str:
@@ -136,7 +149,15 @@ class _Parts:
 
     def __init__(self, subject: Subject, machine: Machine, options: LoadOptions) -> None:
         self._text, self._machine, self._options = subject.text, machine, options
-        self.layers = sizes.layers(subject.text, options)
+        self.layers = list(sizes.layers(subject.text, options))
+        self._sent: dict[str, int] = {}  # bytes of tensors that are sent to a device
+        self._largest_sent = 0  # to the CPU
+        for layer, size, device in sizes.matching(subject.text, options.overrides):
+            here = self.layers[layer]
+            self.layers[layer] = dataclasses.replace(here, weights=here.weights - size)
+            self._sent[device] = self._sent.get(device, 0) + size
+            if device == CPU:
+                self._largest_sent = max(self._largest_sent, size)
         self._embedding = sizes.embedding_bytes(subject.text)
         self._twice = self._embedding if sizes.is_tied(subject.text) else 0
         eye = subject.projector
@@ -186,12 +207,13 @@ class _Parts:
         if count and at == start:
             # Large batches of the CPU's layers are computed on the first device, which is given
             # their matrices one at a time (ggml-backend.cpp, op_offload).
-            compute += max((layer.largest for layer in self.layers[:start]), default=0)
+            on_cpu = (layer.largest for layer in self.layers[:start])
+            compute += max(on_cpu, default=self._largest_sent)
         return Share(
             device=device.name,
             room=device.room,
             layers=count,
-            weights=sum(layer.weights for layer in layers),
+            weights=sum(layer.weights for layer in layers) + self._sent.get(device.name, 0),
             projector=self._projector if sees else 0,
             kv=sum(layer.kv for layer in layers),
             compute=compute,
@@ -202,6 +224,7 @@ class _Parts:
         head = count == len(self.layers)
         layers = self.layers[:count]
         weights = sum(layer.weights for layer in layers) + self._embedding
+        weights += self._sent.get(CPU, 0)
         flash = self._plain or not head
         compute = self._graph(flash=flash, blocks=count > 0, head=head)
         compute += sizes.output_bytes(self._text, self._options)

@@ -85,8 +85,11 @@ class Placed:
 
 
 def devices_of(placed: Iterable[Placed]) -> str:
-    """What computes texts: the devices with layers, the CPU last, joined by `+`."""
-    return "+".join(one.device for one in placed if one.layers)
+    """What computes texts: devices with layers or tensors of some, the CPU last, joined by `+`."""
+    # The CPU always has the embedding, and computes with it alone if it has no layers.
+    return "+".join(
+        one.device for one in placed if one.layers or (one.weights and one.device != CPU)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ reserves for its graphs.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from edge_med import _platform
@@ -17,7 +17,7 @@ from edge_med.artifacts.gguf import Header, Tensor, pad
 from edge_med.artifacts.shapes import WINDOW_PATTERN
 from edge_med.artifacts.tensor_types import BY_NAME
 from edge_med.config import LoadOptions
-from edge_med.errors import ArtifactError
+from edge_med.errors import ArtifactError, UsageError
 
 CELLS = 256
 """llama.cpp makes a cache of a multiple of this many cells."""
@@ -95,6 +95,33 @@ def _layer(tensors: list[Tensor], kv: int) -> Layer:
         repacked=_repacked(tensors),
         largest=max((tensor.size for tensor in tensors), default=0),
     )
+
+
+def matching(text: Header, overrides: Sequence[tuple[str, str]]) -> list[tuple[int, int, str]]:
+    """Layer, bytes and device of each tensor that an override sends somewhere.
+
+    Raises:
+        UsageError: a pattern matches no tensor, or one that belongs to no layer.
+    """
+    found, used = [], set()
+    for tensor in text.tensors:
+        hits = (one for one in overrides if re.search(one[0], tensor.name))
+        if (hit := next(hits, None)) is None:
+            continue
+        layer = _LAYER.match(tensor.name)
+        if layer is None:
+            raise UsageError(
+                f"'{hit[0]}' matches {tensor.name}, which stays where it is.",
+                r"Override tensors of layers: begin with blk\.",
+            )
+        used.add(hit)
+        found.append((int(layer[1]), tensor.size, hit[1]))
+    if idle := [pattern for pattern, device in overrides if (pattern, device) not in used]:
+        raise UsageError(
+            f"'{idle[0]}' matches no tensor, or none that an earlier pattern leaves.",
+            "edge-med inspect FILE --json lists tensors.",
+        )
+    return found
 
 
 def repacked_bytes(text: Header) -> int:

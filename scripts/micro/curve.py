@@ -21,7 +21,7 @@ HEAD = f"""\
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif"
  font-size="12" stroke-width="1.2"><rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>"""
 
-COLOURS = {"eyes": "gray", "words": "darkorange", "all": "steelblue"}
+COLOURS = {"eyes": "gray", "words": "darkorange", "all": "steelblue", "boxes": "seagreen"}
 
 
 def main() -> None:

@@ -37,13 +37,15 @@ class Store:
         self._folder = folder
         self._open: list[tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]] = []
 
-    def batch(self, size: int, lot: np.random.Generator) -> Batch:
-        """Some of the phantoms, drawn by lot."""
+    def batch(self, size: int, lot: np.random.Generator, *, small: bool = False) -> Batch:
+        """Some of the phantoms, drawn by lot; of two, if asked, the one with small things in it."""
         self._look()
-        places = lot.integers(0, CHUNK * len(self._open), size)
-        pairs = [(self._open[n // CHUNK], n % CHUNK) for n in places]
+        places = lot.integers(0, CHUNK * len(self._open), (size, 2))
+        drawn = [_chosen(pair, small=small) for pair in places]
+        rows = [one.seed - FIRST_SEED for one in drawn]
+        pairs = [(self._open[n // CHUNK], n % CHUNK) for n in rows]
         return Batch(
-            [phantom(FIRST_SEED + int(n)) for n in places],
+            drawn,
             np.stack([chunk[0][row] for chunk, row in pairs]),
             np.stack([chunk[1][row] for chunk, row in pairs]),
         )
@@ -54,6 +56,15 @@ class Store:
             paths = (_path(self._folder, kind, number) for kind in ("pictures", "masks"))
             pictures, masks = (np.load(path, mmap_mode="r") for path in paths)
             self._open.append((pictures, masks))
+
+
+def _chosen(pair: npt.NDArray[np.int64], *, small: bool) -> Phantom:
+    first, second = (phantom(FIRST_SEED + int(n)) for n in pair)
+    return second if small and not _has_small(first) else first
+
+
+def _has_small(drawn: Phantom) -> bool:
+    return drawn.device == "pacemaker" or drawn.opacity is not None
 
 
 def draw_in_background(folder: Path) -> None:

@@ -1,12 +1,13 @@
 """Train micro: first its eyes, then all of it.
 
-python -m scripts.micro.train WORK [--minutes 40 20 120] [--threads 2]
+python -m scripts.micro.train WORK [--minutes 40 20 120 90] [--threads 2]
 
 The eyes learn, with heads that are thrown away, which structure each patch holds, which findings
 there are and where; then the words learn to read what the eyes see, from single questions; then
-the whole model learns to converse. WORK keeps pictures, the state from
-which a training that was stopped goes on, a log, and the checkpoint as it is; the [golden] extra
-has what is needed. The learning rate falls with the share of a stage's time that has gone by.
+the whole model learns to converse; then, more slowly, what is left to learn: small things and
+their boxes. WORK keeps pictures, the state from which a training that was stopped goes on, a log,
+and the checkpoint as it is; the [golden] extra has what is needed. The learning rate falls with the
+share of a stage's time that has gone by.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import torch
 from tokenizers import Tokenizer
 from torch.nn import functional
 
+from edge_med.demo.phantom import Phantom
 from scripts.micro import files, network
 from scripts.micro.dialogues import Dialogue, Writer
 from scripts.micro.heads import Heads
@@ -34,13 +36,16 @@ SEED = 2026
 BATCH = 16
 """Conversations at once; short ones while the words learn to read what the eyes see."""
 
-STAGES = ("eyes", "words", "all")
-PEAK = {"eyes": 8e-4, "words": 1e-3, "all": 8e-4}
+STAGES = ("eyes", "words", "all", "boxes")
+PEAK = {"eyes": 8e-4, "words": 1e-3, "all": 8e-4, "boxes": 6e-4}
 WARM_UP = 0.02
 """Share of a stage in which the learning rate rises."""
 
 HEADS = 0.5
 """Weight of what the eyes are off, while the whole model learns."""
+
+BOXED = 0.6
+"""Share of short conversations with a box, while boxes are learnt."""
 
 KEPT_EVERY, TOLD_EVERY, EXAMINED_EVERY = 300.0, 20.0, 600.0  # seconds
 POOL = 8
@@ -81,6 +86,7 @@ class Training:
             "eyes": self._eyes_losses,
             "words": self._words_losses,
             "all": self._all_losses,
+            "boxes": self._boxes_losses,
         }
         losses = makers[self.stage](lot)
         limit = 60 * self.minutes[self.stage]
@@ -123,15 +129,28 @@ class Training:
         while True:
             pool = self.store.batch(BATCH * POOL, lot)
             dialogues = [self.writer.dialogue(drawn, lot) for drawn in pool.phantoms]
-            order = np.argsort([len(dialogue.ids) for dialogue in dialogues], kind="stable")
-            for rows in lot.permutation(order.reshape(POOL, BATCH)):
-                batch = Batch(
-                    [pool.phantoms[n] for n in rows], pool.pictures[rows], pool.masks[rows]
-                )
-                with torch.autocast("cpu", torch.bfloat16):
-                    seen, tokens = self._see(_pixels(batch, lot))
-                    said = self._said([dialogues[n] for n in rows], tokens)
-                yield said + HEADS * self.heads.loss(seen, tokens, batch)
+            yield from self._pool_losses(pool, dialogues, lot)
+
+    def _boxes_losses(self, lot: np.random.Generator) -> Iterator[torch.Tensor]:
+        while True:
+            pool = self.store.batch(BATCH * POOL, lot, small=True)
+            dialogues = [self._boxed(drawn, lot) for drawn in pool.phantoms]
+            yield from self._pool_losses(pool, dialogues, lot)
+
+    def _boxed(self, drawn: Phantom, lot: np.random.Generator) -> Dialogue:
+        write = self.writer.short if lot.random() < BOXED else self.writer.dialogue
+        return write(drawn, lot)
+
+    def _pool_losses(
+        self, pool: Batch, dialogues: list[Dialogue], lot: np.random.Generator
+    ) -> Iterator[torch.Tensor]:
+        order = np.argsort([len(dialogue.ids) for dialogue in dialogues], kind="stable")
+        for rows in lot.permutation(order.reshape(POOL, BATCH)):
+            batch = Batch([pool.phantoms[n] for n in rows], pool.pictures[rows], pool.masks[rows])
+            with torch.autocast("cpu", torch.bfloat16):
+                seen, tokens = self._see(_pixels(batch, lot))
+                said = self._said([dialogues[n] for n in rows], tokens)
+            yield said + HEADS * self.heads.loss(seen, tokens, batch)
 
     def _see(self, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """What the tower makes of patches, and the projector's tokens."""
@@ -240,10 +259,17 @@ class Training:
 
 
 def _pixels(batch: Batch, lot: np.random.Generator) -> torch.Tensor:
-    """As the image processor gives them, a little brighter or darker and noisier by lot."""
+    """As the image processor gives them, a little brighter or darker and noisier by lot.
+
+    Half of them are spread over the full range of greys first, as the recipe for X-rays does.
+    """
     grey = torch.from_numpy(batch.pictures).float().div(255)
     count = len(grey)
+    spread = torch.from_numpy(lot.random(count) < 0.5)
+    low, high = grey.amin((1, 2), keepdim=True), grey.amax((1, 2), keepdim=True)
+    grey = torch.where(spread[:, None, None], (grey - low) / (high - low), grey)
     gain = torch.from_numpy(lot.uniform(0.9, 1.1, (count, 1, 1)).astype(np.float32))
+    gain[spread] = gain[spread].clamp(max=1.0)
     noise = torch.from_numpy(lot.uniform(0.0, 0.015, (count, 1, 1)).astype(np.float32))
     seen = (grey * gain + torch.randn_like(grey) * noise * (grey > 0)).clamp(0, 1)
     return seen.sub(0.5).div(0.5)[:, None].expand(-1, 3, -1, -1)
@@ -254,7 +280,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("work", type=Path)
-    parser.add_argument("--minutes", type=float, nargs=3, default=(40, 20, 120), metavar="MINUTES")
+    parser.add_argument("--minutes", type=float, nargs=4, default=(40, 20, 120, 90))
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

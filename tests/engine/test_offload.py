@@ -16,15 +16,18 @@ from edge_med.engine import model as model_module
 from edge_med.engine.context import Context
 from edge_med.engine.core import Engine
 from edge_med.engine.native import Buffer, Heard, llama_cpp
-from edge_med.engine.offload import attention, device_of, offload, placed, with_eye
+from edge_med.engine.offload import attention, device_of, offload, placed, used, with_eye
 from edge_med.errors import EngineError
 from edge_med.models.machine import GIB, Device, Machine
 from edge_med.models.placement import place
-from edge_med.models.shares import CPU, Placed, Placement, Subject
+from edge_med.models.shares import CPU, Placed, Placement, Subject, devices_of
 from tests.conftest import Models
 
 OPTIONS = LoadOptions(context=300, batch=64, threads=1)
 HANDLES = {"GPU0": 0x1000, "GPU1": 0x2000}
+
+
+HANDLE = devices.handle
 
 
 @pytest.fixture(autouse=True)
@@ -95,6 +98,27 @@ def test_flash_attention_is_left_to_the_devices_where_there_are_any(text: Path) 
     assert attention(header, OPTIONS, placement(text, 8 * GIB, gpu_layers=0)) == 0
 
 
+def test_overrides_reach_llama_cpp_as_a_list_with_an_end(
+    text: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices, "buffer_type", {CPU: 0x30, "GPU1": 0x40}.__getitem__)
+    wanted = (r"blk\.0\.ffn_.*=cpu", r"blk\.0\..*=gpu1")
+    where = placement(text, 8 * GIB, 8 * GIB, tensor_overrides=wanted)
+    params = llama_cpp().llama_model_default_params()
+    kept = offload(llama_cpp(), params, where)
+    words = ctypes.cast(params.tensor_buft_overrides, ctypes.POINTER(ctypes.c_void_p))
+    told = [(ctypes.string_at(words[n] or 0), words[n + 1]) for n in (0, 2)]
+    assert told == [(rb"blk\.0\.ffn_.*", 0x30), (rb"blk\.0\..*", 0x40)]
+    assert (words[4], words[5]) == (None, None)
+    assert [share.device for share in used(where)] == ["GPU0", "GPU1"]  # it has tensors, no layers
+    assert kept
+
+
+def test_the_cpus_memory_is_a_place_for_tensors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "handle", HANDLE)
+    assert devices.buffer_type(CPU)
+
+
 @pytest.mark.parametrize(
     ("buffer", "device"),
     [
@@ -129,6 +153,22 @@ def test_what_llama_cpp_tells_is_summed_up_for_each_device(text: Path) -> None:
         Placed("GPU0", layers=2, weights=50, projector=0, kv=10, compute=5),
         Placed(CPU, layers=1, weights=100, projector=0, kv=20, compute=5),
     )
+
+
+@pytest.mark.parametrize(
+    ("layers", "weights", "told"),
+    [
+        ((3, 0), (9, 1), "GPU0"),
+        ((2, 1), (6, 4), "GPU0+cpu"),
+        ((0, 3), (2, 9), "GPU0+cpu"),
+        ((0, 3), (0, 9), "cpu"),
+    ],
+)
+def test_what_computes_is_told_by_layers_and_by_tensors_on_gpus(
+    layers: tuple[int, int], weights: tuple[int, int], told: str
+) -> None:
+    parts = zip(("GPU0", CPU), layers, weights, strict=True)
+    assert devices_of(Placed(name, n, size, 0, 0, 0) for name, n, size in parts) == told
 
 
 def test_a_projector_is_counted_where_it_stays() -> None:

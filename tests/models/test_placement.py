@@ -282,3 +282,46 @@ def test_a_split_has_a_part_for_each_device() -> None:
 def test_a_split_is_made_of_proportions(parts: Any) -> None:
     with pytest.raises(UsageError):
         LoadOptions(tensor_split=parts)
+
+
+FFN = r"blk\.\d+\.ffn_.*"
+
+
+def test_overridden_tensors_are_counted_where_they_go() -> None:
+    plain = placed(FOUR, "16GB,gpu=8GB")
+    sent = placed(FOUR, "16GB,gpu=8GB", tensor_overrides=(f"{FFN}=CPU",))
+    ffn = sum(tensor.size for tensor in FOUR.text.tensors if ".ffn_" in tensor.name)
+    assert sent.split == plain.split
+    assert plain.shares[0].weights - sent.shares[0].weights == ffn
+    assert sent.shares[1].weights - plain.shares[1].weights == ffn
+    assert sent.options.tensor_overrides == (f"{FFN}=cpu",)
+
+
+def test_more_layers_fit_if_their_largest_tensors_stay_on_the_cpu() -> None:
+    plain = placed(BIG, "32GB,gpu=8GB")
+    sent = placed(BIG, "32GB,gpu=8GB", tensor_overrides=(f"{FFN}=cpu",))
+    assert sent.fits
+    assert sent.gpu_layers > plain.gpu_layers
+
+
+def test_the_first_override_that_matches_decides() -> None:
+    both = (r"blk\.3\..*=gpu1", r"blk\.[0-9]\..*=cpu")
+    found = placed(FOUR, "16GB,gpu=8GB,gpu=8GB", tensor_overrides=both)
+    third = sum(t.size for t in FOUR.text.tensors if t.name.startswith("blk.3."))
+    assert found.shares[1].weights == third
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        (r"blk\.99\.=cpu", "matches no tensor"),
+        (r".*=cpu", "stays where it is"),
+        (r"blk\.1\.=CUDA7", "'CUDA7'"),
+        (r"blk(=cpu", "REGEX=DEVICE"),
+        (r"=cpu", "REGEX=DEVICE"),
+        (r"blk\.1\.", "REGEX=DEVICE"),
+    ],
+)
+def test_an_override_that_says_nothing_is_refused(override: str, told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        placed(FOUR, "16GB,gpu=8GB", tensor_overrides=(override,))
