@@ -30,7 +30,7 @@ from tests.tie_rule import (
 
 pytestmark = [pytest.mark.gpu, pytest.mark.real]
 
-QUANTS = ("Q8_0", "Q4_K_M")
+QUANTS = ("F16", "Q8_0", "Q4_K_M")
 OPTIONS = LoadOptions(context=2048, threads=1)
 """A software device has threads of its own, which those of the CPU's layers would wait for."""
 
