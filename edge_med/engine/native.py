@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from edge_med._platform import require_llama_cpp_python
+from edge_med._platform import native_library, require_llama_cpp_python
 
 LOGGER = logging.getLogger("edge_med.llama_cpp")
 LOGGER.addHandler(logging.NullHandler())
@@ -61,8 +61,21 @@ def llama_cpp() -> Any:
     _KEPT.append(callback)  # the libraries keep a pointer to it until the process ends
     for set_log in (bindings.llama_log_set, mtmd_cpp.mtmd_log_set, mtmd_cpp.mtmd_helper_log_set):
         set_log(callback, ctypes.c_void_p(0))
+    _load_backends()
     bindings.llama_backend_init()
     return bindings
+
+
+def _load_backends() -> None:
+    """Load backends that were built as libraries of their own (GGML_BACKEND_DL), from one place.
+
+    llama.cpp would look for them beside the interpreter, where they aren't, and then in the working
+    directory, where anybody might have put one.
+    """
+    path = native_library("ggml")
+    ggml = ctypes.CDLL(str(path))
+    if not ggml.ggml_backend_reg_count():
+        ggml.ggml_backend_load_all_from_path(os.fsencode(path.parent))
 
 
 def mtmd_cpp() -> Any:
