@@ -26,7 +26,7 @@ LOGGER.propagate = False
 _REDIRECTIONS = ("LLAMA_CPP_LIB_PATH", "LLAMA_CPP_LIB", "MTMD_CPP_LIB", "GGML_BACKEND_PATH")
 """Variables that would make the bindings load another library than the package's own."""
 
-SPINS = "1000"
+SPINS = "3000"
 """Rounds that a thread of GNU's OpenMP waits awake for the others; its own default is 300,000
 (libgomp manual, GOMP_SPINCOUNT), so that beside a busy program each waits for one that isn't run.
 """
