@@ -53,12 +53,12 @@ def picture(lines: Sequence[dict[str, Any]]) -> str:
 
 
 def timed(lines: Sequence[dict[str, Any]]) -> list[float]:
-    """Minutes since the beginning; seconds begin anew with each stage and each new try."""
+    """Minutes since the beginning; seconds go back with each stage and where one goes on."""
     minutes: list[float] = []
     before = gone = 0.0
     for line in lines:
         if line["seconds"] < before:
-            gone += before
+            gone += before - line["seconds"]
         before = line["seconds"]
         minutes.append((gone + before) / 60)
     return minutes

@@ -69,9 +69,8 @@ def test_all_of_the_exam_is_passed(model: MedGemma) -> None:
     summary = score.summary(ITEMS, said)
     print(summary)
     assert summary["right"] >= 950
-    assert min(share for kind, share in summary["kinds"].items() if kind != "locate") >= 0.9
-    assert summary["kinds"]["locate"] >= 0.8  # it should be 0.9 as well: docs/micro.md
-    assert summary["overlap"] >= 0.6
+    assert min(summary["kinds"].values()) >= 0.9
+    assert summary["overlap"] >= 0.7
 
 
 @pytest.mark.long
