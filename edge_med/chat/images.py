@@ -32,7 +32,10 @@ def add(chat: Chat, argument: str) -> None:
     opened = [imaging.open(path, fit=fit, side=side, slices="auto", room=room) for path in paths]
     for path, image in zip(paths, opened, strict=True):
         if isinstance(image, Picture):
-            chat.sources[image.sha256] = path.absolute()
+            chat.sources[image.sha256] = path.absolute(), 1
+        else:
+            slices = zip(image.pictures, image.origins, strict=True)
+            chat.sources |= {picture.sha256: origin for picture, origin in slices}
         for notice in image.notices:
             chat.ui.notice(notice)
         chat.waiting.pictures.append(image)

@@ -113,7 +113,8 @@ def ask(
     if answer.finish_reason == "cancelled":
         raise click.exceptions.Exit(CancelledError.exit_code)
     if search and found:
-        search.save(found, frame=settings["frame"] or 1, quiet=quiet)
+        frame, windows = settings["frame"] or 1, settings["windows"]
+        search.save(found, frame=frame, windows=windows, quiet=quiet)
 
 
 def _note(text: str, *, quiet: bool) -> None:

@@ -108,9 +108,11 @@ def test_letters_in_the_pixels_are_told(
     assert edge_med(*call, "--image", tmp_path / "us", "--quiet").err == ""
 
 
-def test_a_box_is_looked_for_in_one_image(
+def test_a_box_is_looked_for_in_one_slice(
     edge_med: Command, call: tuple[object, ...], series: Path, tmp_path: Path
 ) -> None:
-    run = edge_med(*call, "--image", series, "--save-box", tmp_path / "box.png")
+    wide = ("--context", 1024)
+    run = edge_med(*call, *wide, "--image", series, "--save-box", tmp_path / "box.png")
     assert run.code == 2
-    assert "a folder is given" in run.err
+    assert "there are 4 slices" in run.err
+    assert "--slices 12:12" in run.err
