@@ -13,7 +13,7 @@ import click
 from edge_med import documents
 from edge_med.artifacts.safe_text import safe_text
 from edge_med.cli.choosing import chosen
-from edge_med.cli.cost import learn, room_of
+from edge_med.cli.cost import learn
 from edge_med.cli.finding import Found, Search
 from edge_med.cli.live import Live
 from edge_med.cli.options import (
@@ -101,8 +101,7 @@ def ask(
         Live(hidden=quiet) as live,
     ):
         _tell_choice(opened.info, quiet=quiet)
-        room = room_of(opened, taken, settings["threads"], options)
-        pictures = pictures_of(images, opened, options, settings, room=room, quiet=quiet)
+        pictures = pictures_of(images, opened, taken, options, settings, quiet=quiet)
         searched = search.one(pictures) if search else None
         asked = with_tags(prompt, pictures if settings["tags"] else ())
         events = opened.stream(asked, images=pictures, system=system, options=options)
@@ -113,8 +112,7 @@ def ask(
     if answer.finish_reason == "cancelled":
         raise click.exceptions.Exit(CancelledError.exit_code)
     if search and found:
-        frame, windows = settings["frame"] or 1, settings["windows"]
-        search.save(found, frame=frame, windows=windows, quiet=quiet)
+        search.save(found, settings, quiet=quiet)
 
 
 def _note(text: str, *, quiet: bool) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -83,8 +83,13 @@ class Search:
         parsed = boxes.parse(answer.text)
         return Found(tuple(boxes.place(box, picture) for box in parsed.boxes), parsed.quirks)
 
-    def save(self, found: Found, *, frame: int, windows: str, quiet: bool) -> None:
-        """Save the slice, or that frame of the image, with its boxes.
+    def save(self, found: Found, settings: Mapping[str, Any], *, quiet: bool) -> None:
+        """Save the slice or the frame that was searched, with its boxes.
+
+        Args:
+            found: its boxes.
+            settings: with `frame` and `windows`, of `series_options`.
+            quiet: tell nothing.
 
         Raises:
             SchemaError: there is no box.
@@ -96,9 +101,14 @@ class Search:
                 "The model gave no box, so nothing is saved.",
                 "Name a structure that the image shows, such as: right clavicle",
             )
-        source, which = self._origin or (self._image, frame)
+        source, frame = self._origin or (self._image, settings["frame"] or 1)
         boxes.save(
-            source, found.boxes, self._target, frame=which, windows=windows, force=self._force
+            source,
+            found.boxes,
+            self._target,
+            frame=frame,
+            windows=settings["windows"],
+            force=self._force,
         )
         if not quiet:
             click.echo(f"Saved: {safe_line(str(self._target))}", err=True)

@@ -24,10 +24,10 @@ BURNED_IN = (
 def pictures_of(
     paths: Sequence[Path],
     model: MedGemma,
+    name: str | Path,
     options: Options,
     settings: Mapping[str, Any],
     *,
-    room: Room,
     quiet: bool,
 ) -> list[Picture | Study]:
     """Open images for a model; what is chosen or odd is told on stderr.
@@ -35,13 +35,15 @@ def pictures_of(
     Args:
         paths: files, folders or zips.
         model: that they are for.
+        name: what it was loaded by.
         options: of the answer.
-        settings: with `slices`, `windows` and `frame`, of `series_options`.
-        room: what there is for the slices of a series.
+        settings: with `threads`, and with `slices`, `windows` and `frame` of `series_options`.
         quiet: tell nothing.
     """
     from edge_med import imaging
+    from edge_med.cli.cost import room_of
 
+    room = room_of(model, name, settings["threads"], options)
     how = {
         "fit": options.fit,
         "side": model.side,

@@ -90,9 +90,10 @@ def plan(total: int, wanted: str = "auto", room: Room = Room()) -> Plan:
     each = room.image_tokens + AROUND
     tokens = len(chosen) * each
     if room.tokens is not None and tokens > room.tokens:
+        most = max(0, room.tokens) // each
         raise ContextOverflowError(
             f"{len(chosen)} slices are {tokens:,} tokens, and {max(0, room.tokens):,} are free.",
-            f"Show at most {max(0, room.tokens) // each} with --slices, or raise --context.",
+            (f"Show at most {most} with --slices, or r" if most else "R") + "aise --context.",
         )
     seconds = None if room.seconds is None else len(chosen) * room.seconds
     return Plan(chosen, total, tokens, seconds, reason)
