@@ -61,7 +61,9 @@ class Plan:
     reason: str
 
     def __str__(self) -> str:
-        time = f", about {self.seconds:.0f} s" if self.seconds else ""
+        minutes, seconds = round((self.seconds or 0) / 60), max(1, round(self.seconds or 0))
+        time = f"{minutes} min" if minutes > 1 else f"{seconds} s"
+        time = f", about {time}" if self.seconds else ""
         return (
             f"{len(self.chosen)} of {self.total} slices ({self.reason}), {self.tokens:,} tokens"
             + time

@@ -89,4 +89,4 @@ def test_where_not_even_one_fits_fewer_arent_advised() -> None:
 
 def test_a_plan_says_what_it_chose() -> None:
     text = str(plan(512, "auto", Room(tokens=20 * EACH, seconds=9.0)))
-    assert text == "20 of 512 slices (what the context holds), 5,360 tokens, about 180 s"
+    assert text == "20 of 512 slices (what the context holds), 5,360 tokens, about 3 min"

@@ -208,7 +208,7 @@ def _ct_table(
 
 
 _STORED = (
-    *("BitsStored", "HighBit", "PixelRepresentation"),
+    *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
     *("PixelPaddingValue", "PixelPaddingRangeLimit"),
 )
 _RESCALING = ("RescaleSlope", "RescaleIntercept")
