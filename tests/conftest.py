@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import tempfile
@@ -13,12 +14,14 @@ import pytest
 
 from converters.pipeline import Conversion, convert
 from converters.request import Request
+from edge_med.artifacts.naming import text_file
 from edge_med.demo import gemma_270m
 from edge_med.models.default import MICRO, embedded
 from tests.checkpoints.tiny import TINY, write_tiny
 
 Checkpoints = Callable[[str], Path]
 Models = Callable[..., Path]
+RealModels = Callable[[str], Path]
 
 _SOCKETS: list[str] = []
 
@@ -108,3 +111,16 @@ def real_checkpoint(published_gguf: Path) -> Path:
     folder = published_gguf.parent / "gemma-3-270m"
     gemma_270m.write_checkpoint(published_gguf, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def real_model(real_checkpoint: Path) -> RealModels:
+    """The path of Gemma 3 270M by its quantization; each is converted once."""
+
+    @functools.cache
+    def get(quant: str) -> Path:
+        folder = real_checkpoint.parent / quant
+        convert(Request(source=real_checkpoint, folder=folder, quants=(quant,)))
+        return folder / text_file(real_checkpoint.name, quant)
+
+    return get

@@ -9,6 +9,10 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
+from edge_med.answers import Score
 from edge_med.imaging import Fit
 from tests.tie_rule import Step
 
@@ -79,3 +83,16 @@ def thoughts() -> dict[str, Thought]:
         )
         for name, run in stored.items()
     }
+
+
+def rows(score: Score, size: int) -> list[npt.NDArray[np.float32]]:
+    """A score's log-probabilities by position; what it doesn't tell of counts as impossible.
+
+    Args:
+        score: with `top` of each position.
+        size: of the vocabulary.
+    """
+    found = np.full((len(score.tokens), size), -np.inf, np.float32)
+    for row, token in zip(found, score.tokens, strict=True):
+        row[[one.id for one in token.top]] = [one.logprob for one in token.top]
+    return list(found)

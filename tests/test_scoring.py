@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from converters.pipeline import convert
@@ -21,7 +20,7 @@ from tests.checkpoints.tiny import PADDED_VOCABULARY, write_tiny
 from tests.checkpoints.tokenizer import tiny_tokenizer
 from tests.conversations import CONVERSATIONS
 from tests.numbers import CHECKPOINTS, entropy, pixels
-from tests.scores import CASES, CHECKPOINT, thoughts
+from tests.scores import CASES, CHECKPOINT, rows, thoughts
 from tests.tie_rule import MAX_TIES, MEAN_KL, Agreement, compare
 
 CLOSE = 0.03
@@ -31,6 +30,7 @@ CELLS = 768
 """That the window layers have: the window of 32 and a batch of 512, rounded up to 256."""
 
 golden = functools.cache(thoughts)
+seen = functools.partial(rows, size=PADDED_VOCABULARY)
 
 Scored = Callable[[str], Score]
 
@@ -62,17 +62,9 @@ def ask(gemma: MedGemma, name: str, **settings: Any) -> Score:
     return gemma.score(messages, case.continuation, images=shown, fit=case.fit, **settings)
 
 
-def rows(score: Score) -> list[npt.NDArray[np.float32]]:
-    """The log-probabilities of all tokens, position by position."""
-    found = np.full((len(score.tokens), PADDED_VOCABULARY), -np.inf, np.float32)
-    for row, token in zip(found, score.tokens, strict=True):
-        row[[one.id for one in token.top]] = [one.logprob for one in token.top]
-    return list(found)
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_positions_are_those_of_transformers_by_the_tie_rule(name: str, scored: Scored) -> None:
-    agreement = compare(golden()[name].steps, rows(scored(name)))
+    agreement = compare(golden()[name].steps, seen(scored(name)))
     print(f"{name}: {agreement}")
     assert agreement.wrong == 0
     assert agreement.mean_kl <= MEAN_KL
@@ -91,7 +83,7 @@ def test_tokens_and_their_probabilities_are_those_of_transformers(
 
 def test_few_positions_are_ties(scored: Scored) -> None:
     """Over all cases: a case of ten positions can't have one per cent of them."""
-    found: list[Agreement] = [compare(golden()[n].steps, rows(scored(n))) for n in CASES]
+    found: list[Agreement] = [compare(golden()[n].steps, seen(scored(n))) for n in CASES]
     assert sum(a.ties for a in found) <= MAX_TIES * sum(a.positions for a in found)
 
 
@@ -105,7 +97,7 @@ def test_the_other_fit_is_noticed(gemma: MedGemma) -> None:
     case, top = CASES["stretched"], PADDED_VOCABULARY
     messages = CONVERSATIONS[case.conversation].messages
     padded = gemma.score(messages, case.continuation, images=[pixels("wide", 56)], top=top)
-    assert compare(golden()["stretched"].steps, rows(padded)).mean_kl > 1e-2
+    assert compare(golden()["stretched"].steps, seen(padded)).mean_kl > 1e-2
 
 
 def test_a_score_sums_up_its_tokens(scored: Scored) -> None:

@@ -20,6 +20,9 @@ MARGIN = 0.05
 MEAN_KL = 1e-4
 MAX_TIES = 0.01
 
+GPU_MARGIN = 0.2
+GPU_MEAN_KL = 1e-3
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -61,12 +64,34 @@ class Agreement:
         return self.wrong == 0 and few and self.mean_kl <= mean_kl
 
 
-def compare(steps: Sequence[Step], logits: Sequence[npt.NDArray[np.float32]]) -> Agreement:
+def compare(
+    steps: Sequence[Step], logits: Sequence[npt.NDArray[np.float32]], margin: float = MARGIN
+) -> Agreement:
     """Hold the logits of a run against its reference, position by position."""
     other = [step for step, row in zip(steps, logits, strict=True) if row.argmax() != step.ids[0]]
-    ties = sum(step.margin < MARGIN for step in other)
+    ties = sum(step.margin < margin for step in other)
     mean = float(np.mean([divergence(s, row) for s, row in zip(steps, logits, strict=True)]))
     return Agreement(len(steps), len(other) - ties, ties, mean)
+
+
+def step_of(logits: npt.NDArray[np.float32], kept: int = 20) -> Step:
+    """What a run that serves as the reference thought of a position."""
+    wide = logits.astype(np.float64)
+    peak = wide.max()
+    logprobs = wide - peak - np.log(np.exp(wide - peak).sum())
+    best = np.argsort(-logprobs, kind="stable")[:kept]
+    return Step(tuple(best.tolist()), tuple(logprobs[best].tolist()))
+
+
+def together(runs: Sequence[Agreement]) -> Agreement:
+    """Several runs as one."""
+    positions = sum(run.positions for run in runs)
+    return Agreement(
+        positions,
+        sum(run.wrong for run in runs),
+        sum(run.ties for run in runs),
+        sum(run.mean_kl * run.positions for run in runs) / positions,
+    )
 
 
 def divergence(step: Step, logits: npt.NDArray[np.float32]) -> float:

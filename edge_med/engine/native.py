@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from edge_med._platform import require_llama_cpp_python
+from edge_med._platform import native_library, require_llama_cpp_python
 
 LOGGER = logging.getLogger("edge_med.llama_cpp")
 LOGGER.addHandler(logging.NullHandler())
@@ -26,7 +26,7 @@ LOGGER.propagate = False
 _REDIRECTIONS = ("LLAMA_CPP_LIB_PATH", "LLAMA_CPP_LIB", "MTMD_CPP_LIB", "GGML_BACKEND_PATH")
 """Variables that would make the bindings load another library than the package's own."""
 
-SPINS = "1000"
+SPINS = "3000"
 """Rounds that a thread of GNU's OpenMP waits awake for the others; its own default is 300,000
 (libgomp manual, GOMP_SPINCOUNT), so that beside a busy program each waits for one that isn't run.
 """
@@ -61,8 +61,21 @@ def llama_cpp() -> Any:
     _KEPT.append(callback)  # the libraries keep a pointer to it until the process ends
     for set_log in (bindings.llama_log_set, mtmd_cpp.mtmd_log_set, mtmd_cpp.mtmd_helper_log_set):
         set_log(callback, ctypes.c_void_p(0))
+    _load_backends()
     bindings.llama_backend_init()
     return bindings
+
+
+def _load_backends() -> None:
+    """Load backends that were built as libraries of their own (GGML_BACKEND_DL), from one place.
+
+    llama.cpp would look for them beside the interpreter, where they aren't, and then in the working
+    directory, where anybody might have put one.
+    """
+    path = native_library("ggml")
+    ggml = ctypes.CDLL(str(path))
+    if not ggml.ggml_backend_reg_count():
+        ggml.ggml_backend_load_all_from_path(os.fsencode(path.parent))
 
 
 def mtmd_cpp() -> Any:

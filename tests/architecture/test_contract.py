@@ -301,7 +301,9 @@ def test_the_form_of_a_benchmarks_result() -> None:
 
 
 def test_the_figures_of_the_tie_rule() -> None:
-    cpu = table("Tie rule", "activations")[0]
+    cpu, gpu = table("Tie rule", "activations")
     assert float(cpu["mean KL at most"]) == tie_rule.MEAN_KL
     assert f"{tie_rule.MARGIN} or more" in cpu.values()
+    assert float(gpu["mean KL at most"]) == tie_rule.GPU_MEAN_KL
+    assert f"{tie_rule.GPU_MARGIN} or more" in gpu.values()
     assert f"more than {tie_rule.MAX_TIES:.0%} fails".replace("%", " %") in CONTRACT

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import RealModels
 from tests.examples import check_output, examples
-from tests.real.conftest import RealModels
 
 pytestmark = pytest.mark.real
 

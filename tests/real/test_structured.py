@@ -12,8 +12,8 @@ from edge_med.engine.grammar import Grammar
 from edge_med.engine.model import Model
 from edge_med.engine.schema import BOUNDS, compile_schema
 from edge_med.errors import SchemaError
+from tests.conftest import RealModels
 from tests.engine.test_grammar import Reference, comparable, fitting
-from tests.real.conftest import RealModels
 from tests.schemas import SCHEMAS
 
 pytestmark = pytest.mark.real

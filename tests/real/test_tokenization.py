@@ -16,7 +16,7 @@ from converters.request import Request
 from edge_med.artifacts.gguf import read_header
 from edge_med.artifacts.naming import text_file
 from edge_med.engine.model import Model
-from tests.real.conftest import RealModels
+from tests.conftest import RealModels
 from tests.real.tokenizations import NOTICES, PATH, SPECIAL, Tokenization, tokenizations
 
 pytestmark = pytest.mark.real
