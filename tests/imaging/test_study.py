@@ -155,6 +155,18 @@ def test_auto_takes_what_fits(folder: Path) -> None:
     assert read(folder, room=Room(tokens=600)).numbers == (3, 5)
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value for VR DS")
+def test_a_position_that_is_no_number_is_none(tmp_path: Path) -> None:
+    for depth in range(3):
+        data = ct_slice(float(depth), ImagePositionPatient=["0", "0", "nan"])
+        (tmp_path / str(3 - depth)).write_bytes(data)
+    study = read(tmp_path)
+    assert study.notices == ("Positions are missing, so slices are in the order of their numbers.",)
+    assert [picture.pixels[0, 0, 0] for picture in study.pictures] == sorted(
+        picture.pixels[0, 0, 0] for picture in study.pictures
+    )
+
+
 def test_a_folder_of_x_rays_is_no_volume(tmp_path: Path) -> None:
     for number in range(2):
         (tmp_path / str(number)).write_bytes(dicom(ramp(12), Modality="DX"))
