@@ -39,6 +39,7 @@ TOOLS = ("pydicom", "pillow", "numpy", "pyjpegls", "pylibjpeg-openjpeg", "pylibj
 
 def main() -> None:
     warnings.simplefilter("ignore")
+    version("pylibjpeg-libjpeg")  # ends here: without it JPEG lossless would go unchecked
     files = [row(path) for path in shipped()]
     tools = {name: version(name) for name in TOOLS}
     golden = {"made_with": tools, "files": files}

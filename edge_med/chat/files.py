@@ -43,13 +43,10 @@ def load(chat: Chat, argument: str) -> None:
         )
     path, *images = words
     chat.conversation.load(path, images=images)
-    by_hash = {
-        picture.sha256: image
-        for image in images
-        for message in chat.model.messages("", images=[image], options=chat.options)
-        for picture in message.pictures
-    }
-    chat.sources |= by_hash
+    for image in images:
+        (message,) = chat.model.messages("", images=[image], options=chat.options)
+        if len(message.pictures) == 1:  # of several slices nothing says where each is from
+            chat.sources[message.pictures[0].sha256] = image.absolute(), 1
     chat.files.add(path.absolute())
     chat.last = None
     chat.ui.notice(f"Loaded: {len(chat.questions)} questions, {chat.used()} tokens.")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from edge_med import documents, imaging
+from edge_med import _platform, documents, imaging
 from edge_med.chat import dropped
 from edge_med.chat.state import Chat, Report
 from edge_med.errors import ImageError, UsageError
@@ -32,7 +32,10 @@ def add(chat: Chat, argument: str) -> None:
     opened = [imaging.open(path, fit=fit, side=side, slices="auto", room=room) for path in paths]
     for path, image in zip(paths, opened, strict=True):
         if isinstance(image, Picture):
-            chat.sources[image.sha256] = path.absolute()
+            chat.sources[image.sha256] = path.absolute(), 1
+        else:
+            slices = zip(image.pictures, image.origins, strict=True)
+            chat.sources |= {picture.sha256: origin for picture, origin in slices}
         for notice in image.notices:
             chat.ui.notice(notice)
         chat.waiting.pictures.append(image)
@@ -47,7 +50,7 @@ def _room(chat: Chat) -> Room:
     messages = (*said, chat.waiting.turn("")) if chat.waiting else said
     used = chat.model.count(messages).prompt if chat.questions or chat.waiting else 0
     free = chat.model.info.options.context - used - chat.options.max_new_tokens - QUESTION
-    room = Room(tokens=max(0, free))
+    room = Room(tokens=max(0, free), memory=_platform.available_memory())
     if projector is None:
         return room
     seconds = chat.estimates.encode(1, projector.size)

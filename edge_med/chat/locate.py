@@ -47,10 +47,10 @@ def _last_picture(chat: Chat) -> tuple[Picture, bool]:
 
 def _draw(chat: Chat, picture: Picture, found: Sequence[boxes.Box]) -> None:
     path = free_name(NAME)
-    source = chat.sources.get(picture.sha256)
-    if source is not None and source.is_file():
+    source, frame = chat.sources.get(picture.sha256, (None, 1))
+    if source is not None and (isinstance(source, bytes) or Path(source).exists()):
         placed = [boxes.place(box, picture) for box in found]
-        boxes.save(source, placed, path)
+        boxes.save(source, placed, path, frame=frame)
     else:
         chat.ui.notice("The image's file isn't known, so it is drawn as the model saw it.")
         square = replace(picture, original_size=picture.pixels.shape[1::-1], fit="stretch")

@@ -76,7 +76,8 @@ class Chat:
     Attributes:
         yes: nothing is asked.
         keep: the file that the conversation is written to after each answer.
-        sources: files of pictures by their hashes, so that boxes can be drawn on the originals.
+        sources: where pictures are from by their hashes, so that boxes can be drawn there: files or
+            their bytes, and the frame.
         read: what the engine has read, as far as anybody knows.
         last: the last answer.
         thoughts: whether they are shown.
@@ -93,7 +94,7 @@ class Chat:
     yes: bool = False
     keep: Path | None = None
     waiting: Waiting = field(default_factory=Waiting)
-    sources: dict[str, Path] = field(default_factory=dict)
+    sources: dict[str, tuple[Path | bytes | str, int]] = field(default_factory=dict)
     read: Sequence[Message] = ()
     last: Answer | None = None
     thoughts: bool = False

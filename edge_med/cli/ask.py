@@ -101,7 +101,7 @@ def ask(
         Live(hidden=quiet) as live,
     ):
         _tell_choice(opened.info, quiet=quiet)
-        pictures = pictures_of(images, opened, options, settings, quiet=quiet)
+        pictures = pictures_of(images, opened, taken, options, settings, quiet=quiet)
         searched = search.one(pictures) if search else None
         asked = with_tags(prompt, pictures if settings["tags"] else ())
         events = opened.stream(asked, images=pictures, system=system, options=options)
@@ -112,7 +112,7 @@ def ask(
     if answer.finish_reason == "cancelled":
         raise click.exceptions.Exit(CancelledError.exit_code)
     if search and found:
-        search.save(found, frame=settings["frame"] or 1, quiet=quiet)
+        search.save(found, settings, quiet=quiet)
 
 
 def _note(text: str, *, quiet: bool) -> None:

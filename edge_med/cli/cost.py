@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge_med import _platform
 from edge_med.artifacts.inspect import image_tokens
 from edge_med.chat.estimate import Estimates, spoken
+from edge_med.config import Options
 from edge_med.errors import UsageError
 from edge_med.models import default, store
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from edge_med.answers import Answer
+    from edge_med.api import MedGemma
     from edge_med.imaging import Picture, Room, Study
 
 SIDE, TOKENS = 896, 256
@@ -31,6 +34,7 @@ class Eye:
         tokens: of an image.
         encode: seconds that an image takes on this machine; None as long as nobody knows.
         read: seconds that a token takes; None likewise.
+        expected: seconds that an image takes, guessed as long as nobody knows.
         blind: whether the model can't see.
     """
 
@@ -39,6 +43,7 @@ class Eye:
     tokens: int = TOKENS
     encode: float | None = None
     read: float | None = None
+    expected: float | None = None
     blind: bool = False
 
     def seconds(self, images: int, tokens: int) -> float | None:
@@ -58,11 +63,13 @@ class Eye:
             return f"not known yet: the first image that {self.model} sees here tells it"
         return f"about {spoken(seconds)} until {self.model} has seen and read it"
 
-    def room(self) -> Room:
-        """What there is for a series' slices, as far as it is known."""
+    def room(self, context: int) -> Room:
+        """What there is for a series' slices, in so many tokens of question and answer."""
         from edge_med.imaging import Room
+        from edge_med.imaging.slices import QUESTION
 
-        return Room(seconds=self.encode, image_tokens=self.tokens)
+        free = max(0, context - Options().max_new_tokens - QUESTION)
+        return Room(free, _platform.available_memory(), self.expected, self.tokens)
 
 
 def eye_of(named: str | None, threads: int | None) -> Eye:
@@ -86,14 +93,24 @@ def eye_of(named: str | None, threads: int | None) -> Eye:
     if found.projector is None or header is None:
         return Eye(name, blind=True)
     side = header.integer("clip.vision.image_size") or SIDE
-    rates = Estimates(found.text, threads).rates
+    estimates = Estimates(found.text, threads)
+    rates = estimates.rates
     return Eye(
         name,
         side,
         image_tokens(header) or TOKENS,
         1 / rates.encode if rates.encode else None,
         1 / rates.read if rates.read else None,
+        estimates.encode(1, found.projector.stat().st_size),
     )
+
+
+def room_of(opened: MedGemma, model: str | Path, threads: int | None, options: Options) -> Room:
+    """What there is for a series' slices with a model that is loaded, time included."""
+    room, eye = opened.room(options), opened.info.projector
+    if eye is None:
+        return room
+    return replace(room, seconds=Estimates(store.find(model).text, threads).encode(1, eye.size))
 
 
 def learn(

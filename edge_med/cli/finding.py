@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from edge_med.answers import Answer
     from edge_med.imaging import Picture, Study
     from edge_med.imaging.boxes import Placed
+    from edge_med.imaging.study import Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,27 +52,29 @@ class Search:
             )
         self.prompt = boxes.locate_prompt(what)
         (self._image,) = images
-        if self._image.is_dir():
-            raise UsageError(
-                "--save-box looks for something in one image, and a folder is given.",
-                "Give one of its files with --image.",
-            )
+        self._origin: Origin | None = None
         self._target, self._force = target, force
         boxes.check_target(self._image, target, force=force)
 
     def one(self, images: Sequence[Picture | Study]) -> Picture:
-        """The image that is searched.
+        """The image that is searched, which may be one slice of a series.
 
         Raises:
-            UsageError: the file is a volume.
+            UsageError: there are several slices.
         """
+        from edge_med import imaging
+
         (image,) = images
-        if hasattr(image, "plan"):
+        if isinstance(image, imaging.Picture):
+            return image
+        if len(image.pictures) > 1:
             raise UsageError(
-                "--save-box looks for something in one image, and the file has many slices.",
-                "Choose one of them with --frame.",
+                "--save-box looks for something in one image, and there are"
+                f" {len(image.pictures)} slices.",
+                "Choose one of them, as with --slices 12:12; or of a file's frames with --frame.",
             )
-        return image
+        (self._origin,) = image.origins
+        return image.pictures[0]
 
     def found(self, answer: Answer, picture: Picture) -> Found:
         """The boxes of an answer about the image as it was fitted."""
@@ -80,8 +83,13 @@ class Search:
         parsed = boxes.parse(answer.text)
         return Found(tuple(boxes.place(box, picture) for box in parsed.boxes), parsed.quirks)
 
-    def save(self, found: Found, *, frame: int, quiet: bool) -> None:
-        """Save that frame of the image with its boxes.
+    def save(self, found: Found, settings: Mapping[str, Any], *, quiet: bool) -> None:
+        """Save the slice or the frame that was searched, with its boxes.
+
+        Args:
+            found: its boxes.
+            settings: with `frame` and `windows`, of `series_options`.
+            quiet: tell nothing.
 
         Raises:
             SchemaError: there is no box.
@@ -93,6 +101,14 @@ class Search:
                 "The model gave no box, so nothing is saved.",
                 "Name a structure that the image shows, such as: right clavicle",
             )
-        boxes.save(self._image, found.boxes, self._target, frame=frame, force=self._force)
+        source, frame = self._origin or (self._image, settings["frame"] or 1)
+        boxes.save(
+            source,
+            found.boxes,
+            self._target,
+            frame=frame,
+            windows=settings["windows"],
+            force=self._force,
+        )
         if not quiet:
             click.echo(f"Saved: {safe_line(str(self._target))}", err=True)

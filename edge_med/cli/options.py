@@ -146,6 +146,14 @@ _DEVICES: tuple[Decorator, ...] = (
     ),
 )
 
+context_option = click.option(
+    "--context",
+    type=TYPES["context"],
+    default=_LOAD.context,
+    show_default=True,
+    help="Tokens of prompt and answer together.",
+)
+
 _MODEL: tuple[Decorator, ...] = (
     model_option,
     click.option(
@@ -155,13 +163,7 @@ _MODEL: tuple[Decorator, ...] = (
         metavar="PATH[=SCALE]",
         help="A LoRA adapter that is applied; without a scale, by 1.",
     ),
-    click.option(
-        "--context",
-        type=TYPES["context"],
-        default=_LOAD.context,
-        show_default=True,
-        help="Tokens of prompt and answer together.",
-    ),
+    context_option,
     click.option(
         "--kv",
         type=TYPES["kv"],

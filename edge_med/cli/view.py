@@ -14,7 +14,13 @@ import click
 
 from edge_med import _platform
 from edge_med.artifacts.safe_text import safe_line
-from edge_med.cli.options import TYPES, model_option, series_options, threads_option
+from edge_med.cli.options import (
+    TYPES,
+    context_option,
+    model_option,
+    series_options,
+    threads_option,
+)
 from edge_med.cli.output import plain
 from edge_med.cli.pictures import notices
 from edge_med.errors import InputError, UsageError
@@ -38,6 +44,7 @@ if TYPE_CHECKING:
 )
 @series_options
 @model_option
+@context_option
 @threads_option
 @click.option("--force", is_flag=True, help="Let --save replace a file.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -46,6 +53,7 @@ def view(
     *,
     out: Path | None,
     model: str | None,
+    context: int,
     threads: int | None,
     force: bool,
     as_json: bool,
@@ -63,7 +71,7 @@ def view(
     if out:
         _check(out, force=force)
     eye = eye_of(model, threads)
-    found = imaging.open(path, side=eye.side, room=eye.room(), **options)
+    found = imaging.open(path, side=eye.side, room=eye.room(context), **options)
     pictures = found.pictures if isinstance(found, imaging.Study) else (found,)
     pixels = sheet(pictures)
     if out:

@@ -18,6 +18,7 @@ from edge_med.errors import InputError, UsageError
 from edge_med.imaging.locating import Box, Parsed, locate_prompt, parse
 from edge_med.imaging.opening import Source, upright
 from edge_med.imaging.picture import Picture
+from edge_med.imaging.windows import DEFAULT
 
 __all__ = [
     "Box",
@@ -96,6 +97,7 @@ def save(
     path: str | os.PathLike[str],
     *,
     frame: int = 1,
+    windows: str = DEFAULT,
     force: bool = False,
 ) -> None:
     """Write the original picture, upright and with the boxes, as PNG that its owner alone reads.
@@ -107,6 +109,7 @@ def save(
         boxes: to be drawn.
         path: of the new file, with the ending .png.
         frame: of a DICOM file with several, from 1 on.
+        windows: of a CT, as in `edge_med.imaging.open`.
         force: replace a file that is there already; the source never is.
 
     Raises:
@@ -117,7 +120,7 @@ def save(
     target = Path(path)
     check_target(source, target, force=force)
     buffer = io.BytesIO()
-    draw(upright(source, frame), boxes).save(buffer, "PNG")
+    draw(upright(source, frame, windows), boxes).save(buffer, "PNG")
     try:
         _platform.write_private(target, buffer.getvalue())
     except OSError as error:

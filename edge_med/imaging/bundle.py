@@ -22,6 +22,10 @@ MOST_RATIO = 200
 _DEPTH = 8
 """Folders in folders: discs have patient, study and series."""
 
+_SYSTEMS = {".DS_Store", "Thumbs.db", "desktop.ini"}
+_APPLE_DOUBLE = "._"
+"""What Finder and Explorer leave in folders and zips; none of it is an image of anybody's."""
+
 Entry = bytes | str
 """A file's bytes, or its path."""
 
@@ -46,7 +50,7 @@ def _gather(folder: Path, found: list[Entry], depth: int) -> None:
     for entry in ordered:
         if entry.is_dir(follow_symlinks=False) and depth:
             _gather(Path(entry.path), found, depth - 1)
-        elif entry.is_file(follow_symlinks=False):
+        elif entry.is_file(follow_symlinks=False) and not _is_systems(entry.name):
             found.append(entry.path)
         _check_count(len(found))
 
@@ -72,7 +76,12 @@ def of_zip(source: bytes | Path) -> list[Entry]:
 
 def _is_file(member: zipfile.ZipInfo) -> bool:
     kind = stat.S_IFMT(member.external_attr >> 16)
-    return not member.is_dir() and kind in (0, stat.S_IFREG)
+    name = member.filename.rpartition("/")[2]
+    return not member.is_dir() and kind in (0, stat.S_IFREG) and not _is_systems(name)
+
+
+def _is_systems(name: str) -> bool:
+    return name in _SYSTEMS or name.startswith(_APPLE_DOUBLE)
 
 
 def _check_sizes(members: list[zipfile.ZipInfo]) -> None:

@@ -40,8 +40,11 @@ def read(source: FilePath, most: int | None = None) -> bytes:
         if path.is_dir():
             raise ImageError("The image isn't a file.", "Give the path of a file.")
         with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if not size:  # so are those that the system makes up, and some never end: /proc/kmsg
+                return b""
             if most is None:
-                check_bytes(os.fstat(file.fileno()).st_size)
+                check_bytes(size)
             return file.read(MAX_BYTES + 1 if most is None else most)
     except (OSError, ValueError) as error:
         raise unreadable(error) from None

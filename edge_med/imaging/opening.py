@@ -97,9 +97,7 @@ def open(
     if single and (alone or not _is_dicom(entries[0])):
         return _decoded(entries[0], frame or 1, job)
     if slices is None or frame is not None:
-        raise ImageError(
-            "There are several images in it.", "Give one of them, or ask for slices and no frame."
-        )
+        raise _several()
     found = study.described(entries)
     if single and not study.is_volume(found):
         return _decoded(entries[0], 1, job)
@@ -111,12 +109,23 @@ def check_windows(name: str) -> None:
     windows(name)
 
 
-def upright(source: Source, frame: int = 1) -> Image.Image:
-    """The whole original in RGB, upright, before any fit; frame and errors are those of `open`."""
+def upright(source: Source, frame: int = 1, windows: str = DEFAULT) -> Image.Image:
+    """The whole original in RGB, upright, before any fit; the rest is as in `open`."""
     if not isinstance(source, Encoded):
         return _photo(source).image.convert("RGB")
-    reply, (pixels,) = _run("upright", _entry(source), frame, windows=DEFAULT)
+    check_windows(windows)
+    entries = _entries(source)
+    if len(entries) > 1:
+        raise _several()
+    reply, (pixels,) = _run("upright", entries[0], frame, windows=windows)
     return Image.frombytes(reply["mode"], reply["size"], bytes(pixels)).convert("RGB")
+
+
+def _several() -> ImageError:
+    return ImageError(
+        "There are several images in it.",
+        "Give one of them, or ask for slices and no frame.",
+    )
 
 
 def _in_memory(source: object, fit: Fit, side: int) -> Picture:

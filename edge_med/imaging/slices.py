@@ -61,7 +61,9 @@ class Plan:
     reason: str
 
     def __str__(self) -> str:
-        time = f", about {self.seconds:.0f} s" if self.seconds else ""
+        minutes, seconds = round((self.seconds or 0) / 60), max(1, round(self.seconds or 0))
+        time = f"{minutes} min" if minutes > 1 else f"{seconds} s"
+        time = f", about {time}" if self.seconds else ""
         return (
             f"{len(self.chosen)} of {self.total} slices ({self.reason}), {self.tokens:,} tokens"
             + time
@@ -90,9 +92,10 @@ def plan(total: int, wanted: str = "auto", room: Room = Room()) -> Plan:
     each = room.image_tokens + AROUND
     tokens = len(chosen) * each
     if room.tokens is not None and tokens > room.tokens:
+        most = max(0, room.tokens) // each
         raise ContextOverflowError(
             f"{len(chosen)} slices are {tokens:,} tokens, and {max(0, room.tokens):,} are free.",
-            f"Show at most {max(0, room.tokens) // each} with --slices, or raise --context.",
+            (f"Show at most {most} with --slices, or r" if most else "R") + "aise --context.",
         )
     seconds = None if room.seconds is None else len(chosen) * room.seconds
     return Plan(chosen, total, tokens, seconds, reason)

@@ -22,6 +22,10 @@ _DESCRIBED = 32
 """Files whose beginnings a process reads at a time."""
 
 
+Origin = tuple[Entry, int]
+"""A file's path or bytes, and a frame of it, from 1 on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Study:
     """Slices of a volume, prepared.
@@ -30,11 +34,14 @@ class Study:
         pictures: the chosen slices, in the order in which they lie.
         plan: which they are of all, and what they cost.
         notices: what the user should know: what is missing, or was left out.
+        origins: of each picture its file's path or bytes, and which frame of it, from 1 on; boxes
+            are drawn there.
     """
 
     pictures: tuple[Picture, ...] = field(repr=False)
     plan: slices.Plan
     notices: tuple[str, ...] = ()
+    origins: tuple[Origin, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def about(self) -> About:
@@ -96,7 +103,8 @@ def read(
     pictures = _prepared(entries, chosen, ends=_ends(entries, volume.slices), **job)
     others = len(entries) - len({piece.entry for piece in pieces})
     left = (f"{others} files aren't images of a volume, and are left out.",) if others else ()
-    return Study(pictures, plan, (*volume.notices, *left))
+    origins = tuple((entries[piece.entry], piece.frame + 1) for piece in chosen)
+    return Study(pictures, plan, (*volume.notices, *left), origins)
 
 
 def _placed(found: Sequence[Slice]) -> list[Slice]:

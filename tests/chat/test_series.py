@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from edge_med import imaging
 from edge_med.chat import dropped
 from edge_med.config import LoadOptions
 from edge_med.errors import ContextOverflowError, UsageError
@@ -51,6 +53,18 @@ def test_a_series_can_be_taken_back(held: Held, series: Path) -> None:
 def test_boxes_are_for_one_image(held: Held, series: Path) -> None:
     held.enter(f"/image {series}", "/locate heart")
     assert isinstance(held.error, UsageError)
+
+
+def test_a_box_is_drawn_on_the_file_of_the_last_slice(
+    held: Held, series: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    held.worker.answers = ["a chest", '[{"box_2d": [250, 0, 750, 500], "label": "heart"}]']
+    held.enter(f"/image {series}", "what is it", "/locate heart")
+    assert held.ui.said[-1].startswith("heart: x 0 to 8, y 4 to 12 px")
+    with Image.open("edge-med-box-1.png") as drawn:
+        corner = drawn.getpixel((15, 15))
+    assert corner == tuple(imaging.open(ct_slice(2.0), side=16).pixels[15, 15].tolist())
 
 
 def test_a_series_that_leaves_no_room_is_refused(held: Held, series: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge_med.api import MedGemma
+from edge_med.chat.estimate import Estimates
 from tests.cli.conftest import Run
 from tests.conftest import Models
 from tests.imaging.dicom_samples import ct_slice, dicom, ramp
@@ -37,6 +38,26 @@ def test_a_series_is_asked_about_and_its_slices_are_told(
     assert "2 of 4 slices (as asked), " in run.err
     assert json.loads(run.out)["usage"]["image"] == 2 * 4
     assert "doe" not in run.out + run.err
+
+
+def test_slices_that_would_take_longer_than_anyone_waits_arent_shown(
+    edge_med: Command,
+    call: tuple[object, ...],
+    series: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Estimates, "encode", lambda *_: 200.0)
+    run = edge_med(*call, "--image", series, "--context", 1024)
+    assert "3 of 4 slices (what takes 10 minutes)" in run.err
+
+
+def test_two_series_share_the_context(
+    edge_med: Command, call: tuple[object, ...], series: Path
+) -> None:
+    run = edge_med(*call, "--image", series, "--image", series, "--context", 512 + 2 + 5 * 16)
+    assert run.code == 0
+    assert "2 of 4 slices (what the context holds)" in run.err
+    assert "3 of 4 slices (what the context holds)" in run.err
 
 
 def test_slices_that_dont_fit_are_refused(
@@ -87,9 +108,11 @@ def test_letters_in_the_pixels_are_told(
     assert edge_med(*call, "--image", tmp_path / "us", "--quiet").err == ""
 
 
-def test_a_box_is_looked_for_in_one_image(
+def test_a_box_is_looked_for_in_one_slice(
     edge_med: Command, call: tuple[object, ...], series: Path, tmp_path: Path
 ) -> None:
-    run = edge_med(*call, "--image", series, "--save-box", tmp_path / "box.png")
+    wide = ("--context", 1024)
+    run = edge_med(*call, *wide, "--image", series, "--save-box", tmp_path / "box.png")
     assert run.code == 2
-    assert "a folder is given" in run.err
+    assert "there are 4 slices" in run.err
+    assert "--slices 12:12" in run.err

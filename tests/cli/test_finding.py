@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from PIL import Image
 from edge_med import imaging
 from tests.cli.conftest import Run
 from tests.conftest import Models
+from tests.imaging.dicom_samples import ct_slice
 from tests.imaging.enhanced_samples import enhanced
 
 Command = Callable[..., Run]
@@ -128,6 +130,42 @@ def test_a_box_isnt_looked_for_in_a_file_of_slices(
     assert done.code == 2
     assert "--frame" in done.err
     assert not (tmp_path / "out.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("form", "number", "windows"),
+    [("folder", 2, "medgemma"), ("zip", 1, "medgemma"), ("frames", 4, "abdomen")],
+)
+def test_a_box_is_drawn_on_the_slice_that_was_asked_about(
+    form: str,
+    number: int,
+    windows: str,
+    edge_med: Command,
+    call: tuple[object, ...],
+    tmp_path: Path,
+) -> None:
+    path = series(tmp_path, form)
+    given = [path if part == tmp_path / "doe_jane.png" else part for part in call]
+    chosen = ("--slices", f"{number}:{number}", "--windows", windows)
+    done = edge_med(*given, "--save-box", tmp_path / "out.png", *chosen)
+    assert done.code == 0
+    with Image.open(tmp_path / "out.png") as saved:
+        corner = saved.getpixel((15, 15))
+    seen = imaging.open(ct_slice(float(number - 1)), side=16, windows=windows).pixels
+    assert corner == tuple(int(value) for value in seen[15, 15])
+
+
+def series(folder: Path, form: str) -> Path:
+    """Five slices of a CT, whose files and frames aren't in the order in which they lie."""
+    if form == "frames":
+        (folder / "ct.dcm").write_bytes(enhanced())
+        return folder / "ct.dcm"
+    (folder / "ct").mkdir()
+    for depth in range(5):
+        (folder / "ct" / str(5 - depth)).write_bytes(ct_slice(float(depth)))
+    if form == "folder":
+        return folder / "ct"
+    return Path(shutil.make_archive(str(folder / "ct"), "zip", folder / "ct"))
 
 
 @pytest.mark.parametrize("frame", [1, 3])

@@ -95,6 +95,16 @@ def test_of_a_series_it_tells_which_slices_are_shown(edge_med: EdgeMed, series: 
     ]
 
 
+def test_of_a_series_it_shows_what_fits_the_context_as_ask_does(
+    edge_med: EdgeMed, series: Path, model: Models
+) -> None:
+    flags = ("--context", 1024 + 512 + 2 * 268)
+    assert "2 of 5 slices (what the context holds)" in edge_med("view", series, *flags).err
+    named = (*flags, "--model", model("multimodal", "F32"), "--threads", 1)
+    asked = edge_med("ask", "well?", "--image", series, *named, "--max-new-tokens", 1024)
+    assert edge_med("view", series, *named).err.splitlines()[0] in asked.err
+
+
 def test_a_series_is_saved_on_one_sheet(edge_med: EdgeMed, series: Path, tmp_path: Path) -> None:
     edge_med("view", series, "--save", tmp_path / "seen.png")
     with Image.open(tmp_path / "seen.png") as seen:

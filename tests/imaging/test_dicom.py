@@ -133,6 +133,38 @@ def test_an_overlay_isnt_drawn() -> None:
     assert imaging.open(written(plain), side=32) == before
 
 
+@pytest.mark.parametrize("sign", [0, 1])
+@pytest.mark.parametrize("frame", [1, 2, 3])
+@pytest.mark.parametrize("width", [31, 32])
+def test_packed_pixels_are_read(width: int, frame: int, sign: int) -> None:
+    frames = np.stack([np.roll(ramp(12, 25, width), n) for n in range(3)])
+    bits = (frames.reshape(-1, 1) >> np.arange(12)) & 1  # the lower ones first
+    data = np.packbits(bits.astype(np.uint8).ravel(), bitorder="little").tobytes()
+    tags: dict[str, Any] = {"BitsStored": 12, "PixelRepresentation": sign}
+    packed = dicom(frames, BitsAllocated=12, PixelData=data + bytes(len(data) % 2), **tags)
+    assert (shown(packed, frame=frame) == shown(dicom(frames, **tags), frame=frame)).all()
+
+
+def test_packed_pixels_that_are_compressed_are_refused() -> None:
+    frame = bytes(imagecodecs.jpegls_encode(ramp(12)))
+    with pytest.raises(ImageError, match="don't fit"):
+        shown(compressed([frame], ramp(12), uids.JPEGLSLossless, BitsAllocated=12, BitsStored=12))
+
+
+@pytest.mark.parametrize(("sign", "vr", "value"), [(1, "US", 63536), (0, "SS", -2000)])
+def test_padding_counts_though_its_sign_isnt_that_of_the_pixels(
+    sign: int, vr: str, value: int
+) -> None:
+    pixels = ramp(11).astype(np.int16).view(np.int16 if sign else np.uint16)
+    padded = pixels.copy()
+    padded[:5] = np.array(-2000, np.int16).view(pixels.dtype)
+    data = elements(padded, {"Modality": "DX"})
+    data.add_new("PixelPaddingValue", vr, value)
+    assert (shown(written(data))[:5] == 0).all()
+    assert shown(written(data))[5:].max() == 255
+    assert (shown(written(data))[5:] == x_ray(pixels[5:])).all()
+
+
 @pytest.mark.parametrize("last", [None, 10])
 def test_padding_is_black_and_doesnt_count(last: int | None) -> None:
     pixels = ramp(12).clip(min=1000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import struct
+import sys
 import warnings
 import zlib
 from pathlib import Path
@@ -17,6 +18,7 @@ from pydicom.sequence import Sequence
 
 from edge_med import imaging
 from edge_med.errors import ImageError
+from edge_med.imaging import files
 from edge_med.imaging.pool import POOL
 from tests.imaging.dicom_samples import (
     compressed,
@@ -145,6 +147,13 @@ def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
 def test_a_device_is_refused_at_once() -> None:
     with pytest.raises(ImageError, match="isn't a file"):
         imaging.open("/dev/zero")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+def test_a_file_that_the_system_makes_up_isnt_read() -> None:
+    with pytest.raises(ImageError, match="known format"):
+        imaging.open("/proc/self/environ")
+    assert files.read("/proc/self/environ") == b""
 
 
 def test_after_all_that_the_pool_still_works() -> None:

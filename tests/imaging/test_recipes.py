@@ -127,6 +127,11 @@ def test_an_mr_spreads_over_its_own_range_if_it_is_alone() -> None:
     assert (shown(dicom(pixels, Modality="MR")) == full_range(pixels)).all()
 
 
+def test_an_mr_of_eight_bits_spreads_as_well_as_in_googles_code() -> None:
+    pixels = (ramp(8) // 4 + 50).astype(np.uint8)
+    assert np.array_equal(shown(dicom(pixels, Modality="MR")), full_range(pixels))
+
+
 def test_rgb_stays_as_it_is() -> None:
     assert (whole(dicom(scene(23, 17), Modality="XC")) == scene(23, 17)).all()
 

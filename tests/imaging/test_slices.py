@@ -81,6 +81,12 @@ def test_what_is_asked_for_and_doesnt_fit_is_an_error_that_says_by_how_much() ->
     assert f"at most {8000 // EACH}" in caught.value.hint
 
 
+def test_where_not_even_one_fits_fewer_arent_advised() -> None:
+    with pytest.raises(ContextOverflowError) as caught:
+        plan(5, "auto", Room(tokens=10))
+    assert caught.value.hint == "Raise --context."
+
+
 def test_a_plan_says_what_it_chose() -> None:
     text = str(plan(512, "auto", Room(tokens=20 * EACH, seconds=9.0)))
-    assert text == "20 of 512 slices (what the context holds), 5,360 tokens, about 180 s"
+    assert text == "20 of 512 slices (what the context holds), 5,360 tokens, about 3 min"

@@ -13,7 +13,7 @@ import pytest
 
 from edge_med import imaging
 from edge_med.errors import ContextOverflowError, ImageError
-from edge_med.imaging import Room, Study
+from edge_med.imaging import Picture, Room, Study
 from tests.imaging.dicom_samples import ct_slice, dicom, ramp
 
 DEPTHS = (4.0, 0.0, 3.0, 1.0, 2.0)
@@ -91,6 +91,20 @@ def test_a_folder_with_one_image_is_a_picture(tmp_path: Path) -> None:
     assert imaging.open(tmp_path, side=8) == imaging.open(tmp_path / "one", side=8)
 
 
+@pytest.mark.parametrize("name", [".DS_Store", "Thumbs.db", "desktop.ini", "._image"])
+def test_what_finder_and_explorer_leave_beside_an_image_doesnt_count(
+    name: str, tmp_path: Path
+) -> None:
+    (tmp_path / "image").write_bytes(dicom(ramp(12), Modality="CR"))
+    (tmp_path / name).write_bytes(b"\0\5\x16\7")
+    assert isinstance(imaging.open(tmp_path, slices="auto"), Picture)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for path in tmp_path.iterdir():
+            archive.write(path, f"__MACOSX/{path.name}")
+    assert isinstance(imaging.open(packed.getvalue(), slices="auto"), Picture)
+
+
 def test_a_folder_where_one_picture_is_wanted_is_refused(folder: Path) -> None:
     with pytest.raises(ImageError, match="several images"):
         imaging.open(folder)
@@ -139,6 +153,18 @@ def test_slices_that_were_asked_for_must_fit(folder: Path) -> None:
 
 def test_auto_takes_what_fits(folder: Path) -> None:
     assert read(folder, room=Room(tokens=600)).numbers == (3, 5)
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR DS")
+def test_a_position_that_is_no_number_is_none(tmp_path: Path) -> None:
+    for depth in range(3):
+        data = ct_slice(float(depth), ImagePositionPatient=["0", "0", "nan"])
+        (tmp_path / str(3 - depth)).write_bytes(data)
+    study = read(tmp_path)
+    assert study.notices == ("Positions are missing, so slices are in the order of their numbers.",)
+    assert [picture.pixels[0, 0, 0] for picture in study.pictures] == sorted(
+        picture.pixels[0, 0, 0] for picture in study.pictures
+    )
 
 
 def test_a_folder_of_x_rays_is_no_volume(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from pydicom.dataset import Dataset
@@ -139,4 +140,4 @@ def _numbers(value: Any, count: int) -> list[float] | None:
         found = [float(part) for part in value]
     except (TypeError, ValueError):
         return None
-    return found if len(found) == count else None
+    return found if len(found) == count and all(map(math.isfinite, found)) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
 
@@ -12,6 +13,9 @@ from edge_med.imaging.container import DAMAGED, check_size
 from edge_med.imaging.dicom.syntaxes import PLUGIN, SYNTAXES, decoder
 
 MAX_FRAMES = 4096
+
+PACKED = 12
+"""Bits allocated that fill no whole number of bytes: two pixels lie in three."""
 
 GREY = ("MONOCHROME1", "MONOCHROME2")
 PALETTE = "PALETTE COLOR"
@@ -40,14 +44,24 @@ def check(data: Dataset) -> None:
     check_size(columns, rows)
     if not 1 <= frames(data) <= MAX_FRAMES:
         raise too_many()
-    if allocated not in (8, 16) or not 1 <= stored <= allocated or sign not in (0, 1):
+    if allocated not in (8, PACKED, 16) or not 1 <= stored <= allocated or sign not in (0, 1):
         raise ImageError(
-            f"The DICOM image has {stored} bits in {allocated} a pixel.", "8 to 16 bits are read."
+            f"The DICOM image has {stored} bits in {allocated} a pixel.",
+            f"8 to 16 bits in 8, {PACKED} or 16 are read.",
         )
+    if allocated == PACKED:
+        _check_packed(data)
     if not stored - 1 <= high < allocated:
         raise _inconsistent()
     _check_kind(data)
     _check_length(data, rows * columns * allocated // 8)
+
+
+def _check_packed(data: Dataset) -> None:
+    """Packed pixels are read as archives of old wrote them: grey and uncompressed."""
+    syntax = SYNTAXES[str(data.file_meta.TransferSyntaxUID)]
+    if syntax.frame or not syntax.little or data.get("PhotometricInterpretation") not in GREY:
+        raise _inconsistent()
 
 
 def _check_kind(data: Dataset) -> None:
@@ -104,6 +118,8 @@ def decode(data: Dataset, index: int) -> npt.NDArray[Any]:
         raise ImageError(
             f"The DICOM image has {frames(data)} frames.", "Give the number of one of them."
         )
+    if data.BitsAllocated == PACKED:
+        return _unpacked(data, index)
     uid = str(data.file_meta.TransferSyntaxUID)
     options: dict[str, Any] = {
         "correct_unused_bits": False
@@ -119,6 +135,17 @@ def decode(data: Dataset, index: int) -> npt.NDArray[Any]:
         raise ImageError("The DICOM image can't be decoded.", DAMAGED) from None
     native = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
     return native.view(f"u{native.dtype.itemsize}")  # type: ignore[no-any-return]
+
+
+def _unpacked(data: Dataset, index: int) -> npt.NDArray[np.uint16]:
+    """A frame of packed pixels: two in three bytes, the lower bits first (PS3.5-2008, D.2)."""
+    count = data.Rows * data.Columns
+    skipped, pairs = index * count % 2, (index * count % 2 + count + 1) // 2
+    begin = index * count // 2 * 3
+    packed = bytes(data.PixelData[begin : begin + 3 * pairs]).ljust(3 * pairs, b"\0")
+    first, middle, last = np.frombuffer(packed, np.uint8).reshape(-1, 3).T.astype(np.uint16)
+    pixels = np.stack([first | (middle & 15) << 8, middle >> 4 | last << 4], axis=1).ravel()
+    return pixels[skipped : skipped + count].reshape(data.Rows, data.Columns)
 
 
 def too_many() -> ImageError:

@@ -48,8 +48,17 @@ def padding(data: Dataset, numbers: npt.NDArray[np.int64]) -> Flags:
     if not isinstance(first, int):
         return np.zeros(len(numbers), bool)
     last = data.get("PixelPaddingRangeLimit")
-    ends = sorted((first, last if isinstance(last, int) else first))
-    return (numbers >= ends[0]) & (numbers <= ends[1])
+    both = (first, last if isinstance(last, int) else first)
+    low, high = sorted(_signed_as_pixels(data, value) for value in both)
+    return (numbers >= low) & (numbers <= high)
+
+
+def _signed_as_pixels(data: Dataset, value: int) -> int:
+    """A value of padding, which some write with a sign where pixels have none, or without one."""
+    patterns = 1 << number(data, "BitsAllocated")
+    if number(data, "PixelRepresentation"):
+        return value - patterns if patterns // 2 <= value < patterns else value
+    return value + patterns if -patterns // 2 <= value < 0 else value
 
 
 def meant(data: Dataset, numbers: npt.NDArray[np.int64], index: int, *, ct: bool) -> Values:

@@ -24,12 +24,13 @@ Greys = Literal["range", "windows", "display"]
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How greys of more than eight bits become eight.
+    """How greys become eight bits.
 
     Attributes:
         greys: `range`: from the least value to the greatest; `windows`: of Hounsfield units;
             `display`: as a viewer shows them.
-        over_series: whether the range is that of a whole series, where there is one.
+        over_series: whether the range is that of a whole series, where there is one. Google's code
+            spreads these at eight bits too, whose greys otherwise stay as they are.
         by_16_bits: whether it is spread over 16 bits first, as Google's code does it.
         source: where the rule is from.
     """
@@ -175,7 +176,8 @@ def _shares(
         shares, how = shown
         steps.append(f"the file's own {how}")
         return shares
-    if pixels.dtype == np.uint8 and not number(data, "PixelRepresentation"):
+    whole = pixels.dtype == np.uint8 and not number(data, "PixelRepresentation")
+    if whole and not recipe.over_series:
         return levels.spread(values, (values.min(), values.max()))  # as they are
     found = ends or levels.extent(pixels, values, hidden) or (0.0, 0.0)
     spread = levels.spread_by_16_bits if recipe.by_16_bits else levels.spread
@@ -206,7 +208,7 @@ def _ct_table(
 
 
 _STORED = (
-    *("BitsStored", "HighBit", "PixelRepresentation"),
+    *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
     *("PixelPaddingValue", "PixelPaddingRangeLimit"),
 )
 _RESCALING = ("RescaleSlope", "RescaleIntercept")
