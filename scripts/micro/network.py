@@ -7,6 +7,9 @@ from pathlib import Path
 import torch
 import transformers
 
+OWN = ("config.json", "generation_config.json")
+"""Files that `save_pretrained` would write in a form of its own, without the end of a turn."""
+
 
 def fresh(folder: Path, seed: int) -> torch.nn.Module:
     """The model with weights drawn by lot."""
@@ -19,8 +22,9 @@ def fresh(folder: Path, seed: int) -> torch.nn.Module:
 
 def save_weights(model: torch.nn.Module, folder: Path) -> None:
     """Write the weights as BF16, under the names of MedGemma's checkpoint."""
-    own = (folder / "config.json").read_bytes()
+    own = {name: (folder / name).read_bytes() for name in OWN}
     dtype = next(model.parameters()).dtype
     model.to(torch.bfloat16).save_pretrained(folder)
     model.to(dtype)
-    (folder / "config.json").write_bytes(own)  # save_pretrained writes its own form
+    for name, content in own.items():
+        (folder / name).write_bytes(content)

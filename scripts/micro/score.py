@@ -145,6 +145,7 @@ def transformers_answers(checkpoint: Path, items: Sequence[Item]) -> list[str]:
         checkpoint, dtype=torch.float32, attn_implementation="eager"
     )
     generate: Callable[..., Any] = model.generate
+    end = processor.tokenizer.convert_tokens_to_ids("<end_of_turn>")
     said = []
     for item in items:
         inputs = processor.apply_chat_template(
@@ -156,10 +157,10 @@ def transformers_answers(checkpoint: Path, items: Sequence[Item]) -> list[str]:
             return_tensors="pt",
         )
         with torch.inference_mode():
-            ids = generate(**inputs, max_new_tokens=LONGEST, do_sample=False)[0]
+            ids = generate(**inputs, max_new_tokens=LONGEST, do_sample=False, eos_token_id=end)[0]
         new = ids[inputs["input_ids"].shape[1] :]
         text = processor.decode(new, skip_special_tokens=False)
-        said.append(text.rpartition("<unused95>")[2].partition("<end_of_turn>")[0])
+        said.append(text.partition("<end_of_turn>")[0].rpartition("<unused95>")[2])
     return said
 
 
