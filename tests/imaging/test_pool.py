@@ -93,7 +93,8 @@ def sent(message: dict[str, Any], blobs: list[bytes]) -> bytes:
     return file.getvalue()
 
 
-def test_where_nothing_is_forked_the_process_itself_ends() -> None:
+def test_where_nothing_is_forked_the_process_itself_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_platform, "limit_seconds", lambda _seconds: None)  # the tests go on
     job = {"job": "prepare", "paths": [None], "images": 1, **JOB}
     jobs = [sent(job, [SOUND])] * (worker.FILES + 6)
     answers = io.BytesIO()
