@@ -65,39 +65,40 @@ DICOM = {
 }
 
 
+WAYS = 4
+
+
+def change(changed: bytearray, place: int, how: int, lot: random.Random) -> None:
+    """Change, leave out or double some bytes, in one of `WAYS`."""
+    match how:
+        case 0:
+            changed[place] = lot.randrange(256)
+        case 1:
+            changed[place] ^= 1 << lot.randrange(8)
+        case 2:
+            del changed[place : place + lot.randint(1, 8)]
+        case 3:
+            changed[place:place] = changed[place : place + lot.randint(1, 40)]
+
+
 def dicom_mutant(data: bytes, lot: random.Random) -> bytes:
     """A file with some bytes changed, left out or doubled; most of them behind its preamble."""
     changed = bytearray(data)
     for _ in range(lot.randint(1, 6)):
         place = lot.randrange(132 if lot.random() < 0.9 else 0, len(changed) - 1)
-        match lot.randrange(5):
-            case 0:
-                changed[place] = lot.randrange(256)
-            case 1:
-                changed[place] ^= 1 << lot.randrange(8)
-            case 2:
-                del changed[place : place + lot.randint(1, 8)]
-            case 3:
-                changed[place:place] = changed[place : place + lot.randint(1, 40)]
-            case 4:
-                changed[place : place + 2] = struct.pack("<H", lot.choice((0, 1, 255, 65535)))
+        if (how := lot.randrange(5)) < WAYS:
+            change(changed, place, how, lot)
+        else:
+            changed[place : place + 2] = struct.pack("<H", lot.choice((0, 1, 255, 65535)))
     return bytes(changed) if lot.random() < 0.95 else bytes(changed[: lot.randrange(len(changed))])
 
 
-def photo_mutant(data: bytes, source: random.Random) -> bytes:
+def photo_mutant(data: bytes, lot: random.Random) -> bytes:
     """A file with some bytes changed, left out or doubled; PNG's checksums are made right again."""
     changed = bytearray(data)
-    for _ in range(source.randint(1, 6)):
-        place = source.randrange(len(changed) - 1)
-        match source.randrange(4):
-            case 0:
-                changed[place] = source.randrange(256)
-            case 1:
-                changed[place] ^= 1 << source.randrange(8)
-            case 2:
-                del changed[place : place + source.randint(1, 8)]
-            case 3:
-                changed[place:place] = changed[place : place + source.randint(1, 40)]
+    for _ in range(lot.randint(1, 6)):
+        place = lot.randrange(len(changed) - 1)
+        change(changed, place, lot.randrange(WAYS), lot)
     return checked_again(bytes(changed))
 
 
