@@ -49,7 +49,7 @@ class Context:
         self._outputs = options.outputs
         self._should_stop: Stop = NEVER
         self._abort = self._api.ggml_abort_callback(lambda _: self._should_stop())
-        self._no_abort = self._api.ggml_abort_callback()
+        self._no_abort = self._asked = self._api.ggml_abort_callback()
         self._context = self._api.llama_init_from_model(
             model.handle, _params(self._api, model, options, placement)
         )
@@ -215,7 +215,9 @@ class Context:
         """Have llama.cpp ask `stop` at every step of a batch; not at all if it's `NEVER`."""
         self._should_stop = stop
         callback = self._no_abort if stop is NEVER else self._abort
-        self._api.llama_set_abort_callback(self._context, callback, None)
+        if callback is not self._asked:  # llama.cpp writes a line into its log each time
+            self._api.llama_set_abort_callback(self._context, callback, None)
+            self._asked = callback
 
 
 class _Batch:
