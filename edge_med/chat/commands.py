@@ -40,7 +40,13 @@ def _help(chat: Chat, _argument: str) -> None:
 
 
 COMMANDS = (
-    Command("image", "PATH…", "Show images with the next question.", images.add, "path"),
+    Command(
+        "image",
+        "PATH… [--slices S]",
+        "Show images, or slices of a series, with the next question.",
+        images.add,
+        "path",
+    ),
     Command("images", "", "List the images that were shown and those that wait.", images.show),
     Command("drop", "N|file", "Take image N out, or the texts that wait.", images.drop, ("file",)),
     Command("file", "PATH", "Put a text before the next question.", images.add_file, "path"),
@@ -65,7 +71,9 @@ COMMANDS = (
         settings.change,
         tuple(settings.SET),
     ),
-    Command("locate", "WHAT", "Draw a box around WHAT in the last image.", locate.locate),
+    Command(
+        "locate", "[#N] WHAT", "Draw a box around WHAT in the last image, or in N.", locate.locate
+    ),
     Command("regen", "", "Answer the last question anew.", turns.regenerate),
     Command("edit", "N [TEXT]", "Change question N; later ones go.", turns.edit),
     Command("undo", "", "Take the last question and its answer back.", turns.undo),

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_med import _platform
 from edge_med.artifacts.inspect import image_tokens
-from edge_med.chat.estimate import Estimates, spoken
 from edge_med.config import Options
 from edge_med.errors import UsageError
 from edge_med.models import default, store
+from edge_med.models.estimates import Estimates, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from edge_med.answers import Answer
-    from edge_med.api import MedGemma
     from edge_med.imaging import Picture, Room, Study
 
 SIDE, TOKENS = 896, 256
@@ -103,14 +102,6 @@ def eye_of(named: str | None, threads: int | None) -> Eye:
         1 / rates.read if rates.read else None,
         estimates.encode(1, found.projector.stat().st_size),
     )
-
-
-def room_of(opened: MedGemma, model: str | Path, threads: int | None, options: Options) -> Room:
-    """What there is for a series' slices with a model that is loaded, time included."""
-    room, eye = opened.room(options), opened.info.projector
-    if eye is None:
-        return room
-    return replace(room, seconds=Estimates(store.find(model).text, threads).encode(1, eye.size))
 
 
 def learn(

@@ -139,6 +139,16 @@ def test_a_folder_where_one_picture_is_wanted_is_refused(folder: Path) -> None:
         imaging.open(folder)
 
 
+def test_folders_that_lie_too_deep_are_refused_and_not_left_out(tmp_path: Path) -> None:
+    deepest = tmp_path.joinpath(*"123456789")
+    deepest.mkdir(parents=True)
+    (deepest / "one").write_bytes(ct_slice(0.0))
+    (tmp_path / "two").write_bytes(ct_slice(1.0))
+    with pytest.raises(ImageError, match="8 deep"):
+        imaging.open(tmp_path, slices="auto")
+    assert isinstance(imaging.open(tmp_path / "1", slices="auto"), Picture)
+
+
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="no files"):
         imaging.open(tmp_path, slices="auto")
