@@ -145,3 +145,9 @@ def test_a_slice_is_dropped_with_its_label(held: Held, series: Path) -> None:
     held.enter(f"/image {series}", "what is it", "/drop 2")
     assert held.texts[0] == "SLICE 1SLICE 3what is it"
     assert len(list(held.chat.pictures)) == 2
+
+
+def test_a_question_that_is_pasted_with_its_command_is_asked(held: Held, series: Path) -> None:
+    held.enter(f"/image {series}\nwhat is it?\nand where?")
+    assert held.texts[0].endswith("what is it?\nand where?")
+    assert len(held.worker.asked[-1].messages[0].pictures) == 3
