@@ -37,17 +37,21 @@ def add(chat: Chat, argument: str) -> None:
     fit, side, room = chat.options.fit, chat.model.side, _room(chat)
     opened = [imaging.open(path, fit=fit, side=side, slices=wanted, room=room) for path in paths]
     for path, image in zip(paths, opened, strict=True):
-        if isinstance(image, Picture):
-            chat.sources[image.sha256] = path.absolute(), 1
-        else:
-            slices = zip(image.pictures, image.origins, strict=True)
-            chat.sources |= {picture.sha256: origin for picture, origin in slices}
         for notice in image.notices:
             chat.ui.notice(notice)
-        chat.waiting.pictures.append(image)
         chat.ui.notice(f"{_size(image)}, goes with the next question.")
         if image.about.burned_in:
             chat.ui.notice("Letters in its pixels are likely, names among them.")
+        chat.waiting.pictures.append(image)
+        chat.sources |= _sources(path, image)
+
+
+def _sources(path: Path, image: Picture | Study) -> dict[str, tuple[bytes | str | Path, int]]:
+    """The file and frame that each picture is of."""
+    if isinstance(image, Picture):
+        return {image.sha256: (path.absolute(), 1)}
+    pairs = zip(image.pictures, image.origins, strict=True)
+    return {picture.sha256: origin for picture, origin in pairs}
 
 
 def _room(chat: Chat) -> Room:
