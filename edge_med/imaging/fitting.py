@@ -6,7 +6,7 @@ slice has a third of the bytes.
 
 from __future__ import annotations
 
-import functools
+import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, overload
@@ -25,7 +25,7 @@ Upright = tuple[Mapping[str, Any], bytearray]
 
 
 class Fitted(Sequence[Picture]):
-    """Pictures of upright images. They are made once, by all cores.
+    """Pictures of upright images. They are made once, by all cores, whoever asks first.
 
     Attributes:
         about: what is known of the first.
@@ -44,13 +44,19 @@ class Fitted(Sequence[Picture]):
         self._images: Sequence[Upright] = images
         self._fit: Fit = fit
         self._side = side
+        self._made: tuple[Picture, ...] = ()
+        self._lock = threading.Lock()
 
-    @functools.cached_property
+    @property
     def _pictures(self) -> tuple[Picture, ...]:
+        with self._lock:
+            if not self._made:
+                self._made, self._images = self._fitted(), ()
+            return self._made
+
+    def _fitted(self) -> tuple[Picture, ...]:
         with ThreadPoolExecutor(usable_cores()) as threads:  # Pillow resizes without Python's lock
-            pictures = tuple(threads.map(self._picture, self._images))
-        self._images = ()
-        return pictures
+            return tuple(threads.map(self._picture, self._images))
 
     def _picture(self, image: Upright) -> Picture:
         told, pixels = image
@@ -76,3 +82,9 @@ class Fitted(Sequence[Picture]):
 
     def __hash__(self) -> int:
         return hash(self._pictures)
+
+    def __repr__(self) -> str:
+        return f"<{self._count} pictures>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return tuple, (self._pictures,)  # elsewhere they are wanted, and its lock can't go there

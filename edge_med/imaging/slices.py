@@ -94,11 +94,15 @@ def plan(total: int, wanted: str = "auto", room: Room = Room()) -> Plan:
     if room.tokens is not None and tokens > room.tokens:
         most = max(0, room.tokens) // each
         raise ContextOverflowError(
-            f"{len(chosen)} slices are {tokens:,} tokens, and {max(0, room.tokens):,} are free.",
+            f"{_counted(len(chosen))} {tokens:,} tokens, and {max(0, room.tokens):,} are free.",
             (f"Show at most {most} with --slices, or r" if most else "R") + "aise --context.",
         )
     seconds = None if room.seconds is None else len(chosen) * room.seconds
     return Plan(chosen, total, tokens, seconds, reason)
+
+
+def _counted(slices: int) -> str:
+    return f"{slices} slices are" if slices > 1 else "One slice is"
 
 
 def spread(total: int, count: int) -> tuple[int, ...]:

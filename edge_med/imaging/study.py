@@ -151,8 +151,9 @@ def _pictures(
 ) -> Sequence[Picture]:
     """Those that are larger than the square are fitted where they are decoded: they may be huge."""
     parts = _parts(entries, pieces, _SHARE)
-    if pieces[0].rows * pieces[0].columns <= side * side:
-        return Fitted(list(_mapped("upright", parts, **job)), fit, side)
+    most = side * side
+    if pieces[0].rows * pieces[0].columns <= most:
+        return Fitted(list(_mapped("upright", parts, most=most, **job)), fit, side)
     prepared = _mapped("prepare", parts, fit=fit, side=side, **job)
     return tuple(Picture.told(told, pixels, fit, side) for told, pixels in prepared)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import math
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 from edge_med import _platform
-from edge_med.errors import EdgeMedError, UsageError
+from edge_med.errors import EdgeMedError, ImageError, UsageError
 from edge_med.imaging import files, pipe
 from edge_med.imaging.about import About
 from edge_med.imaging.container import DAMAGED
@@ -56,9 +57,11 @@ def prepare(sources: Sequence[Source], job: dict[str, Any]) -> Reply:
 
 
 def upright(sources: Sequence[Source], job: dict[str, Any]) -> Reply:
-    """Whole pictures before any fit."""
+    """Whole pictures before any fit, of at most so many pixels each if the job says how many."""
     told, pixels = [], []
     for photo, about in _photos(sources, job):
+        if photo.image.width * photo.image.height > job.get("most", math.inf):
+            raise ImageError("A slice is larger than its file says at first.", DAMAGED)
         pixels.append(np.ascontiguousarray(photo.image))
         told.append(_told(photo, about))
     return {"pictures": told}, pixels

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import pickle  # noqa: TID251 - to show what would come out
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from pydicom.dataset import Dataset
 
 from edge_med import imaging
 from edge_med.errors import EdgeMedError
+from edge_med.imaging import fit
 from edge_med.messages import as_messages
 from tests.cli.conftest import Run
 from tests.cli.conftest import edge_med as edge_med  # noqa: PLC0414 - a fixture
@@ -161,14 +164,34 @@ def test_an_error_never_names_what_was_given(given: str, tmp_path: Path) -> None
     assert_silent(caught.value.message, caught.value.hint)
 
 
-def test_a_study_tells_nothing_of_its_files(tmp_path: Path) -> None:
+@pytest.mark.parametrize("side", [8, 40])
+def test_a_study_tells_nothing_of_its_files(side: int, tmp_path: Path) -> None:
     for depth in range(3):
         tags = {tag: TEXTS[dictionary_VR(tag)] for tag in TAGS}
         (tmp_path / f"{CANARY}{depth}").write_bytes(ct_slice(float(depth), **tags))
     (tmp_path / f"{CANARY}.txt").write_text(CANARY)
-    study = imaging.open(tmp_path, side=8, slices="auto")
+    study = imaging.open(tmp_path, side=side, slices="auto")
     assert isinstance(study, imaging.Study)
-    assert_silent(study, study.content(), study.about, study.notices)
+    assert_silent(study, study.pictures, study.content(), study.about, study.notices)
+    assert_silent(str(study.pictures), pickle.dumps(study.pictures))
+
+
+def test_slices_that_cant_be_fitted_tell_nothing_of_their_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for depth in range(3):
+        data = ct_slice(float(depth), PatientName=CANARY, SeriesDescription=CANARY)
+        (tmp_path / f"{CANARY}{depth}").write_bytes(data)
+    study = imaging.open(tmp_path, side=40, slices="auto")
+
+    def full(_image: object, _side: int) -> None:
+        raise MemoryError
+
+    monkeypatch.setitem(fit.FITS, "pad", full)
+    assert isinstance(study, imaging.Study)
+    with pytest.raises(MemoryError) as caught:
+        study.content()
+    assert_silent(*traceback.format_exception(caught.value))
 
 
 Command = Callable[..., Run]

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import os
+import pickle  # noqa: TID251 - to show that it could be sent
+import struct
+import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pydicom.uid as uids
 import pytest
@@ -16,7 +22,7 @@ from edge_med import imaging
 from edge_med.config import Fit
 from edge_med.errors import ContextOverflowError, ImageError
 from edge_med.imaging import Picture, Room, Study, fit
-from tests.imaging.dicom_samples import ct_slice, dicom, ramp
+from tests.imaging.dicom_samples import compressed, ct_slice, dicom, ramp
 
 DEPTHS = (4.0, 0.0, 3.0, 1.0, 2.0)
 
@@ -81,6 +87,32 @@ def test_a_study_is_told_of_before_its_slices_are_fitted(
     assert fitted == []
     assert len(study.content()) == 10
     assert fitted == [16] * 5
+
+
+def test_slices_are_fitted_once_whichever_threads_ask(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted: list[int] = []
+
+    def slow(image: Image.Image, side: int) -> Image.Image:
+        fitted.append(side)
+        time.sleep(0.01)
+        return fit.pad(image, side)
+
+    monkeypatch.setitem(fit.FITS, "pad", slow)
+    study = read(folder)
+    with ThreadPoolExecutor(8) as threads:
+        seen = list(threads.map(lambda _: tuple(study.pictures), range(8)))
+    assert fitted == [16] * 5
+    assert all(pictures == seen[0] for pictures in seen)
+
+
+@pytest.mark.parametrize("side", [8, 16])
+def test_a_study_can_be_sent_and_copied(side: int, folder: Path) -> None:
+    study = imaging.open(folder, side=side, slices="auto")
+    again = imaging.open(folder, side=side, slices="auto")
+    assert pickle.loads(pickle.dumps(study)) == study == copy.deepcopy(again)
+    assert hash(study) == hash(again)
 
 
 def test_values_are_hounsfield_units_in_googles_windows(folder: Path) -> None:
@@ -182,6 +214,23 @@ def test_a_slice_that_is_damaged_is_an_error(folder: Path) -> None:
     whole = (folder / "0.dcm").read_bytes()
     (folder / "0.dcm").write_bytes(whole[:-20])
     with pytest.raises(ImageError, match="missing"):
+        read(folder)
+
+
+def test_a_slice_that_says_small_first_and_large_after_its_pixels_is_refused(folder: Path) -> None:
+    large = np.zeros((1000, 1000), np.uint8)
+    rows, columns = (struct.pack("<HH2sHH", 0x28, n, b"US", 2, 1000) for n in (0x10, 0x11))
+    tags = {"Modality": "CT", "ImagePositionPatient": [0, 0, 9], "RescaleSlope": 1}
+    data = compressed(
+        [bytes(imagecodecs.jpeg8_encode(large))],
+        np.zeros((16, 16), np.uint8),
+        uids.JPEGBaseline8Bit,
+        ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
+        RescaleIntercept=0,
+        **tags,
+    )
+    (folder / "huge").write_bytes(data + rows + columns)
+    with pytest.raises(ImageError, match="larger than its file says"):
         read(folder)
 
 
