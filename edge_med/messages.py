@@ -101,7 +101,8 @@ def as_messages(
         ImageError: an image can't be read.
     """
     opener = _Opener(fit, side, room)
-    pending = iter([opener.parts(image) for image in images])
+    opened = imaging.open_all([*images], fit=fit, side=side, room=room)
+    pending = iter([shown_parts(image) for image in opened])
     if isinstance(prompt, str):
         shown = tuple(part for parts in pending for part in parts)
         messages = [Message("user", (*shown, TextPart(prompt)))]

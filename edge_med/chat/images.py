@@ -19,23 +19,19 @@ TEXTS = {".txt", ".md", ".text"}
 """Endings of files that are dropped as texts; everything else is taken for an image."""
 
 
-_SLICES = re.compile(r"\s+--slices[\s=]+(\S+)\s*$")
+_SLICES = re.compile(r"""\s+--slices[\s=]+(["']?)([^\s"']+)\1\s*$""")
 
 
 def add(chat: Chat, argument: str) -> None:
     """Let images wait for the next question; they are opened now, so that errors come now."""
-    asked = _SLICES.search(argument)
-    named, wanted = (argument[: asked.start()], asked[1]) if asked else (argument, "auto")
-    paths = [Path(part).expanduser() for part in _paths(named)]
-    if not paths:
-        raise UsageError("No image is named.", "Give its path: /image chest.png")
+    paths, wanted = _asked(argument)
     if chat.model.info.projector is None:
         raise ImageError(
             "This model can't see: it has no projector.",
             "Put its -mmproj- file into the same folder, or convert the whole checkpoint.",
         )
     fit, side, room = chat.options.fit, chat.model.side, _room(chat)
-    opened = [imaging.open(path, fit=fit, side=side, slices=wanted, room=room) for path in paths]
+    opened = imaging.open_all(paths, fit=fit, side=side, slices=wanted, room=room)
     for path, image in zip(paths, opened, strict=True):
         for notice in image.notices:
             chat.ui.notice(notice)
@@ -44,6 +40,20 @@ def add(chat: Chat, argument: str) -> None:
             chat.ui.notice("Letters in its pixels are likely, names among them.")
         chat.waiting.pictures.append(image)
         chat.sources |= _sources(path, image)
+
+
+def _asked(argument: str) -> tuple[list[Path], str]:
+    """The files that are named, and which slices of a series; a name that is there is a name."""
+    asked = None if _is_there(argument) else _SLICES.search(argument)
+    named, wanted = (argument[: asked.start()], asked[2]) if asked else (argument, "auto")
+    paths = [Path(part).expanduser() for part in _paths(named)]
+    if not paths:
+        raise UsageError("No image is named.", "Give its path: /image chest.png")
+    if any(str(path).startswith("--slices") and not path.exists() for path in paths):
+        raise UsageError(
+            "--slices stands last, and says which.", "As in: /image ct-folder --slices 2:10:2"
+        )
+    return paths, wanted
 
 
 def _sources(path: Path, image: Picture | Study) -> dict[str, tuple[bytes | str | Path, int]]:
@@ -147,10 +157,12 @@ def _size(image: Picture | Study) -> str:
 
 def _paths(argument: str) -> list[str]:
     """The paths of an argument; one with blanks in it needs no quotes if it is there."""
-    whole = Path(argument).expanduser()
+    return [argument] if _is_there(argument) else dropped.split(argument)
+
+
+def _is_there(argument: str) -> bool:
+    """Whether a whole argument is a path; what can't be one counts, and opening it says so."""
     try:
-        if argument and whole.exists():
-            return [argument]
-    except (OSError, ValueError):  # no path at all; opening it says so
-        return [argument]
-    return dropped.split(argument)
+        return bool(argument) and Path(argument).expanduser().exists()
+    except (OSError, ValueError):
+        return True

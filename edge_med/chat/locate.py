@@ -23,6 +23,8 @@ _NUMBERED = re.compile(r"#(\d{1,6})(?:\s+(.*))?", re.DOTALL)
 def locate(chat: Chat, argument: str) -> None:
     """Ask where something is in an image, the last one or `#N`, and save it with its box."""
     numbered = _NUMBERED.fullmatch(argument)
+    if argument.startswith("#") and not numbered:
+        raise UsageError("There is no image of such a number.", "As in: /locate #2 right lung")
     number, what = (int(numbered[1]), numbered[2] or "") if numbered else (None, argument)
     prompt = boxes.locate_prompt(what)
     picture, shown_again = _last_picture(chat) if number is None else _picture(chat, number)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from edge_med.artifacts.safe_text import safe_line
 if TYPE_CHECKING:
     from edge_med.api import MedGemma
     from edge_med.config import Options
-    from edge_med.imaging import Picture, Room, Study
+    from edge_med.imaging import Picture, Study
 
 BURNED_IN = (
     "Letters in the pixels are likely, names among them: look before you show this to anyone."
@@ -48,26 +47,11 @@ def pictures_of(
         "windows": settings["windows"],
         "frame": settings["frame"],
     }
-    found: list[Picture | Study] = []
-    for left, path in zip(range(len(paths), 0, -1), paths, strict=True):
-        image = imaging.open(path, room=_share(room, left, found, settings["slices"]), **how)
-        found.append(image)
+    found = imaging.open_all(paths, room=room, **how)
     if not quiet:
         for notice in (notice for image in found for notice in notices(image)):
             click.echo(safe_line(notice), err=True)
     return found
-
-
-def _share(room: Room, left: int, found: Sequence[Picture | Study], slices: str) -> Room:
-    """The room of one of the images that are left, where nobody says how many slices it has."""
-    if slices != "auto" or room.tokens is None:
-        return room
-    from edge_med.imaging.slices import AROUND
-
-    each = room.image_tokens + AROUND
-    plans = [getattr(image, "plan", None) for image in found]
-    used = sum(plan.tokens if plan else each for plan in plans)
-    return replace(room, tokens=max(0, room.tokens - used) // left)
 
 
 def with_tags(prompt: str, images: Sequence[Picture | Study]) -> str:

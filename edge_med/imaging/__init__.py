@@ -3,9 +3,20 @@
 from edge_med.config import Fit
 from edge_med.imaging.about import About
 from edge_med.imaging.fit import FITS
-from edge_med.imaging.opening import Source, open
+from edge_med.imaging.opening import Source, open, open_all
 from edge_med.imaging.picture import Picture, Pixels
 from edge_med.imaging.slices import Room
 from edge_med.imaging.study import Study
 
-__all__ = ["FITS", "About", "Fit", "Picture", "Pixels", "Room", "Source", "Study", "open"]
+__all__ = [
+    "FITS",
+    "About",
+    "Fit",
+    "Picture",
+    "Pixels",
+    "Room",
+    "Source",
+    "Study",
+    "open",
+    "open_all",
+]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, overload
 
@@ -19,7 +21,7 @@ from edge_med.imaging.photo import Photo, from_array, from_pillow
 from edge_med.imaging.picture import Picture, fitted
 from edge_med.imaging.pool import POOL, Reply
 from edge_med.imaging.recognise import HEAD, is_dicom, is_zip
-from edge_med.imaging.slices import Room
+from edge_med.imaging.slices import AROUND, Room
 from edge_med.imaging.study import Study
 from edge_med.imaging.windows import DEFAULT, windows
 
@@ -102,6 +104,40 @@ def open(
     if single and not study.is_volume(found):
         return _decoded(entries[0], 1, job)
     return study.read(entries, found, wanted=slices, room=room, **job)
+
+
+def open_all(
+    sources: Sequence[Source | Study],
+    *,
+    slices: str = "auto",
+    room: Room = Room(),  # noqa: B008 - frozen
+    **how: Any,
+) -> list[Picture | Study]:
+    """Open several; with `auto` they share the tokens, and the first leaves the rest its part.
+
+    Args:
+        sources: as in `open`.
+        slices: which of each series.
+        room: what there is for all of them.
+        how: `fit`, `side`, `frame` and `windows` of `open`.
+
+    Raises:
+        EdgeMedError: as `open`, of the first that can't be opened.
+    """
+    found: list[Picture | Study] = []
+    for left, source in zip(range(len(sources), 0, -1), sources, strict=True):
+        part = _part(room, found, left) if slices == "auto" else room
+        found.append(open(source, slices=slices, room=part, **how))
+    return found
+
+
+def _part(room: Room, found: Sequence[Picture | Study], left: int) -> Room:
+    """The room of the next of so many that are left."""
+    if room.tokens is None:
+        return room
+    each = room.image_tokens + AROUND
+    used = sum(image.plan.tokens if isinstance(image, Study) else each for image in found)
+    return replace(room, tokens=max(0, room.tokens - used) // left)
 
 
 def check_windows(name: str) -> None:

@@ -149,11 +149,10 @@ def _ends(entries: Sequence[Entry], pieces: Sequence[Slice]) -> tuple[float, flo
 def _pictures(
     entries: Sequence[Entry], pieces: Sequence[Slice], *, fit: Fit, side: int, **job: Any
 ) -> Sequence[Picture]:
-    """Those that are larger than the square are fitted where they are decoded: they may be huge."""
+    """Those that are longer or wider than the square are fitted where they are decoded."""
     parts = _parts(entries, pieces, _SHARE)
-    most = side * side
-    if pieces[0].rows * pieces[0].columns <= most:
-        return Fitted(list(_mapped("upright", parts, most=most, **job)), fit, side)
+    if max(pieces[0].rows, pieces[0].columns) <= side:  # others are huge, or take seconds each
+        return Fitted(list(_mapped("upright", parts, most=side, **job)), fit, side)
     prepared = _mapped("prepare", parts, fit=fit, side=side, **job)
     return tuple(Picture.told(told, pixels, fit, side) for told, pixels in prepared)
 

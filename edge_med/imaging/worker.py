@@ -57,10 +57,10 @@ def prepare(sources: Sequence[Source], job: dict[str, Any]) -> Reply:
 
 
 def upright(sources: Sequence[Source], job: dict[str, Any]) -> Reply:
-    """Whole pictures before any fit, of at most so many pixels each if the job says how many."""
+    """Whole pictures before any fit, of at most so many pixels a side if the job says how many."""
     told, pixels = [], []
     for photo, about in _photos(sources, job):
-        if photo.image.width * photo.image.height > job.get("most", math.inf):
+        if max(photo.image.size) > job.get("most", math.inf):
             raise ImageError("A slice is larger than its file says at first.", DAMAGED)
         pixels.append(np.ascontiguousarray(photo.image))
         told.append(_told(photo, about))

@@ -94,7 +94,44 @@ def test_a_box_is_drawn_on_the_slice_that_is_named(
     assert corner == tuple(wanted.pixels[15, 15].tolist())
 
 
-@pytest.mark.parametrize("line", ["/locate #4 heart", "/locate #0 heart", "/locate #2"])
+@pytest.mark.parametrize(
+    ("line", "slices"),
+    [
+        ('/image {series} --slices "2:3"', 2),
+        ("/image '{series} --slices 1'", 3),
+        ("/image {series} --slices 1", 3),
+        ("'{series} --slices 1'", 3),
+        ("/image {series}/../a ct --slices 1", 1),
+    ],
+)
+def test_a_path_that_ends_as_a_flag_is_a_path(
+    line: str, slices: int, held: Held, series: Path
+) -> None:
+    if slices == 3:
+        series.rename(series.with_name("a ct --slices 1"))
+    held.enter(line.format(series=series), "what is it")
+    assert len(list(held.chat.pictures)) == slices
+
+
+@pytest.mark.parametrize("line", ["/image {series} --slices", "/image --slices 2 {series}"])
+def test_slices_that_stand_elsewhere_are_refused(line: str, held: Held, series: Path) -> None:
+    held.enter(line.format(series=f"'{series}'"))
+    assert isinstance(held.error, UsageError)
+    assert "stands last" in held.error.message
+
+
+def test_series_that_are_given_at_once_share_the_room(held: Held, series: Path) -> None:
+    three = 3 * (IMAGE_TOKENS + AROUND)
+    context = held.chat.options.max_new_tokens + QUESTION + three
+    held.chat.model.info.options = LoadOptions(context=context)
+    held.enter(f"/image '{series}' '{series}'", "/images")
+    assert "1. A series, 1 of 3 slices" in held.ui.said[0]
+    assert "2. A series, 2 of 3 slices" in held.ui.said[0]
+
+
+@pytest.mark.parametrize(
+    "line", ["/locate #4 heart", "/locate #0 heart", "/locate #2", "/locate #", "/locate #2heart"]
+)
 def test_a_number_without_an_image_or_a_thing_to_find_is_refused(
     line: str, held: Held, series: Path
 ) -> None:

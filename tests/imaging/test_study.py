@@ -22,6 +22,7 @@ from edge_med import imaging
 from edge_med.config import Fit
 from edge_med.errors import ContextOverflowError, ImageError
 from edge_med.imaging import Picture, Room, Study, fit
+from edge_med.messages import as_messages
 from tests.imaging.dicom_samples import compressed, ct_slice, dicom, ramp
 
 DEPTHS = (4.0, 0.0, 3.0, 1.0, 2.0)
@@ -87,6 +88,26 @@ def test_a_study_is_told_of_before_its_slices_are_fitted(
     assert fitted == []
     assert len(study.content()) == 10
     assert fitted == [16] * 5
+
+
+@pytest.mark.parametrize("shape", [(40, 3), (3, 40), (16, 7)])
+@pytest.mark.parametrize("fits", ["pad", "stretch"])
+def test_slices_of_any_shape_are_what_they_are_alone(
+    fits: Fit, shape: tuple[int, int], tmp_path: Path
+) -> None:
+    for depth in range(3):
+        data = dicom(
+            ramp(12, *shape) + depth,
+            Modality="CT",
+            RescaleIntercept=-1024,
+            RescaleSlope=1,
+            ImagePositionPatient=[0, 0, depth],
+            ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
+        )
+        (tmp_path / str(depth)).write_bytes(data)
+    study = read(tmp_path, fit=fits)
+    alone = [imaging.open(tmp_path / str(depth), side=16, fit=fits) for depth in range(3)]
+    assert [*study.pictures] == alone
 
 
 def test_slices_are_fitted_once_whichever_threads_ask(
@@ -295,3 +316,17 @@ def test_a_zip_that_would_become_too_large_is_refused() -> None:
 def test_a_damaged_zip_is_refused(folder: Path) -> None:
     with pytest.raises(ImageError, match="can't be read"):
         imaging.open(zipped(folder)[:-30], slices="auto")
+
+
+def test_series_that_are_opened_at_once_share_the_tokens(folder: Path) -> None:
+    room = Room(tokens=5 * 268)
+    studies = imaging.open_all([folder, folder], side=16, room=room)
+    assert [len(study.pictures) for study in studies if isinstance(study, Study)] == [2, 3]
+    (message,) = as_messages("well?", images=[folder, folder], side=16, room=room)
+    assert len(message.pictures) == 5
+
+
+def test_slices_that_are_asked_for_of_several_series_arent_shared(folder: Path) -> None:
+    room = Room(tokens=5 * 268)
+    studies = imaging.open_all([folder, folder], slices="4", side=16, room=room)
+    assert [len(study.pictures) for study in studies if isinstance(study, Study)] == [4, 4]
