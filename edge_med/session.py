@@ -195,8 +195,9 @@ class Conversation:
         pictures = [
             picture
             for fit in ("pad", "stretch")
+            for image in images  # each has all of the room, as when it was shown alone
             for message in self._model.messages(
-                "", images=images, options=replace(self._options, fit=fit)
+                "", images=[image], options=replace(self._options, fit=fit)
             )
             for picture in message.pictures
         ]

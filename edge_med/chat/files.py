@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from edge_med.chat import dropped
+from edge_med.chat import dropped, images
 from edge_med.chat.locate import free_name
 from edge_med.chat.state import Chat
 from edge_med.errors import UsageError
@@ -19,7 +19,7 @@ IMAGES = "--images"
 def save(chat: Chat, argument: str) -> None:
     """Write the conversation to a private file."""
     words = dropped.split(argument)
-    images = IMAGES in words
+    whole = IMAGES in words
     names = [word for word in words if word != IMAGES]
     if len(names) != 1:
         raise UsageError("A file must be named.", f"As in: /save chat.json, or with {IMAGES}")
@@ -27,26 +27,26 @@ def save(chat: Chat, argument: str) -> None:
     if not _may_write(chat, path):
         chat.ui.notice("Nothing was saved.")
         return
-    chat.conversation.save(path, images=images)
+    chat.conversation.save(path, images=whole)
     chat.files.add(path.absolute())
     some = any(True for _picture in chat.pictures)
-    kept = (" with its images" if images else " with the images' hashes only") if some else ""
+    kept = (" with its images" if whole else " with the images' hashes only") if some else ""
     chat.ui.notice(f"Saved{kept}; only you can read the file.")
 
 
 def load(chat: Chat, argument: str) -> None:
     """Go on with a saved conversation; images that it knows by their hashes are named after it."""
-    words = [Path(word).expanduser() for word in dropped.split(argument)]
+    named, wanted = images.with_slices(argument)
+    words = [Path(word).expanduser() for word in dropped.split(named)]
     if not words:
         raise UsageError(
             "A file must be named.", "As in: /load chat.json, or /load chat.json a.png"
         )
-    path, *images = words
-    chat.conversation.load(path, images=images)
-    for image in images:
-        (message,) = chat.model.messages("", images=[image], options=chat.options)
-        if len(message.pictures) == 1:  # of several slices nothing says where each is from
-            chat.sources[message.pictures[0].sha256] = image.absolute(), 1
+    path, *shown = words
+    opened = [(each, image) for each in shown for image in images.again(chat, each, wanted)]
+    chat.conversation.load(path, images=[image for _, image in opened])
+    for each, image in opened:
+        chat.sources |= images.sources(each, image)
     chat.files.add(path.absolute())
     chat.last = None
     chat.ui.notice(f"Loaded: {len(chat.questions)} questions, {chat.used()} tokens.")

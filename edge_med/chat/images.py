@@ -11,7 +11,7 @@ from edge_med import _platform, documents, imaging
 from edge_med.chat import dropped
 from edge_med.chat.state import Chat, Report
 from edge_med.errors import ImageError, UsageError
-from edge_med.imaging import Picture, Room, Study
+from edge_med.imaging import Fit, Picture, Room, Study
 from edge_med.imaging.slices import QUESTION
 from edge_med.messages import Message, TextPart
 
@@ -39,13 +39,12 @@ def add(chat: Chat, argument: str) -> None:
         if image.about.burned_in:
             chat.ui.notice("Letters in its pixels are likely, names among them.")
         chat.waiting.pictures.append(image)
-        chat.sources |= _sources(path, image)
+        chat.sources |= sources(path, image)
 
 
 def _asked(argument: str) -> tuple[list[Path], str]:
     """The files that are named, and which slices of a series; a name that is there is a name."""
-    asked = None if _is_there(argument) else _SLICES.search(argument)
-    named, wanted = (argument[: asked.start()], asked[2]) if asked else (argument, "auto")
+    named, wanted = with_slices(argument)
     paths = [Path(part).expanduser() for part in _paths(named)]
     if not paths:
         raise UsageError("No image is named.", "Give its path: /image chest.png")
@@ -56,7 +55,20 @@ def _asked(argument: str) -> tuple[list[Path], str]:
     return paths, wanted
 
 
-def _sources(path: Path, image: Picture | Study) -> dict[str, tuple[bytes | str | Path, int]]:
+def with_slices(argument: str) -> tuple[str, str]:
+    """What stands before `--slices`, and which they are."""
+    asked = None if _is_there(argument) else _SLICES.search(argument)
+    return (argument[: asked.start()], asked[2]) if asked else (argument, "auto")
+
+
+def again(chat: Chat, path: Path, wanted: str) -> Iterator[Picture | Study]:
+    """What a new conversation would be shown of a file, in each fit."""
+    fits: tuple[Fit, ...] = ("pad", "stretch")
+    for fit in fits:
+        yield imaging.open(path, fit=fit, side=chat.model.side, slices=wanted, room=_free(chat))
+
+
+def sources(path: Path, image: Picture | Study) -> dict[str, tuple[bytes | str | Path, int]]:
     """The file and frame that each picture is of."""
     if isinstance(image, Picture):
         return {image.sha256: (path.absolute(), 1)}
@@ -66,9 +78,14 @@ def _sources(path: Path, image: Picture | Study) -> dict[str, tuple[bytes | str 
 
 def _room(chat: Chat) -> Room:
     """What there is for the slices of a series beside what was said already, and what waits."""
-    projector, said = chat.model.info.projector, chat.conversation.messages
+    said = chat.conversation.messages
     messages = (*said, chat.waiting.turn("")) if chat.waiting else said
-    used = chat.model.count(messages).prompt if chat.questions or chat.waiting else 0
+    return _free(chat, chat.model.count(messages).prompt if chat.questions or chat.waiting else 0)
+
+
+def _free(chat: Chat, used: int = 0) -> Room:
+    """What there is beside so many tokens."""
+    projector = chat.model.info.projector
     free = chat.model.info.options.context - used - chat.options.max_new_tokens - QUESTION
     room = Room(tokens=max(0, free), memory=_platform.available_memory())
     if projector is None:

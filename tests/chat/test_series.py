@@ -10,7 +10,7 @@ from PIL import Image
 from edge_med import imaging
 from edge_med.chat import dropped
 from edge_med.config import LoadOptions
-from edge_med.errors import ContextOverflowError, PromptError, UsageError
+from edge_med.errors import ContextOverflowError, InputError, PromptError, UsageError
 from edge_med.imaging.slices import AROUND, QUESTION
 from tests.chat.scripted import IMAGE_TOKENS, Held
 from tests.imaging.dicom_samples import ct_slice, dicom, ramp
@@ -188,3 +188,29 @@ def test_a_question_that_is_pasted_with_its_command_is_asked(held: Held, series:
     held.enter(f"/image {series}\nwhat is it?\nand where?")
     assert held.texts[0].endswith("what is it?\nand where?")
     assert len(held.worker.asked[-1].messages[0].pictures) == 3
+
+
+@pytest.mark.parametrize("named", ["", " --slices 2:3"])
+def test_a_box_is_drawn_on_a_slice_of_a_loaded_conversation(
+    named: str, held: Held, series: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    box = '[{"box_2d": [250, 0, 750, 500], "label": "heart"}]'
+    held.worker.answers = ["a chest", box]
+    held.enter(f"/image '{series}'{named}", "what is it", "/save x.json")
+    held.chat.sources.clear()
+    held.enter("/clear", f"/load x.json '{series}'{named}", "/locate #2 heart")
+    wanted = imaging.open(ct_slice(2.0 if named else 1.0), side=16)
+    with Image.open("edge-med-box-1.png") as drawn:
+        corner = drawn.getpixel((15, 15))
+    assert corner == tuple(wanted.pixels[15, 15].tolist())
+    assert not held.ui.errors
+
+
+def test_slices_that_arent_those_of_a_saved_conversation_are_an_error(
+    held: Held, series: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    held.enter(f"/image '{series}'", "what is it", "/save x.json")
+    held.enter(f"/load x.json '{series}' --slices 1")
+    assert isinstance(held.error, InputError)
