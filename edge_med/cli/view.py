@@ -71,7 +71,7 @@ def view(
     if out:
         _check(out, force=force)
     eye = eye_of(model, threads)
-    found = imaging.open(path, side=eye.side, room=eye.room(context), **options)
+    found = _known(imaging.open(path, side=eye.side, room=eye.room(context), **options), eye)
     pictures = tuple(found.pictures) if isinstance(found, imaging.Study) else (found,)
     pixels = sheet(pictures)
     if out:
@@ -84,6 +84,14 @@ def view(
             click.echo(safe_line(line))
     for notice in notices(found):
         click.echo(safe_line(notice), err=True)
+
+
+def _known(found: Picture | Study, eye: Eye) -> Picture | Study:
+    """Without the time of slices where it's a guess, which did for their choice."""
+    plan = getattr(found, "plan", None)
+    if plan is None or eye.encode is not None:
+        return found
+    return dataclasses.replace(found, plan=dataclasses.replace(plan, seconds=None))
 
 
 def _preview(pixels: Any) -> None:

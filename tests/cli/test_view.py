@@ -107,6 +107,14 @@ def test_of_a_series_it_shows_what_fits_the_context_as_ask_does(
     assert edge_med("view", series, *named).err.splitlines()[0] in asked.err
 
 
+def test_of_a_series_it_tells_no_time_that_is_only_guessed(
+    edge_med: EdgeMed, series: Path, model: Models
+) -> None:
+    run = edge_med("view", series, "--model", model("multimodal", "F32"), "--threads", 1)
+    assert "not known yet" in run.out
+    assert "about" not in run.err
+
+
 def test_a_series_is_saved_on_one_sheet(edge_med: EdgeMed, series: Path, tmp_path: Path) -> None:
     edge_med("view", series, "--save", tmp_path / "seen.png")
     with Image.open(tmp_path / "seen.png") as seen:
