@@ -42,7 +42,7 @@ def test_what_is_placed_automatically_is_on_the_cpu(
 
 def test_processes_that_a_test_starts_find_none() -> None:
     told = "from edge_med.engine.devices import gpus; print(gpus())"
-    run = subprocess.run(  # noqa: S603 - our own code
+    run = subprocess.run(
         [sys.executable, "-c", told],
         cwd=Path(__file__).parents[1],
         capture_output=True,
