@@ -189,7 +189,8 @@ class Engine:
         if images and self._projector_path is None:
             raise ImageError(
                 "This model can't see: it has no projector.",
-                "Put its -mmproj- file into the same folder, or convert the whole checkpoint.",
+                "Put its -mmproj- file into the same folder, or convert the whole checkpoint; a "
+                "projector of another model is passed over.",
             )
         widest = max((image.tokens for image in images), default=0)
         if widest > self.options.batch:

@@ -64,6 +64,7 @@ def placements(
         projector_device=_found(machine, options.projector_device),
     )
     devices = devices_for(machine, wanted)
+    _check_layers(machine, devices, wanted)
     _check_split(devices, wanted)
     wanted = _with_names(devices, wanted)
     for kv in SMALLER_KV[options.kv] if shrink_kv else (options.kv,):
@@ -83,6 +84,17 @@ def devices_for(machine: Machine, options: LoadOptions) -> tuple[Device, ...]:
     if wanted == "auto":
         return machine.devices
     return tuple(device for device in machine.devices if device.name == wanted)
+
+
+def _check_layers(machine: Machine, devices: tuple[Device, ...], options: LoadOptions) -> None:
+    if not devices and options.gpu_layers not in ("auto", 0):
+        there = ", ".join(device.name for device in machine.devices)
+        raise UsageError(
+            f"There is no device for {options.gpu_layers} layers.",
+            f"Leave out --device, or name one of: {there}."
+            if there
+            else "Leave out --gpu-layers, or describe a machine with a GPU: 16GB,gpu=12GB",
+        )
 
 
 def _check_split(devices: tuple[Device, ...], options: LoadOptions) -> None:
@@ -112,7 +124,7 @@ def _found(machine: Machine, wanted: str) -> str:
         if name.lower() == wanted.lower():
             return name
     raise UsageError(
-        f"{machine.name} has no device '{wanted}'.",
+        f"{machine.name[:1].upper()}{machine.name[1:]} has no device '{wanted}'.",
         f"It has: {', '.join([CPU, *names])}. See: edge-med doctor",
     )
 
