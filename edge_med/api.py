@@ -28,6 +28,7 @@ from edge_med.loading import Info, decide
 from edge_med.messages import Message, Prompt, as_messages, check_sizes
 from edge_med.models import store
 from edge_med.models.adapters import FoundAdapter, Wanted, find_adapters
+from edge_med.models.estimates import Estimates
 from edge_med.models.shares import Subject
 from edge_med.scoring import Scoring
 from edge_med.session import Conversation
@@ -39,10 +40,11 @@ MEDGEMMA_SIDE = 896
 class MedGemma(Scoring):
     """A loaded model; close it, or use it in a `with`. All methods may be called in any thread."""
 
-    def __init__(self, worker: Worker, info: Info) -> None:
+    def __init__(self, worker: Worker, info: Info, estimates: Estimates) -> None:
         """Use `MedGemma.load`."""
         self._worker = worker
         self._info = info
+        self._estimates = estimates
 
     @classmethod
     def load(
@@ -122,7 +124,8 @@ class MedGemma(Scoring):
         files = Files(found.text, found.projector, source, decided.options, paths, found.header)
         worker = Worker(replace(files, placements=decided.placements, notices=decided.notices))
         text = facts(found.text.name, found.header)
-        return cls(worker, Info(text, eye, options, decided.plan, (), found.others, adapters))
+        info = Info(text, eye, options, decided.plan, (), found.others, adapters)
+        return cls(worker, info, Estimates(found.text, options.threads))
 
     @property
     def info(self) -> Info:
@@ -287,6 +290,7 @@ class MedGemma(Scoring):
         """What there is for the slices of a series beside a question and its answer."""
         eye = self.info.projector
         return Room(
+            seconds=self._estimates.encode(1, eye.size) if eye else None,
             tokens=max(0, self.info.options.context - options.max_new_tokens - QUESTION),
             memory=_platform.available_memory(),
             image_tokens=(eye.image_tokens if eye else None) or IMAGE_TOKENS,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from edge_med.answers import Answer, End, Event, Notice, Piece, Progress
-from edge_med.chat.estimate import spoken
 from edge_med.chat.state import Chat, Waiting
 from edge_med.chat.ui import UI
 from edge_med.errors import EdgeMedError
 from edge_med.imaging import Picture
 from edge_med.messages import Message
+from edge_med.models.estimates import spoken
 
 LONG = 60.0
 """Seconds from which on a wait is begun only by a yes."""

@@ -23,6 +23,7 @@ class Command:
         help: one line.
         run: does it.
         completes: how its argument is completed: as a path, or from these words.
+        text: whether its argument is a text, of one line or several.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Command:
     help: str
     run: Callable[[Chat, str], None]
     completes: Literal["path"] | tuple[str, ...] = ()
+    text: bool = False
 
 
 def _help(chat: Chat, _argument: str) -> None:
@@ -40,7 +42,13 @@ def _help(chat: Chat, _argument: str) -> None:
 
 
 COMMANDS = (
-    Command("image", "PATH…", "Show images with the next question.", images.add, "path"),
+    Command(
+        "image",
+        "PATH… [--slices S]",
+        "Show images, or slices of a series, with the next question.",
+        images.add,
+        "path",
+    ),
     Command("images", "", "List the images that were shown and those that wait.", images.show),
     Command("drop", "N|file", "Take image N out, or the texts that wait.", images.drop, ("file",)),
     Command("file", "PATH", "Put a text before the next question.", images.add_file, "path"),
@@ -50,6 +58,7 @@ COMMANDS = (
         "Show or change the system text; none takes it out.",
         settings.system,
         (*PRESETS, "none"),
+        text=True,
     ),
     Command(
         "think",
@@ -65,9 +74,11 @@ COMMANDS = (
         settings.change,
         tuple(settings.SET),
     ),
-    Command("locate", "WHAT", "Draw a box around WHAT in the last image.", locate.locate),
+    Command(
+        "locate", "[#N] WHAT", "Draw a box around WHAT in the last image, or in N.", locate.locate
+    ),
     Command("regen", "", "Answer the last question anew.", turns.regenerate),
-    Command("edit", "N [TEXT]", "Change question N; later ones go.", turns.edit),
+    Command("edit", "N [TEXT]", "Change question N; later ones go.", turns.edit, text=True),
     Command("undo", "", "Take the last question and its answer back.", turns.undo),
     Command(
         "save",
@@ -93,8 +104,12 @@ COMMANDS = (
 BY_NAME = {command.name: command for command in COMMANDS}
 
 
-def run(chat: Chat, line: str) -> None:
+def run(chat: Chat, line: str) -> str:
     """Do what a line with a slash says.
+
+    Returns:
+        the lines after it, such as a question that was pasted with its command; none where the
+        command takes them all.
 
     Raises:
         UsageError: there is no such command.
@@ -110,4 +125,7 @@ def run(chat: Chat, line: str) -> None:
             if close
             else "/help lists all; a question that begins with a slash takes two: //",
         )
-    command.run(chat, "".join(rest).strip())
+    argument = "".join(rest).strip()
+    first, _, after = (argument, "", "") if command.text else argument.partition("\n")
+    command.run(chat, first.strip())
+    return after

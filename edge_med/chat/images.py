@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,9 +19,14 @@ TEXTS = {".txt", ".md", ".text"}
 """Endings of files that are dropped as texts; everything else is taken for an image."""
 
 
+_SLICES = re.compile(r"\s+--slices[\s=]+(\S+)\s*$")
+
+
 def add(chat: Chat, argument: str) -> None:
     """Let images wait for the next question; they are opened now, so that errors come now."""
-    paths = [Path(part).expanduser() for part in _paths(argument)]
+    asked = _SLICES.search(argument)
+    named, wanted = (argument[: asked.start()], asked[1]) if asked else (argument, "auto")
+    paths = [Path(part).expanduser() for part in _paths(named)]
     if not paths:
         raise UsageError("No image is named.", "Give its path: /image chest.png")
     if chat.model.info.projector is None:
@@ -29,19 +35,23 @@ def add(chat: Chat, argument: str) -> None:
             "Put its -mmproj- file into the same folder, or convert the whole checkpoint.",
         )
     fit, side, room = chat.options.fit, chat.model.side, _room(chat)
-    opened = [imaging.open(path, fit=fit, side=side, slices="auto", room=room) for path in paths]
+    opened = [imaging.open(path, fit=fit, side=side, slices=wanted, room=room) for path in paths]
     for path, image in zip(paths, opened, strict=True):
-        if isinstance(image, Picture):
-            chat.sources[image.sha256] = path.absolute(), 1
-        else:
-            slices = zip(image.pictures, image.origins, strict=True)
-            chat.sources |= {picture.sha256: origin for picture, origin in slices}
         for notice in image.notices:
             chat.ui.notice(notice)
-        chat.waiting.pictures.append(image)
         chat.ui.notice(f"{_size(image)}, goes with the next question.")
         if image.about.burned_in:
             chat.ui.notice("Letters in its pixels are likely, names among them.")
+        chat.waiting.pictures.append(image)
+        chat.sources |= _sources(path, image)
+
+
+def _sources(path: Path, image: Picture | Study) -> dict[str, tuple[bytes | str | Path, int]]:
+    """The file and frame that each picture is of."""
+    if isinstance(image, Picture):
+        return {image.sha256: (path.absolute(), 1)}
+    pairs = zip(image.pictures, image.origins, strict=True)
+    return {picture.sha256: origin for picture, origin in pairs}
 
 
 def _room(chat: Chat) -> Room:

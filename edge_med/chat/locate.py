@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
@@ -16,10 +17,15 @@ NAME = "edge-med-box-{}.png"
 """Names nothing of the patient's, nor of the picture's file."""
 
 
+_NUMBERED = re.compile(r"#(\d{1,6})(?:\s+(.*))?", re.DOTALL)
+
+
 def locate(chat: Chat, argument: str) -> None:
-    """Ask where something is in the last image, and save the image with its box."""
-    picture, shown_again = _last_picture(chat)
-    prompt = boxes.locate_prompt(argument)
+    """Ask where something is in an image, the last one or `#N`, and save it with its box."""
+    numbered = _NUMBERED.fullmatch(argument)
+    number, what = (int(numbered[1]), numbered[2] or "") if numbered else (None, argument)
+    prompt = boxes.locate_prompt(what)
+    picture, shown_again = _last_picture(chat) if number is None else _picture(chat, number)
     answer = answering.ask(chat, prompt, [picture] if shown_again else [])
     if answer is None:
         return
@@ -36,13 +42,26 @@ def _last_picture(chat: Chat) -> tuple[Picture, bool]:
     """The picture that is meant, and whether it must be shown again to be the last one seen."""
     if chat.waiting.pictures:
         last = chat.waiting.pictures[-1]
-        if isinstance(last, Study):
-            raise UsageError("Boxes are drawn in one image.", "Give one slice of the series.")
-        return last, False
+        if isinstance(last, Study) and len(last.pictures) > 1:
+            raise UsageError(
+                "Boxes are drawn in one image, and a series waits.",
+                "Give one slice (/image PATH --slices 12:12); or ask, and then /locate #N.",
+            )
+        return (last.pictures[0] if isinstance(last, Study) else last), False
     given = [picture for _turn, picture in chat.pictures]
     if not given:
         raise UsageError("There is no image to look at.", "Give one first: /image chest.png")
     return given[-1], len(given) > 1
+
+
+def _picture(chat: Chat, number: int) -> tuple[Picture, bool]:
+    """The same of an image by its number in `/images`."""
+    given = [picture for _turn, picture in chat.pictures]
+    if chat.waiting.pictures:
+        raise UsageError("An image waits for the next question.", "Ask something, or /drop it.")
+    if not 1 <= number <= len(given):
+        raise UsageError(f"There is no image {number}.", "/images lists those that there are.")
+    return given[number - 1], len(given) > 1
 
 
 def _draw(chat: Chat, picture: Picture, found: Sequence[boxes.Box]) -> None:

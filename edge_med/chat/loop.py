@@ -58,7 +58,7 @@ def take(chat: Chat, line: str) -> None:
     elif text.startswith("//"):
         answering.ask(chat, text[1:])
     elif text.startswith("/"):
-        commands.run(chat, text)
+        take(chat, commands.run(chat, text))
     else:
         answering.ask(chat, text)
 

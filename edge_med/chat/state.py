@@ -9,12 +9,12 @@ from typing import Any, Protocol
 
 from edge_med import documents
 from edge_med.answers import Answer, Tokens
-from edge_med.chat.estimate import Estimates
 from edge_med.chat.ui import UI
 from edge_med.config import Options
 from edge_med.errors import PromptError
 from edge_med.imaging import Picture, Study
 from edge_med.messages import Message, Prompt, TextPart, shown_parts
+from edge_med.models.estimates import Estimates
 from edge_med.session import Conversation
 
 

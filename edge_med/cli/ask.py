@@ -101,7 +101,7 @@ def ask(
         Live(hidden=quiet) as live,
     ):
         _tell_choice(opened.info, quiet=quiet)
-        pictures = pictures_of(images, opened, taken, options, settings, quiet=quiet)
+        pictures = pictures_of(images, opened, options, settings, quiet=quiet)
         searched = search.one(pictures) if search else None
         asked = with_tags(prompt, pictures if settings["tags"] else ())
         events = opened.stream(asked, images=pictures, system=system, options=options)

@@ -53,9 +53,9 @@ def chat(
     """
     from edge_med.api import MedGemma
     from edge_med.chat import answering, loop
-    from edge_med.chat.estimate import Estimates
     from edge_med.chat.state import Chat
     from edge_med.models import store
+    from edge_med.models.estimates import Estimates
 
     if keep is not None:
         _check_new(keep)

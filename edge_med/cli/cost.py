@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_med import _platform
 from edge_med.artifacts.inspect import image_tokens
-from edge_med.chat.estimate import Estimates, spoken
 from edge_med.config import Options
 from edge_med.errors import UsageError
 from edge_med.models import default, store
+from edge_med.models.estimates import Estimates, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from edge_med.answers import Answer
-    from edge_med.api import MedGemma
     from edge_med.imaging import Picture, Room, Study
 
 SIDE, TOKENS = 896, 256
@@ -36,6 +35,7 @@ class Eye:
         read: seconds that a token takes; None likewise.
         expected: seconds that an image takes, guessed as long as nobody knows.
         blind: whether the model can't see.
+        files: bytes of its files, which will be in memory when it sees.
     """
 
     model: str | None = None
@@ -45,6 +45,7 @@ class Eye:
     read: float | None = None
     expected: float | None = None
     blind: bool = False
+    files: int = 0
 
     def seconds(self, images: int, tokens: int) -> float | None:
         """Until images are seen and their tokens read; None if that isn't known."""
@@ -69,7 +70,9 @@ class Eye:
         from edge_med.imaging.slices import QUESTION
 
         free = max(0, context - Options().max_new_tokens - QUESTION)
-        return Room(free, _platform.available_memory(), self.expected, self.tokens)
+        memory = _platform.available_memory()
+        left = None if memory is None else max(0, memory - self.files)
+        return Room(free, left, self.expected, self.tokens)
 
 
 def eye_of(named: str | None, threads: int | None) -> Eye:
@@ -94,23 +97,16 @@ def eye_of(named: str | None, threads: int | None) -> Eye:
         return Eye(name, blind=True)
     side = header.integer("clip.vision.image_size") or SIDE
     estimates = Estimates(found.text, threads)
-    rates = estimates.rates
+    rates, eye = estimates.rates, found.projector.stat().st_size
     return Eye(
         name,
         side,
         image_tokens(header) or TOKENS,
         1 / rates.encode if rates.encode else None,
         1 / rates.read if rates.read else None,
-        estimates.encode(1, found.projector.stat().st_size),
+        estimates.encode(1, eye),
+        files=found.text.stat().st_size + eye,
     )
-
-
-def room_of(opened: MedGemma, model: str | Path, threads: int | None, options: Options) -> Room:
-    """What there is for a series' slices with a model that is loaded, time included."""
-    room, eye = opened.room(options), opened.info.projector
-    if eye is None:
-        return room
-    return replace(room, seconds=Estimates(store.find(model).text, threads).encode(1, eye.size))
 
 
 def learn(

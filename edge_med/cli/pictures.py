@@ -24,7 +24,6 @@ BURNED_IN = (
 def pictures_of(
     paths: Sequence[Path],
     model: MedGemma,
-    name: str | Path,
     options: Options,
     settings: Mapping[str, Any],
     *,
@@ -35,15 +34,13 @@ def pictures_of(
     Args:
         paths: files, folders or zips.
         model: that they are for.
-        name: what it was loaded by.
         options: of the answer.
         settings: with `threads`, and with `slices`, `windows` and `frame` of `series_options`.
         quiet: tell nothing.
     """
     from edge_med import imaging
-    from edge_med.cli.cost import room_of
 
-    room = room_of(model, name, settings["threads"], options)
+    room = model.room(options)
     how = {
         "fit": options.fit,
         "side": model.side,

@@ -72,7 +72,7 @@ def view(
         _check(out, force=force)
     eye = eye_of(model, threads)
     found = imaging.open(path, side=eye.side, room=eye.room(context), **options)
-    pictures = found.pictures if isinstance(found, imaging.Study) else (found,)
+    pictures = tuple(found.pictures) if isinstance(found, imaging.Study) else (found,)
     pixels = sheet(pictures)
     if out:
         _write(out, png(pixels))

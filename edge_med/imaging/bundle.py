@@ -34,7 +34,7 @@ def of_folder(folder: Path) -> list[Entry]:
     """The files of a folder and of those in it, by name; links aren't followed.
 
     Raises:
-        ImageError: it has none, or too many.
+        ImageError: it has none, or too many, or folders too deep in each other.
     """
     found: list[Entry] = []
     try:
@@ -48,7 +48,11 @@ def _gather(folder: Path, found: list[Entry], depth: int) -> None:
     with os.scandir(folder) as entries:
         ordered = sorted(entries, key=lambda entry: entry.name)
     for entry in ordered:
-        if entry.is_dir(follow_symlinks=False) and depth:
+        if entry.is_dir(follow_symlinks=False):
+            if not depth:
+                raise ImageError(
+                    f"Its folders lie more than {_DEPTH} deep in each other.", "Give an inner one."
+                )
             _gather(Path(entry.path), found, depth - 1)
         elif entry.is_file(follow_symlinks=False) and not _is_systems(entry.name):
             found.append(entry.path)

@@ -118,7 +118,8 @@ def upright(source: Source, frame: int = 1, windows: str = DEFAULT) -> Image.Ima
     if len(entries) > 1:
         raise _several()
     reply, (pixels,) = _run("upright", entries[0], frame, windows=windows)
-    return Image.frombytes(reply["mode"], reply["size"], bytes(pixels)).convert("RGB")
+    (told,) = reply["pictures"]
+    return Image.frombytes(told["mode"], told["size"], bytes(pixels)).convert("RGB")
 
 
 def _several() -> ImageError:

@@ -56,19 +56,26 @@ class Picture:
         return Picture, (self.pixels, self.original_size, self.fit, self.provenance, self.about)
 
     @classmethod
-    def told(cls, told: Mapping[str, Any], pixels: bytearray, fit: Fit, side: int) -> Self:
-        """A picture that a process has prepared."""
-        about: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in told["about"].items()
-        }
+    def told(
+        cls, told: Mapping[str, Any], pixels: bytearray | memoryview, fit: Fit, side: int
+    ) -> Self:
+        """A picture of a square's pixels, and of what a process tells of its image."""
         return cls(
             np.frombuffer(memoryview(pixels).toreadonly(), np.uint8).reshape(side, side, 3),
             tuple(told["size"]),
             fit,
             (*told["steps"], fitted(fit, side)),
-            About(**about),
+            cls.facts(told),
         )
+
+    @staticmethod
+    def facts(told: Mapping[str, Any]) -> About:
+        """What is known of an image that a process tells of."""
+        about: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in told["about"].items()
+        }
+        return About(**about)
 
     @property
     def notices(self) -> tuple[str, ...]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from edge_med.config import Fit
 from edge_med.errors import ImageError
 from edge_med.imaging import series, slices
 from edge_med.imaging.about import About
 from edge_med.imaging.bundle import Entry
+from edge_med.imaging.fitting import Fitted, Upright
 from edge_med.imaging.picture import Picture
 from edge_med.imaging.pool import POOL, Part
 from edge_med.imaging.series import VOLUMES, Slice
@@ -31,14 +33,15 @@ class Study:
     """Slices of a volume, prepared.
 
     Attributes:
-        pictures: the chosen slices, in the order in which they lie.
+        pictures: the chosen slices, in the order in which they lie; they are fitted when the first
+            is asked for.
         plan: which they are of all, and what they cost.
         notices: what the user should know: what is missing, or was left out.
         origins: of each picture its file's path or bytes, and which frame of it, from 1 on; boxes
             are drawn there.
     """
 
-    pictures: tuple[Picture, ...] = field(repr=False)
+    pictures: Sequence[Picture] = field(repr=False)
     plan: slices.Plan
     notices: tuple[str, ...] = ()
     origins: tuple[Origin, ...] = field(default=(), repr=False, compare=False)
@@ -46,7 +49,7 @@ class Study:
     @property
     def about(self) -> About:
         """What is known of its first slice."""
-        return self.pictures[0].about
+        return (self.pictures if isinstance(self.pictures, Fitted) else self.pictures[0]).about
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -56,7 +59,7 @@ class Study:
     def content(self) -> tuple[Picture | str, ...]:
         """What is sent: each picture and its label after it, as in Google's notebook."""
         if len(self.pictures) == 1:
-            return self.pictures
+            return tuple(self.pictures)
         labelled = ((picture, f"SLICE {n}") for n, picture in enumerate(self.pictures, 1))
         return tuple(part for pair in labelled for part in pair)
 
@@ -100,7 +103,7 @@ def read(
     volume = series.volume(pieces)
     plan = slices.plan(len(volume.slices), wanted, room)
     chosen = [volume.slices[index] for index in plan.chosen]
-    pictures = _prepared(entries, chosen, ends=_ends(entries, volume.slices), **job)
+    pictures = _pictures(entries, chosen, ends=_ends(entries, volume.slices), **job)
     others = len(entries) - len({piece.entry for piece in pieces})
     left = (f"{others} files aren't images of a volume, and are left out.",) if others else ()
     origins = tuple((entries[piece.entry], piece.frame + 1) for piece in chosen)
@@ -143,12 +146,20 @@ def _ends(entries: Sequence[Entry], pieces: Sequence[Slice]) -> tuple[float, flo
     return min(low for low, _ in ends), max(high for _, high in ends)
 
 
-def _prepared(entries: Sequence[Entry], pieces: Sequence[Slice], **job: Any) -> tuple[Picture, ...]:
-    found = []
-    for reply, pixels in POOL.map("prepare", _parts(entries, pieces, _SHARE), **job):
-        for told, data in zip(reply["pictures"], pixels, strict=True):
-            found.append(Picture.told(told, data, job["fit"], job["side"]))
-    return tuple(found)
+def _pictures(
+    entries: Sequence[Entry], pieces: Sequence[Slice], *, fit: Fit, side: int, **job: Any
+) -> Sequence[Picture]:
+    """Those that are larger than the square are fitted where they are decoded: they may be huge."""
+    parts = _parts(entries, pieces, _SHARE)
+    if pieces[0].rows * pieces[0].columns <= side * side:
+        return Fitted(list(_mapped("upright", parts, **job)), fit, side)
+    prepared = _mapped("prepare", parts, fit=fit, side=side, **job)
+    return tuple(Picture.told(told, pixels, fit, side) for told, pixels in prepared)
+
+
+def _mapped(name: str, parts: Sequence[Part], **job: Any) -> Iterator[Upright]:
+    for reply, pixels in POOL.map(name, parts, **job):
+        yield from zip(reply["pictures"], pixels, strict=True)
 
 
 def _parts(entries: Sequence[Entry], pieces: Sequence[Slice], share: int) -> list[Part]:

@@ -51,15 +51,22 @@ def prepare(sources: Sequence[Source], job: dict[str, Any]) -> Reply:
     for photo, about in _photos(sources, job):
         fitted = FITS[job["fit"]](photo.image, job["side"])
         pixels.append(np.asarray(fitted if fitted.mode == "RGB" else fitted.convert("RGB")))
-        told.append({"size": photo.image.size, "steps": photo.steps, "about": asdict(about)})
+        told.append(_told(photo, about))
     return {"pictures": told}, pixels
 
 
 def upright(sources: Sequence[Source], job: dict[str, Any]) -> Reply:
-    """A whole picture before any fit."""
-    ((photo, _),) = _photos(sources, job)
-    pixels = np.ascontiguousarray(photo.image)
-    return {"size": photo.image.size, "mode": photo.image.mode}, [pixels]
+    """Whole pictures before any fit."""
+    told, pixels = [], []
+    for photo, about in _photos(sources, job):
+        pixels.append(np.ascontiguousarray(photo.image))
+        told.append(_told(photo, about))
+    return {"pictures": told}, pixels
+
+
+def _told(photo: Photo, about: About) -> dict[str, Any]:
+    image = photo.image
+    return {"size": image.size, "mode": image.mode, "steps": photo.steps, "about": asdict(about)}
 
 
 def describe(sources: Sequence[Source], _job: dict[str, Any]) -> Reply:

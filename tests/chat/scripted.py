@@ -22,13 +22,13 @@ from edge_med.answers import (
     Usage,
 )
 from edge_med.chat import loop
-from edge_med.chat.estimate import Estimates
 from edge_med.chat.state import Chat
 from edge_med.config import LoadOptions, Options
 from edge_med.engine.inbox import Cancellation
 from edge_med.engine.worker import Ask, Count
 from edge_med.errors import EdgeMedError
 from edge_med.messages import Message, Prompt, as_messages
+from edge_med.models.estimates import Estimates
 from edge_med.session import Conversation
 
 SIDE = 56

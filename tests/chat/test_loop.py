@@ -11,8 +11,8 @@ import pytest
 
 from edge_med.answers import Notice
 from edge_med.chat import loop
-from edge_med.chat.estimate import Rates
 from edge_med.errors import CancelledError, ContextOverflowError
+from edge_med.models.estimates import Rates
 from tests.chat.scripted import Held, ScriptedUI
 
 SLOW = Rates(load=1.0, encode=0.01, read=0.1)

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from edge_med import MedGemma, Options
-from edge_med.chat.estimate import Estimates
 from edge_med.chat.state import Chat
 from edge_med.engine.context import Stop
 from edge_med.engine.projector import Projector
 from edge_med.imaging import Picture
+from edge_med.models.estimates import Estimates
 from tests.chat.scripted import Held, ScriptedUI
 from tests.conftest import Models
 

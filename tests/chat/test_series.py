@@ -10,7 +10,7 @@ from PIL import Image
 from edge_med import imaging
 from edge_med.chat import dropped
 from edge_med.config import LoadOptions
-from edge_med.errors import ContextOverflowError, UsageError
+from edge_med.errors import ContextOverflowError, PromptError, UsageError
 from edge_med.imaging.slices import AROUND, QUESTION
 from tests.chat.scripted import IMAGE_TOKENS, Held
 from tests.imaging.dicom_samples import ct_slice, dicom, ramp
@@ -67,6 +67,41 @@ def test_a_box_is_drawn_on_the_file_of_the_last_slice(
     assert corner == tuple(imaging.open(ct_slice(2.0), side=16).pixels[15, 15].tolist())
 
 
+@pytest.mark.parametrize(
+    ("entered", "depth"),
+    [
+        (("/image {series}", "what is it", "/locate #2 heart"), 1.0),
+        (("/image {series} --slices 2:2", "/locate heart"), 1.0),
+        (("/image '{series}' --slices=1:1", "what is it", "/locate the heart"), 0.0),
+    ],
+)
+def test_a_box_is_drawn_on_the_slice_that_is_named(
+    entered: tuple[str, ...],
+    depth: float,
+    held: Held,
+    series: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    box = '[{"box_2d": [250, 0, 750, 500], "label": "heart"}]'
+    held.worker.answers = [box] * 2
+    held.enter(*(line.format(series=series) for line in entered))
+    wanted = imaging.open(ct_slice(depth), side=16)
+    assert "heart" in held.worker.asked[-1].messages[-1].text
+    with Image.open("edge-med-box-1.png") as drawn:
+        corner = drawn.getpixel((15, 15))
+    assert corner == tuple(wanted.pixels[15, 15].tolist())
+
+
+@pytest.mark.parametrize("line", ["/locate #4 heart", "/locate #0 heart", "/locate #2"])
+def test_a_number_without_an_image_or_a_thing_to_find_is_refused(
+    line: str, held: Held, series: Path
+) -> None:
+    held.enter(f"/image {series}", "what is it", line)
+    assert isinstance(held.error, (UsageError, PromptError))
+
+
 def test_a_series_that_leaves_no_room_is_refused(held: Held, series: Path) -> None:
     held.chat.model.info.options = LoadOptions(context=512)
     held.enter(f"/image {series}")
@@ -110,3 +145,9 @@ def test_a_slice_is_dropped_with_its_label(held: Held, series: Path) -> None:
     held.enter(f"/image {series}", "what is it", "/drop 2")
     assert held.texts[0] == "SLICE 1SLICE 3what is it"
     assert len(list(held.chat.pictures)) == 2
+
+
+def test_a_question_that_is_pasted_with_its_command_is_asked(held: Held, series: Path) -> None:
+    held.enter(f"/image {series}\nwhat is it?\nand where?")
+    assert held.texts[0].endswith("what is it?\nand where?")
+    assert len(held.worker.asked[-1].messages[0].pictures) == 3

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge_med.api import MedGemma
-from edge_med.chat.estimate import Estimates
+from edge_med.models.estimates import Estimates
 from tests.cli.conftest import Run
 from tests.conftest import Models
 from tests.imaging.dicom_samples import ct_slice, dicom, ramp

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from edge_med.chat.estimate import Estimates
 from edge_med.models import store
+from edge_med.models.estimates import Estimates
 from tests.cli.terminal import Terminal
 from tests.conftest import Models
 

@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 
 from edge_med import imaging
+from edge_med.imaging.slices import BYTES
+from edge_med.models import store
 from tests.cli.conftest import Run
 from tests.conftest import Models
 from tests.imaging.dicom_samples import ct_slice, dicom, ramp
@@ -134,3 +136,15 @@ def test_force_replaces_a_file(edge_med: EdgeMed, image: Path, tmp_path: Path) -
 def test_what_cant_be_read_is_an_error(edge_med: EdgeMed, tmp_path: Path) -> None:
     run = edge_med("view", tmp_path / "missing")
     assert (run.code, run.out) == (3, "")
+
+
+def test_the_model_itself_takes_of_the_memory_for_slices(
+    edge_med: EdgeMed, series: Path, model: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = model("multimodal", "F32")
+    found = store.find(path)
+    assert found.projector
+    files = found.text.stat().st_size + found.projector.stat().st_size
+    monkeypatch.setattr("edge_med._platform.available_memory", lambda: files + 2 * BYTES + 1)
+    run = edge_med("view", series, "--model", path)
+    assert "2 of 5 slices (what the memory holds)" in run.err

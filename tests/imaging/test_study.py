@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pydicom.uid as uids
 import pytest
+from PIL import Image
 
 from edge_med import imaging
+from edge_med.config import Fit
 from edge_med.errors import ContextOverflowError, ImageError
-from edge_med.imaging import Picture, Room, Study
+from edge_med.imaging import Picture, Room, Study, fit
 from tests.imaging.dicom_samples import ct_slice, dicom, ramp
 
 DEPTHS = (4.0, 0.0, 3.0, 1.0, 2.0)
@@ -49,9 +51,36 @@ def test_slices_are_in_the_order_in_which_they_lie(folder: Path) -> None:
     assert study.notices == ()
 
 
-def test_each_slice_is_what_it_is_alone(folder: Path) -> None:
-    alone = imaging.open(folder / "0.dcm", side=16)
-    assert read(folder).pictures[4] == alone
+@pytest.mark.parametrize("fits", ["pad", "stretch"])
+@pytest.mark.parametrize("side", [12, 16, 40])
+def test_each_slice_is_what_it_is_alone(side: int, fits: Fit, folder: Path) -> None:
+    alone = imaging.open(folder / "0.dcm", side=side, fit=fits)
+    study = imaging.open(folder, side=side, fit=fits, slices="auto")
+    assert isinstance(study, Study)
+    assert study.pictures[4] == alone
+    assert study.pictures[4].provenance == alone.provenance
+    assert study.about.position == (0.0, 0.0, 0.0)
+
+
+def test_a_study_is_told_of_before_its_slices_are_fitted(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted: list[int] = []
+
+    def counted(image: Image.Image, side: int) -> Image.Image:
+        fitted.append(side)
+        return fit.pad(image, side)
+
+    monkeypatch.setitem(fit.FITS, "pad", counted)
+    study = read(folder)
+    assert (str(study.plan), study.about.modality, len(study.pictures)) == (
+        "5 of 5 slices (all), 1,340 tokens",
+        "CT",
+        5,
+    )
+    assert fitted == []
+    assert len(study.content()) == 10
+    assert fitted == [16] * 5
 
 
 def test_values_are_hounsfield_units_in_googles_windows(folder: Path) -> None:
@@ -70,7 +99,7 @@ def test_content_is_each_image_and_then_its_label(folder: Path) -> None:
 
 def test_one_slice_has_no_label(folder: Path) -> None:
     study = read(folder, "3:3")
-    assert study.content() == study.pictures
+    assert study.content() == tuple(study.pictures)
 
 
 def test_a_zip_is_the_same_as_its_folder(folder: Path) -> None:
@@ -108,6 +137,16 @@ def test_what_finder_and_explorer_leave_beside_an_image_doesnt_count(
 def test_a_folder_where_one_picture_is_wanted_is_refused(folder: Path) -> None:
     with pytest.raises(ImageError, match="several images"):
         imaging.open(folder)
+
+
+def test_folders_that_lie_too_deep_are_refused_and_not_left_out(tmp_path: Path) -> None:
+    deepest = tmp_path.joinpath(*"123456789")
+    deepest.mkdir(parents=True)
+    (deepest / "one").write_bytes(ct_slice(0.0))
+    (tmp_path / "two").write_bytes(ct_slice(1.0))
+    with pytest.raises(ImageError, match="8 deep"):
+        imaging.open(tmp_path, slices="auto")
+    assert isinstance(imaging.open(tmp_path / "1", slices="auto"), Picture)
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_med.chat.estimate import Estimates, Rates, spoken
+from edge_med.models.estimates import Estimates, Rates, spoken
 
 GIGABYTE = 10**9
 
