@@ -33,7 +33,7 @@ def place(
         shrink_kv: whether the cache may be of a smaller type than wanted.
 
     Returns:
-        Where nothing fits, the placement that lacks the least.
+        Where nothing fits, the placement that lacks the least, if possible none on a device.
 
     Raises:
         UsageError: the machine hasn't got a device that is asked for.
@@ -43,10 +43,15 @@ def place(
     for found in placements(subject, machine, options, shrink_kv=shrink_kv):
         if found.fits:
             return found
-        if nearest is None or found.missing < nearest.missing:
+        if nearest is None or _harm(found) < _harm(nearest):
             nearest = found
     assert nearest is not None, "there is always the CPU"
     return nearest
+
+
+def _harm(placement: Placement) -> tuple[bool, int]:
+    """What comes of loading it all the same: a device fails, while the CPU's memory swaps."""
+    return any(share.missing for share in placement.shares[:-1]), placement.missing
 
 
 def placements(
