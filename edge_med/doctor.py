@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from edge_med import __version__, _platform
-from edge_med.artifacts.gguf import Header
 from edge_med.config import LoadOptions
 from edge_med.engine import bandwidth, devices
 from edge_med.engine.builds import NATIVE, Finding, why_no_gpu
@@ -23,6 +22,7 @@ from edge_med.models.inventory import stored
 from edge_med.models.machine import Machine, this_machine
 from edge_med.models.placement import place
 from edge_med.models.registry import registry
+from edge_med.models.shares import Subject
 from edge_med.models.speed import tokens_per_second
 from edge_med.models.subjects import of_known
 
@@ -180,22 +180,19 @@ def _rates() -> dict[str, float]:
 
 def _speeds(machine: Machine, rates: Mapping[str, float]) -> Iterator[Speed]:
     """Models that fit here, each in the quant to try first; what is stored comes as it is."""
-    for name, quant, header in (*_stored_headers(), *_known_headers(machine)):
-        yield Speed(name, quant, round(tokens_per_second(header, rates), 1))
+    known = (one for one in registry().values() if one.hub)
+    drafts = (of_known(one, one.quant_for(machine.memory)) for one in known)
+    for one in (*_stored_subjects(), *drafts):
+        with contextlib.suppress(EdgeMedError):
+            if place(one, machine, LoadOptions()).fits:
+                yield Speed(one.name, one.quant, round(tokens_per_second(one.text, rates), 1))
 
 
-def _stored_headers() -> Iterator[tuple[str, str, Header]]:
+def _stored_subjects() -> Iterator[Subject]:
     for name in store.names():
         with contextlib.suppress(EdgeMedError):
             found = store.find(store.models_folder() / name)
-            yield name, found.quant, found.header
-
-
-def _known_headers(machine: Machine) -> Iterator[tuple[str, str, Header]]:
-    for one in filter(lambda one: one.hub, registry().values()):
-        subject = of_known(one, one.quant_for(machine.memory))
-        if place(subject, machine, LoadOptions()).fits:
-            yield one.id, subject.quant, subject.text
+            yield Subject(name, found.quant, found.header, found.projector_header)
 
 
 def _free_disk() -> int | None:

@@ -68,7 +68,7 @@ class Row:
             "weights": abs(weights[0] - weights[1]) > BARS["weights"],
             "kv": abs(kv[0] - kv[1]) > BARS["kv"],
             "compute": abs(compute[0] - compute[1]) > BARS["compute"] * compute[1],
-            "total": abs(total[0] - total[1]) > BARS["total"] * total[1],
+            "total": weights[1] + kv[1] > 0 and abs(total[0] - total[1]) > BARS["total"] * total[1],
         }
         return [part for part, off in bad.items() if off]
 

@@ -1,4 +1,4 @@
-"""A sealed environment for every test, and the tiny checkpoints, each written once."""
+"""A sealed environment on the CPU for every test, and the tiny checkpoints, each written once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import functools
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from converters.pipeline import Conversion, convert
 from converters.request import Request
 from edge_med.artifacts.naming import text_file
 from edge_med.demo import gemma_270m
+from edge_med.engine import devices
 from edge_med.models.default import MICRO, embedded
 from tests.checkpoints.tiny import TINY, write_tiny
 
@@ -24,6 +25,34 @@ Models = Callable[..., Path]
 RealModels = Callable[[str], Path]
 
 _SOCKETS: list[str] = []
+
+HIDDEN = {
+    "CUDA_VISIBLE_DEVICES": "",
+    "GGML_METAL_DEVICES": "0",
+    "GGML_VK_VISIBLE_DEVICES": "",
+    "HIP_VISIBLE_DEVICES": "",
+}
+"""Hides the machine's GPUs from a process that loads llama.cpp with these variables."""
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """ggml looks for devices once: it does so now if a test will want one."""
+    if any(item.get_closest_marker("gpu") for item in session.items):
+        devices.hardware()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """`auto` is the CPU, whose margins most tests have, here and in processes that a test starts.
+
+    Tests marked `gpu` see what there is; others that speak of GPUs bring their own.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if not item.get_closest_marker("gpu"):
+            patch.setattr(devices, "gpus", lambda: ())
+            for name, value in HIDDEN.items():
+                patch.setenv(name, value)
+        return (yield)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -41,7 +70,8 @@ def no_sockets() -> None:
 def sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No variable of the machine reaches a test, and no test reaches the network."""
     for name in list(os.environ):
-        if name.startswith(("EDGE_MED_", "HF_", "LLAMA_", "GGML_")) or name == "NO_COLOR":
+        ours = name.startswith(("EDGE_MED_", "HF_", "LLAMA_", "GGML_")) or name == "NO_COLOR"
+        if ours and name not in HIDDEN:
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     _SOCKETS.clear()

@@ -81,6 +81,15 @@ def test_without_measuring_it_says_nothing_of_speed() -> None:
 
 
 @pytest.mark.usefixtures("home")
+def test_no_speed_is_told_of_what_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bandwidth, "measure", lambda: dict.fromkeys(bandwidth.TYPES, 1e10))
+    monkeypatch.setattr(_platform, "available_memory", lambda: 1 << 20)
+    report = examine()
+    assert report.models == ("mine",)
+    assert report.speeds == ()
+
+
+@pytest.mark.usefixtures("home")
 def test_nothing_in_it_is_personal(home: Path) -> None:
     told = json.dumps(dataclasses.asdict(examine(measure=False)))
     for secret in (str(home), str(Path.home()), platform.node(), f"/{getpass.getuser()}"):

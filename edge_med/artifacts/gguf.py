@@ -151,6 +151,8 @@ def read_header(path: Path) -> Header:
         ArtifactError: the file isn't GGUF, is damaged or truncated, or exceeds a limit.
     """
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():  # a pipe may never end
+            raise ArtifactError(f"{path.name} isn't a file.", "Give the path of a .gguf file.")
         with path.open("rb") as file:
             return _Cursor(file, path.name).header()
     except OSError as error:

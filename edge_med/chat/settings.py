@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from edge_med.chat.presets import PRESETS
 from edge_med.chat.state import Chat
 from edge_med.errors import UsageError
+from edge_med.models.memory import Plan
 
 THINK = ("off", "auto", "on")
 
@@ -81,11 +82,21 @@ def stats(chat: Chat, _argument: str) -> None:
     chat.ui.say("\n".join(f"{name:<10} {value}" for name, value in _figures(chat)))
 
 
+def _memory(plan: Plan) -> str:
+    """What is taken from the start, and the budgets that turns and images fill."""
+    taken = f"{(plan.total - plan.kept) / 1e9:.2f} GB planned"
+    return (
+        f"{taken}, and up to {plan.kept / 1e9:.1f} GB for going back and images"
+        if plan.kept
+        else taken
+    )
+
+
 def _figures(chat: Chat) -> list[tuple[str, str]]:
     info = chat.model.info
     figures = [
         ("model", f"{info.model.file}, {info.model.quant}"),
-        ("memory", f"{info.plan.total / 1e9:.1f} GB planned"),
+        ("memory", _memory(info.plan)),
         ("device", info.device),
         ("context", f"{chat.used()} of {info.options.context} tokens"),
         ("images", f"{len(list(chat.pictures))} in the conversation"),

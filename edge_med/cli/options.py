@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 from click.shell_completion import CompletionItem
@@ -85,8 +85,10 @@ class Layers(click.ParamType[GpuLayers]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> GpuLayers:
         """The number, or `auto`."""
-        if value == "auto":
-            return "auto"
+        if value == "auto" or isinstance(value, int):
+            return cast("GpuLayers", value)
+        if not value.isdecimal():
+            self.fail(f"'{value}' is neither auto nor a number of layers.", param, ctx)
         return int(click.IntRange(0, MOST_LAYERS).convert(value, param, ctx))
 
 

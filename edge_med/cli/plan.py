@@ -24,6 +24,9 @@ _LOAD = LoadOptions()
 SIZES = ("weights", "projector", "kv", "compute", "kept", "total", "room")
 """Of a share, in the order of the table's columns."""
 
+SMALL = 0.01
+"""GiB below which a third digit is told: micro's weights are 0.002."""
+
 
 @click.command()
 @click.argument("model", metavar="MODEL")
@@ -78,7 +81,7 @@ def plan(
     from edge_med.models.advice import advise
 
     options = LoadOptions(**settings)
-    if not described:
+    if described is None:
         require_gpus(options)
     machine = machine_for(described)
     found = [subjects.find(model, quant, machine.memory) for quant in quants or (None,)]
@@ -103,7 +106,7 @@ def machine_for(described: str | None) -> Machine:
     """
     from edge_med.models.machine import parse_machine, this_machine
 
-    if described:
+    if described is not None:
         return parse_machine(described)
     from edge_med.engine.devices import gpus
 
@@ -129,6 +132,9 @@ def _lines(advice: Advice) -> Iterator[str]:
     yield from columns([("GiB", "layers", *SIZES), *map(_row, placement.shares)])
     if len(placement.shares) > 1:
         yield f"total {_gib(placement.total)} GiB"
+    if kept := placement.kept:
+        rest = _gib(placement.total - kept)
+        yield f"kept is a budget that turns and images fill in time; {rest} GiB without it"
     yield ""
     yield from advice.reasons
     yield _largest(advice)
@@ -142,6 +148,8 @@ def _lines(advice: Advice) -> Iterator[str]:
 def _largest(advice: Advice) -> str:
     if not advice.largest_context:
         return "Largest context: none fits."
+    if advice.placement.fits and advice.largest_context < advice.placement.options.context:
+        return f"Largest context: {advice.largest_context} tokens, which the model is made for."
     stays = advice.placement.fits and len(advice.placement.shares) > 1
     beside = ", everything staying where it is" if stays else ""
     return f"Largest context: {advice.largest_context} tokens{beside}."
@@ -159,7 +167,8 @@ def _machine(machine: Machine) -> str:
 
 
 def _gib(size: float) -> str:
-    return f"{size / (1 << 30):.2f}"
+    gib = size / (1 << 30)
+    return f"{gib:.2f}" if gib >= SMALL else f"{gib:.3f}"
 
 
 def _json(machine: Machine, advices: list[Advice]) -> dict[str, Any]:

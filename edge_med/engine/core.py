@@ -18,7 +18,7 @@ from edge_med.engine.offload import with_eye
 from edge_med.engine.opening import open_model
 from edge_med.engine.projector import Projector
 from edge_med.engine.reading import Emit, Reading, Task, batches
-from edge_med.engine.trial import open_tried
+from edge_med.engine.trial import Tell, open_tried
 from edge_med.errors import (
     CancelledError,
     EngineError,
@@ -189,7 +189,8 @@ class Engine:
         if images and self._projector_path is None:
             raise ImageError(
                 "This model can't see: it has no projector.",
-                "Put its -mmproj- file into the same folder, or convert the whole checkpoint.",
+                "Put its -mmproj- file into the same folder, or convert the whole checkpoint; a "
+                "projector of another model is passed over.",
             )
         widest = max((image.tokens for image in images), default=0)
         if widest > self.options.batch:
@@ -243,7 +244,8 @@ class Engine:
             task.heed()
             opening = time.perf_counter()
             task.emit(Progress("load", 0, 1, None))
-            projector = self._opened_projector(task.stop)
+            tell = lambda left: task.emit(Progress("load", 0, 1, left))  # noqa: E731
+            projector = self._opened_projector(task.stop, tell)
             task.emit(Progress("load", 1, 1, 0.0))
             began = time.perf_counter()
             task.emit(Progress("encode", 0, 1, None))
@@ -259,12 +261,20 @@ class Engine:
             )
         return rows
 
-    def _opened_projector(self, stop: Stop = NEVER) -> Projector:
+    def _opened_projector(
+        self, stop: Stop = NEVER, tell: Tell = lambda _seconds: None
+    ) -> Projector:
         if self._projector is None:
             assert self._projector_path is not None
             with listening() as heard:
                 self._projector, why = open_tried(
-                    self._projector_path, self.model, self.options, self._eye, stop, Projector
+                    self._projector_path,
+                    self.model,
+                    self.options,
+                    self._eye,
+                    stop,
+                    Projector,
+                    tell,
                 )
             self.placed = with_eye(self.placed, heard, self._projector.device)
             if why:

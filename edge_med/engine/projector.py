@@ -34,6 +34,8 @@ class Projector:
     Attributes:
         device: that it is on.
         side: of the square that it sees, in pixels.
+        nodes: of llama.cpp's graph that the last picture has come to; for every picture and device
+            the graph is about the same.
     """
 
     def __init__(self, path: Path, model: Model, options: LoadOptions, device: str = CPU) -> None:
@@ -44,7 +46,7 @@ class Projector:
         """
         self._api = mtmd_cpp()
         self._should_stop: Stop = NEVER
-        self._nodes = 0
+        self.nodes = 0
         self._ended_by: BaseException | None = None
         self._look = llama_cpp().ggml_backend_sched_eval_callback(self._guarded)
         params = self._api.mtmd_context_params_default()
@@ -88,7 +90,7 @@ class Projector:
                 f"{self.side} x {self.side} pixels.",
                 f"Open it with side={self.side}.",
             )
-        self._should_stop, self._nodes, self._ended_by = stop, 0, None
+        self._should_stop, self.nodes, self._ended_by = stop, 0, None
         chunks = self._chunks(picture)
         try:
             chunk = self._image_of(chunks)
@@ -139,8 +141,8 @@ class Projector:
         Whatever it raises after a node ends the encoding.
         """
         if ask:
-            self._nodes += 1
-            return self._nodes % _NODES_A_LOOK == 0
+            self.nodes += 1
+            return self.nodes % _NODES_A_LOOK == 0
         if self._should_stop():
             raise CancelledError("Stopped while an image was encoded.", "Ask again.")
         return True

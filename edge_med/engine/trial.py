@@ -9,6 +9,7 @@ can be remembered.
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,6 +33,8 @@ ERROR = 0.02
 """The largest difference between them, beside the CPU's largest value."""
 
 Opener = Callable[..., Projector]
+Tell = Callable[[float], None]
+"""Is told often how many seconds a trial will still take."""
 
 
 def open_tried(
@@ -41,6 +44,7 @@ def open_tried(
     device: str,
     stop: Stop = NEVER,
     opener: Opener = Projector,
+    tell: Tell = lambda _seconds: None,
 ) -> tuple[Projector, str | None]:
     """Open a projector on a device if it sees there what it should, else on the CPU.
 
@@ -51,6 +55,7 @@ def open_tried(
         device: that is wanted.
         stop: asked often while the pictures are compared; true ends it.
         opener: makes a projector.
+        tell: how long it will still take.
 
     Returns:
         The projector, and why it isn't where it was wanted; None if it is.
@@ -68,7 +73,7 @@ def open_tried(
     passed = Passed(path, device)
     if passed.remembered:
         return wanted, None
-    why = _on_trial(wanted, path, model, options, stop, opener)
+    why = _on_trial(wanted, lambda: opener(path, model, options), stop, tell)
     if why is None:
         passed.remember()
         return wanted, None
@@ -76,7 +81,7 @@ def open_tried(
 
 
 def _on_trial(
-    wanted: Projector, path: Path, model: Model, options: LoadOptions, stop: Stop, opener: Opener
+    wanted: Projector, on_cpu: Callable[[], Projector], stop: Stop, tell: Tell
 ) -> str | None:
     """Why a projector isn't fit for use, which closes it; None if it is fit."""
     sound = False
@@ -87,9 +92,9 @@ def _on_trial(
             return f"the projector fails on {wanted.device}"
         if why := fault(seen):
             return f"the projector gives {why} on {wanted.device}"
-        reference = opener(path, model, options)
+        reference = on_cpu()
         try:
-            expected = reference.encode(shown, stop)
+            expected = reference.encode(shown, _watched(reference, wanted.nodes, stop, tell))
         finally:
             reference.close()
         sound = alike(expected, seen)
@@ -97,6 +102,19 @@ def _on_trial(
     finally:
         if not sound:
             wanted.close()
+
+
+def _watched(projector: Projector, nodes: int, stop: Stop, tell: Tell) -> Stop:
+    """`stop`, which tells at each call how long a picture of so many nodes will still take."""
+    began = time.perf_counter()
+
+    def asked() -> bool:
+        if 0 < projector.nodes <= nodes:
+            left = nodes / projector.nodes - 1
+            tell(left * (time.perf_counter() - began))
+        return stop()
+
+    return asked
 
 
 def _seen(projector: Projector, shown: Picture, stop: Stop) -> Floats | None:

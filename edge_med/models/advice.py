@@ -133,14 +133,16 @@ def reasons(
         return
     rejected = _before(subject, machine, options, taken)
     if taken.gpu_layers < taken.layers and (nearest := _with_more_layers(rejected, taken)):
-        yield f"With {nearest.gpu_layers} layers there: {_lack(nearest)}."
+        yield f"With {_layers(nearest.gpu_layers)} there: {_lack(nearest)}."
     eye = taken.options.projector_device
     if subject.projector and len(taken.shares) > 1:
         with_eye = [p for p in rejected if p.options.projector_device != CPU]
         if eye != CPU:
             yield f"The projector is on {eye} too."
         elif options.projector_device == "auto" and with_eye:
-            yield f"The projector stays on the CPU. With it on a GPU: {_lack(with_eye[0])}."
+            beside = _layers(with_eye[0].gpu_layers)
+            told = f"With it and {beside} on a GPU: {_lack(with_eye[0])}."
+            yield f"The projector stays on the CPU. {told}"
     if taken.options.kv != options.kv:
         wider = min((p for p in rejected if p.options.kv == options.kv), key=lambda p: p.missing)
         yield (f"The KV cache is {taken.options.kv}. With {options.kv} at best: {_lack(wider)}.")
@@ -174,6 +176,10 @@ def _with_more_layers(rejected: list[Placement], taken: Placement) -> Placement 
     alike = [p for p in more if p.options.kv == taken.options.kv] or more
     on_cpu = [p for p in alike if p.options.projector_device == CPU] or alike
     return min(on_cpu, key=lambda p: p.gpu_layers, default=None)
+
+
+def _layers(count: int) -> str:
+    return f"{count} layer" if count == 1 else f"{count} layers"
 
 
 def _lack(placement: Placement) -> str:

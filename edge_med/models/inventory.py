@@ -57,7 +57,7 @@ def remove(name: str) -> list[str]:
         for record in _RECORDS:
             (folder / record).unlink(missing_ok=True)
         for path in folder.iterdir():
-            if path.name.endswith(_SUFFIXES):
+            if path.name.endswith(_SUFFIXES) and (path.is_symlink() or not path.is_dir()):
                 path.unlink()
     (folder / LOCK).unlink(missing_ok=True)
     left = sorted(path.name for path in folder.iterdir())

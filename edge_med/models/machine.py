@@ -110,10 +110,18 @@ def parse_machine(text: str) -> Machine:
     """
     first, *rest = (part.strip() for part in text.split(","))
     memory = parse_size(first.removeprefix("memory="))
-    fields = [(name, value) for name, _, value in (part.partition("=") for part in rest)]
-    if unknown := [name for name, _ in fields if name not in _KEYS]:
+    fields = [(name.lower(), value) for name, _, value in (part.partition("=") for part in rest)]
+    names = [name for name, _ in fields]
+    if unknown := [part for part, (name, _) in zip(rest, fields, strict=True) if name not in _KEYS]:
         raise UsageError(f"'{unknown[0]}' says nothing of a machine.", _HINT)
     single = {name: value for name, value in fields if name != "gpu"}
+    once = {*single, "gpu"} if "unified" in single else {*single}
+    if twice := [name for name in names if name in once and names.count(name) > 1]:
+        raise UsageError(f"'{twice[0]}' is told more than once.", _HINT)
+    if value := single.get("unified"):
+        raise UsageError(
+            f"'unified' takes no '{value}'.", "Tell its GPU's share as in: 16GB,gpu=12GB,unified"
+        )
     room = memory - min(SYSTEM, memory // 4)
     unified = "unified" in single
     cards = [value for name, value in fields if name == "gpu"]
@@ -126,7 +134,7 @@ def parse_machine(text: str) -> Machine:
         name=text,
         memory=memory,
         room=room,
-        cores=int(_number(single["cores"])) if "cores" in single else None,
+        cores=_whole(single["cores"]) if "cores" in single else None,
         bandwidth=bandwidth,
         devices=tuple(devices),
         unified=unified,
@@ -162,5 +170,11 @@ def parse_size(text: str) -> int:
 def _number(text: str) -> float:
     found = _SPEED.fullmatch(text)
     if not found or float(found[1]) <= 0:
-        raise UsageError(f"'{text}' isn't a number.", _HINT)
+        raise UsageError(f"'{text}' isn't a number above 0.", _HINT)
     return float(found[1])
+
+
+def _whole(text: str) -> int:
+    if not re.fullmatch(r"[1-9]\d{0,4}", text):
+        raise UsageError(f"'{text}' isn't a number of cores.", _HINT)
+    return int(text)

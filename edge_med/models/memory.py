@@ -109,7 +109,7 @@ def check(planned: Plan, rule: MemoryRule, available: int | None) -> None:
         f"The model needs {_gb(planned.needed)} of memory, and {_gb(available)} are free: "
         f"weights {_gb(planned.weights)}, projector {_gb(planned.projector)}, "
         f"KV cache {_gb(planned.kv)}, computing {_gb(planned.compute)}, "
-        f"kept for later turns {_gb(planned.kept)}"
+        f"kept for later turns up to {_gb(planned.kept)}"
         + (f", adapters {_gb(planned.adapters)}." if planned.adapters else ".")
     )
     if rule == "warn":

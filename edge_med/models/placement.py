@@ -33,7 +33,7 @@ def place(
         shrink_kv: whether the cache may be of a smaller type than wanted.
 
     Returns:
-        Where nothing fits, the placement that lacks the least.
+        Where nothing fits, the placement that lacks the least, if possible none on a device.
 
     Raises:
         UsageError: the machine hasn't got a device that is asked for.
@@ -43,10 +43,15 @@ def place(
     for found in placements(subject, machine, options, shrink_kv=shrink_kv):
         if found.fits:
             return found
-        if nearest is None or found.missing < nearest.missing:
+        if nearest is None or _harm(found) < _harm(nearest):
             nearest = found
     assert nearest is not None, "there is always the CPU"
     return nearest
+
+
+def _harm(placement: Placement) -> tuple[bool, int]:
+    """What comes of loading it all the same: a device fails, while the CPU's memory swaps."""
+    return any(share.missing for share in placement.shares[:-1]), placement.missing
 
 
 def placements(
@@ -64,6 +69,7 @@ def placements(
         projector_device=_found(machine, options.projector_device),
     )
     devices = devices_for(machine, wanted)
+    _check_layers(machine, devices, wanted)
     _check_split(devices, wanted)
     wanted = _with_names(devices, wanted)
     for kv in SMALLER_KV[options.kv] if shrink_kv else (options.kv,):
@@ -83,6 +89,17 @@ def devices_for(machine: Machine, options: LoadOptions) -> tuple[Device, ...]:
     if wanted == "auto":
         return machine.devices
     return tuple(device for device in machine.devices if device.name == wanted)
+
+
+def _check_layers(machine: Machine, devices: tuple[Device, ...], options: LoadOptions) -> None:
+    if not devices and options.gpu_layers not in ("auto", 0):
+        there = ", ".join(device.name for device in machine.devices)
+        raise UsageError(
+            f"There is no device for {options.gpu_layers} layers.",
+            f"Leave out --device, or name one of: {there}."
+            if there
+            else "Leave out --gpu-layers, or describe a machine with a GPU: 16GB,gpu=12GB",
+        )
 
 
 def _check_split(devices: tuple[Device, ...], options: LoadOptions) -> None:
@@ -112,7 +129,7 @@ def _found(machine: Machine, wanted: str) -> str:
         if name.lower() == wanted.lower():
             return name
     raise UsageError(
-        f"{machine.name} has no device '{wanted}'.",
+        f"{machine.name[:1].upper()}{machine.name[1:]} has no device '{wanted}'.",
         f"It has: {', '.join([CPU, *names])}. See: edge-med doctor",
     )
 

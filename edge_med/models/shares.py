@@ -120,6 +120,11 @@ class Placement:
         return sum(share.total for share in self.shares)
 
     @property
+    def kept(self) -> int:
+        """Of these, budgets that are filled in the course of time."""
+        return sum(share.kept for share in self.shares)
+
+    @property
     def gpu_layers(self) -> int:
         """How many layers are on devices, the output head being one."""
         return sum(share.layers for share in self.shares[:-1])

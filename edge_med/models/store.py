@@ -38,6 +38,7 @@ RECOMMENDED = (
 Q4_K_M is what laptops usually run, and what fits where a larger one does; then come those that lose
 less, those that lose more, and those that nothing was lost in, which are several times as large.
 """
+ONE_PROJECTOR = "Leave one of them in the folder, or in Python name it: projector="
 UNKNOWN = "unknown"
 """The quant of a file whose type we don't make; llama.cpp may run it all the same."""
 
@@ -179,7 +180,7 @@ def _texts_in(folder: Path, manifest: Manifest | None) -> list[Path]:
             "Make one with edge-med convert; if it should be there, edge-med verify its file.",
         )
     if len({_model_name(path) for path in paths}) > 1:
-        _only(paths, "text models", "Name one of them, as in")
+        _only(paths, "text models", "Name one of them, as in ")
     return sorted(paths, key=_rank)
 
 
@@ -243,7 +244,7 @@ def _beside(text: _File, manifest: Manifest | None) -> _File | None:
     order = (*PROJECTOR_TYPES, *{file.quant for file in fitting})
     best = min((file.quant for file in fitting), key=order.index)
     alike = {file.path: file for file in fitting if file.quant == best}
-    return alike[_only(list(alike), "projectors that fit", "Say which is the projector, as in")]
+    return alike[_only(list(alike), "projectors that fit", ONE_PROJECTOR)]
 
 
 def _called(file: _File) -> str:
@@ -286,7 +287,7 @@ def _only(paths: Iterable[Path], what: str, hint: str) -> Path:
         return first
     names = ", ".join(path.name for path in (first, *others))
     raise UsageError(
-        f"{first.parent.resolve().name} holds several {what}: {names}.", f"{hint} {first}"
+        f"{first.parent.resolve().name} holds several {what}: {names}.", f"{hint}{first}"
     )
 
 

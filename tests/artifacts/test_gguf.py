@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import tracemalloc
 from pathlib import Path
@@ -98,6 +99,13 @@ def test_a_vocabulary_of_real_size_is_read_in_two_seconds(tmp_path: Path) -> Non
     assert time.perf_counter() - start < 2
     assert found is not None
     assert found.count == 262_208
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "model.gguf")
+    with pytest.raises(ArtifactError, match=r"model\.gguf isn't a file"):
+        read_header(tmp_path / "model.gguf")
 
 
 def test_a_missing_file_is_an_error_of_ours(tmp_path: Path) -> None:

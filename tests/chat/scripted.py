@@ -98,7 +98,7 @@ class ScriptedModel:
             model=SimpleNamespace(file="toy-F32.gguf", quant="F32"),
             projector=SimpleNamespace(size=1000, image_size=SIDE, image_tokens=IMAGE_TOKENS),
             options=LoadOptions(context=512),
-            plan=SimpleNamespace(total=10**9),
+            plan=SimpleNamespace(total=10**9, kept=8 * 10**8),
             device="cpu",
         )
 

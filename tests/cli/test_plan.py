@@ -50,6 +50,22 @@ def test_what_does_not_fit_is_warned_of_on_stderr(edge_med: EdgeMed) -> None:
     assert "Next smaller: medgemma-4b-it" in run.out
 
 
+def test_what_is_a_budget_is_told_apart_from_what_is_taken_at_once(edge_med: EdgeMed) -> None:
+    run = edge_med("plan", "micro", "--quant", "Q8_0", "--machine", "16GB")
+    assert "kept is a budget that turns and images fill in time; 0.13 GiB without it" in run.out
+    assert "0.003" in run.out  # its weights
+
+
+def test_without_budgets_nothing_is_said_of_them(edge_med: EdgeMed) -> None:
+    run = edge_med("plan", "gemma-3-270m", "--machine", "16GB", "--context", "512")
+    assert "budget" not in run.out
+
+
+def test_a_context_beyond_the_models_own_is_told(edge_med: EdgeMed) -> None:
+    run = edge_med("plan", "micro", "--machine", "16GB", "--context", "8192")
+    assert "Largest context: 4096 tokens, which the model is made for." in run.out
+
+
 def test_a_known_bandwidth_tells_the_speed(edge_med: EdgeMed) -> None:
     run = edge_med("plan", "medgemma-4b-it", "--machine", "8GB,bandwidth=50GB/s")
     assert "At most 20.1 tokens of an answer a second." in run.out
@@ -106,7 +122,12 @@ def test_settings_stand_in_for_flags(
         (("medgema",), "There is no model 'medgema'"),
         (("medgemma-4b-it", "--machine", "much"), "isn't a size of memory"),
         (("medgemma-4b-it", "--machine", "8GB", "--device", "CUDA0"), "has no device 'CUDA0'"),
-        (("medgemma-4b-it", "--gpu-layers", "most"), "isn't a valid|not a valid"),
+        (("medgemma-4b-it", "--machine", ""), "isn't a size of memory"),
+        (("medgemma-4b-it", "--gpu-layers", "most"), "neither auto nor a number"),
+        (("medgemma-4b-it", "--gpu-layers", "-1"), "neither auto nor a number"),
+        (("medgemma-4b-it", "--gpu-layers", "10001"), "not in the range"),
+        (("medgemma-4b-it", "--machine", "8GB", "--gpu-layers", "9"), "no device for 9 layers"),
+        ((*LAPTOP, "--device", "cpu", "--gpu-layers", "9"), "no device for 9 layers"),
         (("medgemma-4b-it", "--tensor-split", "half"), "isn't made of numbers"),
         (("medgemma-4b-it", "--machine", "8GB", "--tensor-split", "3,1"), "2 parts for 0 devices"),
     ],

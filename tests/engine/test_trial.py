@@ -6,7 +6,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -19,7 +19,9 @@ from edge_med.engine.context import NEVER, Stop
 from edge_med.engine.core import Engine
 from edge_med.engine.ledger import ImageBlock
 from edge_med.engine.passed import Passed
+from edge_med.engine.projector import Projector
 from edge_med.engine.trial import alike, fault, open_tried
+from edge_med.engine.trial import picture as trial_picture
 from edge_med.errors import CancelledError, EngineError
 from edge_med.imaging import Picture
 from edge_med.models.shares import CPU
@@ -27,6 +29,7 @@ from tests.conftest import Models
 from tests.engine.scripted import ask, ended
 
 ROWS = np.random.default_rng(5).normal(size=(4, 32)).astype(np.float32)
+NODES = 64
 OPTIONS = LoadOptions(context=256, threads=1)
 SHORT = Options(max_new_tokens=2)
 Damage = Callable[[Floats], Floats]
@@ -51,12 +54,13 @@ class FakeProjector:
     """Sees rows, damaged on a GPU."""
 
     def __init__(self, device: str, damage: Damage) -> None:
-        self.device, self.side, self.closed = device, 56, False
+        self.device, self.side, self.closed, self.nodes = device, 56, False, 0
         self._damage = damage
 
     def encode(self, _picture: Picture, stop: Stop = NEVER) -> Floats:
-        if stop():
-            raise CancelledError("Stopped.", "Ask again.")
+        for self.nodes in (16, 32, 48, NODES):
+            if stop():
+                raise CancelledError("Stopped.", "Ask again.")
         return ROWS if self.device == CPU else self._damage(ROWS)
 
     def close(self) -> None:
@@ -137,6 +141,33 @@ def test_a_trial_can_be_stopped_and_leaves_nothing_open(file: Path) -> None:
     with pytest.raises(CancelledError):
         tried(file, opener, stop=lambda: next(asked) > 0)
     assert opener.open_devices == []
+
+
+def test_while_the_cpu_looks_it_is_told_how_long_that_takes(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, model, told = itertools.count(0, 3.0), cast("Any", None), list[float]()
+    monkeypatch.setattr("edge_med.engine.trial.time.perf_counter", lambda: next(clock))
+    open_tried(file, model, OPTIONS, "GPU0", opener=Opener(), tell=told.append)
+    assert told == [3 * 3.0, 1 * 6.0, pytest.approx(9.0 / 3), 0.0]
+
+
+def test_a_trial_on_a_real_projector_counts_the_same_nodes_twice(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tiny model's CPU stands in for the GPU, so that its graph is the CPU's."""
+    path, told = engine._projector_path, list[float]()
+    assert path is not None
+    on_cpu = lambda path, model, options, device=CPU: Projector(path, model, options)  # noqa: E731
+    projector, why = open_tried(path, engine.model, OPTIONS, "GPU0", NEVER, on_cpu, told.append)
+    nodes = projector.nodes
+    projector.encode(trial_picture(projector.side))
+    projector.close()
+    assert why is None
+    assert projector.nodes == nodes > 2 * 16  # two layers and what is around them
+    assert len(told) == nodes // 16
+    assert min(told) >= 0
+    assert told[-1] < max(told)
 
 
 def test_what_passed_is_not_tried_again(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

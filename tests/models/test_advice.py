@@ -51,7 +51,9 @@ def test_what_gave_way_is_told_with_the_figures_that_made_it() -> None:
     assert where.startswith("Of 63 layers: 39 on GPU0, 24 on cpu")
     assert layer.startswith("With 40 layers there: GPU0 needs 11.")
     assert layer.endswith("GiB and has 11.00 GiB.")
-    assert eye.startswith("The projector stays on the CPU. With it on a GPU: GPU0 needs 17.")
+    assert eye.startswith(
+        "The projector stays on the CPU. With it and 63 layers on a GPU: GPU0 needs 17."
+    )
 
 
 def test_a_smaller_cache_is_told() -> None:

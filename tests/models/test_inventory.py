@@ -65,8 +65,9 @@ def test_what_is_no_models_file_stays(home: Path, model: Models) -> None:
     folder = shutil.copytree(model("text", "Q8_0"), home / "text")
     (folder / "notes.txt").write_text("mine")
     (folder / "results").mkdir()
-    assert remove("text") == ["notes.txt", "results"]
-    assert sorted(path.name for path in folder.iterdir()) == ["notes.txt", "results"]
+    (folder / "kept.gguf").mkdir()
+    assert remove("text") == ["kept.gguf", "notes.txt", "results"]
+    assert sorted(path.name for path in folder.iterdir()) == ["kept.gguf", "notes.txt", "results"]
 
 
 def test_of_a_link_only_the_link_goes(home: Path, model: Models, tmp_path: Path) -> None:

@@ -56,6 +56,13 @@ def test_sizes_are_powers_of_two(text: str, size: int) -> None:
         "16GB,gpu=8GB@fast",
         "16GB,disk=1TB",
         "16GB,cores=few",
+        "16GB,cores=2.5",
+        "16GB,cores=0",
+        "16GB,cores=4,cores=8",
+        "16GB,unified=yes",
+        "16GB,unified,gpu=4GB,gpu=4GB",
+        "16GB,bandwidth=nan",
+        "16GB,gpu=inf",
         "gpu=4GB",
     ],
 )

@@ -257,7 +257,7 @@ PLAN = Plan(2_500_000_000, 850_000_000, 350_000_000, 300_000_000, 1_500_000_000,
 NUMBERS = (
     r"needs 4\.80 GB of memory, and 3\.20 GB are free: "
     r"weights 2\.50 GB, projector 0\.85 GB, KV cache 0\.35 GB, "
-    r"computing 0\.30 GB, kept for later turns 0\.80 GB"
+    r"computing 0\.30 GB, kept for later turns up to 0\.80 GB"
 )
 
 

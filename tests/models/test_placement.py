@@ -129,7 +129,9 @@ def test_the_first_that_fits_is_taken_and_the_nearest_if_none_does(
     found = place(subject, machine, options)
     every = list(placements(subject, machine, options))
     fitting = [one for one in every if one.fits]
-    assert found == (fitting[0] if fitting else min(every, key=lambda one: one.missing))
+    loadable = [one for one in every if not any(share.missing for share in one.shares[:-1])]
+    nearest = min(loadable or every, key=lambda one: one.missing)
+    assert found == (fitting[0] if fitting else nearest)
 
 
 def by_llama_cpp(placement: Placement) -> list[int]:
@@ -325,3 +327,11 @@ def test_the_first_override_that_matches_decides() -> None:
 def test_an_override_that_says_nothing_is_refused(override: str, told: str) -> None:
     with pytest.raises(UsageError, match=told):
         placed(FOUR, "16GB,gpu=8GB", tensor_overrides=(override,))
+
+
+def test_where_nothing_fits_the_cpu_swaps_and_no_device_is_asked_for_more_than_it_has() -> None:
+    found = place(BIG, parse_machine("16GB,gpu=6GB"), LoadOptions())
+    gpu, cpu = found.shares
+    assert not found.fits
+    assert gpu.layers > 10
+    assert gpu.missing == 0 < cpu.missing
