@@ -9,6 +9,8 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
+import select
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -147,6 +149,32 @@ def built_with(flags: str) -> str:
 def _module() -> Any:
     """The module that knows how this system is asked about itself."""
     return {"darwin": macos, "win32": windows}.get(SYSTEM, linux)
+
+
+def await_line(terminal: int) -> None:
+    """Wait until a terminal has a line, in the main thread; Ctrl-C ends the wait at any time.
+
+    Reading alone would miss a Ctrl-C that came when the prompt was shown and the read not begun:
+    Python runs its handler once the read has returned. Windows ends the read itself.
+
+    Args:
+        terminal: its file descriptor.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed.
+    """
+    if SYSTEM == "win32":
+        return
+    woken, wakes = os.pipe()
+    os.set_blocking(wakes, False)
+    before = signal.set_wakeup_fd(wakes)
+    try:
+        while terminal not in select.select([terminal, woken], [], [])[0]:
+            os.read(woken, 1)
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(woken)
+        os.close(wakes)
 
 
 def is_dumb_terminal() -> bool:

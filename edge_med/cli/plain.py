@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import click
 
-from edge_med import documents
+from edge_med import _platform, documents
 from edge_med.answers import Piece
 from edge_med.artifacts.safe_text import safe_line, safe_text
 from edge_med.cli.running import interruptible
@@ -34,9 +34,10 @@ class Plain:
         if self._pressed and not self._asks:
             raise KeyboardInterrupt
         while True:
-            if self._asks:
-                click.echo(safe_line(prompt), nl=False, err=True)
             try:
+                if self._asks:
+                    click.echo(safe_line(prompt), nl=False, err=True)
+                    _platform.await_line(sys.stdin.fileno())
                 line = sys.stdin.buffer.readline(documents.MOST_BYTES + 1) if sys.stdin else b""
             except KeyboardInterrupt:
                 if self._pressed or not self._asks:

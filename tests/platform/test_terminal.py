@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -57,3 +59,26 @@ def test_without_a_terminal_nothing_is_done(
         monkeypatch.setattr(sys, "stdin", stdin)
         with _platform.unseen_typing():
             pass
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends the read itself")
+def test_ctrl_c_ends_the_wait_for_a_line() -> None:
+    waiting, _never = os.pipe()
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        _platform.await_line(waiting)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends the read itself")
+def test_other_signals_leave_the_wait_as_it_is() -> None:
+    waiting, typed = os.pipe()
+    came: list[int] = []
+    before = signal.signal(signal.SIGUSR1, lambda number, _frame: came.append(number))
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGUSR1)).start()
+    threading.Timer(0.5, os.write, (typed, b"line\n")).start()
+    try:
+        _platform.await_line(waiting)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert came == [signal.SIGUSR1]
+    assert os.read(waiting, 9) == b"line\n"
