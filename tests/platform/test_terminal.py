@@ -64,9 +64,15 @@ def test_without_a_terminal_nothing_is_done(
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends the read itself")
 def test_ctrl_c_ends_the_wait_for_a_line() -> None:
     waiting, _never = os.pipe()
+    before = signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # jobs behind a shell have none
     threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
-    with pytest.raises(KeyboardInterrupt):
-        _platform.await_line(waiting)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            _platform.await_line(waiting)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends the read itself")
