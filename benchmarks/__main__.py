@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import busy, convert, followup, imaging, linear, report, run, share, structured
+from benchmarks import amx, busy, convert, followup, imaging, linear, report, run, share, structured
 
 SHAPES = Path("work/checkpoints")
 """Where CONTRIBUTING.md has one make the checkpoints."""
@@ -31,6 +31,7 @@ BENCHMARKS = {
     "linear": lambda o, work: linear.run(o.checkpoint, work, o.runs),
     "run": lambda o, work: run.run(o.model, work, o.runs),
     "imaging": lambda o, work: imaging.run(work, o.runs),
+    "amx": lambda o, work: amx.run(o.model, work, o.runs),
     "busy": lambda o, work: busy.run(o.model, work, o.runs),
     "share": lambda o, work: share.run(o.model, work, o.runs),
     "memory": lambda o, work: run.memory(o.model, work, o.runs),
@@ -50,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         nargs="+",
         default=[],
-        help="run, busy, memory, structured: text models; followup: a folder",
+        help="run, amx, busy, memory, structured: text models; followup: a folder",
     )
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument(

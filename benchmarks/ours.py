@@ -15,6 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from edge_med.engine.cpu.levels import WITHOUT_AMX, Verdict
+from edge_med.engine.native import load
+
 PROMPT = "The heart pumps blood through the body, and the lungs bring oxygen into it. The liver"
 """20 tokens of Gemma's, with <bos>; a base model goes on and on with it."""
 
@@ -35,7 +38,10 @@ def main() -> None:
     parser.add_argument("--read", type=int, default=MEASURED)
     parser.add_argument("--context", type=int, default=8192)
     parser.add_argument("--kv", default="f16")
+    parser.add_argument("--without-amx", action="store_true")
     options = parser.parse_args()
+    if options.without_amx:
+        load(Verdict(WITHOUT_AMX, ("CPU_REPACK",)))
     for found in DO[options.what](options):
         print(json.dumps(found), flush=True)
 

@@ -19,7 +19,6 @@ from converters.quantize import Widening
 from converters.request import Request
 from converters.vocabulary import read_vocabulary
 from edge_med import __version__
-from edge_med._platform import require_llama_cpp_python
 from edge_med.artifacts import manifest as manifests
 from edge_med.artifacts.gguf import DEFAULT_ALIGNMENT, pad
 from edge_med.artifacts.hparams import ModelParams, VisionParams, read_params
@@ -34,6 +33,7 @@ from edge_med.artifacts.quant_mix import (
 from edge_med.artifacts.shapes import all_shapes, without_layer
 from edge_med.artifacts.tensor_types import TensorType
 from edge_med.errors import ArtifactError, CheckpointError, UsageError
+from edge_med.native import require_llama_cpp_python
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edge_med._platform import native_library
 from edge_med.artifacts.tensor_types import BF16, F16, F32, TensorType
+from edge_med.native import native_library
 
 Floats = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]

@@ -147,6 +147,8 @@ class Provenance:
         fit: how images came into the model's square; None without images, or if they differ.
         device: what computed: `cpu` or a device's name, or several joined by `+`.
         projector_device: what encoded images; None without images.
+        cpu_code: how much of llama.cpp's code for the CPU was used: `as built`, `without AMX`, or
+            `without AMX and repacked weights`.
         fallback: why another device than the planned one did; None if none did.
         options: as the call had them.
         seed: of the choice of tokens; None if it was greedy.
@@ -160,6 +162,7 @@ class Provenance:
     fit: Fit | None
     device: str
     projector_device: str | None
+    cpu_code: str
     fallback: str | None
     options: Options
     seed: int | None

@@ -124,7 +124,7 @@ class MedGemma(Scoring):
         files = Files(found.text, found.projector, source, decided.options, paths, found.header)
         worker = Worker(replace(files, placements=decided.placements, notices=decided.notices))
         text = facts(found.text.name, found.header)
-        info = Info(text, eye, options, decided.plan, (), found.others, adapters)
+        info = Info(text, eye, options, decided.plan, (), decided.cpu_code, found.others, adapters)
         return cls(worker, info, Estimates(found.text, options.threads))
 
     @property

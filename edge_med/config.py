@@ -58,6 +58,8 @@ class LoadOptions:
         outputs: rows of logits that a batch may give; each takes 1 MB with Gemma's vocabulary.
         checkpoint_bytes: memory for window checkpoints, so that an earlier turn can be taken back.
         embedding_bytes: memory for embeddings of images that were seen.
+        copies: ggml's buffer types that the CPU's weights may be copied into, such as AMX and
+            CPU_REPACK; if None those that were found to be sound on this machine.
     """
 
     context: int = 8192
@@ -74,6 +76,7 @@ class LoadOptions:
     outputs: int = 32
     checkpoint_bytes: int = 512 << 20
     embedding_bytes: int = 256 << 20
+    copies: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.kv not in ("f16", "q8_0"):

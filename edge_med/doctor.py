@@ -11,11 +11,12 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from edge_med import __version__, _platform
+from edge_med import __version__, _platform, native
 from edge_med.config import LoadOptions
-from edge_med.engine import bandwidth, devices
-from edge_med.engine.builds import NATIVE, Finding, why_no_gpu
-from edge_med.engine.devices import Hardware
+from edge_med.engine import examination
+from edge_med.engine.builds import Finding, faulty_code, why_no_gpu
+from edge_med.engine.devices import Hardware, gpus_among
+from edge_med.engine.examination import Examination
 from edge_med.errors import EdgeMedError
 from edge_med.models import store
 from edge_med.models.inventory import stored
@@ -25,6 +26,7 @@ from edge_med.models.registry import registry
 from edge_med.models.shares import Subject
 from edge_med.models.speed import tokens_per_second
 from edge_med.models.subjects import of_known
+from edge_med.native import NATIVE
 
 LEAST_DISK = 5 << 30
 """Bytes; MedGemma 4B in Q4_K_M with its projector takes 3.1 GiB, beside its next version."""
@@ -48,6 +50,8 @@ class Report:
         python: version.
         system: its kind, and the processor's family.
         llama_cpp_python: version of the wheel; None if it can't be used.
+        cpu_code: how much of llama.cpp's code for the CPU is used; None if none is sound.
+        copies: buffer types of ggml's that this code copies weights into.
         backends: that llama.cpp was built with.
         devices: that it finds.
         graphics: makers of the graphics that are built in.
@@ -67,6 +71,8 @@ class Report:
     python: str
     system: str
     llama_cpp_python: str | None
+    cpu_code: str | None
+    copies: tuple[str, ...]
     backends: tuple[str, ...]
     devices: tuple[Hardware, ...]
     graphics: tuple[str, ...]
@@ -82,77 +88,51 @@ class Report:
     findings: tuple[Finding, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Engine:
-    """What llama.cpp tells of itself; nothing, and the reason, where it can't be used."""
-
-    version: str | None = None
-    backends: tuple[str, ...] = ()
-    devices: tuple[Hardware, ...] = ()
-    features: frozenset[str] = frozenset()
-    fault: Finding | None = None
-
-
 def examine(*, measure: bool = True) -> Report:
     """Look at everything; with `measure` it takes some two seconds."""
-    engine = _engine()
-    features = _platform.cpu_features()
-    known = features or frozenset()
-    machine = this_machine(devices.gpus()) if engine.version else this_machine()
-    rates = _rates() if measure and engine.version else {}
+    found = examination.examine(measure=measure)
+    features = _platform.cpu_features() or frozenset()
+    machine = this_machine(gpus_among(found.devices))
     return Report(
         edge_med=__version__,
         python=platform.python_version(),
         system=f"{_platform.SYSTEM} {_platform.MACHINE}",
-        llama_cpp_python=engine.version,
-        backends=engine.backends,
-        devices=engine.devices,
+        llama_cpp_python=found.version,
+        cpu_code=found.verdict.level.name if found.verdict else None,
+        copies=(found.verdict and found.verdict.copies) or (),
+        backends=found.backends,
+        devices=found.devices,
         graphics=_platform.graphics(),
         cores=_platform.performance_cores(),
-        built_with=tuple(sorted(engine.features)),
-        unused=tuple(sorted(known - engine.features)) if engine.version else (),
+        built_with=tuple(sorted(found.features)),
+        unused=tuple(sorted(features - found.features)) if found.version else (),
         memory=machine.memory if machine else None,
         free_memory=machine.room if machine else None,
         free_disk=_free_disk(),
         models=tuple(one.name for one in stored()),
-        rates=rates,
-        speeds=tuple(_speeds(machine, rates)) if machine and rates else (),
-        findings=tuple(_findings(engine, features)),
+        rates=found.rates,
+        speeds=tuple(_speeds(machine, found.rates)) if machine and found.rates else (),
+        findings=tuple(_findings(found, features)),
     )
 
 
-def _engine() -> _Engine:
-    try:
-        built = devices.features()
-        return _Engine(
-            version=_platform.LLAMA_CPP_PYTHON,
-            backends=devices.backends(),
-            devices=devices.hardware(),
-            features=frozenset(name for name, used in built.items() if used),
-        )
-    except EdgeMedError as error:
-        return _Engine(fault=Finding(error.message, error.hint))
-    except OSError:
-        fault = "llama-cpp-python is installed, and its libraries can't be loaded here."
-        return _Engine(fault=Finding(fault, _platform.built_with(NATIVE)))
-
-
-def _findings(engine: _Engine, features: frozenset[str] | None) -> Iterator[Finding]:
-    if engine.fault:
-        yield engine.fault
+def _findings(found: Examination, features: frozenset[str]) -> Iterator[Finding]:
+    yield from (Finding(fault.message, fault.hint) for fault in found.faults)
+    if found.version is None:
         return
-    known = features or frozenset()
-    if beyond := _beyond(engine.features, known):
+    if found.verdict and (code := faulty_code(found.verdict)):
+        yield code
+    if beyond := _beyond(found.features, features):
         yield Finding(
             f"llama.cpp was built for a processor with {', '.join(sorted(beyond))}, which this one "
             "hasn't: it may end the program.",
-            _platform.built_with(NATIVE),
+            native.built_with(NATIVE),
         )
-    yield from why_no_gpu(engine.backends, engine.devices, _platform.graphics())
-    if unused := known - engine.features:
+    yield from why_no_gpu(found.backends, found.devices, _platform.graphics())
+    if unused := features - found.features:
         yield Finding(
             f"llama.cpp was built without {', '.join(sorted(unused))}, which this processor has.",
-            _platform.built_with(NATIVE),
+            native.built_with(NATIVE),
         )
     free = _free_disk()
     if free is not None and free < LEAST_DISK:
@@ -170,12 +150,6 @@ def _beyond(built: frozenset[str], known: frozenset[str]) -> frozenset[str]:
 
 _CHECKED = {"AVX": {"AVX2", "AVX512"}, "NEON": {"DOTPROD"}}
 """A system that tells of the first tells of the others (Windows since 10, version 2004)."""
-
-
-def _rates() -> dict[str, float]:
-    with contextlib.suppress(EdgeMedError, OSError):
-        return bandwidth.measure()
-    return {}
 
 
 def _speeds(machine: Machine, rates: Mapping[str, float]) -> Iterator[Speed]:

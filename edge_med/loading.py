@@ -15,6 +15,7 @@ from edge_med.artifacts.inspect import Facts
 from edge_med.config import LoadOptions
 from edge_med.engine import devices
 from edge_med.engine.builds import require_gpus
+from edge_med.engine.native import verdict
 from edge_med.errors import MemoryShortError
 from edge_med.models import advice, memory
 from edge_med.models.adapters import FoundAdapter
@@ -35,12 +36,14 @@ class Decision:
     Attributes:
         options: with everything decided that the user left open.
         plan: of the memory.
+        cpu_code: how much of llama.cpp's code for the CPU is used (`engine.cpu.levels`).
         placements: where it goes, and where if that fails; none if the CPU computes everything.
         notices: what had to give way, and why.
     """
 
     options: LoadOptions
     plan: memory.Plan
+    cpu_code: str
     placements: tuple[Placement, ...] = ()
     notices: tuple[Notice, ...] = ()
 
@@ -55,6 +58,7 @@ class Info:
         options: it was loaded with; those of devices as they were decided.
         plan: of the memory.
         placement: what llama.cpp has put where; the projector is there once an image was seen.
+        cpu_code: how much of llama.cpp's code for the CPU is used: `as built`, or what is left out.
         others: files of the same model in its folder, of other quants, that weren't taken.
         adapters: that calls may apply.
     """
@@ -64,6 +68,7 @@ class Info:
     options: LoadOptions
     plan: memory.Plan
     placement: tuple[Placed, ...]
+    cpu_code: str
     others: tuple[Path, ...] = ()
     adapters: tuple[FoundAdapter, ...] = ()
 
@@ -86,22 +91,26 @@ def decide(subject: Subject, options: LoadOptions, adapters: Sequence[Adapter] =
         UsageError: a GPU is asked for that isn't there.
         MemoryShortError: the rule is `plan`, and the memory doesn't suffice.
         ArtifactError: a header doesn't tell enough.
-        EngineError: llama-cpp-python is missing or of another version.
+        EngineError: llama-cpp-python is missing, of another version, or can't compute here.
     """
+    code = verdict()
+    if options.copies is None:
+        options = dataclasses.replace(options, copies=code.copies)
     require_gpus(options)
     found = () if _cpu_alone(options) else devices.gpus()
     if not found:
         plan = memory.plan(subject.text, options, subject.projector, adapters)
         memory.check(plan, options.memory, _platform.available_memory())
-        return Decision(options, plan)
+        return Decision(options, plan, code.level.name, notices=code.notices)
     machine = _machine(found, sum(adapter.size for adapter in adapters))
     taken = place(subject, machine, options)
     _check(taken, machine, options)
     return Decision(
         options=taken.options,
         plan=memory.plan_of(taken, adapters),
+        cpu_code=code.level.name,
         placements=(taken, *_back_off(subject, machine, options, taken)),
-        notices=tuple(_notices(subject, machine, options, taken)),
+        notices=(*code.notices, *_notices(subject, machine, options, taken)),
     )
 
 

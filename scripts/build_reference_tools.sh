@@ -8,7 +8,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=${1:-work/reference}
-version=$(sed -n 's/^LLAMA_CPP_PYTHON = "\(.*\)"/\1/p' edge_med/_platform/__init__.py)
+version=$(sed -n 's/^LLAMA_CPP_PYTHON = "\(.*\)"/\1/p' edge_med/native.py)
 mkdir -p "$folder"
 if [ ! -d "$folder/source" ]; then
   python -m pip download --quiet --no-deps --no-binary :all: "llama-cpp-python==$version" -d "$folder"

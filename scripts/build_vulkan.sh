@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=$(mkdir -p "${1:-work/vulkan}" && cd "${1:-work/vulkan}" && pwd)
-version=$(sed -n 's/^LLAMA_CPP_PYTHON = "\(.*\)"/\1/p' edge_med/_platform/__init__.py)
+version=$(sed -n 's/^LLAMA_CPP_PYTHON = "\(.*\)"/\1/p' edge_med/native.py)
 packages="cmake g++ glslc libvulkan-dev mesa-vulkan-drivers spirv-headers"
 newer=trixie # Debian's release whose Vulkan headers (1.4.309) are new enough for this llama.cpp
 

@@ -170,9 +170,9 @@ def told(name: str, options: LoadOptions, plan: Sizes, log: Sizes) -> bool:
 
 
 def buffers(log: list[str], kind: str) -> float:
-    """MiB of the buffers of a kind; copies of weights in another order don't count."""
+    """MiB of the buffers of a kind; copies of weights don't count."""
     lines = (re.search(rf"(\S+) +{kind} buffer size = +([\d.]+) MiB", line) for line in log)
-    return sum(float(found[2]) for found in lines if found and "REPACK" not in found[1])
+    return sum(float(found[2]) for found in lines if found and found[1] not in sizes.ROWS)
 
 
 @contextmanager

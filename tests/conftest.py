@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 import sys
@@ -17,6 +18,8 @@ from converters.request import Request
 from edge_med.artifacts.naming import text_file
 from edge_med.demo import gemma_270m
 from edge_med.engine import devices
+from edge_med.engine.cpu import probe
+from edge_med.engine.native import load
 from edge_med.models.default import MICRO, embedded
 from tests.checkpoints.tiny import TINY, write_tiny
 
@@ -53,6 +56,16 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
             for name, value in HIDDEN.items():
                 patch.setenv(name, value)
         return (yield)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def llama_cpp(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """llama.cpp with what is sound of its code for this processor, and no notice if it isn't all.
+
+    Tests speak of what is used; that a build is faulty here is what tests/engine/cpu is about.
+    """
+    found = probe.verdict(tmp_path_factory.mktemp("state"))
+    load(dataclasses.replace(found, fault=None))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,15 +7,19 @@ import getpass
 import json
 import platform
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from edge_med import _platform, doctor
+from edge_med import _platform, doctor, native
 from edge_med.doctor import Report, examine
-from edge_med.engine import bandwidth, devices
-from edge_med.engine.builds import BUILDS, why_no_gpu
+from edge_med.engine import bandwidth, examination
+from edge_med.engine.builds import BUILDS, WHOLE_STORES, why_no_gpu
+from edge_med.engine.cpu.levels import AS_BUILT, PLAIN, WITHOUT_AMX, Level, Verdict
 from edge_med.engine.devices import Hardware
+from edge_med.engine.examination import Examination
 from edge_med.errors import EngineError
 from tests.conftest import Models
 
@@ -31,6 +35,23 @@ def home(tmp_path: Path, model: Models, monkeypatch: pytest.MonkeyPatch) -> Path
     return tmp_path
 
 
+SOUND = Examination(
+    version=native.LLAMA_CPP_PYTHON,
+    backends=("CPU",),
+    devices=(CPU,),
+    features=frozenset({"AVX", "AVX2"}),
+    rates=dict.fromkeys(bandwidth.TYPES, 1e10),
+    verdict=Verdict(AS_BUILT, ("CPU_REPACK",)),
+)
+
+
+def found(monkeypatch: pytest.MonkeyPatch, **told: Any) -> Report:
+    """The report where the child has told this, of a processor that can no more."""
+    seen = dataclasses.replace(SOUND, **told)
+    monkeypatch.setattr(examination, "examine", lambda *, measure: seen)
+    return examine()
+
+
 def cures(report: Report) -> list[str]:
     return [finding.cure for finding in report.findings]
 
@@ -40,8 +61,8 @@ def test_a_gpu_that_llama_cpp_was_not_built_for_has_its_line(maker: str) -> None
     (found,) = why_no_gpu(("CPU",), (CPU,), (maker,))
     backend, flags, _ = BUILDS[maker]
     assert f"without {backend}" in found.what
-    assert found.cure == _platform.built_with(flags)
-    assert f"{_platform.LLAMA_CPP_PYTHON}" in found.cure
+    assert found.cure == native.built_with(flags)
+    assert f"{native.LLAMA_CPP_PYTHON}" in found.cure
 
 
 def test_of_two_makers_the_card_is_preferred_to_the_processors_own() -> None:
@@ -82,9 +103,8 @@ def test_without_measuring_it_says_nothing_of_speed() -> None:
 
 @pytest.mark.usefixtures("home")
 def test_no_speed_is_told_of_what_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bandwidth, "measure", lambda: dict.fromkeys(bandwidth.TYPES, 1e10))
     monkeypatch.setattr(_platform, "available_memory", lambda: 1 << 20)
-    report = examine()
+    report = found(monkeypatch)
     assert report.models == ("mine",)
     assert report.speeds == ()
 
@@ -96,53 +116,88 @@ def test_nothing_in_it_is_personal(home: Path) -> None:
         assert secret not in told
 
 
+@pytest.fixture
+def can(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Set what the processor can do."""
+
+    def set_features(*names: str) -> None:
+        monkeypatch.setattr(_platform, "cpu_features", lambda: frozenset(names) or None)
+
+    set_features("AVX", "AVX2")
+    return set_features
+
+
 @pytest.mark.usefixtures("home")
-def test_a_processor_that_can_more_than_the_build_uses(monkeypatch: pytest.MonkeyPatch) -> None:
-    can = frozenset({"AVX", "AVX2", "AVX512"})
-    monkeypatch.setattr(_platform, "cpu_features", lambda: can)
-    monkeypatch.setattr(devices, "features", lambda: {"AVX": True, "AVX2": True, "AVX512": False})
-    report = examine(measure=False)
+def test_a_processor_that_can_more_than_the_build_uses(
+    can: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    can("AVX", "AVX2", "AVX512")
+    report = found(monkeypatch)
     assert report.unused == ("AVX512",)
-    assert cures(report) == [_platform.built_with("-DGGML_NATIVE=on")]
+    assert cures(report) == [native.built_with("-DGGML_NATIVE=on")]
     assert "built without AVX512" in report.findings[0].what
 
 
 @pytest.mark.usefixtures("home")
-def test_a_build_that_needs_more_than_the_processor_can(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_platform, "cpu_features", lambda: frozenset({"AVX"}))
-    monkeypatch.setattr(devices, "features", lambda: {"AVX": True, "AVX2": True, "FMA": True})
-    (found,) = examine(measure=False).findings
-    assert "with AVX2, which this one hasn't" in found.what
+def test_a_build_that_needs_more_than_the_processor_can(
+    can: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    can("AVX")
+    (finding,) = found(monkeypatch).findings
+    assert "with AVX2, which this one hasn't" in finding.what
 
 
 @pytest.mark.usefixtures("home")
-@pytest.mark.parametrize("told", [None, frozenset[str]()])
 def test_a_system_that_tells_nothing_of_its_processor_is_no_finding(
-    told: frozenset[str] | None, monkeypatch: pytest.MonkeyPatch
+    can: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_platform, "cpu_features", lambda: told)
-    assert examine(measure=False).findings == ()
+    can()
+    assert found(monkeypatch).findings == ()
+
+
+@pytest.mark.usefixtures("home", "can")
+@pytest.mark.parametrize(
+    ("level", "flags"),
+    [(WITHOUT_AMX, f"{native.NATIVE} {WHOLE_STORES}"), (PLAIN, native.NATIVE)],
+    ids=str,
+)
+def test_code_that_is_left_out_is_a_finding_with_the_line_that_mends_it(
+    level: Level, flags: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_platform, "SYSTEM", "linux")
+    report = found(monkeypatch, verdict=Verdict(level, (), "it ends with SIGSEGV"))
+    assert report.cpu_code == level.name
+    assert level.meaning in report.findings[0].what
+    assert cures(report) == [native.built_with(flags)]
+
+
+@pytest.mark.usefixtures("home", "can")
+def test_a_build_that_is_sound_at_no_level_still_has_a_report(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fault = EngineError("llama.cpp can't compute on this processor: SIGILL.", "Build it here: …")
+    report = found(monkeypatch, verdict=None, rates={}, faults=(fault,))
+    assert report.cpu_code is None
+    assert report.speeds == ()
+    assert [(one.what, one.cure) for one in report.findings] == [(fault.message, fault.hint)]
+    assert report.devices == (CPU,)
 
 
 @pytest.mark.usefixtures("home")
 def test_a_missing_engine_is_the_one_finding(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing() -> dict[str, bool]:
+    def missing(_name: str) -> Path:
         raise EngineError("llama-cpp-python isn't installed.", "pip install it")
 
-    monkeypatch.setattr(devices, "features", missing)
+    monkeypatch.setattr(native, "native_library", missing)
+    monkeypatch.setattr(examination, "_asked", lambda **_: ({}, missing_again()))
     report = examine()
     assert report.llama_cpp_python is None
     assert [f.what for f in report.findings] == ["llama-cpp-python isn't installed."]
     assert report.rates == {}
 
 
-@pytest.mark.usefixtures("home")
-def test_a_library_that_cannot_be_loaded_is_one_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken() -> dict[str, bool]:
-        raise OSError("libcudart.so.12: cannot open shared object file")
-
-    monkeypatch.setattr(devices, "features", broken)
-    assert "libraries can't be loaded" in examine().findings[0].what
+def missing_again() -> EngineError:
+    return EngineError("llama-cpp-python isn't installed.", "pip install it")
 
 
 @pytest.mark.usefixtures("home")
@@ -153,6 +208,6 @@ def test_a_full_disk_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_line_is_in_the_words_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_platform, "SYSTEM", "win32")
-    assert _platform.built_with("-DX=on").startswith('$env:CMAKE_ARGS="-DX=on"; pip install')
+    assert native.built_with("-DX=on").startswith('$env:CMAKE_ARGS="-DX=on"; pip install')
     monkeypatch.setattr(_platform, "SYSTEM", "linux")
-    assert _platform.built_with("-DX=on").startswith('CMAKE_ARGS="-DX=on" pip install')
+    assert native.built_with("-DX=on").startswith('CMAKE_ARGS="-DX=on" pip install')

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from edge_med import _platform, loading
+from edge_med import _platform, loading, native
 from edge_med.config import LoadOptions
 from edge_med.engine import devices
 from edge_med.errors import MemoryShortError, UsageError
@@ -24,6 +24,9 @@ from edge_med.models.subjects import of_known
 FOUR = of_known(registry()["medgemma-4b-it"], "Q4_K_M")
 BIG = of_known(registry()["medgemma-27b-it"], "Q4_K_M")
 
+COPIES = ("CPU_REPACK",)
+"""Of the CPU's weights, whatever this processor is."""
+
 Decide = Callable[..., Decision]
 
 
@@ -37,7 +40,7 @@ def on(monkeypatch: pytest.MonkeyPatch) -> Decide:
         monkeypatch.setattr(devices, "backends", lambda: ("CPU",))
         monkeypatch.setattr(_platform, "available_memory", lambda: machine.room)
         monkeypatch.setattr(loading, "this_machine", lambda found: replace(machine, devices=found))
-        return decide(subject, LoadOptions(**wanted))
+        return decide(subject, LoadOptions(copies=COPIES, **wanted))
 
     return decided
 
@@ -48,8 +51,8 @@ def gpu_layers(decided: Decision) -> int:
 
 def test_without_a_gpu_everything_is_as_the_memory_plan_has_it(on: Decide) -> None:
     decided = on("16GB")
-    assert decided.options == LoadOptions()
-    assert decided.plan == memory.plan(FOUR.text, LoadOptions(), FOUR.projector)
+    assert decided.options == LoadOptions(copies=COPIES)
+    assert decided.plan == memory.plan(FOUR.text, decided.options, FOUR.projector)
     assert (decided.placements, decided.notices) == ((), ())
 
 
@@ -129,7 +132,7 @@ def test_a_gpu_that_llama_cpp_was_not_built_for_is_an_error_with_the_line_that_b
     monkeypatch.setattr(_platform, "graphics", lambda: ("nvidia",))
     with pytest.raises(UsageError) as caught:
         on("16GB", **wanted)
-    assert caught.value.hint.endswith(_platform.built_with(flag))
+    assert caught.value.hint.endswith(native.built_with(flag))
 
 
 def test_a_gpu_that_is_missing_beside_others_is_an_error_that_names_those(on: Decide) -> None:
@@ -159,7 +162,7 @@ def test_there_is_a_second_placement_with_fewer_layers(on: Decide) -> None:
     assert 0 <= second.gpu_layers < first.gpu_layers
     machine = parse_machine("16GB,gpu=6GB")
     halved = tuple(replace(one, free=one.free // 2) for one in machine.devices)
-    assert second == place(FOUR, replace(machine, devices=halved), LoadOptions())
+    assert second == place(FOUR, replace(machine, devices=halved), LoadOptions(copies=COPIES))
 
 
 def test_a_number_of_layers_that_was_asked_for_is_not_backed_off_from(on: Decide) -> None:

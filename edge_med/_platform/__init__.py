@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import importlib
-import importlib.metadata
-import importlib.util
 import os
 import platform
 import select
@@ -20,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from edge_med._platform import children, limits, linux, macos, windows
 from edge_med._platform.linux import container_cores as _container_cores
-from edge_med.errors import BusyError, EngineError, InputError
+from edge_med.errors import BusyError, InputError
 
 if TYPE_CHECKING:
     import subprocess
@@ -34,57 +32,8 @@ MACHINE: str = platform.machine().lower()
 _calls: Any = importlib.import_module("msvcrt" if SYSTEM == "win32" else "fcntl")
 _resource: Any = None if SYSTEM == "win32" else importlib.import_module("resource")
 
-LLAMA_CPP_PYTHON = "0.3.36"
-"""The one version of llama-cpp-python whose struct layouts and quantized bytes we know."""
-
-LIBRARY_NAMES = {"win32": "{}.dll", "darwin": "lib{}.dylib"}
-"""How a shared library's file is called; everywhere else it is `lib{}.so`."""
-
 REPLACE_ATTEMPTS = 10
 """Virus scanners on Windows hold a fresh file for a moment; the waits between add up to 0.9 s."""
-
-
-def require_llama_cpp_python() -> None:
-    """Check the installed llama-cpp-python before any of its structs or functions is touched.
-
-    Raises:
-        EngineError: it is missing or of another version than `LLAMA_CPP_PYTHON`.
-    """
-    hint = f'Install it with: pip install "llama-cpp-python=={LLAMA_CPP_PYTHON}"'
-    try:
-        found = importlib.metadata.version("llama-cpp-python")
-    except importlib.metadata.PackageNotFoundError:
-        raise EngineError("llama-cpp-python isn't installed.", hint) from None
-    if found != LLAMA_CPP_PYTHON:
-        raise EngineError(
-            f"llama-cpp-python {found} is installed, but this version of edge-med works "
-            f"with {LLAMA_CPP_PYTHON} only.",
-            hint,
-        )
-
-
-def native_library(name: str) -> Path:
-    """Where llama-cpp-python keeps one of its shared libraries, without importing it.
-
-    Args:
-        name: the library's name without prefix and suffix, such as `ggml-base`.
-
-    Raises:
-        EngineError: the package or the library is missing, or of another version.
-    """
-    require_llama_cpp_python()
-    package = importlib.util.find_spec("llama_cpp")
-    if package is None or package.origin is None:
-        raise EngineError("llama-cpp-python is installed, but can't be found.", "Install it again.")
-    file_name = LIBRARY_NAMES.get(SYSTEM, "lib{}.so").format(name)
-    path = Path(package.origin).parent / "lib" / file_name
-    if not path.is_file():
-        raise EngineError(
-            f"llama-cpp-python has no {file_name}.",
-            "Install it again: "
-            f'pip install --force-reinstall "llama-cpp-python=={LLAMA_CPP_PYTHON}"',
-        )
-    return path
 
 
 def usable_cores() -> int:
@@ -129,21 +78,15 @@ def cpu_features() -> frozenset[str] | None:
     return found
 
 
+def processor() -> str:
+    """The processor's model and everything that it can do, and the system that lets it."""
+    return f"{MACHINE} {platform.system()} {platform.release()} {_module().processor()}"
+
+
 def graphics() -> tuple[str, ...]:
     """The makers of the graphics that are built in: nvidia, amd, intel, apple; driven or not."""
     found: tuple[str, ...] = _module().graphics()
     return found
-
-
-def built_with(flags: str) -> str:
-    """The line that installs llama-cpp-python from source, built with flags of CMake's."""
-    install = (
-        "pip install --force-reinstall --no-deps --no-cache-dir --no-binary llama-cpp-python "
-        f'"llama-cpp-python=={LLAMA_CPP_PYTHON}"'
-    )
-    if SYSTEM == "win32":  # PowerShell
-        return f'$env:CMAKE_ARGS="{flags}"; {install}'
-    return f'CMAKE_ARGS="{flags}" {install}'
 
 
 def _module() -> Any:
@@ -306,6 +249,11 @@ def limit_process(*, memory: int, files: int) -> None:
     Windows has no such limits for a process of itself.
     """
     limits.limit(_resource, memory=memory, files=files)
+
+
+def forgo_core_dumps() -> None:
+    """Leave nothing of this process on the disk if a fault ends it."""
+    limits.forgo_core_dumps(_resource)
 
 
 def limit_seconds(seconds: int) -> None:

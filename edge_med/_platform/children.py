@@ -1,17 +1,117 @@
-"""A process that goes on in its children, one after the other, and its end with theirs."""
+"""Processes of ours: how one is started, how it goes on in its children, and how it ended."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import sys
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     import subprocess
 
 AGAIN = 75
 """The exit code of a child that another shall follow (EX_TEMPFAIL of sysexits.h)."""
+
+_CODE = """import sys
+sys.path[:] = {!r}
+from {} import main
+main(**{!r})"""
+"""Not multiprocessing: it would run the program's own main module once more."""
+
+_ALONE = ("-I", "-S")
+"""Nothing is imported from the folder that the program is in, and no start-up file is run; modules
+are found where the program finds them."""
+
+_EXCEPTIONS = {
+    0xC0000005: "an access violation",
+    0xC000001D: "an illegal instruction",
+    0xC0000094: "a division by zero",
+    0xC00000FD: "a stack overflow",
+    0xC0000409: "an abort",
+}
+"""Exit codes of Windows' for a process that was ended by a fault (ntstatus.h)."""
+
+_BY_OTHERS = ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP", "SIGXCPU")
+"""Signals that end a process from outside, and say nothing of the code in it."""
+
+
+def command(module: str, **arguments: object) -> list[str]:
+    """What starts this interpreter once more, to call `main` of a module with some arguments.
+
+    Args:
+        module: the name that it is imported by.
+        arguments: of `main`; values that `repr` writes as Python reads them.
+    """
+    path = [os.path.abspath(folder) for folder in sys.path]  # noqa: PTH100
+    flags = (*_ALONE, "-X", f"utf8={sys.flags.utf8_mode}")
+    return [sys.executable, *flags, "-c", _CODE.format(path, module, arguments)]
+
+
+def run(
+    command: Sequence[str], environment: Mapping[str, str], seconds: float
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a process that a fault may end, and take what it has written to stdout until then.
+
+    Ctrl-C is the program's alone; nothing that the process complains of is shown.
+
+    Args:
+        command: what is run.
+        environment: variables besides the program's own.
+        seconds: after which it is ended.
+
+    Raises:
+        OSError: it can't be started, or would be this whole program once more: in one that was
+            frozen the interpreter is the program.
+        subprocess.TimeoutExpired: it took too long.
+    """
+    import subprocess
+
+    if getattr(sys, "frozen", False):
+        raise OSError("a frozen program has no interpreter of its own")
+
+    return subprocess.run(  # noqa: S603 - the caller's own command
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, **environment},
+        start_new_session=True,
+        timeout=seconds,
+        check=False,
+    )
+
+
+def say(**told: object) -> None:
+    """Tell the parent something, on a line of its own, before whatever may end this process."""
+    sys.stdout.write(json.dumps(told) + "\n")
+    sys.stdout.flush()
+
+
+def heard(lines: bytes) -> dict[str, Any]:
+    """All that a child has said until its end; a line that was broken off is left out."""
+    told: dict[str, Any] = {}
+    for line in lines.splitlines():
+        with suppress(ValueError):
+            told.update(json.loads(line))
+    return told
+
+
+def fault(code: int) -> str | None:
+    """What ended a process that was ended by its own code, in words; None if nothing did.
+
+    Args:
+        code: its exit code: on POSIX a signal's number below zero.
+    """
+    if code >= 0:
+        return _EXCEPTIONS.get(code)
+    with suppress(ValueError):
+        name = signal.Signals(-code).name
+        return None if name in _BY_OTHERS else name
+    return f"signal {-code}"
 
 
 def go_on() -> None:
@@ -31,7 +131,12 @@ def leave() -> NoReturn:
 
 
 def end(process: subprocess.Popen[bytes], *, group: bool) -> None:
-    """End a process at once; with its children, if it leads a group of its own."""
+    """End a process at once; with its children, if it leads a group of its own.
+
+    One that has ended already is left alone: its number may be another's by now.
+    """
+    if process.poll() is not None:
+        return
     if group:
         with suppress(ProcessLookupError, PermissionError):  # macOS: all of them have ended
             os.killpg(process.pid, signal.SIGKILL)

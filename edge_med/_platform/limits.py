@@ -6,6 +6,13 @@ import contextlib
 from typing import Any
 
 
+def forgo_core_dumps(system: Any) -> None:
+    """Let a fault of this process leave no image of its memory on the disk."""
+    if system is not None:
+        with contextlib.suppress(OSError, ValueError):
+            system.setrlimit(system.RLIMIT_CORE, (0, 0))
+
+
 def limit(system: Any, *, memory: int, files: int) -> None:
     """Limit this process; macOS takes no limit of memory, and then goes without.
 
@@ -16,8 +23,8 @@ def limit(system: Any, *, memory: int, files: int) -> None:
     """
     if system is None:
         return
+    forgo_core_dumps(system)
     for what, most in (
-        (system.RLIMIT_CORE, 0),
         (system.RLIMIT_NOFILE, files),
         (system.RLIMIT_AS, memory),
     ):

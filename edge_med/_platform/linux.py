@@ -108,6 +108,18 @@ def cpu_features(processor: Path = PROCESSOR) -> frozenset[str] | None:
     return frozenset(name for name, flag in FEATURES.items() if flag in flags) if flags else None
 
 
+_CHANGING = ("processor", "cpu MHz", "apicid", "initial apicid", "core id", "bogomips", "BogoMIPS")
+"""Lines of /proc/cpuinfo that differ from core to core, or from one moment to the next."""
+
+
+def processor(processors: Path = PROCESSOR) -> str:
+    """Model and flags of the first processor (/proc/cpuinfo); empty if nothing tells."""
+    with contextlib.suppress(OSError):
+        lines = processors.read_text().partition("\n\n")[0].splitlines()
+        return "\n".join(line for line in lines if not line.startswith(_CHANGING))
+    return ""
+
+
 def graphics(pci: Path = PCI, wsl: Path = WSL) -> tuple[str, ...]:
     """The makers of the display controllers that are built in, a GPU's or not."""
     found = {"nvidia"} if (wsl / "libcuda.so.1").exists() else set()

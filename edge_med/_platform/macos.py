@@ -61,6 +61,12 @@ def cpu_features() -> frozenset[str] | None:
     return frozenset(name for name, key in FEATURES.items() if _value(f"hw.optional.{key}"))
 
 
+def processor() -> str:
+    """Model and features of the processor."""
+    facts = ("hw.cputype", "hw.cpusubtype", "hw.cpufamily")
+    return " ".join([*(str(_value(name)) for name in facts), *sorted(cpu_features() or ())])
+
+
 def graphics() -> tuple[str, ...]:
     """Apple's own GPU, where the processor is theirs."""
     return ("apple",) if _value("hw.optional.arm64") else ()

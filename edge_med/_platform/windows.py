@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import platform
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,6 +94,11 @@ def cpu_features() -> frozenset[str] | None:
     """What the processor can do, by ggml's names, as far as Windows tells."""
     has = kernel().IsProcessorFeaturePresent
     return frozenset(name for name, number in FEATURES.items() if has(ctypes.c_uint32(number)))
+
+
+def processor() -> str:
+    """Model and features of the processor, as far as Windows tells."""
+    return " ".join([platform.processor(), *sorted(cpu_features() or ())])
 
 
 def graphics() -> tuple[str, ...]:

@@ -85,6 +85,9 @@ MIXES = {
 FALLBACKS = {"Q4_K": "Q5_0", "Q5_K": "Q5_1", "Q6_K": "Q8_0", "IQ4_XS": "IQ4_NL"}
 """What a row that isn't a multiple of 256 is stored as; one that isn't of 32 either becomes F16."""
 
+WRITTEN = frozenset({*FALLBACKS, *FALLBACKS.values(), "F32", "F16", "BF16", "Q4_0", "Q4_1"})
+"""Every type that a tensor of ours can have."""
+
 
 @dataclass(frozen=True, slots=True)
 class Override:
@@ -101,10 +104,9 @@ def parse_override(text: str) -> Override:
         UsageError: there is no `=`, the expression can't be compiled, or the type isn't written.
     """
     pattern, _, name = text.rpartition("=")
-    writable = {*FALLBACKS, *FALLBACKS.values(), "F32", "F16", "BF16", "Q4_0", "Q4_1"}
-    if not pattern or name.upper() not in writable:
+    if not pattern or name.upper() not in WRITTEN:
         raise UsageError(
-            f"'{text}' isn't REGEX=TYPE.", f"The types are: {', '.join(sorted(writable))}."
+            f"'{text}' isn't REGEX=TYPE.", f"The types are: {', '.join(sorted(WRITTEN))}."
         )
     try:
         return Override(re.compile(pattern, re.IGNORECASE), BY_NAME[name.upper()])

@@ -98,6 +98,7 @@ def _figures(chat: Chat) -> list[tuple[str, str]]:
         ("model", f"{info.model.file}, {info.model.quant}"),
         ("memory", _memory(info.plan)),
         ("device", info.device),
+        ("CPU code", info.cpu_code),
         ("context", f"{chat.used()} of {info.options.context} tokens"),
         ("images", f"{len(list(chat.pictures))} in the conversation"),
     ]

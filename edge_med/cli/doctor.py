@@ -53,6 +53,8 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
     yield "llama.cpp", f"of llama-cpp-python {wheel}" if wheel else "can't be used"
     if wheel:
         yield "built with", " ".join((*report.backends, *report.built_with))
+        copied = f", weights copied to {' '.join(report.copies)}" if report.copies else ""
+        yield "CPU code", f"{report.cpu_code}{copied}" if report.cpu_code else "none is sound"
         yield "unused", " ".join(report.unused) or "no feature of this processor"
     for one in report.devices:
         told = f"{one.description}, {_gib(one.free)} of {_gib(one.memory)} GiB free"

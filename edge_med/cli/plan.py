@@ -77,11 +77,13 @@ def plan(
     folder or config.json, or a name that edge-med models lists.
     """
     from edge_med.engine.builds import require_gpus
+    from edge_med.engine.native import verdict
     from edge_med.models import subjects
     from edge_med.models.advice import advise
 
     options = LoadOptions(**settings)
     if described is None:
+        options = dataclasses.replace(options, copies=verdict().copies)
         require_gpus(options)
     machine = machine_for(described)
     found = [subjects.find(model, quant, machine.memory) for quant in quants or (None,)]

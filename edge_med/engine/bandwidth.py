@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from edge_med import _platform
+from edge_med import _platform, native
 from edge_med.artifacts.tensor_types import BY_NAME, F32, TensorType
 
 TYPES = ("Q4_K", "Q6_K", "Q8_0", "F16")
@@ -104,7 +104,7 @@ def _graph(kind: TensorType, size: int, threads: int) -> Iterator[Callable[[], o
 
 @functools.cache
 def _libraries() -> tuple[Any, Any]:
-    base, cpu = (ctypes.CDLL(str(_platform.native_library(n))) for n in ("ggml-base", "ggml-cpu"))
+    base, cpu = (ctypes.CDLL(str(native.native_library(n))) for n in ("ggml-base", "ggml-cpu"))
     pointer, number = ctypes.c_void_p, ctypes.c_int64
     signatures: tuple[tuple[Any, str, list[Any], Any], ...] = (
         (base, "ggml_init", [_Init], pointer),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from edge_med import _platform
+from edge_med import _platform, native
 from edge_med.config import LoadOptions
 from edge_med.engine import devices
+from edge_med.engine.cpu.levels import AS_BUILT, WITHOUT_AMX, Verdict
 from edge_med.engine.devices import Hardware
 from edge_med.errors import UsageError
 from edge_med.models.shares import CPU
@@ -20,9 +21,6 @@ BUILDS = {
 }
 """Of each maker's GPUs: ggml's backend, CMake's flags for it, and what building it needs besides a
 C++ compiler (llama.cpp docs/build.md). NVIDIA's come before those that a processor brings."""
-
-NATIVE = "-DGGML_NATIVE=on"
-"""Builds for the processor that it is built on (ggml/CMakeLists.txt)."""
 
 _MAKERS = {"cuda": "nvidia", "mtl": "apple", "metal": "apple", "vulkan": "amd"}
 """Whose build has devices of such names; Vulkan's is the same for all makers."""
@@ -61,8 +59,24 @@ def why_no_gpu(
     yield Finding(
         f"There are graphics of {maker}'s, and llama.cpp was built without {backend}. "
         f"Building it needs {needed} and a C++ compiler.",
-        _platform.built_with(flags),
+        native.built_with(flags),
     )
+
+
+WHOLE_STORES = "-DCMAKE_CXX_FLAGS=-fno-dse"
+"""Keeps GCC from leaving out stores that it takes for useless: GCC 12.2 does so with most of AMX's
+configuration (GCC bug 114098)."""
+
+
+def faulty_code(verdict: Verdict) -> Finding | None:
+    """That the code for the CPU isn't used as it was built, and the line that builds it sound."""
+    if verdict.level is AS_BUILT or verdict.fault is None:
+        return None
+    flags = native.NATIVE
+    if verdict.level is WITHOUT_AMX and _platform.SYSTEM == "linux":
+        flags = f"{flags} {WHOLE_STORES}"
+    what = f"llama.cpp's code for this processor is faulty: {verdict.fault}. So "
+    return Finding(f"{what}{verdict.level.meaning}.", native.built_with(flags))
 
 
 def require_gpus(options: LoadOptions) -> None:
@@ -101,5 +115,5 @@ def _no_gpu(
         )
     return UsageError(
         f"You asked for {what}, and this llama.cpp was built for the CPU alone.",
-        f"Build it with {backend}: {_platform.built_with(flags)}",
+        f"Build it with {backend}: {native.built_with(flags)}",
     )

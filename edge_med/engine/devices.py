@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import functools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from edge_med import _platform
+from edge_med import _platform, native
 from edge_med.engine.native import llama_cpp
 from edge_med.errors import EngineError
 from edge_med.models.machine import Device
@@ -51,11 +52,16 @@ def hardware() -> tuple[Hardware, ...]:
 
 
 def gpus() -> tuple[Device, ...]:
-    """Those that a model can be placed on, as llama.cpp chooses them; errors are of `hardware`.
+    """Those that a model can be placed on, as llama.cpp chooses them; errors are of `hardware`."""
+    return gpus_among(hardware())
+
+
+def gpus_among(hardware: Iterable[Hardware]) -> tuple[Device, ...]:
+    """The devices that a model can be placed on.
 
     Integrated ones are only used where there is no other (llama.cpp, llama_prepare_model_devices).
     """
-    found = [Device(one.name, kind, one.free) for one in hardware() if (kind := _kind(one))]
+    found = [Device(one.name, kind, one.free) for one in hardware if (kind := _kind(one))]
     own = tuple(device for device in found if device.kind == "gpu")
     return own or tuple(found)
 
@@ -133,9 +139,7 @@ def _described(base: Any, device: int) -> Hardware:
 @functools.cache
 def _libraries() -> tuple[Any, Any]:
     """The two of ggml's libraries that llama.cpp has loaded; the bindings leave these out."""
-    ggml, base = (
-        ctypes.CDLL(str(_platform.native_library(name))) for name in ("ggml", "ggml-base")
-    )
+    ggml, base = (ctypes.CDLL(str(native.native_library(name))) for name in ("ggml", "ggml-base"))
     for kind in ("dev", "reg"):
         getattr(ggml, f"ggml_backend_{kind}_count").restype = ctypes.c_size_t
         get = getattr(ggml, f"ggml_backend_{kind}_get")

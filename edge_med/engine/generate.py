@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from edge_med import __version__
-from edge_med._platform import LLAMA_CPP_PYTHON
 from edge_med.answers import AppliedAdapter, End, Provenance
 from edge_med.config import Options
 from edge_med.engine.context import Stop
 from edge_med.engine.core import Engine
+from edge_med.engine.native import verdict
 from edge_med.engine.notices import first_time
 from edge_med.engine.prompt import compose
 from edge_med.engine.reading import Emit
@@ -21,6 +21,7 @@ from edge_med.engine.writing import Writing
 from edge_med.errors import CancelledError, SchemaError
 from edge_med.imaging import Picture
 from edge_med.messages import Message
+from edge_med.native import LLAMA_CPP_PYTHON
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,7 @@ def _provenance(
         fit=fits.pop() if len(fits) == 1 else None,
         device=engine.device,
         projector_device=engine.eye if pictures else None,
+        cpu_code=verdict().level.name,
         fallback="; ".join(engine.fallbacks) or None,
         options=options,
         seed=seed,

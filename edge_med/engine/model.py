@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from edge_med.artifacts.gguf import Header, read_header
-from edge_med.engine.native import llama_cpp
+from edge_med.engine.native import llama_cpp, verdict
 from edge_med.engine.offload import offload
 from edge_med.engine.vocabulary import Vocabulary
 from edge_med.errors import ArtifactError, EngineError
@@ -28,6 +28,7 @@ class Model:
         *,
         vocabulary_only: bool = False,
         placement: Placement | None = None,
+        copies: tuple[str, ...] | None = None,
     ) -> None:
         """Open a model, or no more than its vocabulary, which takes no memory for weights.
 
@@ -36,6 +37,8 @@ class Model:
             header: of the file, if somebody has read it already.
             vocabulary_only: whether the weights stay where they are.
             placement: which layers go to which device; all of them to the CPU if None.
+            copies: buffer types that the CPU's weights are copied into; if None those that were
+                found to be sound here.
 
         Raises:
             ArtifactError: the file is damaged, or no Gemma 3 text model.
@@ -45,7 +48,9 @@ class Model:
         self._api = llama_cpp()
         params = self._api.llama_model_default_params()
         params.vocab_only = vocabulary_only
-        self._told = offload(self._api, params, placement)  # it keeps pointers to this
+        copies = verdict().copies if copies is None else copies
+        # llama.cpp keeps pointers to what this returns.
+        self._told = offload(self._api, params, self.header, placement, copies)
         self._model = self._api.llama_model_load_from_file(os.fsencode(path), params)
         if not self._model:
             raise EngineError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import functools
 import importlib
 import importlib.util
 import logging
@@ -12,12 +11,16 @@ import re
 import sys
 import threading
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from edge_med._platform import native_library, require_llama_cpp_python
+from edge_med.engine.cpu import ggml, probe
+from edge_med.engine.cpu.amx import refused
+from edge_med.engine.cpu.ggml import SPINS
+from edge_med.engine.cpu.levels import Verdict
+from edge_med.native import native_library, require_llama_cpp_python
 
 LOGGER = logging.getLogger("edge_med.llama_cpp")
 LOGGER.addHandler(logging.NullHandler())
@@ -25,11 +28,6 @@ LOGGER.propagate = False
 
 _REDIRECTIONS = ("LLAMA_CPP_LIB_PATH", "LLAMA_CPP_LIB", "MTMD_CPP_LIB", "GGML_BACKEND_PATH")
 """Variables that would make the bindings load another library than the package's own."""
-
-SPINS = "3000"
-"""Rounds that a thread of GNU's OpenMP waits awake for the others; its own default is 300,000
-(libgomp manual, GOMP_SPINCOUNT), so that beside a busy program each waits for one that isn't run.
-"""
 
 _LEVELS = {2: logging.INFO, 3: logging.WARNING, 4: logging.ERROR}
 """`enum ggml_log_level` (ggml.h); 1 is debugging, and 5 continues a line, mostly with dots."""
@@ -44,13 +42,64 @@ _EYE_SIZE = re.compile(r"model size: +([0-9.]+) MiB")
 _KEPT: list[object] = []
 
 
-@functools.cache
 def llama_cpp() -> Any:
-    """The low-level bindings; the first call loads the native libraries.
+    """The low-level bindings; the first call tries the CPU's code, and loads the native libraries.
+
+    Raises:
+        EngineError: llama-cpp-python is missing or of another version, or can't compute here.
+    """
+    return _LOADED.bindings if _LOADED else load(probe.verdict()).bindings
+
+
+def verdict() -> Verdict:
+    """Which code for the CPU is used in this process; errors are those of `llama_cpp`."""
+    llama_cpp()
+    assert _LOADED
+    return _LOADED.verdict
+
+
+def cpu_buffers() -> Mapping[str, int]:
+    """The CPU's buffer types that copy weights, by ggml's names; errors are those of `llama_cpp`.
+
+    AMX's is among them where it isn't to be used only if nothing could keep it out.
+    """
+    llama_cpp()
+    assert _LOADED
+    return _LOADED.buffers
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    bindings: Any
+    verdict: Verdict
+    buffers: Mapping[str, int]
+
+
+_LOADED: _Loaded | None = None
+_LOADING = threading.RLock()
+
+
+def load(verdict: Verdict) -> _Loaded:
+    """Load the native libraries, once in a process, to use their code as far as it is sound.
 
     Raises:
         EngineError: llama-cpp-python is missing or of another version.
     """
+    global _LOADED  # noqa: PLW0603 - the libraries are the process's, and so is what they decided
+    with _LOADING:
+        if _LOADED is None:
+            bindings = _bindings()
+            buffers = _cpu_buffers() if verdict.level.amx else refused(_cpu_buffers)
+            LOGGER.info("Code for the CPU: %s; buffers: %s.", verdict.level.name, [*buffers])
+            _LOADED = _Loaded(bindings, verdict, buffers)
+        return _LOADED
+
+
+def _cpu_buffers() -> Mapping[str, int]:
+    return ggml.copying_buffers(ggml.cpu_device())
+
+
+def _bindings() -> Any:
     require_llama_cpp_python()
     for name in _REDIRECTIONS:
         os.environ.pop(name, None)

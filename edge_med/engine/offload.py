@@ -7,14 +7,16 @@ has, as llama.cpp does it by itself. Overrides are the user's alone.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+import functools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from edge_med.artifacts.gguf import Header
+from edge_med.artifacts.gguf import Header, Tensor
 from edge_med.config import LoadOptions
 from edge_med.engine import devices
-from edge_med.engine.native import Heard
+from edge_med.engine.cpu import ggml, repacked
+from edge_med.engine.native import Heard, cpu_buffers
 from edge_med.models.shares import CPU, Placed, Placement, Share
 from edge_med.models.sizes import flash_attention
 
@@ -37,10 +39,23 @@ class _Override(ctypes.Structure):
     _fields_ = (("pattern", ctypes.c_char_p), ("buft", ctypes.c_void_p))
 
 
-def offload(api: Any, params: Any, placement: Placement | None) -> tuple[Any, ...]:
+def offload(
+    api: Any,
+    params: Any,
+    header: Header,
+    placement: Placement | None = None,
+    copies: tuple[str, ...] | None = None,
+) -> tuple[Any, ...]:
     """Tell llama.cpp's parameters of a model which devices it gets, and how many layers each.
 
     Without devices the list is empty, and not left out: llama.cpp would choose by itself.
+
+    Args:
+        api: the bindings.
+        params: what is told.
+        header: of the text model.
+        placement: which layers go to which device; all of them to the CPU if None.
+        copies: buffer types that the CPU's weights may be copied into; all if None.
 
     Returns:
         What the parameters point to; keep it as long as the model.
@@ -56,12 +71,33 @@ def offload(api: Any, params: Any, placement: Placement | None) -> tuple[Any, ..
     params.split_mode = _BY_LAYERS
     params.n_gpu_layers = sum(share.layers for share in shares)
     params.tensor_split = split
-    told = placement.options.overrides if placement and shares else ()
-    parts = [_Override(one.encode(), devices.buffer_type(device)) for one, device in told]
+    sent = placement.options.overrides if placement and shares else ()
+    parts = [_Override(one.encode(), devices.buffer_type(device)) for one, device in sent]
+    there = cpu_buffers()
+    params.use_extra_bufts = copies is None or set(copies) >= there.keys()
+    if not params.use_extra_bufts:
+        # Layers are counted with the output head, and the last ones are on devices.
+        layers = (header.integer("gemma3.block_count") or 0) + 1 - params.n_gpu_layers
+        wanted = [there[name] for name in copies or () if name in there]
+        parts += _copied(header, layers, wanted)
     overrides = (_Override * (len(parts) + 1))(*parts)  # the last one is empty and ends the list
     if parts:
         params.tensor_buft_overrides = ctypes.addressof(overrides)
     return listed, split, overrides
+
+
+def _copied(header: Header, layers: int, buffers: Iterable[int]) -> Iterator[_Override]:
+    """Overrides that send the CPU's weights to some of the buffer types that copy, one by one."""
+    for buffer in buffers:
+        yield from (
+            _Override(pattern.encode(), buffer)
+            for pattern in repacked.patterns(header, layers, functools.partial(_takes, buffer))
+        )
+
+
+def _takes(buffer: int, tensor: Tensor) -> bool:
+    rows, columns = tensor.shape
+    return ggml.takes(ggml.cpu_device(), buffer, tensor.type.id, columns, rows)
 
 
 def attention(header: Header, options: LoadOptions, placement: Placement | None) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_med.answers import Notice
@@ -13,7 +13,7 @@ from edge_med.config import LoadOptions
 from edge_med.engine.adapters import Adapters
 from edge_med.engine.context import Context
 from edge_med.engine.model import Model
-from edge_med.engine.native import Heard, listening
+from edge_med.engine.native import Heard, listening, verdict
 from edge_med.engine.offload import placed, used
 from edge_med.errors import EngineError
 from edge_med.models import memory
@@ -98,9 +98,11 @@ def _open(
     placement: Placement | None,
     fallback: str | None = None,
 ) -> Opened:
+    if options.copies is None:
+        options = replace(options, copies=verdict().copies)
     with ExitStack() as opened:
         with listening() as heard:
-            model = Model(text, header, placement=placement)
+            model = Model(text, header, placement=placement, copies=options.copies)
         opened.callback(model.close)
         found = Adapters(model, adapters)
         opened.callback(found.close)

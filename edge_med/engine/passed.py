@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 from pathlib import Path
 
-from edge_med import _platform
+from edge_med import native
+from edge_med._platform import state
 from edge_med.engine import devices
 from edge_med.errors import EngineError
 from edge_med.models import store
@@ -40,18 +40,15 @@ class Passed:
     def remember(self) -> None:
         """Keep that it has passed."""
         _HERE.add(self._key)
-        with contextlib.suppress(OSError):  # then it will be tried again
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            known = [key for key in _stored(self._path) if key != self._key]
-            data = json.dumps([*known, self._key][-MOST:], indent=1)
-            _platform.write_private(self._path, data.encode())
+        known = [key for key in _stored(self._path) if key != self._key]
+        state.write(self._path, [*known, self._key][-MOST:])
 
 
 def _key(projector: Path, device: str) -> str:
     """A hash of what the outcome depends on: it tells nobody anything else."""
     file = projector.stat()
     names = [f"{one.name} {one.description}" for one in _hardware() if one.name == device]
-    told = [file.st_size, file.st_mtime_ns, _platform.LLAMA_CPP_PYTHON, *names, device]
+    told = [file.st_size, file.st_mtime_ns, native.LLAMA_CPP_PYTHON, *names, device]
     return hashlib.sha256(" ".join(map(str, told)).encode()).hexdigest()[:32]
 
 
@@ -62,9 +59,6 @@ def _hardware() -> tuple[devices.Hardware, ...]:
 
 
 def _stored(path: Path) -> list[str]:
-    """What the file holds; nothing if there is none, or none that can be read."""
-    try:
-        data = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return []
+    """What the file holds, as far as it is as it was written."""
+    data = state.read(path)
     return [key for key in data if isinstance(key, str)] if isinstance(data, list) else []

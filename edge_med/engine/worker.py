@@ -5,6 +5,7 @@ Requests and replies are plain values that can be pickled, so that the thread ca
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 import weakref
@@ -25,7 +26,7 @@ from edge_med.engine.prompt import compose
 from edge_med.engine.score import score
 from edge_med.engine.structure import Structure
 from edge_med.engine.thinking import instructed
-from edge_med.errors import CancelledError, EdgeMedError, EngineError
+from edge_med.errors import CancelledError, EdgeMedError, EngineError, UsageError
 from edge_med.messages import Message
 from edge_med.models.shares import Placed, Placement
 
@@ -123,6 +124,7 @@ class Worker:
             EngineError: llama.cpp can't load it.
         """
         self._inbox: Inbox[_Job] = Inbox()
+        self._maker = os.getpid()
         self.seats = Seats(files.options)
         opened: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
         # A daemon, since a thread that waits for requests must not keep the interpreter alive;
@@ -134,13 +136,22 @@ class Worker:
             daemon=True,
         )
         self._thread.start()
-        self._end = weakref.finalize(self, _end, self._inbox, self._thread)
+        self._end = weakref.finalize(self, _end, self._inbox, self._thread, self._maker)
         if (error := opened.get()) is not None:
             self._end()
             raise error
 
     def cancellable(self) -> AbstractContextManager[Cancellation]:
-        """A call, of one request or of several, that `cancel` ends; so does leaving the block."""
+        """A call, of one request or of several, that `cancel` ends; so does leaving the block.
+
+        Raises:
+            UsageError: this process was forked from the one that has loaded the model.
+        """
+        if os.getpid() != self._maker:
+            raise UsageError(
+                "The model was loaded in another process, from which this one was forked.",
+                "Load it in each process, after the fork; gunicorn does so without --preload.",
+            )
         return self._inbox.cancellable()
 
     def submit(self, request: Request, sink: Sink, cancelled: Cancellation) -> None:
@@ -193,8 +204,8 @@ class Worker:
             yield reply.id
 
     def cancel(self) -> bool:
-        """End every call that has begun; says whether there was one."""
-        return self._inbox.cancel()
+        """End every call that has begun in this process; says whether there was one."""
+        return os.getpid() == self._maker and self._inbox.cancel()
 
     def close(self) -> None:
         """Cancel everything and free everything; harmless when done twice."""
@@ -224,7 +235,9 @@ def event_of(reply: Reply) -> Event:
     return reply
 
 
-def _end(inbox: Inbox[_Job], thread: threading.Thread) -> None:
+def _end(inbox: Inbox[_Job], thread: threading.Thread, maker: int) -> None:
+    if os.getpid() != maker:  # of a forked program the thread, and maybe a lock, is the other's
+        return
     inbox.close()
     # The last reference to a worker may go in the engine thread itself: that ends without us.
     if thread is not threading.current_thread():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from edge_med import _platform
-from edge_med._platform import usable_cores
+from edge_med._platform import children, usable_cores
 from edge_med.errors import EdgeMedError, ImageError, UsageError
 from edge_med.imaging import pipe
 
@@ -26,16 +25,6 @@ SECONDS = 30
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 """Threads of libraries that are of no use here take addresses from the limit of memory."""
 
-_CODE = """import sys
-sys.path[:] = {!r}
-from edge_med.imaging import worker
-worker.main(dicom={!r})"""
-"""Not multiprocessing: it would run the program's own main module once more."""
-
-_ALONE = ("-I", "-S")
-"""Nothing is imported from the folder that the program is in, and no start-up file is run; modules
-are found where the program finds them."""
-
 Reply = tuple[dict[str, Any], list[bytearray]]
 Part = tuple[Sequence[bytes | str], Sequence[tuple[int, int]]]
 """Some files, and which frames of which of them."""
@@ -47,10 +36,8 @@ class Process:
     """One process that decodes."""
 
     def __init__(self, *, dicom: bool) -> None:
-        path = [os.path.abspath(folder) for folder in sys.path]  # noqa: PTH100
-        flags = (*_ALONE, "-X", f"utf8={sys.flags.utf8_mode}")
         self._process = subprocess.Popen(  # noqa: S603 - this very interpreter
-            [sys.executable, *flags, "-c", _CODE.format(path, dicom)],
+            children.command("edge_med.imaging.worker", dicom=dicom),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -92,15 +79,38 @@ class Process:
         with suppress(OSError):
             self._process.communicate()
 
+    def leave(self) -> None:
+        """Let go of it without ending it: it belongs to the process that forked this one."""
+        self._process.poll()  # not a child of this process, so it counts as ended here
+        for pipe_end in (self._process.stdin, self._process.stdout):
+            pipe_end.raw.close()  # type: ignore[union-attr] # what is buffered isn't ours to send
+
 
 class Pool:
-    """Processes that are started when they are needed, and kept."""
+    """Processes that are started when they are needed, and kept.
+
+    A pool belongs to the process that made it: a program that is forked starts its own.
+    """
 
     def __init__(self, most: int | None = None) -> None:
         self.most = most or max(1, min(MOST, usable_cores()))
+        self._renew()
+
+    def _renew(self) -> None:
         self._free = threading.Semaphore(self.most)
         self._lock = threading.Lock()
         self._idle: list[Process] = []
+        self._living: set[Process] = set()
+
+    def forked(self) -> None:
+        """Begin anew in a process that was forked; the processes that there are stay its parent's.
+
+        Nothing is waited for: another thread may have held the lock when the program was forked.
+        """
+        theirs = self._living
+        self._renew()
+        for process in theirs:
+            process.leave()
 
     def run(
         self, name: str, sources: Sequence[bytes | str], *, dicom: bool = True, **job: Any
@@ -151,27 +161,35 @@ class Pool:
                     with self._lock:
                         self._idle.append(process)
                 else:
-                    process.close()
+                    self._end(process)
+
+    def _end(self, process: Process) -> None:
+        process.close()
+        self._living.discard(process)
 
     def _taken(self, *, dicom: bool) -> Process:
         while True:
             with self._lock:
                 process = self._idle.pop() if self._idle else None
             if process is None:
-                return Process(dicom=dicom)
+                process = Process(dicom=dicom)
+                self._living.add(process)
+                return process
             if process.alive:
                 return process
-            process.close()
+            self._end(process)
 
     def close(self) -> None:
         """End all processes; the next job starts new ones."""
         with self._lock:
             idle, self._idle = self._idle, []
         for process in idle:
-            process.close()
+            self._end(process)
 
 
 POOL = Pool()
 """That of the program."""
 
 atexit.register(POOL.close)
+if hasattr(os, "register_at_fork"):  # Windows never forks
+    os.register_at_fork(after_in_child=POOL.forked)

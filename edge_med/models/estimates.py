@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import json
 import math
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from edge_med import _platform
+from edge_med._platform import state
 from edge_med.models import store
 
 FILE = "rates.json"
@@ -98,10 +97,7 @@ class Estimates:
             for name, value in measured.items()
         }
         self.rates = replace(self.rates, **mixed)
-        with contextlib.suppress(OSError):  # an estimate isn't worth an error
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            known = _stored(self._path) | {self._key: asdict(self.rates)}
-            _platform.write_private(self._path, json.dumps(known, indent=1).encode())
+        state.write(self._path, _stored(self._path) | {self._key: asdict(self.rates)})
 
 
 def spoken(seconds: float) -> str:
@@ -112,11 +108,8 @@ def spoken(seconds: float) -> str:
 
 
 def _stored(path: Path) -> dict[str, Any]:
-    """What the file holds; nothing if there is none, or none that can be read."""
-    try:
-        data = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
+    """What the file holds, as far as it is as it was written."""
+    data = state.read(path)
     return data if isinstance(data, dict) else {}
 
 

@@ -12,11 +12,11 @@ from edge_med.config import LoadOptions, MemoryRule
 from edge_med.errors import MemoryShortError
 from edge_med.models.shares import Placed, Placement
 from edge_med.models.sizes import (
+    copies,
     image_compute_bytes,
     kept_bytes,
     kv_bytes,
     logit_bytes,
-    repacked_bytes,
     tensor_bytes,
     text_compute_bytes,
     work_bytes,
@@ -40,6 +40,7 @@ class Plan:
         repacked: copies of weights, in the order in which this processor reads them fastest.
         kept: budgets of what is kept for later: the window's checkpoints, embeddings of images.
         adapters: all that are loaded, applied or not.
+        originals: of the weights, those that were copied.
     """
 
     weights: int
@@ -49,6 +50,7 @@ class Plan:
     repacked: int = 0
     kept: int = 0
     adapters: int = 0
+    originals: int = 0
 
     @property
     def total(self) -> int:
@@ -59,7 +61,7 @@ class Plan:
     @property
     def needed(self) -> int:
         """What must be free: of weights that were copied the file's own pages may be dropped."""
-        return self.total - self.repacked
+        return self.total - self.originals
 
 
 def plan(
@@ -79,6 +81,7 @@ def plan(
     Raises:
         ArtifactError: a header doesn't tell enough.
     """
+    copied = copies(text, options)
     return Plan(
         weights=tensor_bytes(text),
         projector=tensor_bytes(projector) if projector else 0,
@@ -86,7 +89,8 @@ def plan(
         compute=text_compute_bytes(text, options)
         + work_bytes(text, options)
         + (image_compute_bytes(projector) if projector else 0),
-        repacked=repacked_bytes(text),
+        repacked=copied.size,
+        originals=copied.originals,
         kept=kept_bytes(text, options, sees=projector is not None),
         adapters=sum(adapter.size for adapter in adapters),
     )
@@ -131,7 +135,7 @@ def compare(text: Header, options: LoadOptions, taken: int) -> None:
         taken: bytes of all buffers that llama.cpp made for both.
     """
     more = options.outputs - 1  # rows of logits; their buffer begins with one
-    planned = tensor_bytes(text) + repacked_bytes(text) + kv_bytes(text, options)
+    planned = tensor_bytes(text) + copies(text, options).size + kv_bytes(text, options)
     planned += text_compute_bytes(text, options) - logit_bytes(text) * more
     share, size = NOTED
     if abs(taken - planned) > max(share * planned, size):

@@ -240,7 +240,7 @@ class _Parts:
         """The first layers and what never leaves the CPU."""
         head = count == len(self.layers)
         layers = self.layers[:count]
-        weights = sum(layer.weights for layer in layers) + self._embedding
+        weights = sum(layer.weights + layer.excess for layer in layers) + self._embedding
         weights += self._sent.get(CPU, 0)
         flash = self._plain or not head
         compute = self._graph(flash=flash, blocks=count > 0, head=head)

@@ -36,7 +36,7 @@ class Share:
         device: its name; `cpu` is the last.
         room: that it has.
         layers: of the text model, the output head being one.
-        weights: of these, and on the CPU the embedding.
+        weights: of these, and on the CPU the embedding, and what copies of them take more.
         projector: its weights.
         kv: the layers' part of the cache.
         compute: buffers that it computes in.

@@ -25,16 +25,23 @@ CELLS = 256
 SCORES = 1 << 30
 """Bytes of attention scores up to which a context does without flash attention on the CPU."""
 
+REPACKING, AMX = "CPU_REPACK", "AMX"
+"""ggml's names of the buffer types that llama.cpp copies weights into on the CPU."""
+
+ROWS = {REPACKING: 8, AMX: 32}
+"""A matrix is copied if its rows are a multiple of this (some of ARM's: of four)."""
+
 _X86 = frozenset({"Q4_0", "Q4_K", "IQ4_NL", "MXFP4"})
 _ARM = _X86 | {"Q5_K", "Q6_K", "Q8_0"}
 REPACKED = {"x86_64": _X86, "amd64": _X86, "aarch64": _ARM, "arm64": _ARM}
-"""Types of which llama.cpp makes a copy with rows interleaved, by the processor's family.
+"""Types whose rows are interleaved in the copy, by the processor's family.
 
-It looks for AVX2, or for dot products of NEON, which all but very old processors have.
+llama.cpp looks for AVX2, or for dot products of NEON, which all but very old processors have.
 """
 
-ROWS = 8
-"""A matrix is copied if its rows are a multiple of this (some of ARM's: of four)."""
+PACKED = {"F16": 0, "Q4_0": 0, "Q4_1": 0, "Q8_0": 4, "Q4_K": 4, "Q5_K": 4, "Q6_K": 0, "IQ4_XS": 2}
+"""Types that are packed for AMX's tiles, and the bytes that this adds to each of their blocks
+(ggml-cpu/amx/mmq.cpp, get_row_size)."""
 
 _F16, _F32 = 2, 4  # bytes of a number
 _LAYER = re.compile(r"blk\.(\d+)\.")
@@ -48,13 +55,13 @@ class Layer:
     Attributes:
         weights: bytes of its tensors.
         kv: of its part of the cache.
-        repacked: of the copies that are made of its weights on the CPU.
+        excess: by which copies of its weights on the CPU are larger than what they are made of.
         largest: of its largest matrix.
     """
 
     weights: int
     kv: int
-    repacked: int
+    excess: int
     largest: int
 
 
@@ -70,7 +77,7 @@ def layers(text: Header, options: LoadOptions) -> tuple[Layer, ...]:
     if is_tied(text):
         parts[-1] += [tensor for tensor in text.tensors if tensor.name == _EMBEDDING]
     kv = [*_layers_kv(text, options), 0]
-    return tuple(_layer(part, cells) for part, cells in zip(parts, kv, strict=True))
+    return tuple(_layer(part, cells, options) for part, cells in zip(parts, kv, strict=True))
 
 
 def is_tied(text: Header) -> bool:
@@ -88,11 +95,12 @@ def tensor_bytes(header: Header) -> int:
     return sum(tensor.size for tensor in header.tensors)
 
 
-def _layer(tensors: list[Tensor], kv: int) -> Layer:
+def _layer(tensors: list[Tensor], kv: int, options: LoadOptions) -> Layer:
+    copied = _copied(tensors, options)
     return Layer(
         weights=sum(tensor.size for tensor in tensors),
         kv=kv,
-        repacked=_repacked(tensors),
+        excess=copied.size - copied.originals,
         largest=max((tensor.size for tensor in tensors), default=0),
     )
 
@@ -124,22 +132,49 @@ def matching(text: Header, overrides: Sequence[tuple[str, str]]) -> list[tuple[i
     return found
 
 
-def repacked_bytes(text: Header) -> int:
-    """Copies of weights, which llama.cpp makes of matrices of some types on the CPU.
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """What llama.cpp copies of the weights on the CPU, in the order in which it reads them fastest.
 
     The pages of the file that they come from stay mapped, until the system needs the room.
+
+    Attributes:
+        size: bytes of the copies.
+        originals: bytes of what was copied.
     """
-    return _repacked(text.tensors)
+
+    size: int
+    originals: int
 
 
-def _repacked(tensors: Iterable[Tensor]) -> int:
-    types = REPACKED.get(_platform.MACHINE, frozenset())
-    matrices = [tensor for tensor in tensors if len(tensor.shape) == 2]
-    return sum(
-        tensor.size
-        for tensor in matrices
-        if tensor.type.name in types and tensor.shape[0] % ROWS == 0
-    )
+def copies(text: Header, options: LoadOptions) -> Copies:
+    """What is copied into the buffer types of the options, else into those of a common build.
+
+    An embedding that isn't the output head too is looked up only, and never copied.
+    """
+    tied = is_tied(text)
+    return _copied((t for t in text.tensors if tied or t.name != _EMBEDDING), options)
+
+
+def _copied(tensors: Iterable[Tensor], options: LoadOptions) -> Copies:
+    into = (REPACKING,) if options.copies is None else options.copies
+    copied = [(t, size) for t in tensors if (size := _copy_bytes(t, into)) is not None]
+    return Copies(sum(size for _, size in copied), sum(t.size for t, _ in copied))
+
+
+def _copy_bytes(tensor: Tensor, into: Sequence[str]) -> int | None:
+    """Bytes of a matrix's copy in the first buffer type that takes it; None if none does."""
+    if len(tensor.shape) != 2:
+        return None
+    for buffer in into:
+        if tensor.shape[0] % ROWS.get(buffer, 1):
+            continue
+        kind = tensor.type
+        if buffer == AMX and kind.name in PACKED:
+            return tensor.size + PACKED[kind.name] * (tensor.size // kind.block_bytes)
+        if buffer == REPACKING and kind.name in REPACKED.get(_platform.MACHINE, ()):
+            return tensor.size
+    return None
 
 
 def kept_bytes(text: Header, options: LoadOptions, *, sees: bool) -> int:

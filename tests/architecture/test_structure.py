@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_med._platform import LLAMA_CPP_PYTHON
+from edge_med.native import LLAMA_CPP_PYTHON
 
 ROOT = Path(__file__).parents[2]
 PRODUCT = ("edge_med", "converters")
@@ -150,7 +150,7 @@ def test_nothing_imports_the_network_or_unsafe_formats(package: str) -> None:
     [
         ("import edge_med", (*HEAVY, "click")),
         ("import edge_med.cli\nedge_med.cli.root.main(['--help'], standalone_mode=False)", HEAVY),
-        ("from edge_med import _platform\n_platform.native_library('ggml-base')", HEAVY),
+        ("from edge_med import native\nnative.native_library('ggml-base')", HEAVY),
         ("import edge_med.cli.ask, edge_med.cli.config", HEAVY),  # whenever a shell completes
     ],
     ids=["import", "help", "libggml", "completion"],

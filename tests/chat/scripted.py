@@ -83,7 +83,18 @@ class ScriptedWorker:
             logprobs=None,
             notices=self.notices,
             provenance=Provenance(
-                None, None, "F32", (), None, "cpu", None, None, request.options, None, {}
+                model_sha256=None,
+                projector_sha256=None,
+                quant="F32",
+                adapters=(),
+                fit=None,
+                device="cpu",
+                projector_device=None,
+                cpu_code="as built",
+                fallback=None,
+                options=request.options,
+                seed=None,
+                versions={},
             ),
         )
 
@@ -98,6 +109,7 @@ class ScriptedModel:
             model=SimpleNamespace(file="toy-F32.gguf", quant="F32"),
             projector=SimpleNamespace(size=1000, image_size=SIDE, image_tokens=IMAGE_TOKENS),
             options=LoadOptions(context=512),
+            cpu_code="as built",
             plan=SimpleNamespace(total=10**9, kept=8 * 10**8),
             device="cpu",
         )

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from edge_med import _platform
+from edge_med import _platform, native
+from edge_med.engine.cpu import probe
+from edge_med.engine.cpu.levels import AS_BUILT, Verdict
 from tests.cli.conftest import Run
 
 EdgeMed = Callable[..., Run]
@@ -17,7 +19,6 @@ EdgeMed = Callable[..., Run]
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGE_MED_HOME", str(tmp_path))
-    monkeypatch.setattr("edge_med.engine.bandwidth.SECONDS", 0.01)
 
 
 def test_a_screen_has_the_facts_and_the_line_to_type(
@@ -28,9 +29,9 @@ def test_a_screen_has_the_facts_and_the_line_to_type(
     run = edge_med("doctor")
     assert run.code == 0
     assert "GPU              none is used; there are graphics of nvidia" in run.out
-    assert f"of llama-cpp-python {_platform.LLAMA_CPP_PYTHON}" in run.out
+    assert f"of llama-cpp-python {native.LLAMA_CPP_PYTHON}" in run.out
     assert "could be better: There are graphics of nvidia's" in run.out
-    assert _platform.built_with("-DGGML_CUDA=on") in run.out
+    assert native.built_with("-DGGML_CUDA=on") in run.out
     assert "Tokens of an answer a second" in run.out
 
 
@@ -38,11 +39,12 @@ def test_where_all_is_well_it_says_so(edge_med: EdgeMed, monkeypatch: pytest.Mon
     monkeypatch.setattr(_platform, "graphics", lambda: ())
     monkeypatch.setattr(_platform, "cpu_features", lambda: None)
     monkeypatch.setattr("edge_med.doctor.LEAST_DISK", 0)
+    monkeypatch.setattr(probe, "verdict", lambda **_: Verdict(AS_BUILT, ()))
     run = edge_med("doctor")
     assert run.out.rstrip().endswith("Nothing to be done.")
 
 
 def test_the_same_in_json(edge_med: EdgeMed) -> None:
     report = json.loads(edge_med("doctor", "--json").out)
-    assert report["llama_cpp_python"] == _platform.LLAMA_CPP_PYTHON
+    assert report["llama_cpp_python"] == native.LLAMA_CPP_PYTHON
     assert [rate["type"] for rate in report["rates"]] == ["Q4_K", "Q6_K", "Q8_0", "F16"]

@@ -9,8 +9,9 @@ import sys
 
 import pytest
 
-from edge_med._platform import native_library
 from edge_med.engine import native
+from edge_med.engine.cpu.ggml import SPINS
+from edge_med.native import native_library
 
 LOADED = """
 import os
@@ -53,7 +54,7 @@ def test_backends_that_are_built_in_are_all_there_are(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("given", "kept"),
     [
-        ({}, native.SPINS),
+        ({}, SPINS),
         ({"GOMP_SPINCOUNT": "7"}, "7"),
         ({"OMP_WAIT_POLICY": "PASSIVE"}, "None"),
     ],

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from edge_med.artifacts.gguf import read_header
+from edge_med.artifacts.gguf import Header, read_header
 from edge_med.config import LoadOptions
 from edge_med.engine import devices, opening
 from edge_med.engine import model as model_module
@@ -24,6 +24,7 @@ from edge_med.models.shares import CPU, Placed, Placement, Subject, devices_of
 from tests.conftest import Models
 
 OPTIONS = LoadOptions(context=300, batch=64, threads=1)
+HEADER = Header(3, {}, (), 0, 0)
 HANDLES = {"GPU0": 0x1000, "GPU1": 0x2000}
 
 
@@ -52,7 +53,7 @@ def told(where: Placement | None) -> tuple[list[int], list[float], Any]:
     """The devices, the split and the parameters that llama.cpp gets."""
     api = llama_cpp()
     params = api.llama_model_default_params()
-    kept = offload(api, params, where)
+    kept = offload(api, params, HEADER, where)
     listed = ctypes.cast(params.devices, ctypes.POINTER(ctypes.c_void_p))
     names: list[int] = []
     while listed[len(names)]:
@@ -105,7 +106,7 @@ def test_overrides_reach_llama_cpp_as_a_list_with_an_end(
     wanted = (r"blk\.0\.ffn_.*=cpu", r"blk\.0\..*=gpu1")
     where = placement(text, 8 * GIB, 8 * GIB, tensor_overrides=wanted)
     params = llama_cpp().llama_model_default_params()
-    kept = offload(llama_cpp(), params, where)
+    kept = offload(llama_cpp(), params, read_header(text), where)
     words = ctypes.cast(params.tensor_buft_overrides, ctypes.POINTER(ctypes.c_void_p))
     told = [(ctypes.string_at(words[n] or 0), words[n + 1]) for n in (0, 2)]
     assert told == [(rb"blk\.0\.ffn_.*", 0x30), (rb"blk\.0\..*", 0x40)]
@@ -223,7 +224,7 @@ def test_a_load_that_fails_is_tried_once_more_with_less_and_told(text: Path, fla
     engine = Engine(text, None, OPTIONS, placements=(first, second))
     engine.close()
     assert flaky.layers == [first.layers, 1]
-    assert engine.options == second.options
+    assert engine.options == replace(second.options, copies=engine.options.copies)
     (notice,) = engine.notices
     assert notice.code == "back_off"
     assert f"{first.layers} on GPU0" in notice.text

@@ -14,7 +14,6 @@ import numpy.typing as npt
 import pytest
 
 from edge_med import imaging
-from edge_med._platform import native_library
 from edge_med.config import LoadOptions
 from edge_med.engine import selftest, trial
 from edge_med.engine.arrays import Floats
@@ -26,6 +25,7 @@ from edge_med.engine.native import mtmd_cpp
 from edge_med.engine.projector import Projector
 from edge_med.errors import CancelledError, EngineError, ImageError, UsageError
 from edge_med.imaging import Picture
+from edge_med.native import native_library
 from tests.checkpoints.tiny import MULTIMODAL
 from tests.conftest import Models
 

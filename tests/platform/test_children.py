@@ -85,8 +85,12 @@ class Ended:
 
     pid = 0
 
-    def __init__(self) -> None:
+    def __init__(self, code: int | None = None) -> None:
         self.killed = 0
+        self.code = code
+
+    def poll(self) -> int | None:
+        return self.code
 
     def kill(self) -> None:
         self.killed += 1
@@ -108,3 +112,41 @@ def test_a_group_that_has_ended_is_no_error(monkeypatch: pytest.MonkeyPatch) -> 
     process = Ended()
     children.end(process, group=True)  # type: ignore[arg-type]
     assert process.killed == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no groups")
+def test_a_process_that_has_ended_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its number, and its group's, may be another's by now."""
+    monkeypatch.setattr(os, "killpg", None)
+    process = Ended(0)
+    children.end(process, group=True)  # type: ignore[arg-type]
+    assert process.killed == 0
+
+
+def test_a_child_is_heard_up_to_its_end() -> None:
+    code = (
+        "from edge_med._platform import children as c; c.say(a=1); c.say(b=[2]); print('{', end='')"
+    )
+    done = children.run([sys.executable, "-c", code], {}, 60)
+    assert children.heard(done.stdout) == {"a": 1, "b": [2]}
+
+
+def test_a_frozen_program_does_not_start_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    with pytest.raises(OSError, match="frozen"):
+        children.run([sys.executable, "-c", ""], {}, 60)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (0, None),
+        (1, None),
+        (-9, None),  # SIGKILL: by somebody else
+        (-11, "SIGSEGV"),
+        (-200, "signal 200"),
+        (0xC0000005, "an access violation"),
+    ],
+)
+def test_what_ended_a_process_by_its_own_fault(code: int, words: str | None) -> None:
+    assert children.fault(code) == words

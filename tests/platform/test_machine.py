@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_med import _platform
+from edge_med import _platform, native
 from edge_med._platform import linux
 from edge_med.errors import EngineError
 from tests.platform.conftest import System
@@ -41,13 +41,13 @@ def test_a_missing_llama_cpp_python_says_how_to_install_it(monkeypatch: pytest.M
 
     monkeypatch.setattr(importlib.metadata, "version", missing)
     with pytest.raises(EngineError, match=r"llama-cpp-python isn't installed\.") as caught:
-        _platform.require_llama_cpp_python()
+        native.require_llama_cpp_python()
     assert caught.value.hint == f"Install it with: {INSTALL}"
 
 
 @pytest.mark.parametrize(
     "function",
-    [_platform.require_llama_cpp_python, lambda: _platform.native_library("ggml-base")],
+    [native.require_llama_cpp_python, lambda: native.native_library("ggml-base")],
     ids=["before an import", "before a library is opened"],
 )
 def test_another_version_is_refused(
@@ -66,7 +66,7 @@ def test_a_package_without_a_place_is_refused(
     spec = importlib.machinery.ModuleSpec("llama_cpp", None) if origin else None
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: spec)
     with pytest.raises(EngineError, match="can't be found"):
-        _platform.native_library("ggml-base")
+        native.native_library("ggml-base")
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_a_library_is_called_as_its_system_calls_it(
 ) -> None:
     (package / LIBRARIES[name]).touch()
     system(name)
-    assert _platform.native_library("ggml-base") == package / LIBRARIES[name]
+    assert native.native_library("ggml-base") == package / LIBRARIES[name]
 
 
 @pytest.mark.parametrize("name", LIBRARIES)
@@ -98,7 +98,7 @@ def test_a_missing_library_says_how_to_install_it_again(
 ) -> None:
     system(name)
     with pytest.raises(EngineError, match=f"has no {LIBRARIES[name]}") as caught:
-        _platform.native_library("ggml-base")
+        native.native_library("ggml-base")
     again = INSTALL.replace("install", "install --force-reinstall")
     assert caught.value.hint == f"Install it again: {again}"
 

@@ -1,0 +1,184 @@
+"""ggml's functions for the CPU, out of the libraries that llama.cpp uses itself.
+
+The bindings leave them out. No other device is touched: ggml looks for GPUs only when it is asked
+for the list of all devices.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from edge_med import _platform, native
+
+SPINS = "3000"
+"""Rounds that a thread of GNU's OpenMP waits awake for the others; its own default is 300,000
+(libgomp manual, GOMP_SPINCOUNT), so that beside a busy program each waits for one that isn't run.
+"""
+
+_POINTER, _SIZE, _NUMBER = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int64
+
+
+class Init(ctypes.Structure):
+    """`struct ggml_init_params` (ggml.h)."""
+
+    _fields_ = (("size", _SIZE), ("buffer", _POINTER), ("no_alloc", ctypes.c_bool))
+
+
+class Traits(ctypes.Structure):
+    """`struct ggml_type_traits` (ggml.h), up to the function that widens rows to F32."""
+
+    _fields_ = (
+        ("name", ctypes.c_char_p),
+        ("block", _NUMBER),
+        ("interleaved", _NUMBER),
+        ("size", _SIZE),
+        ("quantized", ctypes.c_bool),
+        ("to_float", ctypes.CFUNCTYPE(None, _POINTER, _POINTER, _NUMBER)),
+    )
+
+
+_SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
+    "ggml_init": (_POINTER, [Init]),
+    "ggml_free": (None, [_POINTER]),
+    "ggml_new_tensor_2d": (_POINTER, [_POINTER, ctypes.c_int, _NUMBER, _NUMBER]),
+    "ggml_mul_mat": (_POINTER, [_POINTER] * 3),
+    "ggml_new_graph": (_POINTER, [_POINTER]),
+    "ggml_build_forward_expand": (None, [_POINTER] * 2),
+    "ggml_get_type_traits": (ctypes.POINTER(Traits), [ctypes.c_int]),
+    "ggml_quantize_chunk": (
+        _SIZE,
+        [ctypes.c_int, _POINTER, _POINTER, _NUMBER, _NUMBER, _NUMBER, _POINTER],
+    ),
+    "ggml_backend_reg_dev_get": (_POINTER, [_POINTER, _SIZE]),
+    "ggml_backend_reg_get_proc_address": (_POINTER, [_POINTER, ctypes.c_char_p]),
+    "ggml_backend_dev_backend_reg": (_POINTER, [_POINTER]),
+    "ggml_backend_dev_buffer_type": (_POINTER, [_POINTER]),
+    "ggml_backend_dev_init": (_POINTER, [_POINTER, ctypes.c_char_p]),
+    "ggml_backend_dev_supports_op": (ctypes.c_bool, [_POINTER] * 2),
+    "ggml_backend_free": (None, [_POINTER]),
+    "ggml_backend_graph_compute": (ctypes.c_int, [_POINTER] * 2),
+    "ggml_backend_buft_name": (ctypes.c_char_p, [_POINTER]),
+    "ggml_backend_alloc_ctx_tensors_from_buft": (_POINTER, [_POINTER] * 2),
+    "ggml_backend_buffer_free": (None, [_POINTER]),
+    "ggml_backend_tensor_set": (None, [_POINTER, _POINTER, _SIZE, _SIZE]),
+    "ggml_backend_tensor_get": (None, [_POINTER, _POINTER, _SIZE, _SIZE]),
+    "ggml_backend_cpu_reg": (_POINTER, []),
+}
+
+
+class Functions:
+    """Functions of several libraries, by their names; each has the types of ggml's headers."""
+
+    def __init__(self, libraries: list[ctypes.CDLL]) -> None:
+        for name, (result, arguments) in _SIGNATURES.items():
+            for library in libraries:
+                if (function := getattr(library, name, None)) is not None:
+                    function.restype, function.argtypes = result, arguments
+                    setattr(self, name, function)
+                    break
+
+    def __getattr__(self, name: str) -> Any:
+        """A function that no library has."""
+        raise AttributeError(name)
+
+
+@functools.cache
+def functions() -> Functions:
+    """Functions of ggml; the first call loads llama.cpp, as a model does.
+
+    Raises:
+        EngineError: llama-cpp-python is missing or of another version.
+        OSError: its libraries can't be loaded.
+    """
+    names = ["llama", "mtmd", "ggml-base", "ggml-cpu"]
+    if _platform.SYSTEM != "win32":  # a library's functions are found with those that it needs
+        names = ["llama", "mtmd"]
+    libraries = [ctypes.CDLL(str(native.native_library(name))) for name in names]
+    return Functions(libraries)
+
+
+def cpu_device() -> int:
+    """The CPU as a device of ggml's, as llama.cpp will have it; errors are those of `functions`."""
+    ggml = functions()
+    registry = getattr(ggml, "ggml_backend_cpu_reg", None)
+    found: int = ggml.ggml_backend_reg_dev_get(registry() if registry else _best_variant(), 0)
+    return found
+
+
+def _best_variant() -> int:
+    """Of the CPU's code in several variants (GGML_CPU_ALL_VARIANTS) the one that ggml takes.
+
+    That is the one with the highest score, as in `ggml_backend_load_best` (ggml-backend-reg.cpp).
+    """
+    variants = [ctypes.CDLL(str(path)) for path in _variants()]
+    scores = [int(variant.ggml_backend_score()) for variant in variants]
+    if not any(scores):
+        raise OSError("no variant of ggml's CPU code runs on this processor")
+    start = variants[scores.index(max(scores))].ggml_backend_init
+    start.restype = _POINTER
+    found: int = start()
+    return found
+
+
+def _variants() -> Iterator[Path]:
+    folder = native.native_library("ggml").parent
+    yield from sorted(p for p in folder.glob("*ggml-cpu-*") if p.suffix in (".so", ".dll"))
+
+
+_HEAD = 1 << 16
+"""Bytes for a few tensors without their numbers."""
+
+
+@contextmanager
+def context(size: int = _HEAD) -> Iterator[int]:
+    """A context of ggml's for tensors whose numbers lie elsewhere."""
+    ggml = functions()
+    made = ggml.ggml_init(Init(size, None, True))
+    try:
+        yield made
+    finally:
+        ggml.ggml_free(made)
+
+
+@contextmanager
+def allocated(context: int, buffer: int) -> Iterator[None]:
+    """A context's tensors in memory of a buffer type, which nothing is written to yet."""
+    ggml = functions()
+    made = ggml.ggml_backend_alloc_ctx_tensors_from_buft(context, buffer)
+    try:
+        yield
+    finally:
+        ggml.ggml_backend_buffer_free(made)
+
+
+def takes(device: int, buffer: int, kind: int, columns: int, rows: int) -> bool:
+    """Whether weights of a type and shape are multiplied out of a buffer type, as ggml says."""
+    ggml = functions()
+    with context() as held, context() as rest:
+        matrix = ggml.ggml_new_tensor_2d(held, kind, columns, rows)
+        product = ggml.ggml_mul_mat(rest, matrix, ggml.ggml_new_tensor_2d(rest, 0, columns, 1))
+        with allocated(held, buffer):
+            return bool(ggml.ggml_backend_dev_supports_op(device, product))
+
+
+def copying_buffers(device: int) -> dict[str, int]:
+    """The CPU's buffer types that copy weights, by name, in the order in which llama.cpp asks them.
+
+    ggml decides once in a process which there are, when it is first asked.
+    """
+    ggml = functions()
+    registry = ggml.ggml_backend_dev_backend_reg(device)
+    name = b"ggml_backend_dev_get_extra_bufts"
+    address = ggml.ggml_backend_reg_get_proc_address(registry, name)
+    if not address:
+        return {}
+    ask = ctypes.CFUNCTYPE(ctypes.POINTER(_POINTER), _POINTER)(address)
+    listed, found = ask(device), {}
+    for kind in iter(iter(listed).__next__, None):  # the last one is null
+        found[ggml.ggml_backend_buft_name(kind).decode()] = kind
+    return found

@@ -1,0 +1,76 @@
+"""How much of llama.cpp's code for the CPU is used, from all of it down to the plainest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from edge_med.answers import Notice
+
+AMX = "AMX"
+"""ggml's name of the buffer type whose weights are packed for AMX's tiles (ggml-cpu/amx)."""
+
+LevelName = Literal["as built", "without AMX", "without AMX and repacked weights"]
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """How much of the code is used.
+
+    Attributes:
+        name: in words that stand in answers' provenance.
+        amx: whether AMX's code is, where the build and the processor have it.
+        copies: whether weights are copied at all, into an order that the processor reads faster.
+        meaning: what this level costs, compared with the code as it was built.
+    """
+
+    name: LevelName
+    amx: bool
+    copies: bool
+    meaning: str = ""
+
+
+AS_BUILT = Level("as built", amx=True, copies=True)
+WITHOUT_AMX = Level(
+    "without AMX", amx=False, copies=True, meaning="AMX isn't used, and prompts are read slower"
+)
+PLAIN = Level(
+    "without AMX and repacked weights",
+    amx=False,
+    copies=False,
+    meaning="neither AMX nor repacked weights are used, and everything is slower",
+)
+
+LEVELS = (AS_BUILT, WITHOUT_AMX, PLAIN)
+"""In the order in which they are tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a trial of the CPU's code has shown.
+
+    Attributes:
+        level: the first at which everything came out right.
+        copies: ggml's buffer types that weights are copied into at this level, in the order in
+            which llama.cpp asks them; None if that isn't known.
+        fault: what went wrong at the levels before; None if nothing did.
+        tried: whether there was a trial at all.
+    """
+
+    level: Level
+    copies: tuple[str, ...] | None = None
+    fault: str | None = None
+    tried: bool = True
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """What a user should know of it."""
+        if not self.tried:
+            return (Notice("cpu_code", f"llama.cpp couldn't be tried here first: {self.fault}."),)
+        if self.fault is None:
+            return ()
+        text = (
+            f"llama.cpp's code for this processor is faulty: {self.fault}. So {self.level.meaning}."
+            " edge-med doctor shows the command that builds a sound one."
+        )
+        return (Notice("cpu_code", text),)
