@@ -8,7 +8,19 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import amx, busy, convert, followup, imaging, linear, report, run, share, structured
+from benchmarks import (
+    amx,
+    busy,
+    convert,
+    followup,
+    imaging,
+    linear,
+    report,
+    run,
+    share,
+    structured,
+    trial,
+)
 
 SHAPES = Path("work/checkpoints")
 """Where CONTRIBUTING.md has one make the checkpoints."""
@@ -32,6 +44,7 @@ BENCHMARKS = {
     "run": lambda o, work: run.run(o.model, work, o.runs),
     "imaging": lambda o, work: imaging.run(work, o.runs),
     "amx": lambda o, work: amx.run(o.model, work, o.runs),
+    "trial": lambda o, work: trial.run(work, o.runs),
     "busy": lambda o, work: busy.run(o.model, work, o.runs),
     "share": lambda o, work: share.run(o.model, work, o.runs),
     "memory": lambda o, work: run.memory(o.model, work, o.runs),

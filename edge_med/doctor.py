@@ -15,6 +15,7 @@ from edge_med import __version__, _platform, native
 from edge_med.config import LoadOptions
 from edge_med.engine import examination
 from edge_med.engine.builds import Finding, faulty_code, why_no_gpu
+from edge_med.engine.cpu.levels import Verdict
 from edge_med.engine.devices import Hardware, gpus_among
 from edge_med.engine.examination import Examination
 from edge_med.errors import EdgeMedError
@@ -50,7 +51,8 @@ class Report:
         python: version.
         system: its kind, and the processor's family.
         llama_cpp_python: version of the wheel; None if it can't be used.
-        cpu_code: how much of llama.cpp's code for the CPU is used; None if none is sound.
+        cpu_code: how much of llama.cpp's code for the CPU is used, and whether that was tested;
+            None if none is sound.
         copies: buffer types of ggml's that this code copies weights into.
         backends: that llama.cpp was built with.
         devices: that it finds.
@@ -98,7 +100,7 @@ def examine(*, measure: bool = True) -> Report:
         python=platform.python_version(),
         system=f"{_platform.SYSTEM} {_platform.MACHINE}",
         llama_cpp_python=found.version,
-        cpu_code=found.verdict.level.name if found.verdict else None,
+        cpu_code=_cpu_code(found.verdict),
         copies=(found.verdict and found.verdict.copies) or (),
         backends=found.backends,
         devices=found.devices,
@@ -114,6 +116,12 @@ def examine(*, measure: bool = True) -> Report:
         speeds=tuple(_speeds(machine, found.rates)) if machine and found.rates else (),
         findings=tuple(_findings(found, features)),
     )
+
+
+def _cpu_code(verdict: Verdict | None) -> str | None:
+    if verdict is None:
+        return None
+    return verdict.level.name if verdict.tried else f"{verdict.level.name}, not tested"
 
 
 def _findings(found: Examination, features: frozenset[str]) -> Iterator[Finding]:

@@ -21,6 +21,9 @@ NATIVE = "-DGGML_NATIVE=on"
 GENERIC = "-DGGML_NATIVE=off"
 """The flag that builds it for any processor with AVX2, or for any ARM of 64 bits."""
 
+GPUS = {"cuda": "-DGGML_CUDA=on", "vulkan": "-DGGML_VULKAN=on", "metal": "-DGGML_METAL=on"}
+"""The flag for each of ggml's libraries that compute on a GPU, by the library's name."""
+
 LIBRARY_NAMES = {"win32": "{}.dll", "darwin": "lib{}.dylib"}
 """How a shared library's file is called; everywhere else it is `lib{}.so`."""
 
@@ -66,6 +69,20 @@ def native_library(name: str) -> Path:
             f'pip install --force-reinstall "llama-cpp-python=={LLAMA_CPP_PYTHON}"',
         )
     return path
+
+
+def rebuilt(flags: str) -> str:
+    """The line that installs it from source anew, with the GPUs that it was built for, and flags.
+
+    Args:
+        flags: CMake's, besides those of the GPUs.
+
+    Raises:
+        EngineError: it is missing or of another version.
+    """
+    names = [path.name for path in native_library("llama").parent.iterdir()]
+    kept = [flag for kind, flag in GPUS.items() if any(f"ggml-{kind}" in name for name in names)]
+    return built_with(" ".join([flags, *kept]))
 
 
 def built_with(flags: str) -> str:

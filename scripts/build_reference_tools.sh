@@ -11,7 +11,7 @@ folder=${1:-work/reference}
 version=$(sed -n 's/^LLAMA_CPP_PYTHON = "\(.*\)"/\1/p' edge_med/native.py)
 mkdir -p "$folder"
 if [ ! -d "$folder/source" ]; then
-  python -m pip download --quiet --no-deps --no-binary :all: "llama-cpp-python==$version" -d "$folder"
+  python -m pip download --quiet --no-deps --no-binary llama-cpp-python "llama-cpp-python==$version" -d "$folder"
   mkdir "$folder/source"
   tar -xzf "$folder"/llama_cpp_python-*.tar.gz -C "$folder/source" --strip-components=1
 fi

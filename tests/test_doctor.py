@@ -158,17 +158,25 @@ def test_a_system_that_tells_nothing_of_its_processor_is_no_finding(
 @pytest.mark.usefixtures("home", "can")
 @pytest.mark.parametrize(
     ("level", "flags"),
-    [(WITHOUT_AMX, f"{native.NATIVE} {WHOLE_STORES}"), (PLAIN, native.NATIVE)],
+    [(WITHOUT_AMX, f"{native.NATIVE} {WHOLE_STORES}"), (PLAIN, native.GENERIC)],
     ids=str,
 )
 def test_code_that_is_left_out_is_a_finding_with_the_line_that_mends_it(
     level: Level, flags: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_platform, "SYSTEM", "linux")
-    report = found(monkeypatch, verdict=Verdict(level, (), "it ends with SIGSEGV"))
+    report = found(monkeypatch, verdict=Verdict(level, (), "it crashes (SIGSEGV)"))
     assert report.cpu_code == level.name
     assert level.meaning in report.findings[0].what
     assert cures(report) == [native.built_with(flags)]
+
+
+@pytest.mark.usefixtures("home", "can")
+def test_code_that_could_not_be_tested_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    untried = Verdict(WITHOUT_AMX, None, "no process can be started", tried=False)
+    report = found(monkeypatch, verdict=untried)
+    assert report.cpu_code == "without AMX, not tested"
+    assert "couldn't be tested here: no process can be started" in report.findings[0].what
 
 
 @pytest.mark.usefixtures("home", "can")

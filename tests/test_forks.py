@@ -46,11 +46,18 @@ from edge_med.errors import UsageError
 
 model = MedGemma.load(sys.argv[1], context=64, threads=1)
 before = model.ask("the heart").text
+begun = model.stream("the heart")
+next(begun)
 if not (child := os.fork()):
     try:
         model.ask("the heart")
     except UsageError as error:
         print(error.message, error.hint, flush=True)
+    try:
+        list(begun)
+        print("a stream of the parent's went on")
+    except UsageError:
+        pass
     assert not model.cancel()
     model.close()
     with MedGemma.load(sys.argv[1], context=64, threads=1) as own:
@@ -58,6 +65,7 @@ if not (child := os.fork()):
     sys.exit(0)
 _, status = os.waitpid(child, 0)
 assert status == 0, status
+begun.close()
 assert model.ask("the heart").text == before
 model.close()
 """
@@ -82,3 +90,4 @@ def test_a_model_loaded_before_the_fork_says_so_in_the_child(model: Models) -> N
     told = run(MODEL, model("text", "F32") / "text-F32.gguf")
     assert told.startswith("The model was loaded in another process")
     assert "Load it in each process, after the fork" in told
+    assert len(told.splitlines()) == 1

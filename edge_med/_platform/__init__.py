@@ -78,9 +78,10 @@ def cpu_features() -> frozenset[str] | None:
     return found
 
 
-def processor() -> str:
-    """The processor's model and everything that it can do, and the system that lets it."""
-    return f"{MACHINE} {platform.system()} {platform.release()} {_module().processor()}"
+def processor() -> str | None:
+    """The processor's model, what it can do, and the system's version; None if nothing tells."""
+    found = _module().processor()
+    return f"{MACHINE} {platform.system()} {platform.release()} {found}" if found else None
 
 
 def graphics() -> tuple[str, ...]:

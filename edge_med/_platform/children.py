@@ -48,7 +48,7 @@ def command(module: str, **arguments: object) -> list[str]:
     """
     path = [os.path.abspath(folder) for folder in sys.path]  # noqa: PTH100
     flags = (*_ALONE, "-X", f"utf8={sys.flags.utf8_mode}")
-    return [sys.executable, *flags, "-c", _CODE.format(path, module, arguments)]
+    return [sys.executable or "", *flags, "-c", _CODE.format(path, module, arguments)]
 
 
 def run(
@@ -70,8 +70,8 @@ def run(
     """
     import subprocess
 
-    if getattr(sys, "frozen", False):
-        raise OSError("a frozen program has no interpreter of its own")
+    if getattr(sys, "frozen", False) or not command[0]:
+        raise OSError("there is no interpreter to be started")
 
     return subprocess.run(  # noqa: S603 - the caller's own command
         command,
@@ -106,6 +106,8 @@ def fault(code: int) -> str | None:
     Args:
         code: its exit code: on POSIX a signal's number below zero.
     """
+    if 128 < code <= 192:  # a shell tells of a signal so
+        code = 128 - code
     if code >= 0:
         return _EXCEPTIONS.get(code)
     with suppress(ValueError):

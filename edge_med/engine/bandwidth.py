@@ -17,6 +17,7 @@ from typing import Any
 
 from edge_med import _platform, native
 from edge_med.artifacts.tensor_types import BY_NAME, F32, TensorType
+from edge_med.engine.cpu import ggml
 
 TYPES = ("Q4_K", "Q6_K", "Q8_0", "F16")
 """One of each kind: blocks of few bits, of many, of whole bytes, and plain numbers."""
@@ -104,7 +105,8 @@ def _graph(kind: TensorType, size: int, threads: int) -> Iterator[Callable[[], o
 
 @functools.cache
 def _libraries() -> tuple[Any, Any]:
-    base, cpu = (ctypes.CDLL(str(native.native_library(n))) for n in ("ggml-base", "ggml-cpu"))
+    base = ctypes.CDLL(str(native.native_library("ggml-base")))
+    cpu = ctypes.CDLL(str(ggml.cpu_library()))
     pointer, number = ctypes.c_void_p, ctypes.c_int64
     signatures: tuple[tuple[Any, str, list[Any], Any], ...] = (
         (base, "ggml_init", [_Init], pointer),

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from edge_med import _platform, native
 from edge_med.config import LoadOptions
 from edge_med.engine import devices
-from edge_med.engine.cpu.levels import AS_BUILT, WITHOUT_AMX, Verdict
+from edge_med.engine.cpu.levels import WITHOUT_AMX, Verdict
+from edge_med.engine.cpu.probe import sound_build
 from edge_med.engine.devices import Hardware
 from edge_med.errors import UsageError
 from edge_med.models.shares import CPU
@@ -70,13 +71,16 @@ configuration (GCC bug 114098)."""
 
 def faulty_code(verdict: Verdict) -> Finding | None:
     """That the code for the CPU isn't used as it was built, and the line that builds it sound."""
-    if verdict.level is AS_BUILT or verdict.fault is None:
+    if verdict.fault is None:
         return None
-    flags = native.NATIVE
+    if not verdict.tried:
+        what = f"llama.cpp couldn't be tested here: {verdict.fault}. So AMX isn't used."
+        return Finding(what, "Run edge-med doctor again when the machine is idle.")
+    what = f"llama.cpp's code for this processor is faulty: {verdict.fault}."
+    cure = sound_build(verdict.fault)
     if verdict.level is WITHOUT_AMX and _platform.SYSTEM == "linux":
-        flags = f"{flags} {WHOLE_STORES}"
-    what = f"llama.cpp's code for this processor is faulty: {verdict.fault}. So "
-    return Finding(f"{what}{verdict.level.meaning}.", native.built_with(flags))
+        cure = native.rebuilt(f"{native.NATIVE} {WHOLE_STORES}")
+    return Finding(f"{what} So {verdict.level.meaning}.", cure)
 
 
 def require_gpus(options: LoadOptions) -> None:

@@ -82,10 +82,10 @@ def _asked(*, measure: bool) -> tuple[dict[str, Any], EngineError | None]:
     if "error" in told:
         return told, EngineError(*told["error"])
     ended = children.fault(done.returncode) or (done.returncode and f"code {done.returncode}")
-    if not ended:
+    if not ended and "devices" in told:
         return told, None
     doing = "looks for devices" if "devices" not in told else "measures this processor"
-    what = f"llama.cpp ends with {ended} when it {doing}."
+    what = f"llama.cpp ends with {ended or 'no word'} when it {doing}."
     return told, EngineError(what, "Update the drivers of the graphics card, or use --device cpu.")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import importlib
 import importlib.util
 import logging
@@ -19,8 +20,9 @@ from typing import Any
 from edge_med.engine.cpu import ggml, probe
 from edge_med.engine.cpu.amx import refused
 from edge_med.engine.cpu.ggml import SPINS
-from edge_med.engine.cpu.levels import Verdict
-from edge_med.native import native_library, require_llama_cpp_python
+from edge_med.engine.cpu.levels import AMX, Verdict
+from edge_med.errors import EngineError
+from edge_med.native import NATIVE, native_library, rebuilt, require_llama_cpp_python
 
 LOGGER = logging.getLogger("edge_med.llama_cpp")
 LOGGER.addHandler(logging.NullHandler())
@@ -48,7 +50,15 @@ def llama_cpp() -> Any:
     Raises:
         EngineError: llama-cpp-python is missing or of another version, or can't compute here.
     """
-    return _LOADED.bindings if _LOADED else load(probe.verdict()).bindings
+    if _LOADED is None:
+        with _LOADING:  # one thread tries it, and the others wait
+            return _loaded().bindings
+    return _LOADED.bindings
+
+
+def _loaded() -> _Loaded:
+    """What another thread has loaded meanwhile, else what is sound here."""
+    return _LOADED or load(probe.verdict())
 
 
 def verdict() -> Verdict:
@@ -79,17 +89,34 @@ _LOADED: _Loaded | None = None
 _LOADING = threading.RLock()
 
 
+def _forked() -> None:
+    """Another thread may have been loading when this process was forked; it isn't here."""
+    global _LOADING  # noqa: PLW0603
+    _LOADING = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
+
+
 def load(verdict: Verdict) -> _Loaded:
     """Load the native libraries, once in a process, to use their code as far as it is sound.
 
     Raises:
-        EngineError: llama-cpp-python is missing or of another version.
+        EngineError: llama-cpp-python is missing, of another version, or can't be loaded.
     """
     global _LOADED  # noqa: PLW0603 - the libraries are the process's, and so is what they decided
     with _LOADING:
         if _LOADED is None:
-            bindings = _bindings()
-            buffers = _cpu_buffers() if verdict.level.amx else refused(_cpu_buffers)
+            try:
+                bindings = _bindings()
+                buffers = _cpu_buffers() if verdict.level.amx else refused(_cpu_buffers)
+            except (OSError, RuntimeError) as error:
+                text = "The libraries of llama-cpp-python can't be loaded."
+                raise EngineError(text, rebuilt(NATIVE)) from error
+            if verdict.copies is None:
+                allowed = (name for name in buffers if verdict.level.amx or name != AMX)
+                verdict = dataclasses.replace(verdict, copies=tuple(allowed))
             LOGGER.info("Code for the CPU: %s; buffers: %s.", verdict.level.name, [*buffers])
             _LOADED = _Loaded(bindings, verdict, buffers)
         return _LOADED

@@ -1,7 +1,8 @@
 """Which layers llama.cpp is told to put on which device, and what it says that it has put there.
 
 A placement of ours needs no overrides of single tensors: a layer goes to a device with all that it
-has, as llama.cpp does it by itself. Overrides are the user's alone.
+has, as llama.cpp does it by itself. Overrides are the user's, and ours where the CPU's weights may
+be copied into some of ggml's buffer types only.
 """
 
 from __future__ import annotations

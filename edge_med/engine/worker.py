@@ -147,11 +147,7 @@ class Worker:
         Raises:
             UsageError: this process was forked from the one that has loaded the model.
         """
-        if os.getpid() != self._maker:
-            raise UsageError(
-                "The model was loaded in another process, from which this one was forked.",
-                "Load it in each process, after the fork; gunicorn does so without --preload.",
-            )
+        self._check_process()
         return self._inbox.cancellable()
 
     def submit(self, request: Request, sink: Sink, cancelled: Cancellation) -> None:
@@ -211,6 +207,13 @@ class Worker:
         """Cancel everything and free everything; harmless when done twice."""
         self._end()
 
+    def _check_process(self) -> None:
+        if os.getpid() != self._maker:
+            raise UsageError(
+                "The model was loaded in another process, from which this one was forked.",
+                "Load it in each process, after the fork; gunicorn does so without --preload.",
+            )
+
     def _replies(self, request: Request, call: Cancellation | None) -> Iterator[Reply]:
         replies: queue.SimpleQueue[Reply] = queue.SimpleQueue()
         with nullcontext(call) if call is not None else self.cancellable() as cancelled:
@@ -219,6 +222,7 @@ class Worker:
                 try:
                     yield replies.get(timeout=_PATIENCE)
                 except queue.Empty:
+                    self._check_process()
                     if not self._thread.is_alive() and replies.empty():
                         raise _ended() from None
 

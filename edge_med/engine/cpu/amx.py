@@ -12,6 +12,7 @@ import ctypes
 import errno
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import TypeVar
 
 from edge_med import _platform
@@ -64,19 +65,22 @@ class _Program(ctypes.Structure):
 def refused(ask: Callable[[], T]) -> T:
     """Call something in a thread that gets no AMX, where Linux can refuse it; else as it is.
 
-    Whatever ggml decides meanwhile holds for the process.
+    Whatever ggml decides meanwhile holds for the process. What is raised is raised here.
     """
-    found: list[T] = []
+    future: Future[T] = Future()
 
     def run() -> None:
-        if _platform.SYSTEM == "linux" and _platform.MACHINE in ("x86_64", "amd64"):
-            _refuse()
-        found.append(ask())
+        try:
+            if _platform.SYSTEM == "linux" and _platform.MACHINE in ("x86_64", "amd64"):
+                _refuse()
+            future.set_result(ask())
+        except BaseException as error:  # noqa: BLE001 - it belongs to whoever asks
+            future.set_exception(error)
 
     thread = threading.Thread(target=run, name="edge-med without AMX")
     thread.start()
     thread.join()
-    return found[0]
+    return future.result()
 
 
 def _refuse() -> None:

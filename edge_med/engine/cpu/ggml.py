@@ -106,28 +106,34 @@ def cpu_device() -> int:
     """The CPU as a device of ggml's, as llama.cpp will have it; errors are those of `functions`."""
     ggml = functions()
     registry = getattr(ggml, "ggml_backend_cpu_reg", None)
-    found: int = ggml.ggml_backend_reg_dev_get(registry() if registry else _best_variant(), 0)
+    if registry is None:  # the CPU's code is a library that ggml loads by itself
+        registry = ctypes.CDLL(str(cpu_library())).ggml_backend_init
+        registry.restype = _POINTER
+    found: int = ggml.ggml_backend_reg_dev_get(registry(), 0)
     return found
 
 
-def _best_variant() -> int:
-    """Of the CPU's code in several variants (GGML_CPU_ALL_VARIANTS) the one that ggml takes.
+def cpu_library() -> Path:
+    """The library with the code for the CPU; of several variants the one that ggml takes.
 
-    That is the one with the highest score, as in `ggml_backend_load_best` (ggml-backend-reg.cpp).
+    That is the one with the highest score, else the one without a variant's name
+    (ggml-backend-reg.cpp, ggml_backend_load_best).
+
+    Raises:
+        EngineError: there is none, or llama-cpp-python is missing or of another version.
+        OSError: a variant can't be loaded.
     """
-    variants = [ctypes.CDLL(str(path)) for path in _variants()]
-    scores = [int(variant.ggml_backend_score()) for variant in variants]
-    if not any(scores):
-        raise OSError("no variant of ggml's CPU code runs on this processor")
-    start = variants[scores.index(max(scores))].ggml_backend_init
-    start.restype = _POINTER
-    found: int = start()
-    return found
-
-
-def _variants() -> Iterator[Path]:
     folder = native.native_library("ggml").parent
-    yield from sorted(p for p in folder.glob("*ggml-cpu-*") if p.suffix in (".so", ".dll"))
+    variants = [p for p in sorted(folder.glob("*ggml-cpu-*")) if p.suffix in (".so", ".dll")]
+    best = max(variants, key=_score, default=None)
+    return best if best and _score(best) else native.native_library("ggml-cpu")
+
+
+@functools.cache
+def _score(variant: Path) -> int:
+    """How well a variant suits this processor; 0 if it can't run here, or doesn't say."""
+    score = getattr(ctypes.CDLL(str(variant)), "ggml_backend_score", None)
+    return int(score()) if score else 0
 
 
 _HEAD = 1 << 16

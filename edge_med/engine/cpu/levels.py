@@ -32,7 +32,10 @@ class Level:
 
 AS_BUILT = Level("as built", amx=True, copies=True)
 WITHOUT_AMX = Level(
-    "without AMX", amx=False, copies=True, meaning="AMX isn't used, and prompts are read slower"
+    "without AMX",
+    amx=False,
+    copies=True,
+    meaning="AMX isn't used, and prompts are read more slowly",
 )
 PLAIN = Level(
     "without AMX and repacked weights",
@@ -52,9 +55,10 @@ class Verdict:
     Attributes:
         level: the first at which everything came out right.
         copies: ggml's buffer types that weights are copied into at this level, in the order in
-            which llama.cpp asks them; None if that isn't known.
+            which llama.cpp asks them; None before the libraries are loaded, if there was no trial.
         fault: what went wrong at the levels before; None if nothing did.
-        tried: whether there was a trial at all.
+        tried: whether there was a trial at all; if not, AMX isn't used, since it is the code that
+            is known to crash.
     """
 
     level: Level
@@ -66,7 +70,8 @@ class Verdict:
     def notices(self) -> tuple[Notice, ...]:
         """What a user should know of it."""
         if not self.tried:
-            return (Notice("cpu_code", f"llama.cpp couldn't be tried here first: {self.fault}."),)
+            text = f"llama.cpp couldn't be tested before use, and may crash: {self.fault}."
+            return (Notice("cpu_code", text),)
         if self.fault is None:
             return ()
         text = (

@@ -17,7 +17,7 @@ from pathlib import Path
 from edge_med import __version__, _platform, native
 from edge_med._platform import children, state
 from edge_med.engine.cpu.ggml import SPINS
-from edge_med.engine.cpu.levels import LEVELS, Level, Verdict
+from edge_med.engine.cpu.levels import LEVELS, WITHOUT_AMX, Level, Verdict
 from edge_med.errors import EngineError
 from edge_med.models import store
 
@@ -64,10 +64,10 @@ def verdict(folder: Path | None = None, *, anew: bool = False) -> Verdict:
     """
     path = (folder or store.home() / "state") / FILE
     key = _key()
-    if not anew and (known := _known(state.read(path), key)) is not None:
+    if key and not anew and (known := _known(state.read(path), key)) is not None:
         return known
     found = judge(_command)
-    if found.tried:
+    if found.tried and key is not None:
         stored = state.read(path)
         others = {k: v for k, v in stored.items() if k != key} if isinstance(stored, dict) else {}
         last = dict(list(others.items())[1 - MOST :])
@@ -90,7 +90,7 @@ def judge(command: Command) -> Verdict:
         if found.sound:
             return Verdict(level, found.copies, first)
         if first is None and found.fault is None:
-            return Verdict(level, fault=found.untried, tried=False)
+            return Verdict(WITHOUT_AMX, fault=found.untried, tried=False)
         first = first or found.fault
     assert first is not None
     raise _unsound(first)
@@ -109,47 +109,63 @@ def _outcome(command: Sequence[str]) -> Outcome:
     """
     try:
         done = children.run(command, ENVIRONMENT, SECONDS)
-    except (OSError, subprocess.SubprocessError) as error:
+    except subprocess.TimeoutExpired:
+        return Outcome(untried=f"the test took longer than {SECONDS} seconds")
+    except OSError as error:
         return Outcome(untried=f"no process can be started ({type(error).__name__})")
     told = children.heard(done.stdout)
     if "unloadable" in told:
         raise EngineError(
             f"The libraries of llama-cpp-python can't be loaded: {told['unloadable']}.",
-            native.built_with(native.NATIVE),
+            native.rebuilt(native.NATIVE),
         )
     if (ended := children.fault(done.returncode)) is not None:
-        return Outcome(fault=f"it ends with {ended}")
+        return Outcome(fault=f"it crashes ({ended})")
     if "wrong" in told:
         return Outcome(fault=f"it computes wrong products ({told['wrong']})")
     if done.returncode or "sound" not in told:
-        return Outcome(untried=f"the trial was ended (exit code {done.returncode})")
+        return Outcome(untried=f"the test was ended (exit code {done.returncode})")
     return Outcome(sound=True, copies=tuple(told["copies"]))
 
 
 def _unsound(fault: str) -> EngineError:
     """The error where nothing is sound, with the command that builds what should be."""
-    flags = native.NATIVE if "SIGILL" in fault or "instruction" in fault else native.GENERIC
     why = (
-        "it was built for another one, with instructions that this one hasn't got"
-        if flags == native.NATIVE
+        "it was built for another processor, and uses instructions that this one does not have"
+        if is_foreign(fault)
         else "its code for this processor is faulty"
     )
     return EngineError(
         f"llama.cpp can't compute on this processor: {fault}. Most likely {why}.",
-        f"Build it here: {native.built_with(flags)}",
+        f"Build it here: {sound_build(fault)}",
     )
 
 
-def _key() -> str:
+def is_foreign(fault: str) -> bool:
+    """Whether a fault is an instruction that the processor lacks."""
+    return "SIGILL" in fault or "illegal instruction" in fault
+
+
+def sound_build(fault: str) -> str:
+    """The line that builds a llama.cpp without a fault; it may be slower than one with all code."""
+    return native.rebuilt(native.NATIVE if is_foreign(fault) else native.GENERIC)
+
+
+def _key() -> str | None:
     """A hash of what the outcome depends on: it tells nobody anything else.
+
+    None where the system tells nothing of its processor: another one may share the home.
 
     Raises:
         EngineError: llama-cpp-python is missing or of another version.
     """
     folder = native.native_library("llama").parent
-    facts = [(path.name, path.stat()) for path in sorted(folder.iterdir())]
+    processor = _platform.processor()
+    if processor is None:
+        return None
+    facts = [(path.name, path.lstat()) for path in sorted(folder.iterdir())]
     files = [(name, f.st_size, f.st_mtime_ns, f.st_ino) for name, f in facts]
-    told = (__version__, str(folder), files, _platform.processor())
+    told = (__version__, str(folder), files, processor)
     return sha256(repr(told).encode()).hexdigest()[:32]
 
 

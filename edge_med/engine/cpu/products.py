@@ -5,6 +5,8 @@ It says what it finds as soon as it is known: a fault of native code ends it whe
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import numpy.typing as npt
 
@@ -26,8 +28,10 @@ TYPES = (
 COLUMNS, ROWS = 512, 64
 """Of a matrix of weights: two blocks of K-quants, and two of AMX's blocks of 32 rows (amx.cpp)."""
 
-VECTORS = (1, 33)
-"""A token of an answer, and a part of a prompt that fills no kernel's block of rows."""
+VECTORS = (1, 33, 34)
+"""A token of an answer, and parts of a prompt that fill no kernel's block of rows. Of an odd
+number ARM's instructions for matrices (i8mm) take none, of an even one two at a time
+(ggml-cpu.c, ggml_compute_forward_mul_mat)."""
 
 TOLERANCE = 0.02
 """Largest difference, relative to the products' root mean square. llama.cpp rounds what it
@@ -48,7 +52,7 @@ def main(*, amx: bool, copies: bool) -> None:
     try:
         device = ggml.cpu_device()
     except OSError as error:
-        children.say(unloadable=str(error))
+        children.say(unloadable=_without_folders(error))
         return
     found = _buffers(device, amx=amx) if copies else {}
     children.say(copies=list(found))
@@ -62,6 +66,11 @@ def main(*, amx: bool, copies: bool) -> None:
                 children.say(wrong=f"{kind} in {name}" if name else kind)
                 return
     children.say(sound=True)
+
+
+def _without_folders(error: OSError) -> str:
+    """What the system says of a library, with files' names alone: a path names its user."""
+    return re.sub(r"\S*[/\\]", "", str(error))
 
 
 def _buffers(device: int, *, amx: bool) -> dict[str, int]:

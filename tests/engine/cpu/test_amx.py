@@ -57,6 +57,11 @@ def test_what_is_asked_comes_back() -> None:
     assert refused(lambda: [1, 2]) == [1, 2]
 
 
+def test_what_is_raised_there_is_raised_here() -> None:
+    with pytest.raises(ZeroDivisionError):
+        refused(lambda: 1 // 0)
+
+
 def test_elsewhere_nothing_is_filtered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(amx, "_refuse", None)
     for system, machine in (("win32", "amd64"), ("darwin", "arm64"), ("linux", "aarch64")):

@@ -59,14 +59,14 @@ def test_code_that_ends_its_process_is_left_out(name: str, level: Level) -> None
     assert found.level is level
     assert found.copies == tuple(COPIES.get(level.name, []))
     (notice,) = found.notices
-    assert f"it ends with {name}" in notice.text
+    assert f"it crashes ({name})" in notice.text
     assert level.meaning in notice.text
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="it has no signals")
 @pytest.mark.parametrize("name", SIGNALS)
 def test_a_build_that_always_dies_is_an_error_with_the_line_that_mends_it(name: str) -> None:
-    with pytest.raises(EngineError, match=f"can't compute on this processor: it ends with {name}"):
+    with pytest.raises(EngineError, match=f"can't compute on this processor: it crashes .{name}"):
         judge(faulty_below(None, dying(name)))
 
 
@@ -85,7 +85,7 @@ def test_numbers_that_are_always_wrong_are_an_error() -> None:
 
 
 def test_instructions_that_the_processor_lacks_are_named_as_that() -> None:
-    with pytest.raises(EngineError, match="built for another one, with instructions") as caught:
+    with pytest.raises(EngineError, match="built for another processor") as caught:
         judge(faulty_below(None, dying("SIGILL")))
     assert native.built_with(native.NATIVE) in caught.value.hint
 
@@ -101,6 +101,14 @@ def test_a_library_that_is_missing_is_no_fault_of_the_processors() -> None:
     child = stand_in(f"print({json.dumps(said)!r})")
     with pytest.raises(EngineError, match=r"can't be loaded: libcudart\.so\.13"):
         judge(lambda _level: child)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no shell")
+def test_a_fault_is_one_behind_a_shell_too() -> None:
+    """As where the interpreter is a script that doesn't `exec` Python."""
+    child = ["sh", "-c", '"$@"; exit $?', "sh", *dying("SIGSEGV")]
+    found = judge(faulty_below(PLAIN, child))
+    assert (found.level, found.fault) == (PLAIN, "it crashes (SIGSEGV)")
 
 
 def test_faults_of_windows_have_names(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,13 +131,13 @@ def test_faults_of_windows_have_names(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
     ids=["cannot start", "killed from outside", "an error in it", "too late"],
 )
-def test_where_there_was_no_trial_the_code_is_used_and_it_is_told(
+def test_where_there_was_no_trial_amx_is_left_out_and_it_is_told(
     child: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(probe, "SECONDS", 1)
     found = judge(lambda _level: child)
-    assert (found.level, found.tried) == (AS_BUILT, False)
-    assert "couldn't be tried" in found.notices[0].text
+    assert (found.level, found.tried) == (WITHOUT_AMX, False)
+    assert "couldn't be tested before use" in found.notices[0].text
 
 
 # What is remembered
@@ -188,12 +196,22 @@ def test_a_trial_that_is_asked_for_takes_the_place_of_the_last(
     assert len(runs) == 2
 
 
+def test_where_the_processor_is_unknown_nothing_is_remembered(
+    runs: list[Level], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A home may be shared with a machine that has another."""
+    monkeypatch.setattr(_platform, "processor", lambda: None)
+    verdict(tmp_path)
+    verdict(tmp_path)
+    assert len(runs) == 4
+
+
 @pytest.mark.usefixtures("runs")
 @pytest.mark.parametrize(
     "stored", ["", "[]", "{", '{"KEY": 1}', '{"KEY": {"level": "best", "copies": []}}']
 )
 def test_a_file_that_is_not_as_it_was_written_is_as_none(stored: str, tmp_path: Path) -> None:
-    (tmp_path / probe.FILE).write_text(stored.replace("KEY", probe._key()))
+    (tmp_path / probe.FILE).write_text(stored.replace("KEY", str(probe._key())))
     assert verdict(tmp_path).level is WITHOUT_AMX
 
 

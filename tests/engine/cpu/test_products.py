@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import gguf
 import numpy as np
 import pytest
 
+from edge_med import native as libraries
 from edge_med._platform import children
 from edge_med.artifacts import quant_mix
 from edge_med.artifacts.tensor_types import BY_NAME
@@ -74,3 +76,38 @@ def test_a_buffer_type_tells_which_weights_it_takes(device: int) -> None:
         pytest.fail("this build repacks nothing")
     assert not ggml.takes(device, repacking, BY_NAME["F32"].id, 256, 8)
     assert not ggml.takes(device, repacking, BY_NAME["Q4_0"].id, 256, 7)
+
+
+class Variant:
+    """A library with the CPU's code for some kind of processor."""
+
+    def __init__(self, score: int | None) -> None:
+        if score is not None:
+            self.ggml_backend_score = lambda: score
+
+
+@pytest.mark.parametrize(
+    ("scores", "taken"),
+    [
+        ({}, "libggml-cpu.so"),
+        ({"haswell": 64, "sse42": 2}, "libggml-cpu-haswell.so"),
+        ({"haswell": 0, "sse42": 2}, "libggml-cpu-sse42.so"),
+        ({"haswell": 0}, "libggml-cpu.so"),
+        ({"unknown": None}, "libggml-cpu.so"),
+    ],
+    ids=str,
+)
+def test_of_several_variants_the_one_that_ggml_takes_is_tried(
+    scores: dict[str, int | None], taken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = {f"libggml-cpu-{name}.so": Variant(score) for name, score in scores.items()}
+    for name in ours:
+        (tmp_path / name).touch()
+    monkeypatch.setattr(libraries, "native_library", lambda name: tmp_path / f"lib{name}.so")
+    monkeypatch.setattr("ctypes.CDLL", lambda path: ours[Path(path).name])
+    assert ggml.cpu_library().name == taken
+
+
+def test_a_path_is_not_told() -> None:
+    error = OSError("/home/somebody/lib/libggml-cpu.so.0: file too short")
+    assert products._without_folders(error) == "libggml-cpu.so.0: file too short"
