@@ -24,6 +24,10 @@ GENERIC = "-DGGML_NATIVE=off"
 GPUS = {"cuda": "-DGGML_CUDA=on", "vulkan": "-DGGML_VULKAN=on", "metal": "-DGGML_METAL=on"}
 """The flag for each of ggml's libraries that compute on a GPU, by the library's name."""
 
+WHOLE_STORES = "-DCMAKE_CXX_FLAGS=-fno-dse"
+"""Keeps GCC from leaving out stores that it takes for useless: GCC 12.2 does so with most of AMX's
+configuration (GCC bug 114098)."""
+
 LIBRARY_NAMES = {"win32": "{}.dll", "darwin": "lib{}.dylib"}
 """How a shared library's file is called; everywhere else it is `lib{}.so`."""
 
@@ -80,6 +84,9 @@ def rebuilt(flags: str) -> str:
     Raises:
         EngineError: it is missing or of another version.
     """
+    amx = "AMX_INT8" in (_platform.cpu_features() or ())
+    if flags == NATIVE and amx and _platform.SYSTEM == "linux":
+        flags = f"{flags} {WHOLE_STORES}"
     names = [path.name for path in native_library("llama").parent.iterdir()]
     kept = [flag for kind, flag in GPUS.items() if any(f"ggml-{kind}" in name for name in names)]
     return built_with(" ".join([flags, *kept]))

@@ -16,7 +16,7 @@ import pytest
 from edge_med import _platform, doctor, native
 from edge_med.doctor import Report, examine
 from edge_med.engine import bandwidth, examination
-from edge_med.engine.builds import BUILDS, WHOLE_STORES, why_no_gpu
+from edge_med.engine.builds import BUILDS, why_no_gpu
 from edge_med.engine.cpu.levels import AS_BUILT, PLAIN, WITHOUT_AMX, Level, Verdict
 from edge_med.engine.devices import Hardware
 from edge_med.engine.examination import Examination
@@ -158,14 +158,19 @@ def test_a_system_that_tells_nothing_of_its_processor_is_no_finding(
 @pytest.mark.usefixtures("home", "can")
 @pytest.mark.parametrize(
     ("level", "flags"),
-    [(WITHOUT_AMX, f"{native.NATIVE} {WHOLE_STORES}"), (PLAIN, native.GENERIC)],
+    [(WITHOUT_AMX, f"{native.NATIVE} {native.WHOLE_STORES}"), (PLAIN, native.GENERIC)],
     ids=str,
 )
 def test_code_that_is_left_out_is_a_finding_with_the_line_that_mends_it(
-    level: Level, flags: str, monkeypatch: pytest.MonkeyPatch
+    level: Level, flags: str, can: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_platform, "SYSTEM", "linux")
-    report = found(monkeypatch, verdict=Verdict(level, (), "it crashes (SIGSEGV)"))
+    can("AVX", "AVX2", "AMX_INT8")
+    report = found(
+        monkeypatch,
+        features=frozenset({"AVX", "AVX2", "AMX_INT8"}),
+        verdict=Verdict(level, (), "it crashes (SIGSEGV)"),
+    )
     assert report.cpu_code == level.name
     assert level.meaning in report.findings[0].what
     assert cures(report) == [native.built_with(flags)]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from edge_med import _platform, native
-from edge_med.engine.builds import BUILDS, WHOLE_STORES
-from edge_med.native import GENERIC, NATIVE
+from edge_med.engine.builds import BUILDS
+from edge_med.native import GENERIC, NATIVE, WHOLE_STORES
 
 PAGE = (Path(__file__).parents[1] / "docs/install.md").read_text("utf-8")
 LINES = re.findall(r"^CMAKE_ARGS=.*pip install.*$", PAGE, re.MULTILINE)

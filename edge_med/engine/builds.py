@@ -64,23 +64,17 @@ def why_no_gpu(
     )
 
 
-WHOLE_STORES = "-DCMAKE_CXX_FLAGS=-fno-dse"
-"""Keeps GCC from leaving out stores that it takes for useless: GCC 12.2 does so with most of AMX's
-configuration (GCC bug 114098)."""
-
-
 def faulty_code(verdict: Verdict) -> Finding | None:
     """That the code for the CPU isn't used as it was built, and the line that builds it sound."""
     if verdict.fault is None:
         return None
     if not verdict.tried:
-        what = f"llama.cpp couldn't be tested here: {verdict.fault}. So AMX isn't used."
+        what = f"llama.cpp couldn't be tested here: {verdict.fault}. So AMX is switched off."
         return Finding(what, "Run edge-med doctor again when the machine is idle.")
-    what = f"llama.cpp's code for this processor is faulty: {verdict.fault}."
     cure = sound_build(verdict.fault)
     if verdict.level is WITHOUT_AMX and _platform.SYSTEM == "linux":
-        cure = native.rebuilt(f"{native.NATIVE} {WHOLE_STORES}")
-    return Finding(f"{what} So {verdict.level.meaning}.", cure)
+        cure = native.rebuilt(native.NATIVE)
+    return Finding(f"{verdict.words} Building it needs a C++ compiler and some minutes.", cure)
 
 
 def require_gpus(options: LoadOptions) -> None:

@@ -84,9 +84,11 @@ def _asked(*, measure: bool) -> tuple[dict[str, Any], EngineError | None]:
     ended = children.fault(done.returncode) or (done.returncode and f"code {done.returncode}")
     if not ended and "devices" in told:
         return told, None
-    doing = "looks for devices" if "devices" not in told else "measures this processor"
-    what = f"llama.cpp ends with {ended or 'no word'} when it {doing}."
-    return told, EngineError(what, "Update the drivers of the graphics card, or use --device cpu.")
+    if "devices" in told:
+        what = f"llama.cpp ends with {ended} when this processor is measured."
+        return told, EngineError(what, f"Install it again: {native.rebuilt(native.NATIVE)}")
+    what = f"llama.cpp ends with {ended or 'no word'} when it looks for devices."
+    return told, EngineError(what, "If there is a graphics card, update its driver.")
 
 
 def main(*, measure: bool) -> None:

@@ -56,7 +56,7 @@ def test_a_driver_that_ends_the_process_is_a_fault(monkeypatch: pytest.MonkeyPat
 def test_what_ends_the_measuring_leaves_the_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     child("children.say(devices=[]); os.kill(os.getpid(), signal.SIGBUS)", monkeypatch)
     (fault,) = examine(measure=True).faults
-    assert fault.message == "llama.cpp ends with SIGBUS when it measures this processor."
+    assert fault.message == "llama.cpp ends with SIGBUS when this processor is measured."
 
 
 def test_a_driver_that_never_answers_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,12 +21,14 @@ class Level:
         name: in words that stand in answers' provenance.
         amx: whether AMX's code is, where the build and the processor have it.
         copies: whether weights are copied at all, into an order that the processor reads faster.
-        meaning: what this level costs, compared with the code as it was built.
+        off: the code that isn't used at this level.
+        meaning: what that costs.
     """
 
     name: LevelName
     amx: bool
     copies: bool
+    off: str = ""
     meaning: str = ""
 
 
@@ -35,13 +37,15 @@ WITHOUT_AMX = Level(
     "without AMX",
     amx=False,
     copies=True,
-    meaning="AMX isn't used, and prompts are read more slowly",
+    off="llama.cpp's code for AMX",
+    meaning="answers are right, and prompts are read more slowly",
 )
 PLAIN = Level(
     "without AMX and repacked weights",
     amx=False,
     copies=False,
-    meaning="neither AMX nor repacked weights are used, and everything is slower",
+    off="llama.cpp's code for AMX and repacked weights",
+    meaning="answers are right, and everything is slower",
 )
 
 LEVELS = (AS_BUILT, WITHOUT_AMX, PLAIN)
@@ -70,12 +74,17 @@ class Verdict:
     def notices(self) -> tuple[Notice, ...]:
         """What a user should know of it."""
         if not self.tried:
-            text = f"llama.cpp couldn't be tested before use, and may crash: {self.fault}."
+            text = (
+                f"llama.cpp couldn't be tested before use: {self.fault}. As a precaution AMX is "
+                "switched off; it will be tested again next time."
+            )
             return (Notice("cpu_code", text),)
         if self.fault is None:
             return ()
-        text = (
-            f"llama.cpp's code for this processor is faulty: {self.fault}. So {self.level.meaning}."
-            " edge-med doctor shows the command that builds a sound one."
-        )
-        return (Notice("cpu_code", text),)
+        return (Notice("cpu_code", f"{self.words} To mend it: edge-med doctor"),)
+
+    @property
+    def words(self) -> str:
+        """What is switched off, why, and what that costs."""
+        level = self.level
+        return f"{level.off} is faulty here, {self.fault}, and is switched off: {level.meaning}."

@@ -119,6 +119,11 @@ def _outcome(command: Sequence[str]) -> Outcome:
             f"The libraries of llama-cpp-python can't be loaded: {told['unloadable']}.",
             native.rebuilt(native.NATIVE),
         )
+    if "copies" not in told and children.fault(done.returncode) == "SIGBUS":
+        raise EngineError(  # it is mapped into memory, and ends before its own header says so
+            "A library of llama-cpp-python is damaged or incomplete.",
+            f"Install it again: {native.rebuilt(native.NATIVE)}",
+        )
     if (ended := children.fault(done.returncode)) is not None:
         return Outcome(fault=f"it crashes ({ended})")
     if "wrong" in told:

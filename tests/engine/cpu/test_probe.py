@@ -61,6 +61,7 @@ def test_code_that_ends_its_process_is_left_out(name: str, level: Level) -> None
     (notice,) = found.notices
     assert f"it crashes ({name})" in notice.text
     assert level.meaning in notice.text
+    assert notice.text.startswith(level.off)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="it has no signals")
@@ -87,13 +88,20 @@ def test_numbers_that_are_always_wrong_are_an_error() -> None:
 def test_instructions_that_the_processor_lacks_are_named_as_that() -> None:
     with pytest.raises(EngineError, match="built for another processor") as caught:
         judge(faulty_below(None, dying("SIGILL")))
-    assert native.built_with(native.NATIVE) in caught.value.hint
+    assert native.rebuilt(native.NATIVE) in caught.value.hint
 
 
 def test_a_child_that_dies_while_it_loads_the_libraries_is_one_too() -> None:
     silent = stand_in("os.kill(os.getpid(), signal.SIGILL)")
     with pytest.raises(EngineError, match="SIGILL"):
         judge(faulty_below(None, silent))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no signals")
+def test_a_library_that_was_cut_short_is_no_fault_of_the_processors() -> None:
+    silent = stand_in("os.kill(os.getpid(), signal.SIGBUS)")
+    with pytest.raises(EngineError, match="damaged or incomplete"):
+        judge(lambda _level: silent)
 
 
 def test_a_library_that_is_missing_is_no_fault_of_the_processors() -> None:
@@ -138,6 +146,7 @@ def test_where_there_was_no_trial_amx_is_left_out_and_it_is_told(
     found = judge(lambda _level: child)
     assert (found.level, found.tried) == (WITHOUT_AMX, False)
     assert "couldn't be tested before use" in found.notices[0].text
+    assert "AMX is switched off" in found.notices[0].text
 
 
 # What is remembered
