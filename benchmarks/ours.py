@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from edge_med.engine.cpu.levels import WITHOUT_AMX, Verdict
-from edge_med.engine.native import load
+from edge_med.engine.llama.bindings import load
+from edge_med.engine.llama.cpu.levels import WITHOUT_AMX, Verdict
 
 PROMPT = "The heart pumps blood through the body, and the lungs bring oxygen into it. The liver"
 """20 tokens of Gemma's, with <bos>; a base model goes on and on with it."""

@@ -15,7 +15,7 @@ from benchmarks.ours import MEASURED, PROMPT
 from benchmarks.report import Result, result
 from edge_med import MedGemma, Options
 from edge_med._platform import usable_cores
-from edge_med.engine.context import Context
+from edge_med.engine.llama.context import Context
 
 BAR = 1 / 0.97
 NEW = 48

@@ -9,10 +9,10 @@ from pathlib import Path
 from benchmarks.report import Result, result
 from edge_med._platform import usable_cores
 from edge_med.config import LoadOptions, Options
-from edge_med.engine.core import Engine
-from edge_med.engine.grammar import Grammar
-from edge_med.engine.sampling import Sampler
-from edge_med.engine.schema import BOUNDS, compile_schema
+from edge_med.engine.decode.sampling import Sampler
+from edge_med.engine.engine import Engine
+from edge_med.engine.grammar.json_schema import BOUNDS, compile_schema
+from edge_med.engine.grammar.token_mask import Grammar
 from tests.schemas import SCHEMAS
 
 BAR = 1.15

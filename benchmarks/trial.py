@@ -12,7 +12,7 @@ from benchmarks.report import Result, result
 BAR = 6.0
 """Times of the imports; a trial of two or three levels takes the most."""
 
-TRIAL = "from edge_med.engine.cpu import probe; probe.verdict(anew=True)"
+TRIAL = "from edge_med.engine.llama.cpu import probe; probe.verdict(anew=True)"
 IMPORTS = "import numpy, llama_cpp"
 
 

@@ -15,12 +15,12 @@ from edge_med.answers import Answer, End, Event, Score, Tokens
 from edge_med.artifacts.gguf import Header
 from edge_med.artifacts.inspect import Facts, facts
 from edge_med.config import KV, GpuLayers, LoadOptions, MemoryRule, Options
-from edge_med.engine.continuation import Continue
-from edge_med.engine.generate import Source
-from edge_med.engine.inbox import Cancellation
-from edge_med.engine.ledger import Item
+from edge_med.engine.cache.ledger import Item
 from edge_med.engine.prompt import IMAGE_TOKENS
-from edge_med.engine.worker import Ask, Count, Files, Rate, Reply, Worker, event_of
+from edge_med.engine.service.inbox import Cancellation
+from edge_med.engine.service.thread import Ask, Count, Files, Rate, Reply, Worker, event_of
+from edge_med.engine.tasks.generate import Source
+from edge_med.engine.tasks.raw_generate import Continue
 from edge_med.errors import UsageError
 from edge_med.imaging import Picture, Room
 from edge_med.imaging.slices import QUESTION

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 from edge_med import __version__, _platform, native
 from edge_med.config import LoadOptions
-from edge_med.engine import examination
-from edge_med.engine.builds import Finding, faulty_code, why_no_gpu
-from edge_med.engine.cpu.levels import Verdict
-from edge_med.engine.devices import Hardware, gpus_among
-from edge_med.engine.examination import Examination
+from edge_med.engine.llama import examination
+from edge_med.engine.llama.cpu.levels import Verdict
+from edge_med.engine.llama.devices import Hardware, gpus_among
+from edge_med.engine.llama.examination import Examination
+from edge_med.engine.llama.gpu_help import Finding, faulty_code, why_no_gpu
 from edge_med.errors import EdgeMedError
 from edge_med.models import store
 from edge_med.models.inventory import stored

@@ -13,9 +13,9 @@ from edge_med.answers import Notice
 from edge_med.artifacts.adapter import Adapter
 from edge_med.artifacts.inspect import Facts
 from edge_med.config import LoadOptions
-from edge_med.engine import devices
-from edge_med.engine.builds import require_gpus
-from edge_med.engine.native import verdict
+from edge_med.engine.llama import devices
+from edge_med.engine.llama.bindings import verdict
+from edge_med.engine.llama.gpu_help import require_gpus
 from edge_med.errors import MemoryShortError
 from edge_med.models import advice, memory
 from edge_med.models.adapters import FoundAdapter

@@ -10,8 +10,8 @@ from typing import Any
 
 from edge_med.answers import Choice, Score, Tokens
 from edge_med.config import Fit, Options, is_whole
-from edge_med.engine.inbox import Cancellation
-from edge_med.engine.worker import Count, Rate
+from edge_med.engine.service.inbox import Cancellation
+from edge_med.engine.service.thread import Count, Rate
 from edge_med.errors import PromptError, UsageError
 from edge_med.messages import Message, Prompt
 

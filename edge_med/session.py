@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from edge_med import export, transcript
 from edge_med.answers import Answer, End, Event, Notice, Tokens
 from edge_med.config import Options
-from edge_med.engine.inbox import Cancellation
-from edge_med.engine.worker import Ask, Count, Worker
+from edge_med.engine.service.inbox import Cancellation
+from edge_med.engine.service.thread import Ask, Count, Worker
 from edge_med.errors import CancelledError, UsageError
 from edge_med.messages import ImagePart, Message, TextPart
 from edge_med.trimming import Trimming

@@ -25,8 +25,8 @@ from pathlib import Path
 
 from edge_med.artifacts.gguf import read_header
 from edge_med.config import GpuLayers, LoadOptions
-from edge_med.engine.core import Engine
-from edge_med.engine.devices import gpus
+from edge_med.engine.engine import Engine
+from edge_med.engine.llama.devices import gpus
 from edge_med.models import sizes
 from edge_med.models.machine import Device, this_machine
 from edge_med.models.placement import place

@@ -27,9 +27,9 @@ from converters.plan import make_plan
 from converters.request import Request
 from edge_med.artifacts.gguf import Header, read_header
 from edge_med.config import KV, LoadOptions
-from edge_med.engine import context as contexts
-from edge_med.engine.core import Engine
-from edge_med.engine.native import LOGGER, llama_cpp
+from edge_med.engine.engine import Engine
+from edge_med.engine.llama import context as contexts
+from edge_med.engine.llama.bindings import LOGGER, llama_cpp
 from edge_med.models import sizes
 from scripts.make_checkpoint import write_hollow
 

@@ -17,9 +17,9 @@ from converters.pipeline import Conversion, convert
 from converters.request import Request
 from edge_med.artifacts.naming import text_file
 from edge_med.demo import gemma_270m
-from edge_med.engine import devices
-from edge_med.engine.cpu import probe
-from edge_med.engine.native import load
+from edge_med.engine.llama import devices
+from edge_med.engine.llama.bindings import load
+from edge_med.engine.llama.cpu import probe
 from edge_med.models.default import MICRO, embedded
 from tests.checkpoints.tiny import TINY, write_tiny
 
@@ -62,7 +62,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 def llama_cpp(tmp_path_factory: pytest.TempPathFactory) -> None:
     """llama.cpp with what is sound of its code for this processor, and no notice if it isn't all.
 
-    Tests speak of what is used; that a build is faulty here is what tests/engine/cpu is about.
+    Tests speak of what is used. That a build is faulty here: tests/engine/llama/cpu.
     """
     found = probe.verdict(tmp_path_factory.mktemp("state"))
     load(dataclasses.replace(found, fault=None))

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from edge_med import imaging
-from edge_med.engine.ledger import Item
+from edge_med.engine.cache.ledger import Item
 from edge_med.imaging import Picture
 
 TINY = Path(__file__).parent / "golden/conversations.json"

@@ -18,8 +18,8 @@ from PIL import Image
 
 from edge_med import MedGemma, Options, imaging
 from edge_med.answers import Answer, End, Event, Piece, Progress
-from edge_med.engine.core import Engine
-from edge_med.engine.worker import Ask
+from edge_med.engine.engine import Engine
+from edge_med.engine.service.thread import Ask
 from edge_med.errors import (
     ArtifactError,
     ContextOverflowError,

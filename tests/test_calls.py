@@ -14,13 +14,13 @@ import pytest
 
 from edge_med import MedGemma, Options, imaging
 from edge_med.answers import Answer, End, Event, Piece
-from edge_med.engine import worker as workers
-from edge_med.engine.inbox import Cancellation
-from edge_med.engine.worker import Count, Failed, Reply
+from edge_med.engine.service import thread as workers
+from edge_med.engine.service.inbox import Cancellation
+from edge_med.engine.service.thread import Count, Failed, Reply
 from edge_med.errors import CancelledError, EdgeMedError, EngineError, ImageError, UsageError
 from edge_med.messages import ImagePart, Message, TextPart
 from tests.conftest import Models
-from tests.engine.test_model import resident
+from tests.engine.llama.test_model import resident
 
 SHORT = Options(max_new_tokens=5)
 LONG = Options(max_new_tokens=8000, stop_loops=False, logit_bias={1: float("-inf")})

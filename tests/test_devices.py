@@ -51,7 +51,7 @@ def test_it_says_what_is_where_and_the_projector_once_it_was_needed(
 def test_a_gpu_that_is_not_there_is_never_replaced_in_silence(
     wanted: dict[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edge_med.engine.devices.gpus", lambda: ())
+    monkeypatch.setattr("edge_med.engine.llama.devices.gpus", lambda: ())
     with pytest.raises(UsageError) as caught:
         MedGemma.load(folder, context=512, threads=1, **wanted)
     assert caught.value.hint

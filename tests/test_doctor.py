@@ -15,11 +15,12 @@ import pytest
 
 from edge_med import _platform, doctor, native
 from edge_med.doctor import Report, examine
-from edge_med.engine import bandwidth, examination
-from edge_med.engine.builds import BUILDS, why_no_gpu
-from edge_med.engine.cpu.levels import AS_BUILT, PLAIN, WITHOUT_AMX, Level, Verdict
-from edge_med.engine.devices import Hardware
-from edge_med.engine.examination import Examination
+from edge_med.engine.llama import cpu_benchmark as bandwidth
+from edge_med.engine.llama import examination
+from edge_med.engine.llama.cpu.levels import AS_BUILT, PLAIN, WITHOUT_AMX, Level, Verdict
+from edge_med.engine.llama.devices import Hardware
+from edge_med.engine.llama.examination import Examination
+from edge_med.engine.llama.gpu_help import BUILDS, why_no_gpu
 from edge_med.errors import EngineError
 from tests.conftest import Models
 

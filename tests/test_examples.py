@@ -10,10 +10,10 @@ from PIL import Image
 
 from converters.pipeline import convert
 from converters.request import Request
-from edge_med.engine import writing
-from edge_med.engine.arrays import Floats
-from edge_med.engine.core import Engine
-from edge_med.engine.sampling import Rule, Sampler
+from edge_med.engine.decode import answer_state as writing
+from edge_med.engine.decode.sampling import Rule, Sampler
+from edge_med.engine.engine import Engine
+from edge_med.engine.llama.arrays import Floats
 from tests.checkpoints.adapters import Lora, write_gguf
 from tests.checkpoints.tiny import write_tiny
 from tests.checkpoints.tokenizer import tiny_tokenizer

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge_med import _platform, native
-from edge_med.engine.builds import BUILDS
+from edge_med.engine.llama.gpu_help import BUILDS
 from edge_med.native import GENERIC, NATIVE, WHOLE_STORES
 
 PAGE = (Path(__file__).parents[1] / "docs/install.md").read_text("utf-8")

@@ -11,7 +11,7 @@ import pytest
 
 from edge_med import _platform, loading, native
 from edge_med.config import LoadOptions
-from edge_med.engine import devices
+from edge_med.engine.llama import devices
 from edge_med.errors import MemoryShortError, UsageError
 from edge_med.loading import Decision, decide
 from edge_med.models import memory

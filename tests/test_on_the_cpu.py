@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from edge_med import MedGemma
-from edge_med.engine import devices
-from edge_med.engine.devices import Hardware
+from edge_med.engine.llama import devices
+from edge_med.engine.llama.devices import Hardware
 from tests.conftest import HIDDEN, Models
 
 CARD = Hardware("CUDA0", "a card", "gpu", 1 << 33, 1 << 33)
@@ -41,7 +41,7 @@ def test_what_is_placed_automatically_is_on_the_cpu(
 
 
 def test_processes_that_a_test_starts_find_none() -> None:
-    told = "from edge_med.engine.devices import gpus; print(gpus())"
+    told = "from edge_med.engine.llama.devices import gpus; print(gpus())"
     run = subprocess.run(
         [sys.executable, "-c", told],
         cwd=Path(__file__).parents[1],

@@ -12,9 +12,9 @@ from converters.request import Request
 from edge_med import Conversation, MedGemma, Options
 from edge_med.answers import Answer
 from edge_med.config import LoadOptions
-from edge_med.engine import core
-from edge_med.engine.context import Context
-from edge_med.engine.projector import Projector
+from edge_med.engine import engine as core
+from edge_med.engine.llama.context import Context
+from edge_med.engine.vision.mtmd import Projector
 from edge_med.messages import Message, TextPart
 from edge_med.models import store
 from tests.checkpoints.tiny import write_tiny

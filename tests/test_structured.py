@@ -11,9 +11,9 @@ import pytest
 
 from edge_med import MedGemma, Options
 from edge_med.answers import End, Piece
-from edge_med.engine import writing
-from edge_med.engine.arrays import Floats
-from edge_med.engine.sampling import Rule, Sampler
+from edge_med.engine.decode import answer_state as writing
+from edge_med.engine.decode.sampling import Rule, Sampler
+from edge_med.engine.llama.arrays import Floats
 from edge_med.errors import SchemaError, UsageError
 from tests.checkpoints.tokenizer import tiny_tokenizer
 from tests.conftest import Models

@@ -51,7 +51,7 @@ def compare(
     """
     from edge_med import _platform
     from edge_med.engine import compare as engine
-    from edge_med.engine.inbox import Cancellation
+    from edge_med.engine.service.inbox import Cancellation
     from edge_med.models.memory import check
 
     content = _read(text)

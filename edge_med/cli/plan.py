@@ -76,8 +76,8 @@ def plan(
     Nothing is loaded or downloaded. MODEL is a GGUF file or a folder with one, a checkpoint's
     folder or config.json, or a name that edge-med models lists.
     """
-    from edge_med.engine.builds import require_gpus
-    from edge_med.engine.native import verdict
+    from edge_med.engine.llama.bindings import verdict
+    from edge_med.engine.llama.gpu_help import require_gpus
     from edge_med.models import subjects
     from edge_med.models.advice import advise
 
@@ -110,7 +110,7 @@ def machine_for(described: str | None) -> Machine:
 
     if described is not None:
         return parse_machine(described)
-    from edge_med.engine.devices import gpus
+    from edge_med.engine.llama.devices import gpus
 
     machine = this_machine(gpus())
     if machine is None:

@@ -17,7 +17,7 @@ from edge_med.cli.progress import byte_progress
 from edge_med.errors import IntegrityError
 
 if TYPE_CHECKING:
-    from edge_med.engine.selftest import SelfTest
+    from edge_med.engine.tasks.selftest import SelfTest
 
 
 @click.command()
@@ -49,7 +49,8 @@ def verify(path: Path, *, run: bool, as_json: bool, quiet: bool) -> None:
 def _try(path: Path) -> dict[str, SelfTest]:
     """Every text model that is there, by the name of its file."""
     from edge_med.artifacts.inspect import inspect
-    from edge_med.engine import devices, selftest
+    from edge_med.engine.llama import devices
+    from edge_med.engine.tasks import selftest
     from edge_med.models import store
     from edge_med.models.shares import CPU
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from edge_med.compat.backend import as_floats, as_lists, as_tensors, torch
 from edge_med.compat.hub import Local
 from edge_med.compat.ignored import say
-from edge_med.engine.ledger import ImageBlock, Item
+from edge_med.engine.cache.ledger import ImageBlock, Item
 from edge_med.errors import ImageError, PromptError
 from edge_med.imaging import Picture
 

@@ -17,7 +17,7 @@ from edge_med.compat.ignored import CutWarning, say, take_loading, warn
 from edge_med.compat.inputs import Prompt, as_prompt, only_row
 from edge_med.compat.texts import SOFT, open_texts
 from edge_med.config import Options
-from edge_med.engine.ledger import length
+from edge_med.engine.cache.ledger import length
 from edge_med.errors import PromptError
 
 OPTIONS = ("context", "kv", "threads", "memory")

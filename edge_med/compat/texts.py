@@ -14,8 +14,8 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from edge_med.compat.hub import Local, shared
-from edge_med.engine.ledger import ImageBlock, Item
-from edge_med.engine.model import Model
+from edge_med.engine.cache.ledger import ImageBlock, Item
+from edge_med.engine.llama.model import Model
 from edge_med.engine.prompt import compose
 from edge_med.messages import Message
 

@@ -16,9 +16,6 @@ import numpy as np
 
 from edge_med.artifacts.gguf import read_header
 from edge_med.config import LoadOptions
-from edge_med.engine.arrays import Floats, Wide
-from edge_med.engine.context import NEVER, Stop
-from edge_med.engine.core import Engine
 from edge_med.engine.divergence import (
     Divergence,
     Estimate,
@@ -28,6 +25,9 @@ from edge_med.engine.divergence import (
     perplexity,
     position,
 )
+from edge_med.engine.engine import Engine
+from edge_med.engine.llama.arrays import Floats, Wide
+from edge_med.engine.llama.context import NEVER, Stop
 from edge_med.errors import InputError, PairingError
 from edge_med.models.memory import Plan, plan
 

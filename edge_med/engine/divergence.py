@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from edge_med.engine.arrays import Floats, Wide
+from edge_med.engine.llama.arrays import Floats, Wide
 from edge_med.errors import EngineError
 
 _RANGE = 16

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from edge_med.engine.ledger import ImageBlock, Item
-from edge_med.engine.model import Model
+from edge_med.engine.cache.ledger import ImageBlock, Item
+from edge_med.engine.llama.model import Model
 from edge_med.errors import PromptError
 from edge_med.imaging import Picture
 from edge_med.messages import ImagePart, Message, Part, TextPart

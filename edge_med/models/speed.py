@@ -25,7 +25,7 @@ def tokens_per_second(text: Header, rates: Mapping[str, float]) -> float:
 
     Args:
         text: the header of the text model.
-        rates: bytes a second by type, as `edge_med.engine.bandwidth.measure` tells.
+        rates: bytes a second by type, as `edge_med.engine.llama.cpu_benchmark.measure` tells.
     """
     slowest = min(rates.values())
     seconds = 0.0

@@ -13,7 +13,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from edge_med.demo.phantom import Phantom
-from edge_med.engine.thinking import CLOSE, INSTRUCTION, LABEL, OPEN
+from edge_med.engine.decode.thinking import CLOSE, INSTRUCTION, LABEL, OPEN
 from edge_med.imaging.locating import locate_prompt
 from scripts.micro.questions import ROLES, Lot, Question, ask
 

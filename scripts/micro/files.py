@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from edge_med.demo.phantom import SIDE, phantom
-from edge_med.engine.thinking import INSTRUCTION, LABEL
+from edge_med.engine.decode.thinking import INSTRUCTION, LABEL
 from edge_med.imaging.locating import locate_prompt
 from scripts.micro.questions import FACTS, KINDS, ROLES, ask
 from tests.checkpoints.tiny import Text, Tiny, Vision, config, preprocessor

@@ -166,7 +166,7 @@ def transformers_answers(checkpoint: Path, items: Sequence[Item]) -> list[str]:
 
 def with_instruction(item: Item) -> list[dict[str, Any]]:
     """The conversation, with the instruction to think where one is asked for."""
-    from edge_med.engine.thinking import INSTRUCTION
+    from edge_med.engine.decode.thinking import INSTRUCTION
 
     messages = item.messages()
     for message in messages:

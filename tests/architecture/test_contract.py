@@ -22,7 +22,7 @@ from edge_med.artifacts import naming
 from edge_med.artifacts.manifest import Manifest
 from edge_med.cli import root
 from edge_med.cli.options import TYPES
-from edge_med.engine import native
+from edge_med.engine.llama import bindings as native
 from tests import tie_rule
 from tests.golden_manifests import OURS
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from edge_med.artifacts.adapter import Adapter, check_fits, read_adapter
 from edge_med.artifacts.gguf import Header, read_header
 from edge_med.artifacts.inspect import inspect
-from edge_med.engine.adapters import Adapters
-from edge_med.engine.model import Model
+from edge_med.engine.llama.adapters import Adapters
+from edge_med.engine.llama.model import Model
 from edge_med.errors import ArtifactError, IntegrityError, PairingError
 from tests.checkpoints.adapters import Lora, finished, sound_writer, write_gguf
 from tests.checkpoints.tiny import TINY

@@ -24,8 +24,8 @@ from edge_med.answers import (
 from edge_med.chat import loop
 from edge_med.chat.state import Chat
 from edge_med.config import LoadOptions, Options
-from edge_med.engine.inbox import Cancellation
-from edge_med.engine.worker import Ask, Count
+from edge_med.engine.service.inbox import Cancellation
+from edge_med.engine.service.thread import Ask, Count
 from edge_med.errors import EdgeMedError
 from edge_med.messages import Message, Prompt, as_messages
 from edge_med.models.estimates import Estimates

@@ -10,8 +10,8 @@ import pytest
 
 from edge_med import MedGemma, Options
 from edge_med.chat.state import Chat
-from edge_med.engine.context import Stop
-from edge_med.engine.projector import Projector
+from edge_med.engine.llama.context import Stop
+from edge_med.engine.vision.mtmd import Projector
 from edge_med.imaging import Picture
 from edge_med.models.estimates import Estimates
 from tests.chat.scripted import Held, ScriptedUI

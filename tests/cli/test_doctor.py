@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from edge_med import _platform, native
-from edge_med.engine.cpu import probe
-from edge_med.engine.cpu.levels import AS_BUILT, Verdict
+from edge_med.engine.llama.cpu import probe
+from edge_med.engine.llama.cpu.levels import AS_BUILT, Verdict
 from tests.cli.conftest import Run
 
 EdgeMed = Callable[..., Run]

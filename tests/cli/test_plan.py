@@ -152,8 +152,8 @@ def test_a_system_that_tells_nothing_is_to_be_described(
 def test_a_gpu_of_this_machine_that_llama_cpp_has_not_is_asked_for_in_vain(
     edge_med: EdgeMed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edge_med.engine.devices.gpus", lambda: ())
-    monkeypatch.setattr("edge_med.engine.devices.backends", lambda: ("CPU",))
+    monkeypatch.setattr("edge_med.engine.llama.devices.gpus", lambda: ())
+    monkeypatch.setattr("edge_med.engine.llama.devices.backends", lambda: ("CPU",))
     run = edge_med("plan", "medgemma-4b-it", "--device", "CUDA0")
     assert run.code == 2
     assert "-DGGML_CUDA=on" in run.err

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from edge_med.config import LoadOptions
-from edge_med.engine import writing
-from edge_med.engine.core import Engine
+from edge_med.engine.decode import answer_state as writing
+from edge_med.engine.engine import Engine
 from tests.conftest import Models
 from tests.engine.scripted import Script
 

@@ -19,11 +19,11 @@ from hypothesis import HealthCheck, Phase, Verbosity
 from hypothesis import strategies as st
 
 from edge_med.config import Options
-from edge_med.engine.grammar import Grammar
-from edge_med.engine.model import Model
-from edge_med.engine.sampling import Sampler
-from edge_med.engine.schema import BOUNDS, Schema, compile_schema
-from edge_med.engine.vocabulary import Vocabulary
+from edge_med.engine.decode.sampling import Sampler
+from edge_med.engine.grammar.json_schema import BOUNDS, Schema, compile_schema
+from edge_med.engine.grammar.token_mask import Grammar
+from edge_med.engine.llama.model import Model
+from edge_med.engine.llama.vocabulary import Vocabulary
 from edge_med.errors import SchemaError
 
 LONGEST = 3.0

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from edge_med.answers import Answer, End, Event, Piece
 from edge_med.config import Options
-from edge_med.engine import generate
-from edge_med.engine.core import Engine
-from edge_med.engine.generate import Source
+from edge_med.engine.engine import Engine
+from edge_med.engine.tasks import generate
+from edge_med.engine.tasks.generate import Source
 from edge_med.messages import Message, TextPart
 
 SOURCE = Source("0" * 64, None, "F32", 4)

@@ -14,9 +14,9 @@ import pytest
 from edge_med import imaging
 from edge_med.artifacts.gguf import read_header
 from edge_med.artifacts.naming import text_file
-from edge_med.engine.ledger import ImageBlock, Item
-from edge_med.engine.model import Model
-from edge_med.engine.native import llama_cpp
+from edge_med.engine.cache.ledger import ImageBlock, Item
+from edge_med.engine.llama.bindings import llama_cpp
+from edge_med.engine.llama.model import Model
 from edge_med.engine.prompt import compose
 from edge_med.messages import ImagePart, Message, TextPart
 from tests.checkpoints.tokenizer import (

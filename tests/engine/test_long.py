@@ -21,10 +21,10 @@ from converters.request import Request
 from edge_med.answers import Answer, End, Event
 from edge_med.artifacts.naming import text_file
 from edge_med.config import LONGEST_ANSWER, LoadOptions, Options
-from edge_med.engine.core import Engine
-from edge_med.engine.generate import Source, answer
-from edge_med.engine.ledger import length
+from edge_med.engine.cache.ledger import length
+from edge_med.engine.engine import Engine
 from edge_med.engine.prompt import compose
+from edge_med.engine.tasks.generate import Source, answer
 from edge_med.messages import Message, as_messages
 from edge_med.models.memory import plan
 from tests.checkpoints.tiny import Text, Tiny, write_tiny

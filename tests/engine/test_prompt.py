@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from edge_med.artifacts.naming import text_file
-from edge_med.engine.ledger import ImageBlock
-from edge_med.engine.model import Model
+from edge_med.engine.cache.ledger import ImageBlock
+from edge_med.engine.llama.model import Model
 from edge_med.engine.prompt import compose
 from edge_med.errors import PromptError
 from edge_med.messages import as_messages

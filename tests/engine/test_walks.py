@@ -18,8 +18,8 @@ from converters.request import Request
 from edge_med import imaging
 from edge_med.artifacts.naming import projector_file, text_file
 from edge_med.config import LoadOptions
-from edge_med.engine.core import Engine
-from edge_med.engine.ledger import ImageBlock, Item, length
+from edge_med.engine.cache.ledger import ImageBlock, Item, length
+from edge_med.engine.engine import Engine
 from edge_med.imaging import Picture
 from tests.checkpoints.tiny import PADDED_VOCABULARY, Text, Tiny, Vision, write_tiny
 from tests.numbers import entropy

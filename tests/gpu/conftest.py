@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from edge_med.engine.devices import gpus
+from edge_med.engine.llama.devices import gpus
 from edge_med.models.machine import Device
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from edge_med.artifacts.gguf import read_header
 from edge_med.config import LoadOptions
-from edge_med.engine.core import Engine
+from edge_med.engine.engine import Engine
 from edge_med.models.machine import Device, this_machine
 from edge_med.models.placement import place
 from edge_med.models.shares import CPU, Placement, Subject

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pytest
 
 from edge_med.config import LoadOptions
-from edge_med.engine.core import Engine
+from edge_med.engine.engine import Engine
 from edge_med.models.machine import Device
 from tests.conftest import RealModels
 from tests.gpu.offloads import TEXT, Offload

@@ -8,7 +8,7 @@ from typing import Literal
 
 import pytest
 
-from edge_med.engine.core import Engine
+from edge_med.engine.engine import Engine
 from edge_med.models.machine import Device
 from tests.engine.computing import Seen, converted, read
 from tests.gpu.offloads import ALL, Offload

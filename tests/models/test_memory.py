@@ -14,8 +14,8 @@ from edge_med.artifacts import manifest as manifests
 from edge_med.artifacts.adapter import read_adapter
 from edge_med.artifacts.gguf import TEXT, Array, Header, read_header
 from edge_med.config import KV, LoadOptions, MemoryRule
-from edge_med.engine.core import Engine
-from edge_med.engine.native import LOGGER
+from edge_med.engine.engine import Engine
+from edge_med.engine.llama.bindings import LOGGER
 from edge_med.errors import ArtifactError, MemoryShortError
 from edge_med.models import memory, sizes
 from edge_med.models.memory import Plan, check, plan

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from edge_med.config import LoadOptions
-from edge_med.engine.core import Engine
+from edge_med.engine.engine import Engine
 from edge_med.engine.prompt import compose
 from edge_med.messages import Message, TextPart
 from tests.real.continuations import Continuation, continuations

@@ -10,7 +10,7 @@ from converters.pipeline import convert
 from converters.request import Request
 from edge_med.artifacts.gguf import read_header
 from edge_med.config import KV, LoadOptions
-from edge_med.engine.core import Engine
+from edge_med.engine.engine import Engine
 from edge_med.models import subjects
 from edge_med.models.registry import registry
 from edge_med.models.sizes import tensor_bytes

@@ -12,7 +12,7 @@ import pytest
 from converters.pipeline import convert
 from converters.request import Request
 from edge_med.artifacts.naming import text_file
-from edge_med.engine.model import Model
+from edge_med.engine.llama.model import Model
 from edge_med.engine.prompt import IMAGE_TOKENS, compose
 from edge_med.messages import as_messages
 from tests.conversations import CONVERSATIONS, REAL, golden, pictures, rows

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edge_med import MedGemma
-from edge_med.engine.model import Model
+from edge_med.engine.llama.model import Model
 from tests.real.continuations import continuations
 
 pytestmark = pytest.mark.real

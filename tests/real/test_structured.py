@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from edge_med import MedGemma, Options
-from edge_med.engine.grammar import Grammar
-from edge_med.engine.model import Model
-from edge_med.engine.schema import BOUNDS, compile_schema
+from edge_med.engine.grammar.json_schema import BOUNDS, compile_schema
+from edge_med.engine.grammar.token_mask import Grammar
+from edge_med.engine.llama.model import Model
 from edge_med.errors import SchemaError
 from tests.conftest import RealModels
-from tests.engine.test_grammar import Reference, comparable, fitting
+from tests.engine.grammar.test_token_mask import Reference, comparable, fitting
 from tests.schemas import SCHEMAS
 
 pytestmark = pytest.mark.real

@@ -15,7 +15,7 @@ from converters.pipeline import convert
 from converters.request import Request
 from edge_med.artifacts.gguf import read_header
 from edge_med.artifacts.naming import text_file
-from edge_med.engine.model import Model
+from edge_med.engine.llama.model import Model
 from tests.conftest import RealModels
 from tests.real.tokenizations import NOTICES, PATH, SPECIAL, Tokenization, tokenizations
 

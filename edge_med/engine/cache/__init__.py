@@ -1,0 +1,1 @@
+"""What the KV cache holds, and the places that it can go back to."""

@@ -1,0 +1,1 @@
+"""From logits to an answer: sampling, text, thoughts, repetition."""

@@ -1,0 +1,247 @@
+"""An answer while it is written: token after token, until there is a reason to end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from edge_med.answers import (
+    Answer,
+    FinishReason,
+    Notice,
+    Piece,
+    Provenance,
+    Timings,
+    Token,
+    Usage,
+)
+from edge_med.config import LONGEST_ANSWER, Options
+from edge_med.engine.decode.detokenizer import TextWriter
+from edge_med.engine.decode.logprobs import told
+from edge_med.engine.decode.notices import CONTEXT_FULL, LOOP, thought_ended
+from edge_med.engine.decode.repetition import LoopDetector
+from edge_med.engine.decode.sampling import Rule, Sampler
+from edge_med.engine.decode.thinking import LABEL, Thought
+from edge_med.engine.engine import Engine
+from edge_med.engine.grammar.response_format import Structure
+from edge_med.engine.grammar.token_mask import Grammar
+from edge_med.engine.llama.arrays import Floats
+from edge_med.engine.llama.context import Stop
+from edge_med.engine.prefill import Emit, Reading
+
+
+class Writing:
+    """An answer while it is written."""
+
+    def __init__(
+        self, engine: Engine, options: Options, structure: Structure, emit: Emit, began: float
+    ) -> None:
+        self.reading = Reading(0, 0)
+        self._engine = engine
+        self._vocabulary = engine.model.vocabulary
+        self._options = options
+        self._emit = emit
+        self._began = began
+        self._first = began
+        self._count = 0
+        self._answered = 0
+        self._sampler = Sampler(options, self._vocabulary.size)
+        self._structure = structure
+        self._grammar = structure.grammar(self._vocabulary)
+        self._thought = Thought(self._vocabulary, options, engine.options.context)
+        self._text = TextWriter(options.stop)
+        self._thinking = TextWriter(kind="thought", label=LABEL)
+        self._loops = self._new_loops()
+        self._tokens: list[Token] = []
+        self._notices: list[Notice] = []
+
+    @property
+    def text(self) -> str:
+        """Of the answer, as far as it was released."""
+        return self._text.text
+
+    @property
+    def seed(self) -> int | None:
+        """Of the choice of tokens."""
+        return self._sampler.seed
+
+    def write(self, stop: Stop) -> FinishReason:
+        """Choose tokens until there is a reason to end."""
+        while not stop():
+            if self._complete:
+                return "stop"
+            token = self._next()
+            if self._ends(token):
+                return "stop"
+            reason = self._take(token)
+            if self._count == 1:  # the first token is out: nobody waits for this copy
+                self._engine.keep(logits=True)
+            if reason is not None:
+                return reason
+            self._engine.add(token)
+        return "cancelled"
+
+    def finish(self, reason: FinishReason, provenance: Provenance) -> Answer:
+        """Release what was held back, and sum everything up."""
+        for writer in (self._thinking, self._text):
+            self._emit_piece(writer.finish())
+        if self._thought.forced and reason in ("stop", "length") and not self._text.text:
+            reason = "thought_budget"
+        reading, decode = self.reading, time.perf_counter() - self._first
+        self.say(self._reasons(reason))
+        usage = Usage(
+            reading.prompt, reading.cached, reading.image, self._thought.count, self._answered
+        )
+        return Answer(
+            text=self._text.text,
+            thought=self._thinking.text if self._thought.inside or self._thought.over else None,
+            finish_reason=reason,
+            usage=usage,
+            timings=Timings(
+                load=reading.load,
+                encode=reading.encode,
+                read=reading.read,
+                first_token=self._first - self._began,
+                decode=decode if self._count else 0.0,
+                tokens_per_second=self._speed(decode),
+            ),
+            logprobs=tuple(self._tokens) if self._options.logprobs else None,
+            notices=tuple(self._notices),
+            provenance=provenance,
+            parsed=self._structure.parsed(self._text.text, reason, self._grammar),
+        )
+
+    def say(self, notices: Iterable[Notice]) -> None:
+        """Tell the user, at once and in the answer."""
+        for notice in notices:
+            self._notices.append(notice)
+            self._emit(notice)
+
+    def _next(self) -> int:
+        """The next token: chosen, or put in the model's place where a thought has to end."""
+        left = LONGEST_ANSWER - self._count - 1  # beside the mark that closes the thought
+        if self._thought.must_close(min(self._engine.room, left)):
+            return self._thought.end()
+        token = self._choose()
+        if self._thought.inside and self._vocabulary.ends(token):
+            return self._thought.end()
+        return token
+
+    @property
+    def _complete(self) -> bool:
+        """Whether the form that was asked for leaves nothing to be written."""
+        return self._grammar is not None and self._grammar.closed and not self._thought.inside
+
+    def _choose(self) -> int:
+        logits = self._engine.logits()
+        rule = self._rule()
+        token = self._sampler.choose(logits, rule)
+        while self._refuses(token):
+            logits = logits.copy()
+            logits[token] = -np.inf
+            token = self._sampler.choose(logits, rule)
+        if self._count == 0:
+            self._first = time.perf_counter()
+        return token
+
+    def _rule(self) -> Rule | None:
+        """What the next token must fit: the form, before which a thought may be opened."""
+        if self._grammar is None or self._thought.inside:
+            return None
+        return self._grammar if self._answered else _FormOrThought(self._grammar, self._thought)
+
+    def _refuses(self, token: int) -> bool:
+        """A thought must be followed by an answer, and marks of thoughts have their places."""
+        unanswered = self._thought.over and not self._text.begun
+        return self._thought.refuses(token) or (unanswered and self._ends(token))
+
+    def _ends(self, token: int) -> bool:
+        """Whether a token ends the answer; one that is wanted to do so doesn't end a thought."""
+        if self._vocabulary.ends(token):
+            return True
+        return token in self._options.stop_ids and not self._thought.inside
+
+    def _take(self, token: int) -> FinishReason | None:
+        """Write a token down; returns why the answer ends with it, if it does."""
+        self._count += 1
+        inside = self._thought.inside
+        self._thought.take(token)
+        if self._thought.marks(token):
+            self._mark(token)
+        elif inside:
+            self._add_to(self._thinking, token)
+            if self._circles(token):
+                self._thought.circles()
+        else:
+            self._answered += 1
+            self._tell(token)
+            if self._grammar is not None:
+                self._grammar.accept(token)
+            self._add_to(self._text, token)
+            if self._text.stopped is not None:
+                return "stop_string"
+            if self._complete:
+                return "stop"
+            if self._circles(token):
+                return "loop"
+        return "length" if self._full() else None
+
+    def _mark(self, token: int) -> None:
+        """A thought begins or ends."""
+        self._emit_piece(self._thinking.add(b"", token))
+        if self._thought.over:
+            self._emit_piece(self._thinking.finish())
+            if self._grammar is None and not self._text.begun:
+                self._text.strip()
+            self._loops = self._new_loops()
+
+    def _add_to(self, writer: TextWriter, token: int) -> None:
+        self._emit_piece(writer.add(self._vocabulary.piece(token), token))
+
+    def _emit_piece(self, piece: Piece | None) -> None:
+        if piece is not None:
+            self._emit(piece)
+
+    def _circles(self, token: int) -> bool:
+        return self._loops.add(token) and self._options.stop_loops
+
+    def _full(self) -> bool:
+        """Whether nothing more may be written, or can be."""
+        most = self._answered == self._options.max_new_tokens or self._count >= LONGEST_ANSWER
+        return most or not self._engine.room
+
+    def _new_loops(self) -> LoopDetector:
+        return LoopDetector(self._vocabulary.unused if self._options.stop_loops else frozenset())
+
+    def _reasons(self, reason: FinishReason) -> Iterator[Notice]:
+        if self._thought.forced:
+            yield thought_ended(self._thought.count)
+        if reason == "loop":
+            yield LOOP
+        if reason == "length" and not self._engine.room:
+            yield CONTEXT_FULL
+
+    def _tell(self, token: int) -> None:
+        """Note a token's log-probability, if that is wanted."""
+        if count := self._options.logprobs:
+            self._tokens.append(told(self._vocabulary, token, self._engine.logits(), count))
+
+    def _speed(self, decode: float) -> float:
+        """The first token comes out of reading the prompt, so that it isn't counted."""
+        return (self._count - 1) / decode if self._count > 1 and decode > 0 else 0.0
+
+
+class _FormOrThought:
+    """A grammar before whose text a thought may be opened."""
+
+    def __init__(self, grammar: Grammar, thought: Thought) -> None:
+        self._grammar = grammar
+        self._thought = thought
+
+    def fits(self, token: int) -> bool:
+        return self._thought.opens(token) or self._grammar.fits(token)
+
+    def mask(self, logits: Floats) -> Floats:
+        return self._grammar.mask(logits)

@@ -1,0 +1,32 @@
+"""What is told of a token: its text, its probability and those of others."""
+
+from __future__ import annotations
+
+from edge_med.answers import Candidate, Token
+from edge_med.engine.decode.sampling import best, logprob
+from edge_med.engine.llama.arrays import Floats
+from edge_med.engine.llama.vocabulary import Vocabulary
+
+
+def told(vocabulary: Vocabulary, token: int, logits: Floats, count: int) -> Token:
+    """A token that came, or might have.
+
+    Args:
+        vocabulary: its texts.
+        token: its id.
+        logits: [vocabulary], of its position.
+        count: how many of the position's most probable tokens are told besides; 0 for none.
+
+    Raises:
+        EngineError: the best logit isn't finite.
+    """
+    ids, values = best(logits, count) if count else ([], [])
+    top = tuple(
+        Candidate(one, _text(vocabulary, one), value)
+        for one, value in zip(ids, values, strict=True)
+    )
+    return Token(token, _text(vocabulary, token), logprob(logits, token), top)
+
+
+def _text(vocabulary: Vocabulary, token: int) -> str:
+    return vocabulary.piece(token).decode("utf-8", "replace")

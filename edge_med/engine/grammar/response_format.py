@@ -1,0 +1,83 @@
+"""The form that an answer's options ask for: shown to the model, kept while it writes, and read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from edge_med.answers import FinishReason
+from edge_med.config import Options
+from edge_med.engine.grammar.json_schema import BOUNDS, compile_schema
+from edge_med.engine.grammar.token_mask import Grammar
+from edge_med.engine.llama.vocabulary import Vocabulary
+from edge_med.errors import SchemaError
+from edge_med.messages import Message, TextPart
+
+_MORE: dict[FinishReason, str] = {
+    "length": "Raise --max-new-tokens, or ask for less; the error's `text` has the answer.",
+    "stop_string": "Leave the stop text out; the error's `text` has the answer.",
+}
+
+
+class Structure:
+    """What `Options.schema` or `Options.grammar` says; nothing, if there is neither."""
+
+    def __init__(self, options: Options) -> None:
+        """Read a schema.
+
+        Raises:
+            SchemaError: it can't be used.
+        """
+        self._schema = None if options.schema is None else compile_schema(options.schema)
+        self._grammar = options.grammar
+
+    def shown(self, messages: Sequence[Message]) -> Sequence[Message]:
+        """A conversation whose last question ends with the schema's instruction."""
+        if self._schema is None:
+            return messages
+        last = max((n for n, one in enumerate(messages) if one.role == "user"), default=None)
+        if last is None:
+            return messages
+        told = _with_text(messages[last], self._schema.instruction)
+        return (*messages[:last], told, *messages[last + 1 :])
+
+    def grammar(self, vocabulary: Vocabulary) -> Grammar | None:
+        """A fresh grammar for one answer; None if it may have any form.
+
+        Raises:
+            SchemaError: it can't be used.
+        """
+        if self._schema is not None:
+            return Grammar(vocabulary, self._schema.gbnf, bounds=BOUNDS)
+        return None if self._grammar is None else Grammar(vocabulary, self._grammar)
+
+    def parsed(self, text: str, reason: FinishReason, written: Grammar | None) -> Any:
+        """The value of a whole answer; None without a schema, or if the user stopped it.
+
+        Args:
+            text: of the answer.
+            reason: why it ended; after a stop text the rest is missing.
+            written: the grammar as far as it was written.
+
+        Raises:
+            SchemaError: the answer was cut off, or doesn't fit the schema.
+        """
+        if written is None or reason == "cancelled":
+            return None
+        cut = reason == "stop_string" and self._schema is None
+        if cut or not (written.finished or reason == "stop_string"):
+            raise SchemaError(
+                f"The answer was cut off before its form was complete ({reason}).",
+                _MORE.get(reason, "Ask for less; the error's `text` has the answer."),
+                text,
+            )
+        return None if self._schema is None else self._schema.parse(text)
+
+
+def _with_text(message: Message, text: str) -> Message:
+    """A message with a text after its own, below a blank line."""
+    match message.parts:
+        case (*before, TextPart(words)) if words.strip():
+            return replace(message, parts=(*before, TextPart(f"{words.rstrip()}\n\n{text}")))
+    return replace(message, parts=(*message.parts, TextPart(text)))

@@ -1,0 +1,118 @@
+"""A text model is opened where it was placed; if that fails on a device, once more with less."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edge_med.answers import Notice
+from edge_med.artifacts.gguf import Header
+from edge_med.config import LoadOptions
+from edge_med.engine.llama.adapters import Adapters
+from edge_med.engine.llama.bindings import Heard, listening, verdict
+from edge_med.engine.llama.context import Context
+from edge_med.engine.llama.model import Model
+from edge_med.engine.llama.offload import placed, used
+from edge_med.errors import EngineError
+from edge_med.models import memory
+from edge_med.models.shares import CPU, Placed, Placement
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A text model with its context.
+
+    Attributes:
+        model: to be closed after the others.
+        adapters: that were loaded with it.
+        context: empty.
+        options: as they were decided in the end.
+        placed: what llama.cpp has put where.
+        fallback: why less is on devices than was placed there; None if it isn't so.
+    """
+
+    model: Model
+    adapters: Adapters
+    context: Context
+    options: LoadOptions
+    placed: tuple[Placed, ...]
+    fallback: str | None = None
+
+    @property
+    def notices(self) -> list[Notice]:
+        """What the user should know of it."""
+        return [Notice("back_off", f"{self.fallback}.")] if self.fallback else []
+
+    @property
+    def eye(self) -> str:
+        """The device that the projector shall go to."""
+        wanted = self.options.projector_device
+        return CPU if wanted == "auto" else wanted
+
+
+def open_model(
+    text: Path,
+    header: Header | None,
+    adapters: Mapping[str, Path],
+    options: LoadOptions,
+    placements: Sequence[Placement] = (),
+) -> Opened:
+    """Open a text model, its adapters and a context.
+
+    Args:
+        text: the model's file.
+        header: of the file, if it has been read already.
+        adapters: files by name.
+        options: of the context, if there is no placement.
+        placements: where it goes, and where if that fails; none for the CPU alone.
+
+    Raises:
+        ArtifactError: a file is damaged or of another kind.
+        EngineError: llama.cpp can't load it.
+    """
+    if not placements:
+        return _open(text, header, adapters, options, None)
+    first, *rest = placements
+    try:
+        return _open(text, header, adapters, first.options, first)
+    except EngineError as error:
+        if not used(first):
+            raise
+        if not rest:
+            raise EngineError(
+                f"{error.message} It was to have {first.where}.",
+                "Use fewer --gpu-layers, or --device cpu; see why with --verbose.",
+            ) from error
+    second = rest[0]
+    why = f"llama.cpp couldn't load it with {first.where} (layers); it has {second.where} now"
+    return _open(text, header, adapters, second.options, second, why)
+
+
+def _open(
+    text: Path,
+    header: Header | None,
+    adapters: Mapping[str, Path],
+    options: LoadOptions,
+    placement: Placement | None,
+    fallback: str | None = None,
+) -> Opened:
+    if options.copies is None:
+        options = replace(options, copies=verdict().copies)
+    with ExitStack() as opened:
+        with listening() as heard:
+            model = Model(text, header, placement=placement, copies=options.copies)
+        opened.callback(model.close)
+        found = Adapters(model, adapters)
+        opened.callback(found.close)
+        with listening() as more:
+            context = Context(model, options, placement)
+        opened.pop_all()
+    told = Heard(heard.buffers + more.buffers, heard.layers)
+    where = placed(told, placement)
+    if placement and used(placement):
+        memory.compare_placed(placement, where)
+    else:
+        memory.compare(model.header, options, told.taken)
+    return Opened(model, found, context, options, where, fallback)

@@ -1,0 +1,108 @@
+"""A text model's weights and vocabulary in memory."""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from edge_med.artifacts.gguf import Header, read_header
+from edge_med.engine.llama.bindings import llama_cpp, verdict
+from edge_med.engine.llama.offload import offload
+from edge_med.engine.llama.vocabulary import Vocabulary
+from edge_med.errors import ArtifactError, EngineError
+from edge_med.models.shares import Placement
+
+ARCHITECTURE = "gemma3"
+
+
+class Model:
+    """An opened GGUF text model; close it, or use it in a `with`."""
+
+    def __init__(
+        self,
+        path: Path,
+        header: Header | None = None,
+        *,
+        vocabulary_only: bool = False,
+        placement: Placement | None = None,
+        copies: tuple[str, ...] | None = None,
+    ) -> None:
+        """Open a model, or no more than its vocabulary, which takes no memory for weights.
+
+        Args:
+            path: of the file.
+            header: of the file, if somebody has read it already.
+            vocabulary_only: whether the weights stay where they are.
+            placement: which layers go to which device; all of them to the CPU if None.
+            copies: buffer types that the CPU's weights are copied into; if None those that were
+                found to be sound here.
+
+        Raises:
+            ArtifactError: the file is damaged, or no Gemma 3 text model.
+            EngineError: llama.cpp can't load it.
+        """
+        self.header = _checked(path, header or read_header(path))
+        self._api = llama_cpp()
+        params = self._api.llama_model_default_params()
+        params.vocab_only = vocabulary_only
+        copies = verdict().copies if copies is None else copies
+        # llama.cpp keeps pointers to what this returns.
+        self._told = offload(self._api, params, self.header, placement, copies)
+        self._model = self._api.llama_model_load_from_file(os.fsencode(path), params)
+        if not self._model:
+            raise EngineError(
+                f"llama.cpp can't load {path.name}.", "See why with --verbose; edge-med verify it."
+            )
+        self.vocabulary = Vocabulary(self._model)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free everything; harmless when done twice."""
+        if self._model:
+            self._api.llama_model_free(self._model)
+            self._model = None
+
+    @property
+    def handle(self) -> Any:
+        """llama.cpp's pointer to the model."""
+        return self._model
+
+    @functools.cached_property
+    def window(self) -> int | None:
+        """How many tokens the window layers see; None if all layers see everything."""
+        return self.header.integer(f"{ARCHITECTURE}.attention.sliding_window")
+
+    @functools.cached_property
+    def width(self) -> int:
+        """Numbers in an embedding."""
+        width: int = self._api.llama_model_n_embd(self._model)
+        return width
+
+    @property
+    def has_turns(self) -> bool:
+        """Whether it takes conversations; a file without a chat template holds a base model."""
+        return self.header.text("tokenizer.chat_template") is not None
+
+
+def _checked(path: Path, header: Header) -> Header:
+    """The header, read with our own limits, is looked at before llama.cpp sees the file."""
+    architecture = header.text("general.architecture")
+    if architecture != ARCHITECTURE:
+        raise ArtifactError(
+            f"{path.name} holds a model of architecture {architecture}, not {ARCHITECTURE}.",
+            "Give a MedGemma or Gemma 3 text model; a -mmproj- file is its projector.",
+        )
+    return header

@@ -1,0 +1,1 @@
+"""The engine behind a queue: requests come in, events go out."""

@@ -1,0 +1,1 @@
+"""What a prompt is read for: an answer, a score, a continuation, a test."""

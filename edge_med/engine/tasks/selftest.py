@@ -1,0 +1,81 @@
+"""Whether a model runs here: it reads a text, and sees a built-in picture as the CPU does.
+
+On the CPU the picture is encoded twice, which shows that the encoder runs, and does so alike each
+time. Another device has the projector tried there; the text is read on the CPU.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edge_med.config import LoadOptions
+from edge_med.engine.engine import Engine
+from edge_med.engine.llama import devices
+from edge_med.engine.llama.arrays import Floats
+from edge_med.engine.vision.crosscheck import COSINE, ERROR, compare, picture
+from edge_med.engine.vision.mtmd import Projector
+from edge_med.errors import UsageError
+from edge_med.imaging import Picture
+from edge_med.models.shares import CPU
+
+TEXT = "The heart pumps blood through the"
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTest:
+    """How a run went.
+
+    Attributes:
+        device: that was held against the CPU.
+        finite: whether all logits after a short text are numbers.
+        cosine: between the embeddings of the picture, of both devices; None without a projector.
+        error: their largest difference, beside the CPU's largest value.
+        sound: whether all of it is as it must be.
+    """
+
+    device: str
+    finite: bool
+    cosine: float | None
+    error: float | None
+    sound: bool
+
+
+def run(text: Path, projector: Path | None, side: int, device: str = CPU) -> SelfTest:
+    """Load a model and try it.
+
+    Args:
+        text: the text model's file.
+        projector: its projector's; None for a model that can't see.
+        side: of the projector's square, in pixels.
+        device: where the projector is tried; the CPU is held against itself.
+
+    Raises:
+        UsageError: the device isn't there.
+        EngineError: it doesn't even load.
+    """
+    names = [CPU, *(one.name for one in devices.gpus())]
+    if device not in names:
+        raise UsageError(f"'{device}' can't be tried.", f"There is: {', '.join(names)}.")
+    options = LoadOptions(context=256)
+    engine = Engine(text, projector, options)
+    try:
+        engine.read(engine.model.vocabulary.tokenize(TEXT))
+        finite = bool(np.isfinite(engine.logits()).all())
+        if projector is None:
+            return SelfTest(device, finite, None, None, finite)
+        rows = [_seen(projector, engine, picture(side), where) for where in (CPU, device)]
+    finally:
+        engine.close()
+    cosine, error = compare(*rows)
+    return SelfTest(device, finite, cosine, error, finite and cosine >= COSINE and error <= ERROR)
+
+
+def _seen(projector: Path, engine: Engine, shown: Picture, device: str) -> Floats:
+    opened = Projector(projector, engine.model, engine.options, device)
+    try:
+        return opened.encode(shown)
+    finally:
+        opened.close()

@@ -1,0 +1,1 @@
+"""What a prepared picture becomes for the text model, and whether a device sees it rightly."""

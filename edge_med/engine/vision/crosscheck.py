@@ -1,0 +1,161 @@
+"""Whether a projector sees on a device what it sees on the CPU, before anybody relies on it.
+
+Wrong images from some GPU drivers are real (llama.cpp issues #12973 and #13046, LM Studio #989),
+and nothing but a comparison finds them. The CPU takes a minute for MedGemma's picture on two cores,
+so a device that has passed isn't tried again in the same process, nor in another one if the trial
+can be remembered.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from edge_med import imaging
+from edge_med.config import LoadOptions
+from edge_med.engine.llama.arrays import Floats
+from edge_med.engine.llama.context import NEVER, Stop
+from edge_med.engine.llama.model import Model
+from edge_med.engine.vision.mtmd import Projector
+from edge_med.engine.vision.verified import Passed
+from edge_med.errors import CancelledError, EngineError
+from edge_med.imaging import Picture
+from edge_med.models.shares import CPU
+
+COSINE = 0.999
+"""The least between the embeddings of the CPU and of another device."""
+
+ERROR = 0.02
+"""The largest difference between them, beside the CPU's largest value."""
+
+Opener = Callable[..., Projector]
+Tell = Callable[[float], None]
+"""Is told often how many seconds a trial will still take."""
+
+
+def open_tried(
+    path: Path,
+    model: Model,
+    options: LoadOptions,
+    device: str,
+    stop: Stop = NEVER,
+    opener: Opener = Projector,
+    tell: Tell = lambda _seconds: None,
+) -> tuple[Projector, str | None]:
+    """Open a projector on a device if it sees there what it should, else on the CPU.
+
+    Args:
+        path: of the projector's file.
+        model: that it belongs to.
+        options: of the model.
+        device: that is wanted.
+        stop: asked often while the pictures are compared; true ends it.
+        opener: makes a projector.
+        tell: how long it will still take.
+
+    Returns:
+        The projector, and why it isn't where it was wanted; None if it is.
+
+    Raises:
+        CancelledError: `stop` became true.
+        EngineError: llama.cpp can't load it on the CPU either.
+    """
+    if device == CPU:
+        return opener(path, model, options), None
+    try:
+        wanted = opener(path, model, options, device)
+    except EngineError:
+        return opener(path, model, options), f"the projector can't be loaded on {device}"
+    passed = Passed(path, device)
+    if passed.remembered:
+        return wanted, None
+    why = _on_trial(wanted, lambda: opener(path, model, options), stop, tell)
+    if why is None:
+        passed.remember()
+        return wanted, None
+    return opener(path, model, options), why
+
+
+def _on_trial(
+    wanted: Projector, on_cpu: Callable[[], Projector], stop: Stop, tell: Tell
+) -> str | None:
+    """Why a projector isn't fit for use, which closes it; None if it is fit."""
+    sound = False
+    try:
+        shown = picture(wanted.side)
+        seen = _seen(wanted, shown, stop)
+        if seen is None:
+            return f"the projector fails on {wanted.device}"
+        if why := fault(seen):
+            return f"the projector gives {why} on {wanted.device}"
+        reference = on_cpu()
+        try:
+            expected = reference.encode(shown, _watched(reference, wanted.nodes, stop, tell))
+        finally:
+            reference.close()
+        sound = alike(expected, seen)
+        return None if sound else f"the projector doesn't see on {wanted.device} what the CPU sees"
+    finally:
+        if not sound:
+            wanted.close()
+
+
+def _watched(projector: Projector, nodes: int, stop: Stop, tell: Tell) -> Stop:
+    """`stop`, which tells at each call how long a picture of so many nodes will still take."""
+    began = time.perf_counter()
+
+    def asked() -> bool:
+        if 0 < projector.nodes <= nodes:
+            left = nodes / projector.nodes - 1
+            tell(left * (time.perf_counter() - began))
+        return stop()
+
+    return asked
+
+
+def _seen(projector: Projector, shown: Picture, stop: Stop) -> Floats | None:
+    """The embeddings of a picture; None if llama.cpp fails."""
+    try:
+        return projector.encode(shown, stop)
+    except CancelledError:
+        raise
+    except EngineError:
+        return None
+
+
+def fault(rows: Floats) -> str | None:
+    """What is wrong with embeddings, whatever they are of."""
+    if not np.isfinite(rows).all():
+        return "values that aren't numbers"
+    return None if rows.any() else "nothing but zeros"
+
+
+def alike(cpu: Floats, other: Floats) -> bool:
+    """Whether two sets of embeddings are the same but for the device's rounding."""
+    if cpu.shape != other.shape or fault(other):
+        return False
+    cosine, error = compare(cpu, other)
+    return cosine >= COSINE and error <= ERROR
+
+
+def compare(cpu: Floats, other: Floats) -> tuple[float, float]:
+    """Cosine of two sets of embeddings, and their largest difference beside the largest value."""
+    a, b = cpu.astype(np.float64).ravel(), other.astype(np.float64).ravel()
+    cosine = float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
+    return cosine, float(np.abs(a - b).max() / np.abs(a).max())
+
+
+@functools.cache
+def picture(side: int) -> Picture:
+    """A bright disc and a ring on a slope of greys, with a coloured corner."""
+    y, x = np.mgrid[0:side, 0:side] / side
+    distance = np.hypot(x - 0.4, y - 0.55)
+    grey = np.where(distance < 0.2, 230, 40 + 120 * x)
+    grey = np.where(abs(distance - 0.35) < 0.03, 10, grey)
+    pixels = np.repeat(grey[..., None], 3, axis=2).astype(np.uint8)
+    pixels[: side // 8, : side // 8] = (200, 30, 60)
+    return imaging.open(pixels, side=side)

@@ -1,0 +1,158 @@
+"""The vision projector: a prepared picture becomes rows that the text model reads like tokens."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_med.artifacts.gguf import read_header
+from edge_med.config import LoadOptions
+from edge_med.engine.llama import devices
+from edge_med.engine.llama.arrays import Floats
+from edge_med.engine.llama.bindings import llama_cpp, mtmd_cpp
+from edge_med.engine.llama.context import NEVER, Stop, threads
+from edge_med.engine.llama.model import Model
+from edge_med.errors import CancelledError, EngineError, ImageError
+from edge_med.imaging import Picture
+from edge_med.models.shares import CPU
+
+MARKER = b"<__media__>"
+_NODES_A_LOOK = 16
+"""llama.cpp stops computing at every node that we look at; a layer of SigLIP has about thirty."""
+
+_LOOK = "See why with --verbose."
+_IMAGE = 1  # MTMD_INPUT_CHUNK_TYPE_IMAGE (mtmd.h)
+
+
+class Projector:
+    """An opened projector of an opened model; close it before the model.
+
+    Attributes:
+        device: that it is on.
+        side: of the square that it sees, in pixels.
+        nodes: of llama.cpp's graph that the last picture has come to; for every picture and device
+            the graph is about the same.
+    """
+
+    def __init__(self, path: Path, model: Model, options: LoadOptions, device: str = CPU) -> None:
+        """Open a projector on a device.
+
+        Raises:
+            EngineError: llama.cpp can't load it, or the device isn't there.
+        """
+        self._api = mtmd_cpp()
+        self._should_stop: Stop = NEVER
+        self.nodes = 0
+        self._ended_by: BaseException | None = None
+        self._look = llama_cpp().ggml_backend_sched_eval_callback(self._guarded)
+        params = self._api.mtmd_context_params_default()
+        params.use_gpu = device != CPU
+        params.device = devices.handle(device) if device != CPU else None
+        params.print_timings = False
+        params.warmup = False
+        params.n_threads = threads(options)
+        params.media_marker = MARKER
+        params.cb_eval = self._look
+        self.device = device
+        self._width = model.width
+        self.side = read_header(path).integer("clip.vision.image_size") or 0
+        self._context = self._api.mtmd_init_from_file(os.fsencode(path), model.handle, params)
+        if not self._context:
+            raise EngineError(
+                f"llama.cpp can't load {path.name}.", "See why with --verbose; edge-med verify it."
+            )
+
+    def close(self) -> None:
+        """Free everything; harmless when done twice."""
+        if self._context:
+            self._api.mtmd_free(self._context)
+            self._context = None
+
+    def encode(self, picture: Picture, stop: Stop = NEVER) -> Floats:
+        """The embeddings of a picture, F32 of shape (image tokens, width).
+
+        Args:
+            picture: of exactly the projector's size, so that llama.cpp copies its pixels unchanged.
+            stop: asked about twice in each layer; true ends it.
+
+        Raises:
+            ImageError: it has another size: llama.cpp would resize it by its own rule.
+            CancelledError: `stop` became true.
+            EngineError: llama.cpp failed.
+        """
+        if picture.pixels.shape != (self.side, self.side, 3):
+            raise ImageError(
+                f"A picture has the shape {picture.pixels.shape}, and the projector sees "
+                f"{self.side} x {self.side} pixels.",
+                f"Open it with side={self.side}.",
+            )
+        self._should_stop, self.nodes, self._ended_by = stop, 0, None
+        chunks = self._chunks(picture)
+        try:
+            chunk = self._image_of(chunks)
+            code = self._api.mtmd_encode_chunk(self._context, chunk)
+            if self._ended_by:  # llama.cpp then calls what it has a success
+                raise self._ended_by
+            if code != 0:
+                raise EngineError(f"llama.cpp can't encode the image (code {code}).", _LOOK)
+            count = self._api.mtmd_input_chunk_get_n_tokens(chunk)
+            found = self._api.mtmd_get_output_embd(self._context)
+            rows: Floats = np.ctypeslib.as_array(found, (count, self._width)).copy()
+        finally:
+            self._should_stop = NEVER
+            self._api.mtmd_input_chunks_free(chunks)
+        return rows
+
+    def _chunks(self, picture: Picture) -> Any:
+        """The picture as llama.cpp's input; the caller frees it."""
+        api = self._api
+        pixels = np.ascontiguousarray(picture.pixels)
+        height, width, _ = pixels.shape
+        data = pixels.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
+        bitmap = api.mtmd_bitmap_init(width, height, data)
+        chunks = api.mtmd_input_chunks_init()
+        text = api.mtmd_input_text(MARKER, len(MARKER), False, True)
+        bitmaps = (ctypes.c_void_p * 1)(bitmap)
+        code = api.mtmd_tokenize(self._context, chunks, ctypes.byref(text), bitmaps, 1)
+        api.mtmd_bitmap_free(bitmap)
+        if code != 0:
+            api.mtmd_input_chunks_free(chunks)
+            raise EngineError(f"llama.cpp can't prepare the image (code {code}).", _LOOK)
+        return chunks
+
+    def _image_of(self, chunks: Any) -> Any:
+        api = self._api
+        every = [
+            api.mtmd_input_chunks_get(chunks, index)
+            for index in range(api.mtmd_input_chunks_size(chunks))
+        ]
+        images = [c for c in every if api.mtmd_input_chunk_get_type(c) == _IMAGE]
+        if len(images) != 1:
+            raise EngineError(f"llama.cpp made {len(images)} images out of one.", _LOOK)
+        return images[0]
+
+    def _on_node(self, _tensor: object, ask: bool, _data: object) -> bool:  # noqa: FBT001
+        """Called before a node, whether we want to look after it, and then after it.
+
+        Whatever it raises after a node ends the encoding.
+        """
+        if ask:
+            self.nodes += 1
+            return self.nodes % _NODES_A_LOOK == 0
+        if self._should_stop():
+            raise CancelledError("Stopped while an image was encoded.", "Ask again.")
+        return True
+
+    def _guarded(self, tensor: object, ask: bool, data: object) -> bool:  # noqa: FBT001
+        """`_on_node` for llama.cpp, which can't be raised through: what it raises is remembered."""
+        if self._ended_by is not None:
+            return ask
+        try:
+            return self._on_node(tensor, ask, data)
+        except BaseException as error:  # noqa: BLE001 - raised again by `encode`
+            self._ended_by = error
+            return ask
