@@ -70,14 +70,14 @@ def _written(
     engine: Engine, items: Sequence[int], sampler: Sampler, grammar: Grammar | None, count: int
 ) -> tuple[float, int]:
     """Milliseconds a token, and how many there were; the prompt isn't counted."""
-    engine.read(items)
+    engine.slot.prefill(items)
     began, written = time.perf_counter(), 0
     while written < count and not (grammar and grammar.closed):
-        token = sampler.choose(engine.logits(), grammar)
+        token = sampler.choose(engine.slot.logits(), grammar)
         if grammar:
             grammar.accept(token)
         if grammar and engine.model.vocabulary.ends(token):
             break
-        engine.add(token)
+        engine.slot.decode_one(token)
         written += 1
     return 1000 * (time.perf_counter() - began) / written, written

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, aclosing
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
-from edge_med import _platform
-from edge_med.answers import Answer, End, Event, Score, Tokens
+from edge_med import _platform, scoring
+from edge_med.answers import Answer, Choice, End, Event, Score, Tokens
 from edge_med.artifacts.gguf import Header
 from edge_med.artifacts.inspect import Facts, facts
-from edge_med.config import KV, GpuLayers, LoadOptions, MemoryRule, Options
+from edge_med.config import Fit, LoadArguments, LoadOptions, Options
 from edge_med.engine.cache.ledger import Item
 from edge_med.engine.prompt import IMAGE_TOKENS
-from edge_med.engine.service.inbox import Cancellation
-from edge_med.engine.service.thread import Ask, Count, Files, Rate, Reply, Worker, event_of
-from edge_med.engine.tasks.generate import Source
-from edge_med.engine.tasks.raw_generate import Continue
+from edge_med.engine.service.client import Client, event_of
+from edge_med.engine.service.protocol import CountRequest, EngineSpec, Reply
+from edge_med.engine.tasks.generate import GenerateRequest, ModelIdentity
+from edge_med.engine.tasks.raw_generate import ContinueRequest
 from edge_med.errors import UsageError
 from edge_med.imaging import Picture, Room
 from edge_med.imaging.slices import QUESTION
@@ -30,19 +30,19 @@ from edge_med.models import store
 from edge_med.models.adapters import FoundAdapter, Wanted, find_adapters
 from edge_med.models.estimates import Estimates
 from edge_med.models.shares import Subject
-from edge_med.scoring import Scoring
+from edge_med.question import Given, Question, Shown, check_given
 from edge_med.session import Conversation
 
 MEDGEMMA_SIDE = 896
 """Pixels; what pictures are fitted to for a model without a projector, which refuses them later."""
 
 
-class MedGemma(Scoring):
+class MedGemma:
     """A loaded model; close it, or use it in a `with`. All methods may be called in any thread."""
 
-    def __init__(self, worker: Worker, info: Info, estimates: Estimates) -> None:
+    def __init__(self, client: Client, info: Info, estimates: Estimates) -> None:
         """Use `MedGemma.load`."""
-        self._worker = worker
+        self._client = client
         self._info = info
         self._estimates = estimates
 
@@ -53,16 +53,7 @@ class MedGemma(Scoring):
         *,
         projector: str | Path | None = None,
         adapters: Wanted = (),
-        context: int = 8192,
-        kv: KV = "f16",
-        device: str = "auto",
-        gpu_layers: GpuLayers = "auto",
-        tensor_split: Sequence[float] = (),
-        tensor_overrides: Sequence[str] = (),
-        projector_device: str = "auto",
-        parallel: int = 1,
-        threads: int | None = None,
-        memory: MemoryRule = "plan",
+        **load: Unpack[LoadArguments],
     ) -> Self:
         """Load a model.
 
@@ -73,16 +64,9 @@ class MedGemma(Scoring):
             projector: a GGUF file; by default the one beside the model that fits it.
             adapters: GGUF files of LoRA adapters, which calls name as the files without `.gguf`;
                 or a mapping of other names to files.
-            context: tokens that prompt and answer may have together.
-            kv: type of the KV cache.
-            device: that computes: `auto`, `cpu`, or a device's name such as CUDA0 or Vulkan0.
-            gpu_layers: on devices, the output head being one; `auto` for as many as fit.
-            tensor_split: proportions by which devices share the layers; else each is filled up.
-            tensor_overrides: REGEX=DEVICE each: tensors of layers that go to a device or to `cpu`.
-            projector_device: as `device`, for the projector.
-            parallel: 1; conversations take turns.
-            threads: that compute; as many as there are usable performance cores if None.
-            memory: what happens if the memory won't do: `plan` refuses, `warn`, `ignore`.
+            load: `context`, `kv`, `threads`, `device`, `gpu_layers`, `tensor_split`,
+                `tensor_overrides`, `projector_device`, `parallel` and `memory`, as `LoadOptions`
+                has them; conversations take turns, so `parallel` is 1.
 
         Raises:
             UsageError: an option can't be had, such as a GPU that llama.cpp wasn't built for.
@@ -91,18 +75,8 @@ class MedGemma(Scoring):
             MemoryShortError: the plan doesn't fit this machine.
             EngineError: llama.cpp can't load it.
         """
-        _only_today(parallel=(parallel, {1}))
-        options = LoadOptions(
-            context=context,
-            kv=kv,
-            threads=threads,
-            device=device,
-            gpu_layers=gpu_layers,
-            tensor_split=tensor_split,
-            tensor_overrides=tensor_overrides,
-            projector_device=projector_device,
-            memory=memory,
-        )
+        options = LoadOptions(**load)
+        _only_today(parallel=(options.parallel, {1}))
         found = store.find(model, projector)
         return cls._open(found, options, find_adapters(adapters, found.header))
 
@@ -113,7 +87,7 @@ class MedGemma(Scoring):
         eye = _facts(found.projector, found.projector_header)
         subject = Subject(found.text.stem, found.quant, found.header, found.projector_header)
         decided = decide(subject, options, [adapter.lora for adapter in adapters])
-        source = Source(
+        identity = ModelIdentity(
             model_sha256=found.model_sha256,
             projector_sha256=found.projector_sha256,
             quant=found.quant,
@@ -121,17 +95,19 @@ class MedGemma(Scoring):
             adapters={adapter.name: adapter.sha256 for adapter in adapters},
         )
         paths = {adapter.name: adapter.path for adapter in adapters}
-        files = Files(found.text, found.projector, source, decided.options, paths, found.header)
-        worker = Worker(replace(files, placements=decided.placements, notices=decided.notices))
+        spec = EngineSpec(
+            found.text, found.projector, identity, decided.options, paths, found.header
+        )
+        client = Client(replace(spec, placements=decided.placements, notices=decided.notices))
         text = facts(found.text.name, found.header)
         info = Info(text, eye, options, decided.plan, (), decided.cpu_code, found.others, adapters)
-        return cls(worker, info, Estimates(found.text, options.threads))
+        return cls(client, info, Estimates(found.text, options.threads))
 
     @property
     def info(self) -> Info:
         """What was loaded."""
-        seats = self._worker.seats
-        return replace(self._info, options=seats.options, placement=seats.placed)
+        status = self._client.status
+        return replace(self._info, options=status.options, placement=status.placed)
 
     def __enter__(self) -> Self:
         return self
@@ -144,7 +120,156 @@ class MedGemma(Scoring):
     ) -> None:
         self.close()
 
-    def ask(
+    def ask(self, prompt: Prompt, **given: Unpack[Given]) -> Answer:
+        """Ask, and wait for the whole answer.
+
+        Args:
+            prompt: a question, or a conversation in Hugging Face's form.
+            given: `image` or `images`, a `system` text, and `options`; as in `question`.
+
+        Raises:
+            PromptError: the prompt can't be composed.
+            ImageError: an image can't be read, or the model can't see.
+            ContextOverflowError: it doesn't fit the context.
+            EngineError: llama.cpp failed.
+        """
+        return whole(self.stream(prompt, **given))
+
+    def stream(self, prompt: Prompt, **given: Unpack[Given]) -> Iterator[Event]:
+        """Ask, and get the answer while it is written: pieces and progress, then one `End`.
+
+        Nothing is computed before the first event is asked for, and leaving the iteration ends the
+        answer. Arguments and errors are those of `ask`; those of the arguments come at once.
+        """
+        return self._client.events(GenerateRequest(self.question(prompt, **given)))
+
+    async def ask_async(self, prompt: Prompt, **given: Unpack[Given]) -> Answer:
+        """`ask` for asyncio; cancelling the task ends the answer."""
+        async with aclosing(self.stream_async(prompt, **given)) as events:
+            async for event in events:
+                if isinstance(event, End):
+                    return event.answer
+        raise AssertionError("a stream ends with End")
+
+    async def stream_async(
+        self, prompt: Prompt, **given: Unpack[Given]
+    ) -> AsyncGenerator[Event, None]:
+        """`stream` for asyncio."""
+        question = await asyncio.to_thread(self.question, prompt, **given)
+        loop, replies = asyncio.get_running_loop(), asyncio.Queue[Reply]()
+
+        def sink(reply: Reply) -> None:
+            loop.call_soon_threadsafe(replies.put_nowait, reply)  # fails once the loop is closed
+
+        with self._client.cancellable() as call:
+            number = self._client.submit(GenerateRequest(question), sink, call)
+            try:
+                while True:
+                    event = event_of(await replies.get())
+                    yield event
+                    if isinstance(event, End):
+                        return
+            finally:
+                self._client.forget(number)
+
+    def count(self, prompt: Prompt, **given: Unpack[Given]) -> Tokens:
+        """How many tokens a prompt has; arguments and errors are those of `ask`."""
+        reply = self._client.reply(CountRequest(self.question(prompt, **given)))
+        assert isinstance(reply, Tokens)
+        return reply
+
+    def score(
+        self,
+        prompt: Prompt,
+        continuation: str,
+        *,
+        top: int = 0,
+        fit: Fit = "pad",
+        adapters: Mapping[str, float] | None = None,
+        **shown: Unpack[Shown],
+    ) -> Score:
+        """How probable it is that the model goes on with a text, exactly, token by token.
+
+        The continuation is what the model would write: it stands where an answer begins, or, for a
+        base model and for an assistant's last message, right after the text. It is tokenized by
+        itself, so that a word after a text needs its space; control tokens that are spelled out in
+        it are plain text, and the end of the turn isn't part of it.
+
+        Args:
+            prompt: a question, or a conversation in Hugging Face's form.
+            continuation: a text of one token or more.
+            top: how many of each position's most probable tokens are told besides.
+            fit: how images come into the model's square.
+            adapters: that are applied, by name, with their scales; of those that were loaded.
+            shown: `image` or `images`, and a `system` text; as in `question`.
+
+        Raises:
+            PromptError: the prompt can't be composed, or the continuation is no text or empty.
+            ImageError: an image can't be read, or the model can't see.
+            ContextOverflowError: both don't fit the context.
+            CancelledError: `cancel` was called.
+            EngineError: llama.cpp failed.
+        """
+        options = Options(fit=fit, adapters=adapters or {})
+        question = self.question(prompt, options=options, **shown)
+        return scoring.score(self._client, question, continuation, top)
+
+    def choose(
+        self,
+        question: Prompt,
+        options: Sequence[str],
+        *,
+        by_length: bool = False,
+        fit: Fit = "pad",
+        adapters: Mapping[str, float] | None = None,
+        **shown: Unpack[Shown],
+    ) -> Choice:
+        """The option that the model would most probably answer; the question is read once.
+
+        Each option is a continuation, as in `score`. The best has the highest sum of its tokens'
+        log-probabilities, which is `acc` of lm-evaluation-harness; with `by_length`, the highest
+        sum divided by its number of characters, which is its `acc_norm`, so that long options
+        aren't put at a disadvantage (`process_results` in lm_eval/api/task.py).
+
+        Of equal options it is the first. `Choice.probabilities` are e to the power of what is
+        compared, the sum or its part for each character, divided by their total.
+
+        Args:
+            question: a question, or a conversation in Hugging Face's form.
+            options: two or more texts.
+            by_length: whether sums are divided by characters.
+            fit: how images come into the model's square.
+            adapters: that are applied, by name, with their scales; of those that were loaded.
+            shown: `image` or `images`, and a `system` text; as in `question`.
+
+        Raises:
+            PromptError: there are fewer than two options, or one is no text or empty.
+            EdgeMedError: whatever `score` raises.
+        """
+        texts = scoring.texts(options)
+        how = Options(fit=fit, adapters=adapters or {})
+        asked = self.question(question, options=how, **shown)
+        return scoring.choose(self._client, asked, texts, by_length=by_length)
+
+    def continue_ids(
+        self, items: Sequence[Item], pictures: Mapping[str, Picture], options: Options
+    ) -> Iterator[int]:
+        """Continue a prompt of ids and image blocks; the token that ends it comes last.
+
+        `pictures` are by the blocks' keys; `stop_ids` in the options replace the model's own ends.
+        Leaving the iteration ends it. Errors are those of `ask`.
+        """
+        return self._client.ids(ContinueRequest(tuple(items), pictures, options))
+
+    def chat(self, system: str | None = None, options: Options = Options()) -> Conversation:  # noqa: B008
+        """Begin a conversation, with options for all of its answers."""
+        return Conversation(self, self._client, system, options)
+
+    def messages(self, prompt: Prompt, **given: Unpack[Given]) -> tuple[Message, ...]:
+        """A prompt as messages, with its images fitted to this model; errors as in `question`."""
+        return self.question(prompt, **given).messages
+
+    def question(
         self,
         prompt: Prompt,
         *,
@@ -152,8 +277,8 @@ class MedGemma(Scoring):
         images: Sequence[Any] = (),
         system: str | None = None,
         options: Options = Options(),  # noqa: B008 - frozen
-    ) -> Answer:
-        """Ask, and wait for the whole answer.
+    ) -> Question:
+        """What `ask` asks, as one value, with its images fitted to this model.
 
         Args:
             prompt: a question, or a conversation in Hugging Face's form.
@@ -164,115 +289,9 @@ class MedGemma(Scoring):
 
         Raises:
             PromptError: the prompt can't be composed.
-            ImageError: an image can't be read, or the model can't see.
-            ContextOverflowError: it doesn't fit the context.
-            EngineError: llama.cpp failed.
+            ImageError: an image can't be read.
         """
-        events = self.stream(prompt, image=image, images=images, system=system, options=options)
-        return whole(events)
-
-    def stream(
-        self,
-        prompt: Prompt,
-        *,
-        image: Any = None,
-        images: Sequence[Any] = (),
-        system: str | None = None,
-        options: Options = Options(),  # noqa: B008 - frozen
-    ) -> Iterator[Event]:
-        """Ask, and get the answer while it is written: pieces and progress, then one `End`.
-
-        Nothing is computed before the first event is asked for, and leaving the iteration ends the
-        answer. Arguments and errors are those of `ask`; those of the arguments come at once.
-        """
-        messages = self.messages(prompt, image=image, images=images, system=system, options=options)
-        return self._worker.events(Ask(messages, options))
-
-    async def ask_async(
-        self,
-        prompt: Prompt,
-        *,
-        image: Any = None,
-        images: Sequence[Any] = (),
-        system: str | None = None,
-        options: Options = Options(),  # noqa: B008 - frozen
-    ) -> Answer:
-        """`ask` for asyncio; cancelling the task ends the answer."""
-        events = self.stream_async(
-            prompt, image=image, images=images, system=system, options=options
-        )
-        async with aclosing(events):
-            async for event in events:
-                if isinstance(event, End):
-                    return event.answer
-        raise AssertionError("a stream ends with End")
-
-    async def stream_async(
-        self,
-        prompt: Prompt,
-        *,
-        image: Any = None,
-        images: Sequence[Any] = (),
-        system: str | None = None,
-        options: Options = Options(),  # noqa: B008 - frozen
-    ) -> AsyncGenerator[Event, None]:
-        """`stream` for asyncio."""
-        messages = await asyncio.to_thread(
-            self.messages, prompt, image=image, images=images, system=system, options=options
-        )
-        loop, replies = asyncio.get_running_loop(), asyncio.Queue[Reply]()
-
-        def sink(reply: Reply) -> None:
-            loop.call_soon_threadsafe(replies.put_nowait, reply)  # fails once the loop is closed
-
-        with self._worker.cancellable() as cancelled:
-            self._worker.submit(Ask(messages, options), sink, cancelled)
-            while True:
-                event = event_of(await replies.get())
-                yield event
-                if isinstance(event, End):
-                    return
-
-    def count(
-        self,
-        prompt: Prompt,
-        *,
-        image: Any = None,
-        images: Sequence[Any] = (),
-        system: str | None = None,
-        options: Options = Options(),  # noqa: B008 - frozen
-    ) -> Tokens:
-        """How many tokens a prompt has; arguments and errors are those of `ask`."""
-        messages = self.messages(prompt, image=image, images=images, system=system, options=options)
-        reply = self._reply(Count(messages, options))
-        assert isinstance(reply, Tokens)
-        return reply
-
-    def continue_ids(
-        self, items: Sequence[Item], pictures: Mapping[str, Picture], options: Options
-    ) -> Iterator[int]:
-        """Continue a prompt of ids and image blocks; the token that ends it comes last.
-
-        `pictures` are by the blocks' keys; `stop_ids` in the options replace the model's own ends.
-        Leaving the iteration ends it. Errors are those of `ask`.
-        """
-        return self._worker.ids(Continue(tuple(items), pictures, options))
-
-    def chat(self, system: str | None = None, options: Options = Options()) -> Conversation:  # noqa: B008
-        """Begin a conversation, with options for all of its answers."""
-        return Conversation(self, self._worker, system, options)
-
-    def messages(
-        self,
-        prompt: Prompt,
-        *,
-        image: Any = None,
-        images: Sequence[Any] = (),
-        system: str | None = None,
-        options: Options = Options(),  # noqa: B008 - frozen
-    ) -> tuple[Message, ...]:
-        """A prompt as messages, with its images fitted to this model."""
-        _check_kinds(options, images)
+        check_given(options, images)
         shown = [*([image] if image is not None else []), *images]
         found = as_messages(
             prompt,
@@ -284,7 +303,7 @@ class MedGemma(Scoring):
         )
         if self.info.projector:
             check_sizes(found, self.side)
-        return found
+        return Question(found, options)
 
     def room(self, options: Options = Options()) -> Room:  # noqa: B008 - frozen
         """What there is for the slices of a series beside a question and its answer."""
@@ -304,17 +323,11 @@ class MedGemma(Scoring):
 
     def cancel(self) -> bool:
         """End every answer that is being written or waited for; says whether there was one."""
-        return self._worker.cancel()
+        return self._client.cancel()
 
     def close(self) -> None:
         """Free everything; harmless when done twice."""
-        self._worker.close()
-
-    def _call(self) -> AbstractContextManager[Cancellation]:
-        return self._worker.cancellable()
-
-    def _reply(self, request: Count | Rate, call: Cancellation | None = None) -> Tokens | Score:
-        return self._worker.reply(request, call)
+        self._client.close()
 
 
 def _facts(path: Path | None, header: Header | None) -> Facts | None:
@@ -327,13 +340,6 @@ def whole(events: Iterator[Event]) -> Answer:
         if isinstance(event, End):
             return event.answer
     raise AssertionError("a stream ends with End")
-
-
-def _check_kinds(options: object, images: object) -> None:
-    if not isinstance(options, Options):
-        raise UsageError("The options aren't Options.", "Give options=Options(max_new_tokens=…).")
-    if isinstance(images, str | bytes) or not isinstance(images, Iterable):
-        raise UsageError("images isn't a list.", "Give images=[…], or a single one as image=….")
 
 
 def _only_today(**asked: tuple[object, set[Any]]) -> None:

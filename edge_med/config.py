@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, SupportsFloat, SupportsIndex
+from typing import Any, Literal, SupportsFloat, SupportsIndex, TypedDict
 
 from edge_med.errors import UsageError
 
@@ -34,6 +34,21 @@ LARGEST_PART = 1e9
 
 LARGEST_SCALE = 1000.0
 """Of an adapter, up or down: far beyond any use, and too small to make numbers overflow."""
+
+
+class LoadArguments(TypedDict, total=False):
+    """How a model is loaded, as keyword arguments (PEP 692): those of `LoadOptions` by name."""
+
+    context: int
+    kv: KV
+    threads: int | None
+    device: str
+    gpu_layers: GpuLayers
+    tensor_split: Sequence[float]
+    tensor_overrides: Sequence[str]
+    projector_device: str
+    parallel: int
+    memory: MemoryRule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,19 +6,19 @@ import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edge_med import export, transcript
 from edge_med.answers import Answer, End, Event, Notice, Tokens
 from edge_med.config import Options
-from edge_med.engine.service.inbox import Cancellation
-from edge_med.engine.service.thread import Ask, Count, Worker
+from edge_med.engine.service.client import Call
+from edge_med.engine.service.protocol import CountRequest
+from edge_med.engine.tasks.generate import GenerateRequest
 from edge_med.errors import CancelledError, UsageError
 from edge_med.messages import ImagePart, Message, TextPart
+from edge_med.protocols import Fitting, Service
+from edge_med.question import Question
 from edge_med.trimming import Trimming
-
-if TYPE_CHECKING:
-    from edge_med.api import MedGemma
 
 ROOM_SHARE = 4
 """A chat keeps a quarter of the context for the answer, or all that it may have if that's less."""
@@ -31,11 +31,11 @@ class Conversation:
     """
 
     def __init__(
-        self, model: MedGemma, worker: Worker, system: str | None, options: Options
+        self, model: Fitting, service: Service, system: str | None, options: Options
     ) -> None:
         """Use `MedGemma.chat`."""
         self._model = model
-        self._worker = worker
+        self._service = service
         self._trimming = Trimming(model.info.options.context)
         self._options = options
         self._system = [Message("system", (TextPart(system),))] if system is not None else []
@@ -227,11 +227,12 @@ class Conversation:
 
     def _answered(self, turns: list[Message], options: Options) -> Iterator[Event]:
         """Stream an answer to turns, and take both over once it's there."""
-        with self._worker.cancellable() as call:
+        with self._service.cancellable() as call:
             shown, trimmed = self._fitting(turns, options, call)
             if trimmed is not None:
                 yield trimmed
-            for event in self._worker.events(Ask(tuple(shown), options), call):
+            request = GenerateRequest(Question(tuple(shown), options))
+            for event in self._service.events(request, call):
                 if not isinstance(event, End):
                     yield event
                     continue
@@ -243,12 +244,12 @@ class Conversation:
                 yield End(answer)
 
     def _fitting(
-        self, turns: list[Message], options: Options, call: Cancellation
+        self, turns: list[Message], options: Options, call: Call
     ) -> tuple[list[Message], Notice | None]:
         """System text and turns without the oldest that don't fit; those with images stay."""
 
         def count(messages: Sequence[Message], how: Options = options) -> int:
-            reply = self._worker.reply(Count(tuple(messages), how), call)
+            reply = self._service.reply(CountRequest(Question(tuple(messages), how)), call)
             assert isinstance(reply, Tokens)
             return reply.prompt
 

@@ -18,8 +18,8 @@ from PIL import Image
 
 from edge_med import MedGemma, Options, imaging
 from edge_med.answers import Answer, End, Event, Piece, Progress
-from edge_med.engine.engine import Engine
-from edge_med.engine.service.thread import Ask
+from edge_med.engine.slot import Slot
+from edge_med.engine.tasks.generate import GenerateRequest
 from edge_med.errors import (
     ArtifactError,
     ContextOverflowError,
@@ -29,6 +29,7 @@ from edge_med.errors import (
     UsageError,
 )
 from edge_med.messages import Message, TextPart
+from edge_med.question import Question
 from tests.conftest import Models
 
 SHORT = Options(max_new_tokens=5)
@@ -176,13 +177,13 @@ def test_a_banned_token_does_not_come(tiny: MedGemma) -> None:
 def written(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """All tokens that the engine writes; the context would take 2,048."""
     tokens: list[int] = []
-    add = Engine.add
+    decode_one = Slot.decode_one
 
-    def counted(engine: Engine, token: int) -> None:
+    def counted(slot: Slot, token: int) -> None:
         tokens.append(token)
-        add(engine, token)
+        decode_one(slot, token)
 
-    monkeypatch.setattr(Engine, "add", counted)
+    monkeypatch.setattr(Slot, "decode_one", counted)
     return tokens
 
 
@@ -323,7 +324,7 @@ def run_python(program: str) -> subprocess.CompletedProcess[bytes]:
 
 def test_requests_and_events_can_be_pickled(tiny: MedGemma, photo: Path) -> None:
     messages = tiny.messages("x", image=photo)
-    request = Ask(messages, Options(logit_bias={3: 1.0}))
+    request = GenerateRequest(Question(messages, Options(logit_bias={3: 1.0})))
     assert pickle.loads(pickle.dumps(request)) == request
     events = list(tiny.stream("x", options=SHORT))
     assert pickle.loads(pickle.dumps(events)) == events

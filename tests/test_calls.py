@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import queue
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,11 +16,13 @@ import pytest
 
 from edge_med import MedGemma, Options, imaging
 from edge_med.answers import Answer, End, Event, Piece
-from edge_med.engine.service import thread as workers
-from edge_med.engine.service.inbox import Cancellation
-from edge_med.engine.service.thread import Count, Failed, Reply
+from edge_med.engine.service import host
+from edge_med.engine.service.host import Host
+from edge_med.engine.service.protocol import CountRequest, Failed, Reply
+from edge_med.engine.tasks.generate import GenerateRequest
 from edge_med.errors import CancelledError, EdgeMedError, EngineError, ImageError, UsageError
 from edge_med.messages import ImagePart, Message, TextPart
+from edge_med.question import Question
 from tests.conftest import Models
 from tests.engine.llama.test_model import resident
 
@@ -97,10 +101,9 @@ def test_a_listener_that_fails_leaves_the_thread_to_the_others(tiny: MedGemma) -
     def sink(_reply: Reply) -> None:
         raise RuntimeError("closed")
 
-    call = Cancellation()
-    tiny._worker.submit(workers.Ask(question(), LONG), sink, call)
-    assert tiny.ask("x", options=SHORT).usage.answer > 0
-    assert call.is_set()
+    with tiny._client.cancellable() as call:
+        tiny._client.submit(GenerateRequest(Question(question(), LONG)), sink, call)
+        assert tiny.ask("x", options=SHORT).usage.answer > 0
 
 
 def test_a_closed_loop_leaves_the_thread_to_the_others(tiny: MedGemma) -> None:
@@ -113,8 +116,10 @@ def test_a_closed_loop_leaves_the_thread_to_the_others(tiny: MedGemma) -> None:
 
 
 def test_the_last_reference_may_go_in_the_engine_thread(folder: Path) -> None:
+    others = threading.enumerate()
     loaded = MedGemma.load(folder, context=256, threads=1)
-    engine, done = loaded._worker._thread, threading.Event()
+    (engine,) = (one for one in threading.enumerate() if one not in others)
+    done = threading.Event()
     held = [loaded]
 
     def sink(reply: Reply) -> None:
@@ -123,9 +128,10 @@ def test_the_last_reference_may_go_in_the_engine_thread(folder: Path) -> None:
             gc.collect()
             done.set()
 
-    loaded._worker.submit(workers.Ask(question(), SHORT), sink, Cancellation())
-    del loaded
-    assert done.wait(20)
+    with loaded._client.cancellable() as call:
+        loaded._client.submit(GenerateRequest(Question(question(), SHORT)), sink, call)
+        del loaded
+        assert done.wait(20)
     engine.join(20)
     assert not engine.is_alive()
 
@@ -145,48 +151,35 @@ def test_who_waits_for_a_thread_that_dies_is_told(
         go.wait(20)
         raise Death
 
-    monkeypatch.setattr(workers, "_work", die)
-    replies: list[Reply] = []
-    for _ in range(3):
-        tiny._worker.submit(Count(question(), Options()), replies.append, Cancellation())
-    assert begun.wait(20)
-    go.set()
-    tiny._worker._thread.join(20)
-    assert [type(reply) for reply in replies] == [Failed] * 3
-    with pytest.raises(UsageError, match="closed"):
-        tiny.ask("x")
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_who_waits_notices_a_thread_that_died_without_a_word(
-    tiny: MedGemma, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def die(*_: object) -> None:
-        raise Death
-
-    monkeypatch.setattr(workers._Job, "tell", lambda *_: None)
-    monkeypatch.setattr(workers, "_work", die)
+    monkeypatch.setattr(Host, "_work", die)
+    replies: queue.SimpleQueue[Reply] = queue.SimpleQueue()
+    with tiny._client.cancellable() as call:
+        for _ in range(3):
+            tiny._client.submit(CountRequest(Question(question(), Options())), replies.put, call)
+        assert begun.wait(20)
+        go.set()
+        assert [type(replies.get(timeout=20)) for _ in range(3)] == [Failed] * 3
     with pytest.raises(EngineError, match="has ended"):
         tiny.ask("x")
 
 
 def test_a_count_heeds_its_cancellation(tiny: MedGemma) -> None:
-    call = Cancellation()
-    call.set()
-    with pytest.raises(CancelledError):
-        tiny._worker.reply(Count(question(), Options()), call)
+    with tiny._client.cancellable() as call:
+        tiny.cancel()
+        with pytest.raises(CancelledError):
+            tiny._client.reply(CountRequest(Question(question(), Options())), call)
 
 
 def test_a_chat_that_is_cancelled_while_it_counts_writes_nothing(
     tiny: MedGemma, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    counted = workers._counted
+    counted = host.count
 
     def cancelled(*arguments: Any) -> Any:
         tiny.cancel()
         return counted(*arguments)
 
-    monkeypatch.setattr(workers, "_counted", cancelled)
+    monkeypatch.setattr(host, "count", cancelled)
     chat = tiny.chat()
     answer = chat.send("the heart", options=LONG)
     assert (answer.finish_reason, answer.usage.answer) == ("cancelled", 0)
@@ -196,9 +189,11 @@ def test_a_chat_that_is_cancelled_while_it_counts_writes_nothing(
 def test_an_answer_that_is_cancelled_before_it_is_read_tells_the_length_of_its_prompt(
     tiny: MedGemma,
 ) -> None:
-    call = Cancellation()
-    call.set()
-    last = list(tiny._worker.events(workers.Ask(question("the heart"), SHORT), call))
+    with tiny._client.cancellable() as call:
+        tiny.cancel()
+        last = list(
+            tiny._client.events(GenerateRequest(Question(question("the heart"), SHORT)), call)
+        )
     assert end(last).finish_reason == "cancelled"
     assert end(last).usage.prompt == tiny.count("the heart").prompt
 
@@ -209,8 +204,9 @@ def test_cancelling_ends_calls_that_wait(tiny: MedGemma) -> None:
     waiting: list[Event] = []
     other = threading.Thread(target=lambda: waiting.extend(streams[1]))
     other.start()
-    while len(tiny._worker._inbox._calls) != 2:
-        pass
+    until = time.monotonic() + 20
+    while len(tiny._client._calls) != 2:
+        assert time.monotonic() < until
     tiny.cancel()
     other.join(20)
     assert end(waiting).finish_reason == end(list(streams[0])).finish_reason == "cancelled"
@@ -242,7 +238,7 @@ def test_the_projector_takes_its_own_size_only(tiny: MedGemma) -> None:
     picture = imaging.open(np.zeros((8, 8, 3), np.uint8), side=112)
     messages = (Message("user", (ImagePart(picture), TextPart("x"))),)
     with pytest.raises(ImageError, match="56 x 56"):
-        list(tiny._worker.events(workers.Ask(messages, SHORT)))
+        list(tiny._client.events(GenerateRequest(Question(messages, SHORT))))
 
 
 def test_an_image_is_counted_as_it_is_asked(tiny: MedGemma) -> None:

@@ -15,8 +15,7 @@ import pytest
 
 from edge_med import _platform, doctor, native
 from edge_med.doctor import Report, examine
-from edge_med.engine.llama import cpu_benchmark as bandwidth
-from edge_med.engine.llama import examination
+from edge_med.engine.llama import cpu_benchmark, examination
 from edge_med.engine.llama.cpu.levels import AS_BUILT, PLAIN, WITHOUT_AMX, Level, Verdict
 from edge_med.engine.llama.devices import Hardware
 from edge_med.engine.llama.examination import Examination
@@ -41,7 +40,7 @@ SOUND = Examination(
     backends=("CPU",),
     devices=(CPU,),
     features=frozenset({"AVX", "AVX2"}),
-    rates=dict.fromkeys(bandwidth.TYPES, 1e10),
+    rates=dict.fromkeys(cpu_benchmark.TYPES, 1e10),
     verdict=Verdict(AS_BUILT, ("CPU_REPACK",)),
 )
 
@@ -89,7 +88,7 @@ def test_a_gpu_that_is_used_or_not_there_is_no_finding(
 @pytest.mark.usefixtures("home")
 def test_it_measures_and_says_what_to_expect() -> None:
     report = examine()
-    assert set(report.rates) == set(bandwidth.TYPES)
+    assert set(report.rates) == set(cpu_benchmark.TYPES)
     assert all(1e7 < rate < 1e13 for rate in report.rates.values())
     speeds = {speed.model: speed.tokens_per_second for speed in report.speeds}
     assert speeds["mine"] > speeds.get("medgemma-4b-it", 0)

@@ -10,10 +10,10 @@ from PIL import Image
 
 from converters.pipeline import convert
 from converters.request import Request
-from edge_med.engine.decode import answer_state as writing
+from edge_med.engine.decode import answer_state
 from edge_med.engine.decode.sampling import Rule, Sampler
-from edge_med.engine.engine import Engine
 from edge_med.engine.llama.arrays import Floats
+from edge_med.engine.slot import Slot
 from tests.checkpoints.adapters import Lora, write_gguf
 from tests.checkpoints.tiny import write_tiny
 from tests.checkpoints.tokenizer import tiny_tokenizer
@@ -61,9 +61,9 @@ def prepare(example: Example, patch: pytest.MonkeyPatch) -> None:
     """Make an answer short where nobody looks at it, and give a thought its beginning."""
     whole = example.shown or "schema" in example.code  # such an answer is whole, or an error
     if not whole:
-        patch.setattr(Engine, "room", 0)  # each answer ends with its first token
+        patch.setattr(Slot, "tokens_left", 0)  # each answer ends with its first token
     if 'think="on"' in example.code:
-        patch.setattr(writing, "Sampler", OpensAThought)
+        patch.setattr(answer_state, "Sampler", OpensAThought)
 
 
 class OpensAThought(Sampler):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,9 +13,8 @@ from converters.request import Request
 from edge_med import Conversation, MedGemma, Options
 from edge_med.answers import Answer
 from edge_med.config import LoadOptions
-from edge_med.engine import engine as core
-from edge_med.engine.llama.context import Context
-from edge_med.engine.vision.mtmd import Projector
+from edge_med.engine.llama.sequence import Sequence as Cells
+from edge_med.engine.vision.mtmd import MtmdEncoder
 from edge_med.messages import Message, TextPart
 from edge_med.models import store
 from tests.checkpoints.tiny import write_tiny
@@ -77,13 +77,13 @@ def chat(tiny: MedGemma) -> Conversation:
 def restored(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The positions at which a window checkpoint was restored."""
     places: list[int] = []
-    restore = Context.restore_window
+    restore = Cells.restore_window
 
-    def counted(context: Context, data: bytearray, position: int) -> None:
+    def counted(cells: Cells, data: bytearray, position: int) -> None:
         places.append(position)
-        restore(context, data, position)
+        restore(cells, data, position)
 
-    monkeypatch.setattr(Context, "restore_window", counted)
+    monkeypatch.setattr(Cells, "restore_window", counted)
     return places
 
 
@@ -148,11 +148,13 @@ def test_the_projector_is_opened_by_the_first_image(
 ) -> None:
     opened: list[int] = []
 
-    def counted(*arguments: object) -> object:
-        opened.append(1)
-        return Projector(*arguments)  # type: ignore[arg-type]
+    made = MtmdEncoder.__init__
 
-    monkeypatch.setattr(core, "Projector", counted)
+    def counted(*arguments: Any) -> None:
+        opened.append(1)
+        made(*arguments)
+
+    monkeypatch.setattr(MtmdEncoder, "__init__", counted)
     with load(folder) as fresh:
         assert fresh.ask("x", options=SHORT).timings.load == 0
         assert opened == []

@@ -11,7 +11,7 @@ import pytest
 
 from edge_med import MedGemma, Options
 from edge_med.answers import End, Piece
-from edge_med.engine.decode import answer_state as writing
+from edge_med.engine.decode import answer_state
 from edge_med.engine.decode.sampling import Rule, Sampler
 from edge_med.engine.llama.arrays import Floats
 from edge_med.errors import SchemaError, UsageError
@@ -140,7 +140,7 @@ def test_a_form_holds_where_a_thought_is_wanted_and_forbidden(tiny: MedGemma) ->
 def test_a_stop_text_cuts_the_form_after_a_thought_and_not_the_thought(
     tiny: MedGemma, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writing, "Sampler", opening(1))
+    monkeypatch.setattr(answer_state, "Sampler", opening(1))
     options = Options(schema={"const": "yes"}, think_budget=8, temperature=1.0, seed=3)
     thought = tiny.ask("is it large", options=options).thought
     assert thought
@@ -163,7 +163,7 @@ def test_log_probabilities_are_those_of_the_form_alone(tiny: MedGemma) -> None:
 def test_a_form_that_has_begun_is_not_left_for_a_thought(
     tiny: MedGemma, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writing, "Sampler", opening(3))
+    monkeypatch.setattr(answer_state, "Sampler", opening(3))
     answer = tiny.ask("is it large", options=Options(schema={"const": [1, 2, 3]}))
     assert (answer.thought, answer.parsed) == (None, [1, 2, 3])
 
@@ -171,7 +171,7 @@ def test_a_form_that_has_begun_is_not_left_for_a_thought(
 def test_an_answer_without_a_form_goes_on_after_a_thought(
     tiny: MedGemma, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writing, "Sampler", opening(3))
+    monkeypatch.setattr(answer_state, "Sampler", opening(3))
     answer = tiny.ask("is it large", options=Options(think_budget=4, max_new_tokens=6))
     assert (answer.usage.thought, answer.usage.answer) == (4, 6)
     assert answer.thought is not None

@@ -21,6 +21,7 @@ from edge_med._platform.linux import container_cores as _container_cores
 from edge_med.errors import BusyError, InputError
 
 if TYPE_CHECKING:
+    import ctypes
     import subprocess
 
 SYSTEM: str = sys.platform
@@ -31,6 +32,9 @@ MACHINE: str = platform.machine().lower()
 
 _calls: Any = importlib.import_module("msvcrt" if SYSTEM == "win32" else "fcntl")
 _resource: Any = None if SYSTEM == "win32" else importlib.import_module("resource")
+
+PATIENCE = 0.2 if SYSTEM == "win32" else None
+"""Seconds of one wait for another thread: on Windows a wait hears of Ctrl-C only when it ends."""
 
 REPLACE_ATTEMPTS = 10
 """Virus scanners on Windows hold a fresh file for a moment; the waits between add up to 0.9 s."""
@@ -277,6 +281,20 @@ def go_on_in_children() -> bool:
 def leave_to_another() -> NoReturn:
     """End this child, so that another takes its place."""
     children.leave()
+
+
+def open_library(path: Path) -> ctypes.CDLL:
+    """Open a shared library, and on Windows those that lie beside it or belong to a GPU's tools.
+
+    Raises:
+        OSError: it can't be loaded.
+    """
+    import ctypes
+
+    if SYSTEM != "win32":
+        return ctypes.CDLL(str(path))
+    windows.find_libraries(path.parent)
+    return ctypes.CDLL(str(path), winmode=0)  # by the folders just named (LoadLibraryEx)
 
 
 def end_process(process: subprocess.Popen[bytes]) -> None:

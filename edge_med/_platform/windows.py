@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 import struct
 from collections.abc import Iterator
@@ -99,6 +100,20 @@ def cpu_features() -> frozenset[str] | None:
 def processor() -> str:
     """Model and features of the processor, as far as Windows tells."""
     return " ".join([platform.processor(), *sorted(cpu_features() or ())])
+
+
+def find_libraries(folder: Path) -> None:
+    """Have libraries looked for in a folder, and in those of CUDA and HIP where they are installed.
+
+    As llama-cpp-python does it (llama_cpp/_ctypes_extensions.py).
+    """
+    add: Any = os.add_dll_directory  # type: ignore[attr-defined, unused-ignore]
+    add(str(folder))
+    for tools in ("CUDA_PATH", "HIP_PATH"):
+        for name in ("bin", "lib"):
+            inside = Path(os.environ.get(tools, "")) / name
+            if os.environ.get(tools) and inside.is_dir():
+                add(str(inside))
 
 
 def graphics() -> tuple[str, ...]:

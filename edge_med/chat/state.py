@@ -5,43 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from edge_med import documents
-from edge_med.answers import Answer, Tokens
+from edge_med.answers import Answer
 from edge_med.chat.ui import UI
 from edge_med.config import Options
 from edge_med.errors import PromptError
 from edge_med.imaging import Picture, Study
-from edge_med.messages import Message, Prompt, TextPart, shown_parts
+from edge_med.messages import Message, TextPart, shown_parts
 from edge_med.models.estimates import Estimates
+from edge_med.protocols import LoadedModel
 from edge_med.session import Conversation
-
-
-class Model(Protocol):
-    """What the chat needs of a loaded model; `MedGemma` has it."""
-
-    @property
-    def info(self) -> Any:
-        """What was loaded."""
-
-    @property
-    def side(self) -> int:
-        """Of the square that images are fitted to, in pixels."""
-
-    def chat(self, system: str | None = None, options: Options = ...) -> Conversation:
-        """Begin a conversation."""
-
-    def count(self, prompt: Prompt) -> Tokens:
-        """How many tokens a prompt has."""
-
-    def messages(
-        self, prompt: Prompt, *, images: Sequence[Any] = (), options: Options = ...
-    ) -> tuple[Message, ...]:
-        """A prompt as messages, with its images fitted."""
-
-    def cancel(self) -> bool:
-        """End what is being written; says whether there was something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +61,7 @@ class Chat:
         leaving: whether it is over.
     """
 
-    model: Model
+    model: LoadedModel
     ui: UI
     options: Options
     conversation: Conversation

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import threading
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,12 +52,11 @@ def compare(
     """
     from edge_med import _platform
     from edge_med.engine import compare as engine
-    from edge_med.engine.service.inbox import Cancellation
     from edge_med.models.memory import check
 
     content = _read(text)
     check(engine.memory(base, other), memory, _platform.available_memory())
-    stopped = Cancellation()
+    stopped = threading.Event()
 
     def stop() -> bool:
         stopped.set()

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from edge_med.compat.tensor import DTYPES, DType, Tensor
+from edge_med.compat.tensor import device as _device
 
 bfloat16, float16, float32, float64, int64, int32 = (DTYPES[name] for name in DTYPES)
 half, float, long, int = float16, float32, int64, int32
-dtype = DType
+dtype, device = DType, _device
 
 cuda = SimpleNamespace(
     is_available=lambda: False,
@@ -22,16 +22,6 @@ cuda = SimpleNamespace(
     empty_cache=lambda: None,
 )
 backends = SimpleNamespace(mps=SimpleNamespace(is_available=lambda: False))
-
-
-@dataclass(frozen=True, slots=True)
-class device:  # noqa: N801 - torch's own name
-    """A device by its name; everything stays where it is."""
-
-    type: str
-
-    def __str__(self) -> str:
-        return self.type
 
 
 class inference_mode(contextlib.ContextDecorator):  # noqa: N801 - torch's own name

@@ -51,6 +51,16 @@ def _dtype_of(array: npt.NDArray[Any]) -> DType:
     return DTYPES["int32" if array.dtype == np.int32 else "int64"]
 
 
+@dataclass(frozen=True, slots=True)
+class device:  # noqa: N801 - torch's own name
+    """A device by its name; everything stays where it is."""
+
+    type: str
+
+    def __str__(self) -> str:
+        return self.type
+
+
 class Tensor:
     """Numbers with a shape; read like torch's tensor."""
 
@@ -72,8 +82,6 @@ class Tensor:
     @property
     def device(self) -> Any:
         """Always the processor."""
-        from edge_med.compat.stand_in import device
-
         return device("cpu")
 
     def size(self, axis: int | None = None) -> Any:

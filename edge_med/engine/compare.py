@@ -164,8 +164,8 @@ def _rows(engine: Engine, chunk: Sequence[int], stop: Stop) -> Iterator[Floats]:
 
     The whole chunk is one batch, as in llama-perplexity: another size may meet other kernels.
     """
-    engine.context.truncate(0)
-    rows = engine.context.batch_rows(chunk, 0, stop, skip=UNCOUNTED)
+    engine.slot.cells.truncate(0)
+    rows = engine.slot.cells.batch_rows(chunk, 0, stop, skip=UNCOUNTED)
     yield from islice(rows, COUNTED)
 
 

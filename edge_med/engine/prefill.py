@@ -1,4 +1,4 @@
-"""A prompt on its way into the cache: in which parts it is read, and what that took."""
+"""Prefill: a prompt on its way into the cache, in which parts it is read, and what that took."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from edge_med.imaging import Picture
 
 Emit = Callable[[Event], None]
 
+SILENT: Emit = lambda _event: None  # noqa: E731 - a name for the default
+
 
 @dataclass(slots=True)
-class Reading:
+class PrefillStats:
     """What reading a prompt took: tokens, and seconds."""
 
     prompt: int
@@ -28,18 +30,18 @@ class Reading:
 
 
 @dataclass(slots=True)
-class Task:
+class PrefillJob:
     """A prompt that is being read, and who wants to know of it."""
 
     pictures: Mapping[str, Picture]
     stop: Stop
     emit: Emit
-    reading: Reading
+    stats: PrefillStats
     began: float = field(default_factory=time.perf_counter)
     total: int = 0
     done: int = 0
 
-    def heed(self) -> None:
+    def raise_if_cancelled(self) -> None:
         """End it here if somebody wants that."""
         if self.stop():
             raise CancelledError("Stopped before the prompt was read.", "Ask again.")
@@ -47,7 +49,7 @@ class Task:
     @property
     def seconds_left(self) -> float | None:
         """By the speed so far, without the images' own time; None as long as nothing is known."""
-        spent = time.perf_counter() - self.began - self.reading.load - self.reading.encode
+        spent = time.perf_counter() - self.began - self.stats.load - self.stats.encode
         return spent / self.done * (self.total - self.done) if self.done else None
 
 

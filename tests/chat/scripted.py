@@ -24,11 +24,13 @@ from edge_med.answers import (
 from edge_med.chat import loop
 from edge_med.chat.state import Chat
 from edge_med.config import LoadOptions, Options
-from edge_med.engine.service.inbox import Cancellation
-from edge_med.engine.service.thread import Ask, Count
+from edge_med.engine.service.client import Call
+from edge_med.engine.service.protocol import CountRequest
+from edge_med.engine.tasks.generate import GenerateRequest
 from edge_med.errors import EdgeMedError
 from edge_med.messages import Message, Prompt, as_messages
 from edge_med.models.estimates import Estimates
+from edge_med.question import Question
 from edge_med.session import Conversation
 
 SIDE = 56
@@ -48,21 +50,21 @@ class ScriptedWorker:
         self.thought: str | None = None
         self.notices: tuple[Notice, ...] = ()
         self.reason = "stop"
-        self.asked: list[Ask] = []
+        self.asked: list[Question] = []
 
     @contextmanager
-    def cancellable(self) -> Iterator[Cancellation]:
-        yield Cancellation()
+    def cancellable(self) -> Iterator[Call]:
+        yield Call(0)
 
-    def reply(self, request: Count, call: Cancellation | None = None) -> Tokens:
-        return Tokens(tokens(request.messages), 0)
+    def reply(self, request: CountRequest, call: Call | None = None) -> Tokens:
+        return Tokens(tokens(request.question.messages), 0)
 
-    def events(self, request: Ask, call: Cancellation | None = None) -> Iterator[Event]:
-        self.asked.append(request)
+    def events(self, request: GenerateRequest, call: Call | None = None) -> Iterator[Event]:
+        self.asked.append(request.question)
         said = self.answers.pop(0) if self.answers else "yes"
         if isinstance(said, EdgeMedError):
             raise said
-        if any(message.pictures for message in request.messages):
+        if any(message.pictures for message in request.question.messages):
             yield Progress("encode", 0, 1, None)
             yield Progress("encode", 1, 1, 0.0)
         yield Progress("read", 5, 5, 0.0)
@@ -72,8 +74,8 @@ class ScriptedWorker:
         yield from (Piece("answer", part, (1,)) for part in said.splitlines(keepends=True))
         yield End(self._answer(said, request))
 
-    def _answer(self, text: str, request: Ask) -> Answer:
-        count = tokens(request.messages)
+    def _answer(self, text: str, request: GenerateRequest) -> Answer:
+        count = tokens(request.question.messages)
         return Answer(
             text=text,
             thought=self.thought,
@@ -92,7 +94,7 @@ class ScriptedWorker:
                 projector_device=None,
                 cpu_code="as built",
                 fallback=None,
-                options=request.options,
+                options=request.question.options,
                 seed=None,
                 versions={},
             ),

@@ -11,7 +11,7 @@ import pytest
 from edge_med import MedGemma, Options
 from edge_med.chat.state import Chat
 from edge_med.engine.llama.context import Stop
-from edge_med.engine.vision.mtmd import Projector
+from edge_med.engine.vision.mtmd import MtmdEncoder
 from edge_med.imaging import Picture
 from edge_med.models.estimates import Estimates
 from tests.chat.scripted import Held, ScriptedUI
@@ -46,13 +46,13 @@ def talk(loaded: MedGemma, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> H
 def encoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Hashes of the pictures that the projector has encoded."""
     seen: list[str] = []
-    real = Projector.encode
+    real = MtmdEncoder.encode
 
-    def encode(self: Projector, picture: Picture, stop: Stop) -> Any:
+    def encode(self: MtmdEncoder, picture: Picture, stop: Stop) -> Any:
         seen.append(picture.sha256)
         return real(self, picture, stop)
 
-    monkeypatch.setattr(Projector, "encode", encode)
+    monkeypatch.setattr(MtmdEncoder, "encode", encode)
     return seen
 
 

@@ -67,6 +67,6 @@ def read(
     logits = []
     with closing(opened(text, projector, options)) as engine:
         for last in (place % len(items) for place in run.tested):
-            engine.read(items[: last + 1], pictures)
-            logits.append(engine.logits().copy())
-        return Seen(logits, engine.context.oldest)
+            engine.slot.prefill(items[: last + 1], pictures)
+            logits.append(engine.slot.logits().copy())
+        return Seen(logits, engine.slot.cells.oldest)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from edge_med.config import LoadOptions
-from edge_med.engine.decode import answer_state as writing
+from edge_med.engine.decode import answer_state
 from edge_med.engine.engine import Engine
 from tests.conftest import Models
 from tests.engine.scripted import Script
@@ -36,6 +36,6 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Script:
             def choose(self, _logits: object, _rule: object = None) -> int:
                 return next(left)
 
-        monkeypatch.setattr(writing, "Sampler", Scripted)
+        monkeypatch.setattr(answer_state, "Sampler", Scripted)
 
     return use

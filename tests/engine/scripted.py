@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 from edge_med.answers import Answer, End, Event, Piece
 from edge_med.config import Options
+from edge_med.engine.driver import Driver
 from edge_med.engine.engine import Engine
-from edge_med.engine.tasks import generate
-from edge_med.engine.tasks.generate import Source
+from edge_med.engine.tasks.generate import GenerateRequest, GenerateTask, ModelIdentity
 from edge_med.messages import Message, TextPart
+from edge_med.question import Question
 
-SOURCE = Source("0" * 64, None, "F32", 4)
+IDENTITY = ModelIdentity("0" * 64, None, "F32", 4)
 QUESTION = (Message("user", (TextPart("the heart is not enlarged"),)),)
 
 Script = Callable[[list[int]], None]
@@ -24,8 +25,19 @@ def ask(
     messages: tuple[Message, ...] = QUESTION,
 ) -> list[Event]:
     events: list[Event] = []
-    generate.answer(engine, SOURCE, messages, options or Options(), events.append, stop)
+    answer(engine, GenerateRequest(Question(messages, options or Options())), events.append, stop)
     return events
+
+
+def answer(
+    engine: Engine,
+    asked: GenerateRequest,
+    emit: Callable[[Event], None],
+    stop: Callable[[], bool] = lambda: False,
+    identity: ModelIdentity = IDENTITY,
+) -> None:
+    """Answer as the service does."""
+    Driver(engine).run(GenerateTask(engine, identity, asked, emit), stop, emit)
 
 
 def ended(events: list[Event]) -> Answer:

@@ -24,10 +24,12 @@ from edge_med.config import LONGEST_ANSWER, LoadOptions, Options
 from edge_med.engine.cache.ledger import length
 from edge_med.engine.engine import Engine
 from edge_med.engine.prompt import compose
-from edge_med.engine.tasks.generate import Source, answer
+from edge_med.engine.tasks.generate import GenerateRequest, ModelIdentity
 from edge_med.messages import Message, as_messages
 from edge_med.models.memory import plan
+from edge_med.question import Question
 from tests.checkpoints.tiny import Text, Tiny, write_tiny
+from tests.engine.scripted import answer
 
 pytestmark = pytest.mark.long
 
@@ -79,13 +81,13 @@ def run(path: Path) -> Told:
     """Read the longest prompt and write the longest answer, greedily, as any question is."""
     short = LoadOptions(context=BATCH, batch=BATCH, threads=2)
     with closing(Engine(path, None, short)) as engine:  # what any context takes
-        engine.read([300] * BATCH)
+        engine.slot.prefill([300] * BATCH)
     start = peak()
     options = LoadOptions(context=PROMPT + LONGEST_ANSWER, batch=BATCH, threads=2)
     with closing(Engine(path, None, options)) as engine:
         planned = plan(engine.model.header, options)
         written, stamps = write(engine)
-        kept = sum(checkpoint.size for checkpoint in engine.ledger.checkpoints)
+        kept = sum(checkpoint.size for checkpoint in engine.slot.ledger.checkpoints)
         grown = peak() - start
     return Told(written, np.diff(stamps).tolist(), grown, planned.kv + planned.compute + kept)
 
@@ -104,8 +106,9 @@ def write(engine: Engine) -> tuple[Answer, list[float]]:
     options = Options(
         max_new_tokens=LONGEST_ANSWER, think="off", stop_loops=False, logprobs=1, logit_bias=ends
     )
-    source = Source(None, None, "F16", image_tokens=4)
-    answer(engine, source, prompt(engine), options, events.append, stop)
+    identity = ModelIdentity(None, None, "F16", image_tokens=4)
+    asked = GenerateRequest(Question(tuple(prompt(engine)), options))
+    answer(engine, asked, events.append, stop, identity)
     end = events[-1]
     assert isinstance(end, End)
     return end.answer, stamps[-LONGEST_ANSWER:]

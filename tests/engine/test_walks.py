@@ -213,24 +213,26 @@ def walked(seed: int, engine: Engine, files: Files, pictures: dict[str, Picture]
     fresh = Engine(files.text, files.projector, OPTIONS)
     for edits in range(EDITS):
         told.kinds.add(walk.edit())
-        oldest = engine.context.oldest
+        oldest = engine.slot.cells.oldest
         expected = oracle.cached(walk.items, oldest)
-        reading = engine.read(walk.items, pictures)
+        reading = engine.slot.prefill(walk.items, pictures)
         assert (reading.prompt, reading.cached) == (length(walk.items), expected)
-        assert engine.ledger.items == walk.items
-        engine.keep(logits=True)
-        oracle.read(walk.items, expected, {kept.position for kept in engine.ledger.checkpoints})
+        assert engine.slot.ledger.items == walk.items
+        engine.slot.save_checkpoint(logits=True)
+        oracle.read(
+            walk.items, expected, {kept.position for kept in engine.slot.ledger.checkpoints}
+        )
         told.forgot += oldest > 0
         told.went_back += expected in oracle.places and oldest > max(0, expected - 31)
         told.reused += expected > 0
         if edits % COMPARED == 0:
-            told.ours.append(engine.logits().copy())
-            fresh._forget()
-            fresh.read(walk.items, pictures)
-            told.steps.append(step(fresh.logits()))
+            told.ours.append(engine.slot.logits().copy())
+            fresh.slot._forget()
+            fresh.slot.prefill(walk.items, pictures)
+            told.steps.append(step(fresh.slot.logits()))
         answer = walk.random.sample(range(300, 600), k=walk.random.randint(0, 6))
         for token in answer:
-            engine.add(token)  # an answer, which the next edit mostly takes back
+            engine.slot.decode_one(token)  # an answer, which the next edit mostly takes back
         oracle.write(answer)
     fresh.close()
     return told
@@ -245,7 +247,7 @@ def check(seed: int, engine: Engine, files: Files, pictures: dict[str, Picture])
     agreement = compare(told.steps, told.ours)
     print(f"walk {seed}: {agreement}")
     assert agreement.holds(), agreement
-    assert sum(kept.size for kept in engine.ledger.checkpoints) <= OPTIONS.checkpoint_bytes
+    assert sum(kept.size for kept in engine.slot.ledger.checkpoints) <= OPTIONS.checkpoint_bytes
 
 
 @pytest.mark.parametrize("seed", WALKS)
@@ -267,17 +269,17 @@ def test_ignoring_the_window_would_be_noticed(engine: Engine) -> None:
     """The negative control: reuse behind the window gives other logits, by far."""
     rng = random.Random(7)
     text = [rng.randrange(300, 600) for _ in range(600)]
-    engine.read(text)
-    assert engine.context.oldest > 0
+    engine.slot.prefill(text)
+    assert engine.slot.cells.oldest > 0
     wrong, right = [], []
-    engine.context.truncate(200)
+    engine.slot.cells.truncate(200)
     for end in range(200, 220):
-        engine.context.decode(text[end : end + 1], end)
+        engine.slot.cells.decode(text[end : end + 1], end)
         wrong.append(engine.context.logits().copy())
-    engine._forget()
+    engine.slot._forget()
     for end in range(200, 220):
-        engine.read(text[: end + 1])
-        right.append(step(engine.logits()))
+        engine.slot.prefill(text[: end + 1])
+        right.append(step(engine.slot.logits()))
     mean = float(np.mean([divergence(one, row) for one, row in zip(right, wrong, strict=True)]))
     print(f"mean KL {mean:.2g}")
     assert mean > NOTICED

@@ -91,13 +91,13 @@ def one_by_one(engine: Engine) -> Iterator[Iterator[Row]]:
 def in_batches(engine: Engine) -> Iterator[Iterator[Row]]:
     """After each token of texts, read in batches from the start."""
     for text in texts():
-        engine._forget()
-        yield engine.context.rows(text.ids[:ALONG], 0)
+        engine.slot._forget()
+        yield engine.slot.cells.rows(text.ids[:ALONG], 0)
 
 
 def _after(engine: Engine, ids: list[int]) -> Row:
-    engine.read(ids)
-    return engine.logits()
+    engine.slot.prefill(ids)
+    return engine.slot.logits()
 
 
 @pytest.mark.parametrize("read", [one_by_one, in_batches])

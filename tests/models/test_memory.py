@@ -202,7 +202,7 @@ def test_adapters_take_what_was_planned(
     options = LoadOptions(context=300, batch=64, threads=1)
     lora = write_gguf(Lora(seed=1, rank=16), tiny.TINY["text"], tmp_path / "chest.gguf")
     engine = Engine(path, None, options, {"chest": lora})
-    engine.read(list(range(10, 100)), adapters={"chest": 1.0})
+    engine.slot.prefill(list(range(10, 100)), adapters={"chest": 1.0})
     engine.close()
     planned = plan(read_header(path), options, adapters=[read_adapter(lora)])
     assert planned.adapters / MIB == pytest.approx(buffers(log, "LoRA"), abs=0.006)

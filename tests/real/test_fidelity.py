@@ -65,15 +65,15 @@ def followed(engine: Engine, run: Continuation) -> Agreement:
     assert prompt == list(run.ids)
     seen = []
     for count in range(len(run.tokens)):
-        engine.read([*prompt, *run.tokens[:count]])
-        seen.append(engine.logits().copy())
+        engine.slot.prefill([*prompt, *run.tokens[:count]])
+        seen.append(engine.slot.logits().copy())
     return compare(run.steps, seen)
 
 
 def along(engine: Engine, text: Text) -> Agreement:
     """Read a text from its start and keep what the engine thought after each token."""
-    engine._forget()
-    return compare(text.steps, [row.copy() for row in engine.context.rows(text.ids, 0)])
+    engine.slot._forget()
+    return compare(text.steps, [row.copy() for row in engine.slot.cells.rows(text.ids, 0)])
 
 
 def mean_kl(runs: list[Agreement]) -> float:

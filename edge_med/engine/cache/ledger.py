@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from edge_med.engine.cache.checkpoint import WindowCheckpoint
+from edge_med.engine.llama.adapters import Applied
 from edge_med.engine.llama.arrays import Floats
 
 
@@ -30,35 +32,10 @@ class ImageBlock:
 Item = int | ImageBlock
 """A token by its id, or an image as one."""
 
-Applied = tuple[tuple[str, float], ...]
-"""The adapters under which something was read, sorted by name, with their scales."""
-
 
 def length(items: Iterable[Item]) -> int:
     """How many positions items take."""
     return sum(item.tokens if isinstance(item, ImageBlock) else 1 for item in items)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Checkpoint:
-    """The window layers at one place.
-
-    Attributes:
-        items: read until there.
-        position: that they take.
-        window: what the window layers held.
-        logits: of the token that follows; None where nobody asked for them.
-    """
-
-    items: int
-    position: int
-    window: bytearray
-    logits: Floats | None
-
-    @property
-    def size(self) -> int:
-        """Bytes in memory."""
-        return len(self.window) + (self.logits.nbytes if self.logits is not None else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +50,7 @@ class Reuse:
 
     items: int
     position: int
-    checkpoint: Checkpoint | None = None
+    checkpoint: WindowCheckpoint | None = None
 
 
 class Ledger:
@@ -86,10 +63,10 @@ class Ledger:
         self.items: list[Item] = []
         self.position = 0
         self.adapters: Applied | None = ()  # None: nobody knows, so that any are others
-        self.checkpoints: list[Checkpoint] = []
+        self.checkpoints: list[WindowCheckpoint] = []
 
     @property
-    def checkpoint_here(self) -> Checkpoint | None:
+    def checkpoint_here(self) -> WindowCheckpoint | None:
         """The checkpoint of the cache as it is, if there is one."""
         return next((kept for kept in self.checkpoints if kept.items == len(self.items)), None)
 
@@ -121,7 +98,7 @@ class Ledger:
         If the budget is used up, the oldest go: first those without logits, which stand where an
         answer ended, then those from which an answer can be written anew.
         """
-        made = Checkpoint(len(self.items), self.position, window, logits)
+        made = WindowCheckpoint(len(self.items), self.position, window, logits)
         if made.size > self._budget:
             return
         self.checkpoints.append(made)

@@ -18,44 +18,64 @@ from edge_med.answers import (
     Usage,
 )
 from edge_med.config import LONGEST_ANSWER, Options
-from edge_med.engine.decode.detokenizer import TextWriter
-from edge_med.engine.decode.logprobs import told
+from edge_med.engine.decode.detokenizer import StreamingDetokenizer
+from edge_med.engine.decode.logprobs import token_logprobs
 from edge_med.engine.decode.notices import CONTEXT_FULL, LOOP, thought_ended
 from edge_med.engine.decode.repetition import LoopDetector
 from edge_med.engine.decode.sampling import Rule, Sampler
 from edge_med.engine.decode.thinking import LABEL, Thought
-from edge_med.engine.engine import Engine
-from edge_med.engine.grammar.response_format import Structure
+from edge_med.engine.grammar.response_format import ResponseFormat
 from edge_med.engine.grammar.token_mask import Grammar
 from edge_med.engine.llama.arrays import Floats
-from edge_med.engine.llama.context import Stop
-from edge_med.engine.prefill import Emit, Reading
+from edge_med.engine.llama.vocabulary import Vocabulary
+from edge_med.engine.prefill import Emit, PrefillStats
 
 
-class Writing:
-    """An answer while it is written."""
+class AnswerState:
+    """An answer while it is written.
+
+    Attributes:
+        stats: of its prompt.
+    """
 
     def __init__(
-        self, engine: Engine, options: Options, structure: Structure, emit: Emit, began: float
+        self,
+        vocabulary: Vocabulary,
+        context: int,
+        options: Options,
+        form: ResponseFormat,
+        emit: Emit,
+        began: float,
     ) -> None:
-        self.reading = Reading(0, 0)
-        self._engine = engine
-        self._vocabulary = engine.model.vocabulary
+        """An answer without a word.
+
+        Args:
+            vocabulary: of the model.
+            context: tokens that prompt and answer may have together.
+            options: how it is written.
+            form: that it must have.
+            emit: takes its pieces and notices.
+            began: when it was asked for, by `time.perf_counter`.
+        """
+        self.stats = PrefillStats(0, 0)
+        self._vocabulary = vocabulary
         self._options = options
         self._emit = emit
-        self._began = began
-        self._first = began
+        self._began = self._first = began
         self._count = 0
         self._answered = 0
-        self._sampler = Sampler(options, self._vocabulary.size)
-        self._structure = structure
-        self._grammar = structure.grammar(self._vocabulary)
-        self._thought = Thought(self._vocabulary, options, engine.options.context)
-        self._text = TextWriter(options.stop)
-        self._thinking = TextWriter(kind="thought", label=LABEL)
+        self._sampler = Sampler(options, vocabulary.size)
+        self._form = form
+        self._grammar = form.grammar(vocabulary)
+        self._thought = Thought(vocabulary, options, context)
+        self._text = StreamingDetokenizer(options.stop)
+        self._thinking = StreamingDetokenizer(kind="thought", label=LABEL)
         self._loops = self._new_loops()
         self._tokens: list[Token] = []
         self._notices: list[Notice] = []
+        self._reason: FinishReason | None = None
+        self._logits: Floats = np.empty(0, np.float32)
+        self._left = context
 
     @property
     def text(self) -> str:
@@ -67,42 +87,61 @@ class Writing:
         """Of the choice of tokens."""
         return self._sampler.seed
 
-    def write(self, stop: Stop) -> FinishReason:
-        """Choose tokens until there is a reason to end."""
-        while not stop():
-            if self._complete:
-                return "stop"
-            token = self._next()
-            if self._ends(token):
-                return "stop"
-            reason = self._take(token)
-            if self._count == 1:  # the first token is out: nobody waits for this copy
-                self._engine.keep(logits=True)
-            if reason is not None:
-                return reason
-            self._engine.add(token)
-        return "cancelled"
+    @property
+    def reason(self) -> FinishReason | None:
+        """Why it has ended; None as long as it goes on."""
+        return self._reason
 
-    def finish(self, reason: FinishReason, provenance: Provenance) -> Answer:
-        """Release what was held back, and sum everything up."""
+    def cancel(self) -> None:
+        """End it with what there is."""
+        self._reason = "cancelled"
+
+    def next(self, logits: Floats, tokens_left: int) -> int | None:
+        """Choose the next token and write it down.
+
+        Args:
+            logits: [vocabulary], of its position.
+            tokens_left: how many tokens the context still takes.
+
+        Returns:
+            What is to be read for the next one; None if the answer has ended.
+        """
+        self._logits, self._left = logits, tokens_left
+        if self._complete:
+            self._reason = "stop"
+            return None
+        token = self._next()
+        self._reason = "stop" if self._ends(token) else self._take(token)
+        return None if self._reason else token
+
+    @property
+    def count(self) -> int:
+        """Tokens that were written, thoughts and marks included."""
+        return self._count
+
+    def finish(self, provenance: Provenance) -> Answer:
+        """Release what was held back, and sum everything up.
+
+        Raises:
+            SchemaError: the answer doesn't fit its form.
+        """
+        reason = self._reason or "cancelled"
         for writer in (self._thinking, self._text):
             self._emit_piece(writer.finish())
         if self._thought.forced and reason in ("stop", "length") and not self._text.text:
             reason = "thought_budget"
-        reading, decode = self.reading, time.perf_counter() - self._first
+        stats, decode = self.stats, time.perf_counter() - self._first
         self.say(self._reasons(reason))
-        usage = Usage(
-            reading.prompt, reading.cached, reading.image, self._thought.count, self._answered
-        )
+        usage = Usage(stats.prompt, stats.cached, stats.image, self._thought.count, self._answered)
         return Answer(
             text=self._text.text,
             thought=self._thinking.text if self._thought.inside or self._thought.over else None,
             finish_reason=reason,
             usage=usage,
             timings=Timings(
-                load=reading.load,
-                encode=reading.encode,
-                read=reading.read,
+                load=stats.load,
+                encode=stats.encode,
+                read=stats.read,
                 first_token=self._first - self._began,
                 decode=decode if self._count else 0.0,
                 tokens_per_second=self._speed(decode),
@@ -110,7 +149,7 @@ class Writing:
             logprobs=tuple(self._tokens) if self._options.logprobs else None,
             notices=tuple(self._notices),
             provenance=provenance,
-            parsed=self._structure.parsed(self._text.text, reason, self._grammar),
+            parsed=self._form.parsed(self._text.text, reason, self._grammar),
         )
 
     def say(self, notices: Iterable[Notice]) -> None:
@@ -122,7 +161,7 @@ class Writing:
     def _next(self) -> int:
         """The next token: chosen, or put in the model's place where a thought has to end."""
         left = LONGEST_ANSWER - self._count - 1  # beside the mark that closes the thought
-        if self._thought.must_close(min(self._engine.room, left)):
+        if self._thought.must_close(min(self._left, left)):
             return self._thought.end()
         token = self._choose()
         if self._thought.inside and self._vocabulary.ends(token):
@@ -135,7 +174,7 @@ class Writing:
         return self._grammar is not None and self._grammar.closed and not self._thought.inside
 
     def _choose(self) -> int:
-        logits = self._engine.logits()
+        logits = self._logits
         rule = self._rule()
         token = self._sampler.choose(logits, rule)
         while self._refuses(token):
@@ -172,8 +211,8 @@ class Writing:
             self._mark(token)
         elif inside:
             self._add_to(self._thinking, token)
-            if self._circles(token):
-                self._thought.circles()
+            if self._is_looping(token):
+                self._thought.end_loop()
         else:
             self._answered += 1
             self._tell(token)
@@ -184,7 +223,7 @@ class Writing:
                 return "stop_string"
             if self._complete:
                 return "stop"
-            if self._circles(token):
+            if self._is_looping(token):
                 return "loop"
         return "length" if self._full() else None
 
@@ -197,20 +236,20 @@ class Writing:
                 self._text.strip()
             self._loops = self._new_loops()
 
-    def _add_to(self, writer: TextWriter, token: int) -> None:
+    def _add_to(self, writer: StreamingDetokenizer, token: int) -> None:
         self._emit_piece(writer.add(self._vocabulary.piece(token), token))
 
     def _emit_piece(self, piece: Piece | None) -> None:
         if piece is not None:
             self._emit(piece)
 
-    def _circles(self, token: int) -> bool:
+    def _is_looping(self, token: int) -> bool:
         return self._loops.add(token) and self._options.stop_loops
 
     def _full(self) -> bool:
         """Whether nothing more may be written, or can be."""
         most = self._answered == self._options.max_new_tokens or self._count >= LONGEST_ANSWER
-        return most or not self._engine.room
+        return most or not self._left
 
     def _new_loops(self) -> LoopDetector:
         return LoopDetector(self._vocabulary.unused if self._options.stop_loops else frozenset())
@@ -220,13 +259,13 @@ class Writing:
             yield thought_ended(self._thought.count)
         if reason == "loop":
             yield LOOP
-        if reason == "length" and not self._engine.room:
+        if reason == "length" and not self._left:
             yield CONTEXT_FULL
 
     def _tell(self, token: int) -> None:
         """Note a token's log-probability, if that is wanted."""
         if count := self._options.logprobs:
-            self._tokens.append(told(self._vocabulary, token, self._engine.logits(), count))
+            self._tokens.append(token_logprobs(self._vocabulary, token, self._logits, count))
 
     def _speed(self, decode: float) -> float:
         """The first token comes out of reading the prompt, so that it isn't counted."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from edge_med.answers import Piece, PieceKind
 
 
-class TextWriter:
+class StreamingDetokenizer:
     """The text of an answer, released as soon as it can't become a stop text any more.
 
     The first stop text to be complete ends the answer; of those that end with it, the longest. It

@@ -1,4 +1,4 @@
-"""What is told of a token: its text, its probability and those of others."""
+"""A token's text, its log-probability and the best candidates of its position."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from edge_med.engine.llama.arrays import Floats
 from edge_med.engine.llama.vocabulary import Vocabulary
 
 
-def told(vocabulary: Vocabulary, token: int, logits: Floats, count: int) -> Token:
+def token_logprobs(vocabulary: Vocabulary, token: int, logits: Floats, count: int) -> Token:
     """A token that came, or might have.
 
     Args:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from edge_med.answers import Notice
-from edge_med.engine.engine import Engine
 from edge_med.messages import Message
 
 LOOP = Notice("loop", "The answer repeated itself and was ended.")
@@ -24,14 +23,19 @@ def thought_ended(tokens: int) -> Notice:
     return Notice("thought_ended", f"The thought was ended after {tokens} tokens.")
 
 
-def first_time(engine: Engine, messages: Sequence[Message]) -> Iterator[Notice]:
+def first_time(
+    messages: Sequence[Message], of_model: Sequence[Notice], given: Collection[str]
+) -> Iterator[Notice]:
     """What is said once for each loaded model, with the first answer that it concerns.
 
-    Whoever has given the answer adds the codes to `engine.told`. Those of devices come with any.
+    Args:
+        messages: the conversation.
+        of_model: of devices and the like, which come with any answer.
+        given: codes of those that were said before; whoever says more adds theirs.
     """
     images = sum(len(message.pictures) for message in messages)
     turns = sum(message.role == "user" for message in messages)
     general = ((RESEARCH, True), (LIMITS, images > 1 or turns > 1))
-    for notice, concerns in (*general, *((notice, True) for notice in engine.notices)):
-        if concerns and notice.code not in engine.told:
+    for notice, concerns in (*general, *((notice, True) for notice in of_model)):
+        if concerns and notice.code not in given:
             yield notice

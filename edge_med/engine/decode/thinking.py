@@ -89,7 +89,7 @@ class Thought:
         used_up = self.count >= self._budget or room <= self._reserve
         return self.inside and (used_up or self._circling)
 
-    def circles(self) -> None:
+    def end_loop(self) -> None:
         """The thought repeats itself."""
         self._circling = True
 

@@ -14,11 +14,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from edge_med.engine.grammar import schema_regex as patterns
+from edge_med.engine.grammar import schema_regex
 from edge_med.engine.grammar.gbnf import USER, parse
 from edge_med.engine.grammar.schema_subset import LOWER, MAX_COUNT, for_grammar, is_beyond, refused
 from edge_med.engine.grammar.schema_walk import check_references, subschemas, target
-from edge_med.engine.llama.bindings import module
 from edge_med.errors import SchemaError
 
 BOUNDS = replace(USER, text=1 << 20, depth=2048, symbols=1 << 18)
@@ -133,7 +132,7 @@ def _check(given: Any) -> None:
         if "patternProperties" in schema:
             raise refused("has patternProperties, which a grammar can't hold")
         if isinstance(pattern := schema.get("pattern"), str):
-            patterns.for_grammar(pattern)  # those that only the check reads too
+            schema_regex.for_grammar(pattern)  # those that only the check reads too
     check_references(given)
     from jsonschema import Draft202012Validator, exceptions
 
@@ -154,9 +153,9 @@ def _converted(given: Any) -> str:
     beyond U+FFFF as two that no token has, and it loses or mixes up references. The answer has a
     rule of its own, since it would write that of a number into the root, where none is set right.
     """
-    converter = module("llama_grammar").SchemaConverter(
-        prop_order={}, allow_fetch=False, dotall=False, raw_pattern=False
-    )
+    from llama_cpp.llama_grammar import SchemaConverter
+
+    converter = SchemaConverter(prop_order={}, allow_fetch=False, dotall=False, raw_pattern=False)
     converter._refs = _Targets(given)
     converter._format_literal = _literal
     converter._resolve_ref = _referring(converter)

@@ -20,7 +20,7 @@ _MORE: dict[FinishReason, str] = {
 }
 
 
-class Structure:
+class ResponseFormat:
     """What `Options.schema` or `Options.grammar` says; nothing, if there is neither."""
 
     def __init__(self, options: Options) -> None:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from edge_med.engine.grammar import schema_regex as patterns
+from edge_med.engine.grammar import schema_regex
 from edge_med.errors import SchemaError
 
 MAX_COUNT = 1000
@@ -222,7 +222,7 @@ def _array(schema: Mapping[str, Any]) -> dict[str, Any]:
 def _string(schema: Mapping[str, Any]) -> dict[str, Any]:
     form: dict[str, Any] = _counts(schema, "minLength", "maxLength")
     if "pattern" in schema:
-        form["pattern"] = patterns.for_grammar(schema["pattern"])
+        form["pattern"] = schema_regex.for_grammar(schema["pattern"])
     if _FORMATS.fullmatch(str(schema.get("format"))):
         form["format"] = schema["format"]
     return form

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edge_med.engine.cache.ledger import Applied
 from edge_med.engine.llama.bindings import llama_cpp
 from edge_med.engine.llama.model import Model
 from edge_med.errors import EngineError, UsageError
+
+Applied = tuple[tuple[str, float], ...]
+"""The adapters under which something was read, sorted by name, with their scales."""
 
 
 class Adapters:

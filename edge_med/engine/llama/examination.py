@@ -93,8 +93,7 @@ def _asked(*, measure: bool) -> tuple[dict[str, Any], EngineError | None]:
 
 def main(*, measure: bool) -> None:
     """Say what there is; the child of `examine`."""
-    from edge_med.engine.llama import cpu_benchmark as bandwidth
-    from edge_med.engine.llama import devices
+    from edge_med.engine.llama import cpu_benchmark, devices
     from edge_med.engine.llama.bindings import load
 
     _platform.forgo_core_dumps()
@@ -104,6 +103,6 @@ def main(*, measure: bool) -> None:
         children.say(backends=devices.backends())
         children.say(devices=[asdict(one) for one in devices.hardware()])
         if measure:
-            children.say(rates=bandwidth.measure())
+            children.say(rates=cpu_benchmark.measure())
     except EdgeMedError as error:
         children.say(error=[error.message, error.hint])

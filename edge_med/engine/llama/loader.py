@@ -11,8 +11,9 @@ from edge_med.answers import Notice
 from edge_med.artifacts.gguf import Header
 from edge_med.config import LoadOptions
 from edge_med.engine.llama.adapters import Adapters
-from edge_med.engine.llama.bindings import Heard, listening, verdict
+from edge_med.engine.llama.bindings import verdict
 from edge_med.engine.llama.context import Context
+from edge_med.engine.llama.memory_log import MemoryLog, capture_memory_log
 from edge_med.engine.llama.model import Model
 from edge_med.engine.llama.offload import placed, used
 from edge_med.errors import EngineError
@@ -21,7 +22,7 @@ from edge_med.models.shares import CPU, Placed, Placement
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenedModel:
     """A text model with its context.
 
     Attributes:
@@ -46,7 +47,7 @@ class Opened:
         return [Notice("back_off", f"{self.fallback}.")] if self.fallback else []
 
     @property
-    def eye(self) -> str:
+    def vision_device(self) -> str:
         """The device that the projector shall go to."""
         wanted = self.options.projector_device
         return CPU if wanted == "auto" else wanted
@@ -58,7 +59,7 @@ def open_model(
     adapters: Mapping[str, Path],
     options: LoadOptions,
     placements: Sequence[Placement] = (),
-) -> Opened:
+) -> OpenedModel:
     """Open a text model, its adapters and a context.
 
     Args:
@@ -97,22 +98,22 @@ def _open(
     options: LoadOptions,
     placement: Placement | None,
     fallback: str | None = None,
-) -> Opened:
+) -> OpenedModel:
     if options.copies is None:
         options = replace(options, copies=verdict().copies)
     with ExitStack() as opened:
-        with listening() as heard:
+        with capture_memory_log() as log:
             model = Model(text, header, placement=placement, copies=options.copies)
         opened.callback(model.close)
         found = Adapters(model, adapters)
         opened.callback(found.close)
-        with listening() as more:
+        with capture_memory_log() as more:
             context = Context(model, options, placement)
         opened.pop_all()
-    told = Heard(heard.buffers + more.buffers, heard.layers)
-    where = placed(told, placement)
+    both = MemoryLog(log.buffers + more.buffers, log.layers)
+    where = placed(both, placement)
     if placement and used(placement):
         memory.compare_placed(placement, where)
     else:
-        memory.compare(model.header, options, told.taken)
-    return Opened(model, found, context, options, where, fallback)
+        memory.compare(model.header, options, both.taken)
+    return OpenedModel(model, found, context, options, where, fallback)

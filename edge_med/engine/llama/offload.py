@@ -16,8 +16,9 @@ from typing import Any
 from edge_med.artifacts.gguf import Header, Tensor
 from edge_med.config import LoadOptions
 from edge_med.engine.llama import devices
-from edge_med.engine.llama.bindings import Heard, cpu_buffers
+from edge_med.engine.llama.bindings import cpu_buffers
 from edge_med.engine.llama.cpu import ggml, repacked
+from edge_med.engine.llama.memory_log import MemoryLog
 from edge_med.models.shares import CPU, Placed, Placement, Share
 from edge_med.models.sizes import flash_attention
 
@@ -106,41 +107,41 @@ def attention(header: Header, options: LoadOptions, placement: Placement | None)
     return _AUTO if used(placement) else int(flash_attention(header, options))
 
 
-def placed(heard: Heard, placement: Placement | None) -> tuple[Placed, ...]:
+def placed(log: MemoryLog, placement: Placement | None) -> tuple[Placed, ...]:
     """What was put where: the devices with layers in their order, then the CPU.
 
     Args:
-        heard: what llama.cpp said while it opened the model and its context.
+        log: what llama.cpp said while it opened the model and its context.
         placement: that it was opened with.
     """
     names = [share.device for share in used(placement)]
-    return tuple(_on(device, heard, names) for device in (*names, CPU))
+    return tuple(_on(device, log, names) for device in (*names, CPU))
 
 
-def with_eye(placed: tuple[Placed, ...], heard: Heard, device: str) -> tuple[Placed, ...]:
+def with_projector(placed: tuple[Placed, ...], log: MemoryLog, device: str) -> tuple[Placed, ...]:
     """What was put where, with a projector: what was heard while it was opened on a device.
 
     Others may have been opened meanwhile, for a comparison.
     """
     named = _CPU if device == CPU else device
-    sizes = [b.size for b in heard.buffers if b.kind == "projector" and b.name == named]
+    sizes = [b.size for b in log.buffers if b.kind == "projector" and b.name == named]
     if all(one.device != device for one in placed):
         placed = (*placed[:-1], Placed(device, 0, 0, 0, 0, 0), placed[-1])
     size = sizes[-1] if sizes else 0
     return tuple(replace(p, projector=size if p.device == device else 0) for p in placed)
 
 
-def _on(device: str, heard: Heard, names: Sequence[str]) -> Placed:
+def _on(device: str, log: MemoryLog, names: Sequence[str]) -> Placed:
     def size(*kinds: str) -> int:
         return sum(
             buffer.size
-            for buffer in heard.buffers
+            for buffer in log.buffers
             if buffer.kind in kinds and device_of(buffer.name, names) == device
         )
 
     return Placed(
         device=device,
-        layers=sum(device_of(found, names) == device for found in heard.layers.values()),
+        layers=sum(device_of(found, names) == device for found in log.layers.values()),
         weights=size("model"),
         projector=0,
         kv=size("KV"),

@@ -11,6 +11,7 @@ from collections.abc import Callable, Container
 from typing import Any
 
 from edge_med.engine.llama.bindings import llama_cpp
+from edge_med.engine.llama.signatures import CONTROL, USER_DEFINED
 from edge_med.errors import EngineError, PromptError
 
 _NOT_GEMMA = "Convert the original checkpoint with edge-med convert."
@@ -113,7 +114,7 @@ class Vocabulary:
 
     @property
     def _markup(self) -> int:
-        return int(self._api.LLAMA_TOKEN_ATTR_USER_DEFINED)
+        return USER_DEFINED
 
     def check(self, token: object) -> None:
         """Refuse what is no token: llama.cpp would end the process (std::out_of_range).
@@ -143,7 +144,7 @@ class Vocabulary:
         if _CONTROL_NAME.fullmatch(self.name(token)):
             return True
         attributes = self._attributes(token)
-        control = attributes & self._api.LLAMA_TOKEN_ATTR_CONTROL
+        control = attributes & CONTROL
         return bool(control) and not attributes & self._markup
 
     def _plain(self, text: str) -> list[int]:

@@ -1,97 +1,66 @@
-"""Where requests wait for the engine thread, and how they are cancelled, by whomever and whenever.
+"""What has come for the engine: requests that wait, and calls that shall end.
 
-Signal handlers and finalizers run between any two steps of a thread, also of one that is just in
-here. Hence a lock that a thread may take twice, and a flag that needs none.
+Only the engine's own thread looks in here. What arrives, arrives in a queue that a signal handler
+may write to as well.
 """
 
 from __future__ import annotations
 
 import queue
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Generic, TypeVar
+from collections import deque
 
-from edge_med.errors import UsageError
-
-T = TypeVar("T")
+from edge_med.engine.service.protocol import Cancel, Close, Leave, Submit, ToEngine
 
 
-class Cancellation:
-    """Whether a call shall end."""
+class Inbox:
+    """Requests in the order they came, until the end."""
 
-    __slots__ = ("_wanted",)
-
-    def __init__(self) -> None:
-        self._wanted = False
-
-    def set(self) -> None:
-        """End the call as soon as it can."""
-        self._wanted = True
-
-    def is_set(self) -> bool:
-        """Whether it shall end."""
-        return self._wanted
-
-
-class Inbox(Generic[T]):
-    """What waits for one thread, in the order it came, until that is closed."""
-
-    def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self._waiting: queue.SimpleQueue[T | None] = queue.SimpleQueue()
-        self._calls: set[Cancellation] = set()
+    def __init__(self, arrivals: queue.SimpleQueue[ToEngine]) -> None:
+        """Of a queue that callers write to."""
+        self._arrivals = arrivals
+        self._waiting: deque[Submit] = deque()
+        self._cancelled: set[int] = set()
+        self._left: set[int] = set()
         self._closed = False
 
-    @contextmanager
-    def cancellable(self) -> Iterator[Cancellation]:
-        """A call, of one request or of several; leaving the block ends it."""
-        call = Cancellation()
-        with self._lock:
-            self._calls.add(call)
-        try:
-            yield call
-        finally:
-            call.set()
-            with self._lock:
-                self._calls.discard(call)
-
-    def put(self, item: T) -> None:
-        """Let something wait.
-
-        Raises:
-            UsageError: the inbox is closed.
-        """
-        with self._lock:
+    def take(self) -> Submit | None:
+        """What came first, when it has come; None once all is closed and everything taken."""
+        self._look()
+        self._forget_left()
+        while not self._waiting:
             if self._closed:
-                raise UsageError("The model was closed.", "Load it again.")
-            self._waiting.put(item)
+                return None
+            self._sort(self._arrivals.get())
+            self._look()
+        return self._waiting.popleft()
 
-    def take(self) -> T | None:
-        """What came first, when it has come; None once the inbox is closed and everything taken."""
-        return self._waiting.get()
+    def is_cancelled(self, call: int) -> bool:
+        """Whether a call shall end, by what has arrived until now."""
+        self._look()
+        return self._closed or call in self._cancelled
 
-    def cancel(self) -> bool:
-        """End every call that has begun; says whether there was one."""
-        with self._lock:
-            calls = list(self._calls)
-        for call in calls:
-            call.set()
-        return bool(calls)
+    def cancel(self, call: int) -> None:
+        """End a call that nobody listens to any more."""
+        self._cancelled.add(call)
 
-    def close(self) -> None:
-        """Take nothing more, cancel everything, and let the thread end."""
-        with self._lock:
-            self._closed = True
-            self._waiting.put(None)
-        self.cancel()
+    def _look(self) -> None:
+        while not self._arrivals.empty():
+            self._sort(self._arrivals.get())
 
-    def empty(self) -> list[T]:
-        """Take nothing more; returns what nobody will take any more."""
-        left: list[T] = []
-        with self._lock:
-            self._closed = True
-            while not self._waiting.empty():
-                item = self._waiting.get_nowait()
-                left += [item] if item is not None else []
-        return left
+    def _sort(self, message: ToEngine) -> None:
+        match message:
+            case Submit():
+                self._waiting.append(message)
+            case Cancel(call):
+                self._cancelled.add(call)
+            case Leave(call):
+                self._cancelled.add(call)
+                self._left.add(call)
+            case Close():
+                self._closed = True
+
+    def _forget_left(self) -> None:
+        """Of calls that were left, those of which nothing waits any more."""
+        gone = self._left - {message.call for message in self._waiting}
+        self._left -= gone
+        self._cancelled -= gone

@@ -1,31 +1,31 @@
-"""Write an answer: read the prompt, then choose token after token until it ends for a reason."""
+"""Write an answer: from a conversation to the last of its events."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from edge_med import __version__
 from edge_med.answers import AppliedAdapter, End, Provenance
 from edge_med.config import Options
-from edge_med.engine.decode.answer_state import Writing
+from edge_med.engine.decode.answer_state import AnswerState
 from edge_med.engine.decode.notices import first_time
 from edge_med.engine.decode.thinking import instructed
 from edge_med.engine.engine import Engine
-from edge_med.engine.grammar.response_format import Structure
+from edge_med.engine.grammar.response_format import ResponseFormat
+from edge_med.engine.llama.arrays import Floats
 from edge_med.engine.llama.bindings import verdict
-from edge_med.engine.llama.context import Stop
-from edge_med.engine.prefill import Emit
+from edge_med.engine.prefill import Emit, PrefillStats
 from edge_med.engine.prompt import compose
+from edge_med.engine.tasks.task import Prompt, Step
 from edge_med.errors import CancelledError, SchemaError
-from edge_med.imaging import Picture
-from edge_med.messages import Message
 from edge_med.native import LLAMA_CPP_PYTHON
+from edge_med.question import Question
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ModelIdentity:
     """What is known of the files that an engine has opened; it goes into every answer.
 
     `adapters` has the hashes of their files by their names.
@@ -38,85 +38,108 @@ class Source:
     adapters: Mapping[str, str] = field(default_factory=dict)
 
 
-def answer(
-    engine: Engine,
-    source: Source,
-    messages: Sequence[Message],
-    options: Options,
-    emit: Emit,
-    stop: Stop,
-) -> None:
-    """Answer a conversation: emits progress and pieces as they come, then one `End`.
+@dataclass(frozen=True, slots=True)
+class GenerateRequest:
+    """Answer a question: replies are events, up to `End`."""
 
-    Args:
-        engine: used by nobody else meanwhile.
-        source: of its files.
-        messages: the whole conversation; what the engine has read already isn't read again.
-        options: how the answer is written.
-        emit: receives the events.
-        stop: asked before each token, and while the prompt is read; true ends the answer.
-
-    Raises:
-        PromptError: the messages make no conversation.
-        ContextOverflowError: the prompt doesn't fit the context.
-        SchemaError: the schema or grammar can't be used, or the answer doesn't fit it.
-        EngineError: llama.cpp failed.
-    """
-    began = time.perf_counter()
-    engine.adapters.applied(options.adapters)  # a name that is unknown is refused before anything
-    structure = Structure(options)
-    shown = structure.shown(instructed(messages, options))
-    items = compose(engine.model, shown, source.image_tokens)
-    pictures = {picture.sha256: picture for m in messages for picture in m.pictures}
-    writing = Writing(engine, options, structure, emit, began)
-    once = list(first_time(engine, messages))
-    writing.say(once)
-    try:
-        engine.read(items, pictures, stop, emit, options.adapters)
-        late = [notice for notice in first_time(engine, messages) if notice not in once]
-        writing.say(late)  # where its projector went shows with the first image
-        once += late
-        reason = writing.write(stop)
-    except CancelledError:
-        reason = "cancelled"
-    except SchemaError as error:
-        raise SchemaError(error.message, error.hint, writing.text) from None
-    writing.reading = engine.reading
-    origin = _provenance(engine, source, pictures, options, writing.seed)
-    try:
-        emit(End(writing.finish(reason, origin)))
-        engine.told.update(notice.code for notice in once)
-    finally:
-        engine.keep(logits=False)
+    question: Question
 
 
-def _provenance(
-    engine: Engine,
-    source: Source,
-    pictures: Mapping[str, Picture],
-    options: Options,
-    seed: int | None,
-) -> Provenance:
-    fits = {picture.fit for picture in pictures.values()}
-    return Provenance(
-        model_sha256=source.model_sha256,
-        projector_sha256=source.projector_sha256,
-        quant=source.quant,
-        adapters=_applied(source, options),
-        fit=fits.pop() if len(fits) == 1 else None,
-        device=engine.device,
-        projector_device=engine.eye if pictures else None,
-        cpu_code=verdict().level.name,
-        fallback="; ".join(engine.fallbacks) or None,
-        options=options,
-        seed=seed,
-        versions={"edge_med": __version__, "llama_cpp": LLAMA_CPP_PYTHON},
-    )
+class GenerateTask:
+    """The task of a `GenerateRequest`: emits progress and pieces as they come, then one `End`."""
+
+    end_checkpoint = True
+
+    def __init__(
+        self, engine: Engine, identity: ModelIdentity, asked: GenerateRequest, emit: Emit
+    ) -> None:
+        """Compose the prompt; what the engine has read already isn't read again.
+
+        Args:
+            engine: asked for facts alone.
+            identity: of its files.
+            asked: the question.
+            emit: takes the events.
+
+        Raises:
+            UsageError: there is no such adapter.
+            PromptError: the messages make no conversation.
+            SchemaError: the schema or grammar can't be used.
+        """
+        began, question = time.perf_counter(), asked.question
+        options = question.options
+        engine.adapters.applied(options.adapters)  # a name that is unknown is refused first
+        form = ResponseFormat(options)
+        shown = form.shown(instructed(question.messages, options))
+        items = compose(engine.model, shown, identity.image_tokens)
+        pictures = {picture.sha256: picture for m in question.messages for picture in m.pictures}
+        self.prompt = Prompt(items, pictures, options.adapters)
+        self._engine, self._identity, self._question, self._emit = engine, identity, question, emit
+        context, vocabulary = engine.options.context, engine.model.vocabulary
+        self._state = AnswerState(vocabulary, context, options, form, emit, began)
+        self._said: set[str] = set()
+        self._say()
+
+    def prefilled(self) -> None:
+        """Say what has shown meanwhile: where the projector went shows with the first image."""
+        self._say()
+
+    def step(self, rows: Iterator[Floats], tokens_left: int) -> Step:
+        """Choose and write the next token.
+
+        Raises:
+            SchemaError: the grammar can't go on; the error has the answer so far.
+        """
+        try:
+            token = self._state.next(next(rows), tokens_left)
+        except SchemaError as error:
+            raise SchemaError(error.message, error.hint, self._state.text) from None
+        # The first token is out, so that nobody waits for the copy.
+        checkpoint = self._state.count == 1
+        return Step(() if token is None else (token,), checkpoint)
+
+    def cancelled(self, error: CancelledError) -> None:
+        """The answer ends with what there is."""
+        self._state.cancel()
+
+    def finish(self, stats: PrefillStats) -> None:
+        """Emit the end.
+
+        Raises:
+            SchemaError: the answer doesn't fit its form.
+        """
+        self._state.stats = stats
+        self._emit(End(self._state.finish(self._provenance())))
+        self._engine.notices_given.update(self._said)
+
+    def _say(self) -> None:
+        given = self._engine.notices_given | self._said
+        found = list(first_time(self._question.messages, self._engine.notices, given))
+        self._state.say(found)
+        self._said.update(notice.code for notice in found)
+
+    def _provenance(self) -> Provenance:
+        engine, identity, pictures = self._engine, self._identity, self.prompt.pictures
+        fits = {picture.fit for picture in pictures.values()}
+        return Provenance(
+            model_sha256=identity.model_sha256,
+            projector_sha256=identity.projector_sha256,
+            quant=identity.quant,
+            adapters=_applied(identity, self._question.options),
+            fit=fits.pop() if len(fits) == 1 else None,
+            device=engine.device,
+            projector_device=engine.vision_device if pictures else None,
+            cpu_code=verdict().level.name,
+            fallback="; ".join(engine.fallbacks) or None,
+            options=self._question.options,
+            seed=self._state.seed,
+            versions={"edge_med": __version__, "llama_cpp": LLAMA_CPP_PYTHON},
+        )
 
 
-def _applied(source: Source, options: Options) -> tuple[AppliedAdapter, ...]:
+def _applied(identity: ModelIdentity, options: Options) -> tuple[AppliedAdapter, ...]:
     return tuple(
-        AppliedAdapter(name, source.adapters[name], scale)
+        AppliedAdapter(name, identity.adapters[name], scale)
         for name, scale in options.adapters.items()
         if scale
     )

@@ -1,20 +1,21 @@
 """Continue a prompt that is given by its ids: nothing but token after token, as transformers does.
 
-Beside `generate`, for callers that have their own prompt and make their own text of what comes; the
-loop of `writing` without thoughts, forms, stop texts and notices.
+For callers that have their own prompt and make their own text of what comes: no thoughts, forms,
+stop texts or notices.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from edge_med.config import Options
 from edge_med.engine.cache.ledger import Item
 from edge_med.engine.decode.sampling import Sampler
-from edge_med.engine.engine import Engine
-from edge_med.engine.llama.context import Stop
+from edge_med.engine.llama.arrays import Floats
+from edge_med.engine.llama.vocabulary import Vocabulary
+from edge_med.engine.prefill import PrefillStats
+from edge_med.engine.tasks.task import Ending, Prompt, Step
 from edge_med.errors import CancelledError
 from edge_med.imaging import Picture
 
@@ -30,11 +31,11 @@ class Chosen:
 class Ended:
     """No token follows."""
 
-    reason: Literal["stop", "length", "cancelled"]
+    reason: Ending
 
 
 @dataclass(frozen=True, slots=True)
-class Continue:
+class ContinueRequest:
     """Continue a prompt: replies are `Chosen`, up to `Ended`.
 
     Attributes:
@@ -49,40 +50,46 @@ class Continue:
     options: Options
 
 
-def continue_prompt(
-    engine: Engine, asked: Continue, emit: Callable[[Chosen | Ended], None], stop: Stop
-) -> None:
-    """Emit every token as it is chosen, then why it ended.
+class RawGenerate:
+    """The task of a `ContinueRequest`: emits every token as it is chosen, then why it ended."""
 
-    Raises:
-        ContextOverflowError: the prompt doesn't fit the context.
-        ImageError: the model can't see.
-        EngineError: llama.cpp failed.
-    """
-    try:
-        engine.read(asked.items, asked.pictures, stop, adapters=asked.options.adapters)
-        reason = _write(engine, asked.options, emit, stop)
-    except CancelledError:
-        reason = "cancelled"
-    emit(Ended(reason))
-    engine.keep(logits=False)
+    end_checkpoint = True
 
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        asked: ContinueRequest,
+        emit: Callable[[Chosen | Ended], None],
+    ) -> None:
+        """A continuation that hasn't begun; `emit` takes its tokens and its end."""
+        options = asked.options
+        self.prompt = Prompt(asked.items, asked.pictures, options.adapters)
+        self._most, self._emit = options.max_new_tokens, emit
+        self._ends = options.stop_ids.__contains__ if options.stop_ids else vocabulary.ends
+        self._sampler = Sampler(options, vocabulary.size)
+        self._count = 0
+        self._ending: Ending = "length"
 
-def _write(
-    engine: Engine, options: Options, emit: Callable[[Chosen | Ended], None], stop: Stop
-) -> Literal["stop", "length", "cancelled"]:
-    ends = options.stop_ids.__contains__ if options.stop_ids else engine.model.vocabulary.ends
-    sampler = Sampler(options, engine.model.vocabulary.size)
-    for count in range(options.max_new_tokens):
-        if stop():
-            return "cancelled"
-        token = sampler.choose(engine.logits())
-        emit(Chosen(token))
-        if ends(token):
-            return "stop"
-        if count == 0:  # so that the same prompt can be continued again without reading it
-            engine.keep(logits=True)
-        if not engine.room or count == options.max_new_tokens - 1:
-            break
-        engine.add(token)
-    return "length"
+    def prefilled(self) -> None:
+        """Nothing is said of it."""
+
+    def step(self, rows: Iterator[Floats], tokens_left: int) -> Step:
+        """Choose the next token."""
+        token = self._sampler.choose(next(rows))
+        self._emit(Chosen(token))
+        self._count += 1
+        if self._ends(token):
+            self._ending = "stop"
+            return Step()
+        first = self._count == 1  # so that the same prompt can be continued again without reading
+        if not tokens_left or self._count == self._most:
+            return Step(checkpoint=first)
+        return Step((token,), checkpoint=first)
+
+    def cancelled(self, error: CancelledError) -> None:
+        """It ends with the tokens that there are."""
+        self._ending = "cancelled"
+
+    def finish(self, stats: PrefillStats) -> None:
+        """Tell why it ended."""
+        self._emit(Ended(self._ending))

@@ -2,65 +2,104 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
-from edge_med.answers import Score, Usage
+from edge_med.answers import Score, Token, Usage
 from edge_med.engine.cache.ledger import Item, length
-from edge_med.engine.decode.logprobs import told
-from edge_med.engine.engine import Engine
-from edge_med.engine.llama.context import Stop
+from edge_med.engine.decode.logprobs import token_logprobs
+from edge_med.engine.llama.arrays import Floats
+from edge_med.engine.llama.model import Model
+from edge_med.engine.prefill import PrefillStats
 from edge_med.engine.prompt import IMAGE_TOKENS, compose
-from edge_med.errors import PromptError, too_long
-from edge_med.messages import Message
+from edge_med.engine.tasks.task import Prompt, Step
+from edge_med.errors import CancelledError, PromptError, too_long
+from edge_med.question import Question
 
 
-def score(
-    engine: Engine,
-    messages: Sequence[Message],
-    continuation: str,
-    top: int,
-    stop: Stop,
-    image_tokens: int = IMAGE_TOKENS,
-    adapters: Mapping[str, float] | None = None,
-) -> Score:
-    """Read a prompt and a continuation, and tell what the model thought of each of its tokens.
+@dataclass(frozen=True, slots=True)
+class ScoreRequest:
+    """Score a continuation of a conversation: the reply is a `Score`.
+
+    Attributes:
+        question: the prompt; of its options the adapters count.
+        continuation: text; control tokens that are spelled out in it stay plain text.
+        top: how many of each position's most probable tokens are told besides.
+    """
+
+    question: Question
+    continuation: str
+    top: int = 0
+
+
+class ScoreTask:
+    """Reads a prompt and a continuation, and notes what the model thought of each of its tokens.
 
     The continuation is tokenized by itself, as the model would write it: what it begins with never
     merges with the end of the prompt.
-
-    Args:
-        engine: used by nobody else meanwhile.
-        messages: the prompt; what the engine has read already isn't read again.
-        continuation: text; control tokens that are spelled out in it stay plain text.
-        top: how many of each position's most probable tokens are told besides.
-        stop: asked often; true ends it.
-        image_tokens: positions that an image takes.
-        adapters: that are applied, by name, with their scales.
-
-    Raises:
-        PromptError: the messages make no conversation, or the continuation is empty.
-        ContextOverflowError: prompt and continuation don't fit the context.
-        CancelledError: `stop` became true.
-        EngineError: llama.cpp failed.
     """
-    vocabulary = engine.model.vocabulary
-    ids = vocabulary.tokenize(continuation)
-    items = compose(engine.model, messages, image_tokens)
-    _check(items, ids, engine.options.context)
-    pictures = {picture.sha256: picture for m in messages for picture in m.pictures}
-    reading = engine.read(items, pictures, stop, adapters=adapters)
-    engine.keep(logits=True)
-    rows = chain([engine.logits()], engine.rows(ids[:-1], stop))
-    tokens = [told(vocabulary, token, row, top) for token, row in zip(ids, rows, strict=True)]
-    usage = Usage(
-        prompt=reading.prompt,
-        cached=reading.cached,
-        image=reading.image,
-        thought=0,
-        answer=len(ids),
-    )
-    return Score(tuple(tokens), usage)
+
+    end_checkpoint = False
+
+    def __init__(
+        self,
+        model: Model,
+        asked: ScoreRequest,
+        emit: Callable[[Score], None],
+        *,
+        context: int,
+        image_tokens: int = IMAGE_TOKENS,
+    ) -> None:
+        """Compose the prompt.
+
+        Args:
+            model: the text model.
+            asked: what is scored.
+            emit: takes the score.
+            context: tokens that prompt and continuation may have together.
+            image_tokens: positions that an image takes.
+
+        Raises:
+            PromptError: the messages make no conversation, or the continuation is empty.
+            ContextOverflowError: prompt and continuation don't fit the context.
+        """
+        self._vocabulary, self._top, self._emit = model.vocabulary, asked.top, emit
+        self._ids = model.vocabulary.tokenize(asked.continuation)
+        messages = asked.question.messages
+        items = compose(model, messages, image_tokens)
+        _check(items, self._ids, context)
+        pictures = {picture.sha256: picture for m in messages for picture in m.pictures}
+        self.prompt = Prompt(items, pictures, asked.question.options.adapters)
+        self._tokens: list[Token] = []
+
+    def prefilled(self) -> None:
+        """Nothing is said of it."""
+
+    def step(self, rows: Iterator[Floats], tokens_left: int) -> Step:
+        """Note the tokens that the rows are of; the first row asks for all others at once."""
+        noted = len(self._tokens)
+        for token, row in zip(self._ids[noted:], rows, strict=False):
+            self._tokens.append(token_logprobs(self._vocabulary, token, row, self._top))
+        return Step() if noted else Step(self._ids[:-1], checkpoint=True)
+
+    def cancelled(self, error: CancelledError) -> None:
+        """Half a score is none.
+
+        Raises:
+            CancelledError: always.
+        """
+        raise error
+
+    def finish(self, stats: PrefillStats) -> None:
+        """Tell the score."""
+        usage = Usage(
+            prompt=stats.prompt,
+            cached=stats.cached,
+            image=stats.image,
+            thought=0,
+            answer=len(self._ids),
+        )
+        self._emit(Score(tuple(self._tokens), usage))
 
 
 def _check(items: Sequence[Item], ids: Sequence[int], context: int) -> None:

@@ -16,7 +16,7 @@ from edge_med.engine.engine import Engine
 from edge_med.engine.llama import devices
 from edge_med.engine.llama.arrays import Floats
 from edge_med.engine.vision.crosscheck import COSINE, ERROR, compare, picture
-from edge_med.engine.vision.mtmd import Projector
+from edge_med.engine.vision.mtmd import MtmdEncoder
 from edge_med.errors import UsageError
 from edge_med.imaging import Picture
 from edge_med.models.shares import CPU
@@ -62,8 +62,8 @@ def run(text: Path, projector: Path | None, side: int, device: str = CPU) -> Sel
     options = LoadOptions(context=256)
     engine = Engine(text, projector, options)
     try:
-        engine.read(engine.model.vocabulary.tokenize(TEXT))
-        finite = bool(np.isfinite(engine.logits()).all())
+        engine.slot.prefill(engine.model.vocabulary.tokenize(TEXT))
+        finite = bool(np.isfinite(engine.slot.logits()).all())
         if projector is None:
             return SelfTest(device, finite, None, None, finite)
         rows = [_seen(projector, engine, picture(side), where) for where in (CPU, device)]
@@ -74,7 +74,7 @@ def run(text: Path, projector: Path | None, side: int, device: str = CPU) -> Sel
 
 
 def _seen(projector: Path, engine: Engine, shown: Picture, device: str) -> Floats:
-    opened = Projector(projector, engine.model, engine.options, device)
+    opened = MtmdEncoder(projector, engine.model, engine.options, device)
     try:
         return opened.encode(shown)
     finally:

@@ -20,8 +20,9 @@ from edge_med.config import LoadOptions
 from edge_med.engine.llama.arrays import Floats
 from edge_med.engine.llama.context import NEVER, Stop
 from edge_med.engine.llama.model import Model
-from edge_med.engine.vision.mtmd import Projector
-from edge_med.engine.vision.verified import Passed
+from edge_med.engine.vision.encoder import Advance, OpenEncoder, VisionEncoder
+from edge_med.engine.vision.mtmd import MtmdEncoder
+from edge_med.engine.vision.verified import VerifiedProjectors
 from edge_med.errors import CancelledError, EngineError
 from edge_med.imaging import Picture
 from edge_med.models.shares import CPU
@@ -32,21 +33,22 @@ COSINE = 0.999
 ERROR = 0.02
 """The largest difference between them, beside the CPU's largest value."""
 
-Opener = Callable[..., Projector]
 Tell = Callable[[float], None]
 """Is told often how many seconds a trial will still take."""
 
 
-def open_tried(
+def open_verified(
     path: Path,
     model: Model,
     options: LoadOptions,
     device: str,
     stop: Stop = NEVER,
-    opener: Opener = Projector,
+    opener: OpenEncoder = MtmdEncoder,
     tell: Tell = lambda _seconds: None,
-) -> tuple[Projector, str | None]:
-    """Open a projector on a device if it sees there what it should, else on the CPU.
+) -> tuple[VisionEncoder, str | None]:
+    """Open a projector on a device if it sees there what it should, else the reference on the CPU.
+
+    Every encoder but the reference on the CPU is compared with that one first.
 
     Args:
         path: of the projector's file.
@@ -54,7 +56,8 @@ def open_tried(
         options: of the model.
         device: that is wanted.
         stop: asked often while the pictures are compared; true ends it.
-        opener: makes a projector.
+        opener: opens the encoder that is wanted; what `reference_of` gives of it is what it is
+            compared with, and what takes its place.
         tell: how long it will still take.
 
     Returns:
@@ -64,24 +67,31 @@ def open_tried(
         CancelledError: `stop` became true.
         EngineError: llama.cpp can't load it on the CPU either.
     """
-    if device == CPU:
-        return opener(path, model, options), None
+    reference = reference_of(opener)
+    if device == CPU and opener is reference:
+        return reference(path, model, options), None
     try:
         wanted = opener(path, model, options, device)
     except EngineError:
-        return opener(path, model, options), f"the projector can't be loaded on {device}"
-    passed = Passed(path, device)
-    if passed.remembered:
+        return reference(path, model, options), f"the projector can't be loaded on {device}"
+    verified = VerifiedProjectors(path, device)
+    if verified.remembered:
         return wanted, None
-    why = _on_trial(wanted, lambda: opener(path, model, options), stop, tell)
+    why = _on_trial(wanted, lambda: reference(path, model, options), stop, tell)
     if why is None:
-        passed.remember()
+        verified.remember()
         return wanted, None
-    return opener(path, model, options), why
+    return reference(path, model, options), why
+
+
+def reference_of(opener: OpenEncoder) -> OpenEncoder:
+    """The encoder that another is compared with: its own `reference`, else llama.cpp's."""
+    found: OpenEncoder = getattr(opener, "reference", MtmdEncoder)
+    return found
 
 
 def _on_trial(
-    wanted: Projector, on_cpu: Callable[[], Projector], stop: Stop, tell: Tell
+    wanted: VisionEncoder, on_cpu: Callable[[], VisionEncoder], stop: Stop, tell: Tell
 ) -> str | None:
     """Why a projector isn't fit for use, which closes it; None if it is fit."""
     sound = False
@@ -94,7 +104,7 @@ def _on_trial(
             return f"the projector gives {why} on {wanted.device}"
         reference = on_cpu()
         try:
-            expected = reference.encode(shown, _watched(reference, wanted.nodes, stop, tell))
+            expected = reference.encode(shown, stop, _seconds_left(wanted.steps, tell))
         finally:
             reference.close()
         sound = alike(expected, seen)
@@ -104,20 +114,18 @@ def _on_trial(
             wanted.close()
 
 
-def _watched(projector: Projector, nodes: int, stop: Stop, tell: Tell) -> Stop:
-    """`stop`, which tells at each call how long a picture of so many nodes will still take."""
+def _seconds_left(steps: int, tell: Tell) -> Advance:
+    """Has it told how long an image of so many steps will still take."""
     began = time.perf_counter()
 
-    def asked() -> bool:
-        if 0 < projector.nodes <= nodes:
-            left = nodes / projector.nodes - 1
-            tell(left * (time.perf_counter() - began))
-        return stop()
+    def advance(done: int) -> None:
+        if 0 < done <= steps:
+            tell((steps / done - 1) * (time.perf_counter() - began))
 
-    return asked
+    return advance
 
 
-def _seen(projector: Projector, shown: Picture, stop: Stop) -> Floats | None:
+def _seen(projector: VisionEncoder, shown: Picture, stop: Stop) -> Floats | None:
     """The embeddings of a picture; None if llama.cpp fails."""
     try:
         return projector.encode(shown, stop)

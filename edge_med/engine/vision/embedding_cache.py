@@ -7,7 +7,7 @@ from collections import OrderedDict
 from edge_med.engine.llama.arrays import Floats
 
 
-class Embeddings:
+class EmbeddingCache:
     """Keeps embeddings by the SHA-256 of their pixels; the one unused for longest goes first."""
 
     def __init__(self, limit: int) -> None:

@@ -1,4 +1,4 @@
-"""The vision projector: a prepared picture becomes rows that the text model reads like tokens."""
+"""llama.cpp's encoder of images (mtmd): the reference that others are compared with."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from edge_med.artifacts.gguf import read_header
 from edge_med.config import LoadOptions
 from edge_med.engine.llama import devices
 from edge_med.engine.llama.arrays import Floats
-from edge_med.engine.llama.bindings import llama_cpp, mtmd_cpp
+from edge_med.engine.llama.bindings import mtmd_cpp
 from edge_med.engine.llama.context import NEVER, Stop, threads
 from edge_med.engine.llama.model import Model
+from edge_med.engine.llama.signatures import EvalCallback, InputText
+from edge_med.engine.vision.encoder import UNWATCHED, Advance
 from edge_med.errors import CancelledError, EngineError, ImageError
 from edge_med.imaging import Picture
 from edge_med.models.shares import CPU
@@ -28,14 +30,14 @@ _LOOK = "See why with --verbose."
 _IMAGE = 1  # MTMD_INPUT_CHUNK_TYPE_IMAGE (mtmd.h)
 
 
-class Projector:
+class MtmdEncoder:
     """An opened projector of an opened model; close it before the model.
 
     Attributes:
         device: that it is on.
         side: of the square that it sees, in pixels.
-        nodes: of llama.cpp's graph that the last picture has come to; for every picture and device
-            the graph is about the same.
+        steps: nodes of llama.cpp's graph that the last picture has come to; for every picture and
+            device the graph is about the same.
     """
 
     def __init__(self, path: Path, model: Model, options: LoadOptions, device: str = CPU) -> None:
@@ -46,9 +48,11 @@ class Projector:
         """
         self._api = mtmd_cpp()
         self._should_stop: Stop = NEVER
-        self.nodes = 0
+        self._advance: Advance = UNWATCHED
+        self._count: int | None = None
+        self.steps = 0
         self._ended_by: BaseException | None = None
-        self._look = llama_cpp().ggml_backend_sched_eval_callback(self._guarded)
+        self._look = EvalCallback(self._guarded)
         params = self._api.mtmd_context_params_default()
         params.use_gpu = device != CPU
         params.device = devices.handle(device) if device != CPU else None
@@ -72,12 +76,18 @@ class Projector:
             self._api.mtmd_free(self._context)
             self._context = None
 
-    def encode(self, picture: Picture, stop: Stop = NEVER) -> Floats:
+    @property
+    def tokens(self) -> int | None:
+        """Rows that each image becomes; None before the first."""
+        return self._count
+
+    def encode(self, picture: Picture, stop: Stop = NEVER, advance: Advance = UNWATCHED) -> Floats:
         """The embeddings of a picture, F32 of shape (image tokens, width).
 
         Args:
             picture: of exactly the projector's size, so that llama.cpp copies its pixels unchanged.
             stop: asked about twice in each layer; true ends it.
+            advance: told as often how many nodes are done.
 
         Raises:
             ImageError: it has another size: llama.cpp would resize it by its own rule.
@@ -90,7 +100,7 @@ class Projector:
                 f"{self.side} x {self.side} pixels.",
                 f"Open it with side={self.side}.",
             )
-        self._should_stop, self.nodes, self._ended_by = stop, 0, None
+        self._should_stop, self._advance, self.steps, self._ended_by = stop, advance, 0, None
         chunks = self._chunks(picture)
         try:
             chunk = self._image_of(chunks)
@@ -99,11 +109,11 @@ class Projector:
                 raise self._ended_by
             if code != 0:
                 raise EngineError(f"llama.cpp can't encode the image (code {code}).", _LOOK)
-            count = self._api.mtmd_input_chunk_get_n_tokens(chunk)
+            self._count = count = int(self._api.mtmd_input_chunk_get_n_tokens(chunk))
             found = self._api.mtmd_get_output_embd(self._context)
             rows: Floats = np.ctypeslib.as_array(found, (count, self._width)).copy()
         finally:
-            self._should_stop = NEVER
+            self._should_stop, self._advance = NEVER, UNWATCHED
             self._api.mtmd_input_chunks_free(chunks)
         return rows
 
@@ -115,7 +125,7 @@ class Projector:
         data = pixels.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
         bitmap = api.mtmd_bitmap_init(width, height, data)
         chunks = api.mtmd_input_chunks_init()
-        text = api.mtmd_input_text(MARKER, len(MARKER), False, True)
+        text = InputText(MARKER, len(MARKER), False, True)
         bitmaps = (ctypes.c_void_p * 1)(bitmap)
         code = api.mtmd_tokenize(self._context, chunks, ctypes.byref(text), bitmaps, 1)
         api.mtmd_bitmap_free(bitmap)
@@ -141,8 +151,9 @@ class Projector:
         Whatever it raises after a node ends the encoding.
         """
         if ask:
-            self.nodes += 1
-            return self.nodes % _NODES_A_LOOK == 0
+            self.steps += 1
+            return self.steps % _NODES_A_LOOK == 0
+        self._advance(self.steps)
         if self._should_stop():
             raise CancelledError("Stopped while an image was encoded.", "Ask again.")
         return True

@@ -24,7 +24,7 @@ _HERE: set[str] = set()
 """Passes of this process, which count where nothing can be written."""
 
 
-class Passed:
+class VerifiedProjectors:
     """One projector on one device, with this version of llama.cpp."""
 
     def __init__(self, projector: Path, device: str, folder: Path | None = None) -> None:

@@ -10,16 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_med.answers import Piece
-from edge_med.engine.decode.detokenizer import TextWriter
+from edge_med.engine.decode.detokenizer import StreamingDetokenizer
 
 
-def write(writer: TextWriter, chunks: list[bytes]) -> list[Piece | None]:
+def write(writer: StreamingDetokenizer, chunks: list[bytes]) -> list[Piece | None]:
     """What each token releases, and the end; the ids are 0, 1, 2 …"""
     return [*(writer.add(chunk, id) for id, chunk in enumerate(chunks)), writer.finish()]
 
 
 def pieces(stop: tuple[str, ...], *texts: str) -> list[tuple[str, tuple[int, ...]] | None]:
-    found = write(TextWriter(stop), [text.encode() for text in texts])
+    found = write(StreamingDetokenizer(stop), [text.encode() for text in texts])
     return [None if piece is None else (piece.text, piece.ids) for piece in found]
 
 
@@ -56,7 +56,7 @@ def test_what_was_held_back_comes_at_the_end() -> None:
 
 
 def test_a_stop_text_across_tokens_ends_the_answer_and_is_cut_off_with_what_follows() -> None:
-    writer = TextWriter(("END",))
+    writer = StreamingDetokenizer(("END",))
     assert write(writer, [b"done E", b"N", b"D, and more", b"never"]) == [
         Piece("answer", "done ", (0,)),
         None,
@@ -68,7 +68,7 @@ def test_a_stop_text_across_tokens_ends_the_answer_and_is_cut_off_with_what_foll
 
 
 def test_without_a_stop_text_nothing_has_stopped() -> None:
-    writer = TextWriter(("END",))
+    writer = StreamingDetokenizer(("END",))
     write(writer, [b"done"])
     assert (writer.text, writer.stopped) == ("done", None)
 
@@ -87,7 +87,7 @@ def test_the_first_stop_text_to_be_complete_wins(
     stop: tuple[str, ...], text: str, shown: str, stopped: str
 ) -> None:
     for chunks in ([text.encode()], [letter.encode() for letter in text]):
-        writer = TextWriter(stop)
+        writer = StreamingDetokenizer(stop)
         write(writer, chunks)
         assert (writer.text, writer.stopped) == (shown, stopped)
 
@@ -104,19 +104,19 @@ TEXTS = {
 def test_a_text_may_be_split_at_every_byte(text: str) -> None:
     data = text.encode()
     for cut in range(len(data) + 1):
-        found = write(TextWriter(()), [data[:cut], data[cut:]])
+        found = write(StreamingDetokenizer(()), [data[:cut], data[cut:]])
         assert "".join(piece.text for piece in found if piece) == text
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 def test_bytes_one_by_one_release_whole_characters(text: str) -> None:
-    found = write(TextWriter(()), [bytes([byte]) for byte in text.encode()])
+    found = write(StreamingDetokenizer(()), [bytes([byte]) for byte in text.encode()])
     assert [piece.text for piece in found if piece] == list(text)
 
 
 def test_the_ids_of_a_character_come_with_it() -> None:
     head, middle, tail = (bytes([byte]) for byte in "肺".encode())
-    assert write(TextWriter(()), [b"a" + head, middle, tail]) == [
+    assert write(StreamingDetokenizer(()), [b"a" + head, middle, tail]) == [
         Piece("answer", "a", (0,)),
         None,
         Piece("answer", "肺", (1, 2)),
@@ -129,25 +129,25 @@ def test_a_token_without_text_comes_with_the_next_text_or_at_the_end() -> None:
 
 
 def test_bytes_that_are_no_character_become_a_mark() -> None:
-    writer = TextWriter(())
+    writer = StreamingDetokenizer(())
     write(writer, [b"a\xff", b"b\xe8\x82"])
     assert writer.text == "a\ufffdb\ufffd"
 
 
 def test_a_mark_that_completes_a_stop_text_at_the_end_stops() -> None:
-    writer = TextWriter(("\ufffd",))
+    writer = StreamingDetokenizer(("\ufffd",))
     write(writer, [b"a\xe8", b"\x82"])
     assert (writer.text, writer.stopped) == ("a", "\ufffd")
 
 
 def test_nothing_of_a_cut_off_character_comes_after_a_stop_text() -> None:
-    writer = TextWriter(("END",))
+    writer = StreamingDetokenizer(("END",))
     assert write(writer, [b"END\xe8"]) == [Piece("answer", "", (0,)), None]
 
 
 def test_a_long_answer_costs_no_more_a_token_than_a_short_one() -> None:
     def seconds(count: int) -> float:
-        writer = TextWriter(("<end>", "\n\nUser:"))
+        writer = StreamingDetokenizer(("<end>", "\n\nUser:"))
         began = time.perf_counter()
         for id in range(count):
             writer.add(b" word<", id)
@@ -180,7 +180,7 @@ def before_stop(text: str, stop: tuple[str, ...]) -> tuple[str, str | None]:
 def test_any_pieces_make_the_text_up_to_the_first_stop_text(
     text: str, cuts: list[int], stop: tuple[str, ...]
 ) -> None:
-    writer = TextWriter(stop)
+    writer = StreamingDetokenizer(stop)
     found = write(writer, split(text.encode(), cuts))
     joined = "".join(piece.text for piece in found if piece)
     assert (joined, writer.stopped) == before_stop(text, stop)
@@ -191,7 +191,7 @@ def test_any_pieces_make_the_text_up_to_the_first_stop_text(
 def test_every_id_comes_once_and_in_order(
     text: str, cuts: list[int], stop: tuple[str, ...]
 ) -> None:
-    writer = TextWriter(stop)
+    writer = StreamingDetokenizer(stop)
     given_ids: list[int] = []
     found: list[Piece | None] = []
     for id, chunk in enumerate(split(text.encode(), cuts)):
@@ -206,7 +206,7 @@ def test_every_id_comes_once_and_in_order(
 def test_what_is_held_back_is_the_longest_beginning_of_a_stop_text(
     text: str, stop: tuple[str, ...]
 ) -> None:
-    writer = TextWriter(stop)
+    writer = StreamingDetokenizer(stop)
     for end, character in enumerate(text, 1):
         writer.add(character.encode(), end)
         if writer.stopped is not None:
@@ -218,6 +218,6 @@ def test_what_is_held_back_is_the_longest_beginning_of_a_stop_text(
 
 @given(st.binary(max_size=60), CUTS)
 def test_any_bytes_are_read_as_if_they_had_come_at_once(data: bytes, cuts: list[int]) -> None:
-    writer = TextWriter(())
+    writer = StreamingDetokenizer(())
     write(writer, split(data, cuts))
     assert writer.text == data.decode("utf-8", "replace")

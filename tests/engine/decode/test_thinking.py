@@ -202,7 +202,7 @@ def test_a_thought_is_closed_when_its_budget_is_used_up_and_an_answer_follows(
     script([*tokens(engine, [OPEN]), *words[:5], *tokens(engine, [ANSWER, TURN])])
     answer = ended(ask(engine, Options(think_budget=5)))
     assert (answer.text, answer.finish_reason, answer.usage.thought) == (ANSWER, "stop", 5)
-    assert engine.ledger.items[answer.usage.prompt + 6] == tiny_tokenizer().id(CLOSE)
+    assert engine.slot.ledger.items[answer.usage.prompt + 6] == tiny_tokenizer().id(CLOSE)
 
 
 def test_a_thought_leaves_room_for_the_answer(engine: Engine, script: Script) -> None:

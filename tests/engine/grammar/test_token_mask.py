@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from llama_cpp import llama_cpp
 
 from edge_med.config import Options
 from edge_med.engine.decode.sampling import Sampler
 from edge_med.engine.grammar.json_schema import BOUNDS, compile_schema
 from edge_med.engine.grammar.token_mask import Grammar
 from edge_med.engine.llama.arrays import Floats
-from edge_med.engine.llama.bindings import llama_cpp
 from edge_med.engine.llama.model import Model
 from edge_med.engine.llama.vocabulary import Vocabulary
 from edge_med.errors import SchemaError
@@ -44,7 +44,7 @@ class Reference:
     """llama.cpp's grammar, which ends the process if it is given what it hasn't allowed."""
 
     def __init__(self, vocabulary: Vocabulary, text: str) -> None:
-        self._api = llama_cpp()
+        self._api: Any = llama_cpp
         self._size = vocabulary.size
         handle = vocabulary._handle
         self._sampler = self._api.llama_sampler_init_grammar(handle, text.encode(), b"root")

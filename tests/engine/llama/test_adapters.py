@@ -17,10 +17,12 @@ from converters.request import Request
 from edge_med import imaging
 from edge_med.artifacts.naming import projector_file, text_file
 from edge_med.config import LoadOptions
-from edge_med.engine.cache.ledger import Applied, ImageBlock, Item, Ledger
+from edge_med.engine.cache.ledger import ImageBlock, Item, Ledger
 from edge_med.engine.engine import Engine
+from edge_med.engine.llama.adapters import Applied
 from edge_med.engine.llama.bindings import llama_cpp
 from edge_med.engine.llama.context import Context
+from edge_med.engine.slot import Slot
 from edge_med.errors import EngineError, UsageError
 from edge_med.imaging import Picture
 from tests.adapters import ADAPTERS, CASES, CHECKPOINT, SCALES
@@ -56,8 +58,8 @@ class Opened:
         logits = []
         for last in (place % len(items) for place in run.tested):
             pictures = {self.picture.sha256: self.picture}
-            self.engine.read(items[: last + 1], pictures, adapters=SCALES[name])
-            logits.append(self.engine.logits().copy())
+            self.engine.slot.prefill(items[: last + 1], pictures, adapters=SCALES[name])
+            logits.append(self.engine.slot.logits().copy())
         return logits
 
 
@@ -138,7 +140,7 @@ def test_what_was_read_under_other_adapters_would_be_noticed(
         opened = Opened(engine, picture())
         opened.run("text", "whole")
         monkeypatch.setattr(Ledger, "adapt", keeps_everything)
-        monkeypatch.setattr(Engine, "_forget", lambda _: None)
+        monkeypatch.setattr(Slot, "_forget", lambda _: None)
         agreement = held_against("text", "other", opened.run("text", "other"))
     assert agreement.mean_kl > NOTICED
     assert not agreement.holds()
@@ -149,31 +151,33 @@ def test_images_are_not_encoded_again_for_another_adapter(opened: Opened) -> Non
     run = golden()["image, other"]
     image = ImageBlock(opened.picture.sha256, 4)
     items: list[Item] = [image if isinstance(item, str) else item for item in run.items]
-    reading = opened.engine.read(items, adapters={"skin": 1.0})
+    reading = opened.engine.slot.prefill(items, adapters={"skin": 1.0})
     assert (reading.encode, reading.cached) == (0, 0)
 
 
 def test_the_same_adapters_keep_the_cache(opened: Opened) -> None:
     ids = list(range(10, 30))
-    opened.engine.read(ids, adapters={"chest": 0.5, "skin": 1.0})
-    assert opened.engine.read(ids, adapters={"skin": 1.0, "chest": 0.5}).cached == len(ids) - 1
+    opened.engine.slot.prefill(ids, adapters={"chest": 0.5, "skin": 1.0})
+    assert (
+        opened.engine.slot.prefill(ids, adapters={"skin": 1.0, "chest": 0.5}).cached == len(ids) - 1
+    )
 
 
 def test_a_scale_of_0_is_no_adapter(opened: Opened) -> None:
     ids = list(range(10, 30))
-    opened.engine.read(ids)
-    assert opened.engine.read(ids, adapters={"chest": 0.0}).cached == len(ids) - 1
+    opened.engine.slot.prefill(ids)
+    assert opened.engine.slot.prefill(ids, adapters={"chest": 0.0}).cached == len(ids) - 1
 
 
 def test_checkpoints_of_other_adapters_are_gone(files: Files) -> None:
     options = LoadOptions(context=1024, batch=64, threads=1)
     engine = Engine(files[0], None, options, files[2])
     ids = list(range(10, 30))
-    engine.read(ids, adapters={"chest": 1.0})
-    engine.keep(logits=True)
-    assert engine.ledger.checkpoints
-    assert engine.read(ids).cached == 0
-    assert engine.ledger.checkpoints == []
+    engine.slot.prefill(ids, adapters={"chest": 1.0})
+    engine.slot.save_checkpoint(logits=True)
+    assert engine.slot.ledger.checkpoints
+    assert engine.slot.prefill(ids).cached == 0
+    assert engine.slot.ledger.checkpoints == []
     engine.close()
 
 
@@ -188,17 +192,17 @@ def test_adapters_that_could_not_be_applied_are_applied_by_the_next_call(
         patch.setattr(Context, "adapt", fail)
         with pytest.raises(EngineError):
             opened.run("text", "whole")
-    assert opened.engine.ledger.items == []
+    assert opened.engine.slot.ledger.items == []
     assert held_against("text", "whole", opened.run("text", "whole")).holds()
 
 
 def test_an_unknown_adapter_is_refused_and_what_was_read_stays(opened: Opened) -> None:
     ids = list(range(10, 30))
-    opened.engine.read(ids, adapters={"chest": 1.0})
+    opened.engine.slot.prefill(ids, adapters={"chest": 1.0})
     with pytest.raises(UsageError, match="no adapter 'lungs'") as caught:
-        opened.engine.read(ids, adapters={"lungs": 1.0})
+        opened.engine.slot.prefill(ids, adapters={"lungs": 1.0})
     assert "chest, skin" in caught.value.hint
-    assert opened.engine.read(ids, adapters={"chest": 1.0}).cached == len(ids) - 1
+    assert opened.engine.slot.prefill(ids, adapters={"chest": 1.0}).cached == len(ids) - 1
 
 
 @pytest.fixture

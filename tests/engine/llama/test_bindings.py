@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from edge_med.engine.llama import bindings as native
+from edge_med.engine.llama import bindings
 from edge_med.engine.llama.cpu.ggml import SPINS
 from edge_med.native import native_library
 
@@ -39,7 +39,7 @@ def loaded(built_in: int, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     library = Library(built_in)
     with monkeypatch.context() as patched:
         patched.setattr(ctypes, "CDLL", lambda _path: library)
-        native._load_backends()
+        bindings._load_backends()
     return library.folders
 
 

@@ -8,8 +8,7 @@ import pytest
 
 from edge_med import native
 from edge_med._platform import children
-from edge_med.engine.llama import cpu_benchmark as bandwidth
-from edge_med.engine.llama import examination
+from edge_med.engine.llama import cpu_benchmark, examination
 from edge_med.engine.llama.cpu import probe
 from edge_med.engine.llama.cpu.levels import AS_BUILT, Verdict
 from edge_med.engine.llama.examination import examine
@@ -39,7 +38,7 @@ def test_this_machine_is_examined() -> None:
     assert found.version == native.LLAMA_CPP_PYTHON
     assert "CPU" in found.backends
     assert [one.kind for one in found.devices] == ["cpu"]
-    assert set(found.rates) == set(bandwidth.TYPES)
+    assert set(found.rates) == set(cpu_benchmark.TYPES)
     assert found.faults == ()
 
 

@@ -58,8 +58,8 @@ def test_loading_again_and_again_leaks_nothing(model: Models) -> None:
 
     def load() -> None:
         engine = Engine(*files, options)
-        engine._opened_projector()
-        engine.read(engine.model.vocabulary.tokenize("the heart"))
+        engine.images.opened()
+        engine.slot.prefill(engine.model.vocabulary.tokenize("the heart"))
         engine.close()
 
     for _ in range(10):

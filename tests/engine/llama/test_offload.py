@@ -12,12 +12,18 @@ import pytest
 from edge_med.artifacts.gguf import Header, read_header
 from edge_med.config import LoadOptions
 from edge_med.engine.engine import Engine
-from edge_med.engine.llama import devices
-from edge_med.engine.llama import loader as opening
-from edge_med.engine.llama import model as model_module
-from edge_med.engine.llama.bindings import Buffer, Heard, llama_cpp
+from edge_med.engine.llama import devices, loader, model
+from edge_med.engine.llama.bindings import llama_cpp
 from edge_med.engine.llama.context import Context
-from edge_med.engine.llama.offload import attention, device_of, offload, placed, used, with_eye
+from edge_med.engine.llama.memory_log import Buffer, MemoryLog
+from edge_med.engine.llama.offload import (
+    attention,
+    device_of,
+    offload,
+    placed,
+    used,
+    with_projector,
+)
 from edge_med.errors import EngineError
 from edge_med.models.machine import GIB, Device, Machine
 from edge_med.models.placement import place
@@ -74,7 +80,7 @@ def test_all_layers_and_the_head_go_to_a_gpu_that_holds_them(text: Path) -> None
     names, split, params = told(where)
     assert names == [HANDLES["GPU0"]]
     assert split == [where.layers] == [params.n_gpu_layers]
-    assert params.split_mode == llama_cpp().LLAMA_SPLIT_MODE_LAYER
+    assert params.split_mode == 1  # LLAMA_SPLIT_MODE_LAYER (llama.h)
 
 
 def test_two_gpus_get_as_many_layers_as_each_was_given(text: Path) -> None:
@@ -138,7 +144,7 @@ def test_a_buffer_belongs_to_the_device_that_it_is_named_after(buffer: str, devi
 
 def test_what_llama_cpp_tells_is_summed_up_for_each_device(text: Path) -> None:
     where = placement(text, 8 * GIB, gpu_layers=2)
-    heard = Heard(
+    heard = MemoryLog(
         [
             Buffer("CPU_Mapped", "model", 100),
             Buffer("GPU0", "model", 50),
@@ -175,9 +181,9 @@ def test_what_computes_is_told_by_layers_and_by_tensors_on_gpus(
 
 def test_a_projector_is_counted_where_it_stays() -> None:
     alone = (Placed(CPU, 3, 9, 0, 9, 9),)
-    both = Heard([Buffer("GPU0", "projector", 8), Buffer("CPU", "projector", 8)])
-    assert with_eye(alone, both, CPU) == (replace(alone[0], projector=8),)
-    assert with_eye(alone, both, "GPU0") == (Placed("GPU0", 0, 0, 8, 0, 0), alone[0])
+    both = MemoryLog([Buffer("GPU0", "projector", 8), Buffer("CPU", "projector", 8)])
+    assert with_projector(alone, both, CPU) == (replace(alone[0], projector=8),)
+    assert with_projector(alone, both, "GPU0") == (Placed("GPU0", 0, 0, 8, 0, 0), alone[0])
 
 
 def test_a_model_tells_where_its_layers_are(text: Path) -> None:
@@ -216,7 +222,7 @@ class Flaky:
 @pytest.fixture
 def flaky(monkeypatch: pytest.MonkeyPatch) -> Flaky:
     fake = Flaky(1)
-    monkeypatch.setattr(model_module, "llama_cpp", lambda: fake)
+    monkeypatch.setattr(model, "llama_cpp", lambda: fake)
     return fake
 
 
@@ -260,7 +266,7 @@ def test_a_context_that_fails_on_a_device_frees_the_model(
             raise EngineError("No room.", "Wait.")
         return Context(model, options, where)
 
-    monkeypatch.setattr(opening, "Context", context)
+    monkeypatch.setattr(loader, "Context", context)
     where = placement(text, 8 * GIB), placement(text, 8 * GIB, gpu_layers=0)
     engine = Engine(text, None, OPTIONS, placements=where)
     engine.close()

@@ -1,89 +1,91 @@
-"""Requests wait for the engine thread, which may end, and are cancelled from anywhere."""
+"""What comes for the engine waits in order, and calls end whenever it is said that they shall."""
 
 from __future__ import annotations
 
-import signal
-import threading
-from contextlib import ExitStack
+import queue
 
 import pytest
 
+from edge_med.config import Options
 from edge_med.engine.service.inbox import Inbox
-from edge_med.errors import UsageError
+from edge_med.engine.service.protocol import (
+    Cancel,
+    Close,
+    CountRequest,
+    Leave,
+    Submit,
+    ToEngine,
+)
+from edge_med.question import Question
+
+COUNT = CountRequest(Question((), Options()))
 
 
-def test_what_was_put_is_taken_in_order_and_then_the_end() -> None:
-    inbox: Inbox[int] = Inbox()
-    inbox.put(1)
-    inbox.put(2)
-    inbox.close()
-    assert [inbox.take() for _ in range(3)] == [1, 2, None]
+@pytest.fixture
+def arrivals() -> queue.SimpleQueue[ToEngine]:
+    return queue.SimpleQueue()
 
 
-def test_a_closed_inbox_takes_nothing() -> None:
-    inbox: Inbox[int] = Inbox()
-    inbox.close()
-    with pytest.raises(UsageError, match="closed"):
-        inbox.put(1)
+@pytest.fixture
+def inbox(arrivals: queue.SimpleQueue[ToEngine]) -> Inbox:
+    return Inbox(arrivals)
 
 
-def test_what_nobody_takes_any_more_is_given_back() -> None:
-    inbox: Inbox[int] = Inbox()
-    inbox.put(1)
-    assert inbox.empty() == [1]
-    with pytest.raises(UsageError, match="closed"):
-        inbox.put(2)
+def test_requests_are_taken_in_order_and_then_the_end(
+    inbox: Inbox, arrivals: queue.SimpleQueue[ToEngine]
+) -> None:
+    sent: list[ToEngine] = [Submit(1, 1, COUNT), Submit(2, 1, COUNT)]
+    for message in (*sent, Close()):
+        arrivals.put(message)
+    assert [inbox.take() for _ in range(3)] == [*sent, None]
 
 
-def test_closing_cancels() -> None:
-    inbox: Inbox[int] = Inbox()
-    with inbox.cancellable() as call:
-        inbox.close()
-        assert call.is_set()
+def test_a_call_is_cancelled_by_what_arrives_while_it_is_worked_on(
+    inbox: Inbox, arrivals: queue.SimpleQueue[ToEngine]
+) -> None:
+    arrivals.put(Submit(1, 7, COUNT))
+    assert inbox.take()
+    assert not inbox.is_cancelled(7)
+    arrivals.put(Cancel(7))
+    assert inbox.is_cancelled(7)
+    assert not inbox.is_cancelled(8)
 
 
-def test_cancelling_says_whether_there_was_something() -> None:
-    inbox: Inbox[int] = Inbox()
-    assert not inbox.cancel()
-    with inbox.cancellable():
-        assert inbox.cancel()
-    assert not inbox.cancel(), "a call that was left is forgotten"
+def test_what_waits_is_cancelled_with_its_call(
+    inbox: Inbox, arrivals: queue.SimpleQueue[ToEngine]
+) -> None:
+    for message in (Submit(1, 7, COUNT), Leave(7)):
+        arrivals.put(message)
+    assert inbox.take()
+    assert inbox.is_cancelled(7)
 
 
-def test_leaving_a_call_cancels_it() -> None:
-    with Inbox[int]().cancellable() as call:
-        assert not call.is_set()
-    assert call.is_set()
+def test_closing_cancels_every_call(inbox: Inbox, arrivals: queue.SimpleQueue[ToEngine]) -> None:
+    for message in (Submit(1, 7, COUNT), Submit(2, 8, COUNT), Close()):
+        arrivals.put(message)
+    assert inbox.take()
+    assert inbox.is_cancelled(7)
+    assert inbox.is_cancelled(8)
 
 
-def test_calls_may_begin_while_all_are_cancelled() -> None:
-    inbox: Inbox[int] = Inbox()
-    ended = threading.Event()
-    with ExitStack() as many:
-        for _ in range(1000):
-            many.enter_context(inbox.cancellable())
-
-        def begin() -> None:
-            while not ended.is_set():
-                with inbox.cancellable():
-                    pass
-
-        other = threading.Thread(target=begin)
-        other.start()
-        try:
-            for _ in range(200):
-                inbox.cancel()
-        finally:
-            ended.set()
-            other.join()
+def test_a_call_that_was_left_is_forgotten_once_nothing_of_it_waits(
+    inbox: Inbox, arrivals: queue.SimpleQueue[ToEngine]
+) -> None:
+    for number in range(1000):
+        arrivals.put(Submit(number, number, COUNT))
+        arrivals.put(Leave(number))
+    arrivals.put(Close())
+    while inbox.take() is not None:
+        pass
+    assert not inbox._cancelled
+    assert not inbox._left
 
 
-def test_a_signal_may_cancel_while_its_thread_puts_something_in() -> None:
-    inbox: Inbox[int] = Inbox()
-    before = signal.signal(signal.SIGINT, lambda *_: inbox.cancel())
-    try:
-        with inbox._lock, inbox.cancellable() as call:
-            signal.raise_signal(signal.SIGINT)
-            assert call.is_set()
-    finally:
-        signal.signal(signal.SIGINT, before)
+def test_a_call_that_is_cancelled_and_not_left_stays_so(
+    inbox: Inbox, arrivals: queue.SimpleQueue[ToEngine]
+) -> None:
+    for message in (Submit(1, 7, COUNT), Cancel(7), Submit(2, 7, COUNT)):
+        arrivals.put(message)
+    for _ in range(2):
+        assert inbox.take()
+        assert inbox.is_cancelled(7)

@@ -8,12 +8,14 @@ import pytest
 from edge_med.answers import Event, Notice, Piece
 from edge_med.config import LoadOptions, Options
 from edge_med.engine.engine import Engine
-from edge_med.engine.tasks import generate
+from edge_med.engine.tasks.generate import GenerateRequest
 from edge_med.errors import ContextOverflowError, EngineError
 from edge_med.messages import Message, TextPart
+from edge_med.question import Question
 from tests.checkpoints.tokenizer import tiny_tokenizer
 from tests.conftest import Models
-from tests.engine.scripted import QUESTION, SOURCE, Script, ask, ended
+from tests.engine.scripted import QUESTION, Script, ask, ended
+from tests.engine.scripted import answer as answer_with
 
 
 @pytest.mark.parametrize("name", ["<end_of_turn>", "<eos>"])
@@ -75,7 +77,7 @@ def test_an_answer_that_repeats_itself_is_ended_and_that_is_said(
 def test_stop_is_heeded_before_the_next_token(engine: Engine) -> None:
     events: list[Event] = []
     written = lambda: sum(isinstance(event, Piece) for event in events) >= 2  # noqa: E731
-    generate.answer(engine, SOURCE, QUESTION, Options(), events.append, written)
+    answer_with(engine, GenerateRequest(Question(QUESTION, Options())), events.append, written)
     answer = ended(events)
     assert (answer.finish_reason, answer.usage.answer) == ("cancelled", 2)
 
@@ -83,7 +85,7 @@ def test_stop_is_heeded_before_the_next_token(engine: Engine) -> None:
 def test_stop_is_heeded_while_the_prompt_is_read(engine: Engine) -> None:
     answer = ended(ask(engine, stop=lambda: True))
     assert (answer.finish_reason, answer.usage.answer, answer.text) == ("cancelled", 0, "")
-    assert engine.ledger.items == []
+    assert engine.slot.ledger.items == []
     assert ended(ask(engine, Options(max_new_tokens=2))).usage.cached == 0
 
 
@@ -103,7 +105,7 @@ def test_after_a_failure_everything_is_read_again(
 
     more = (*QUESTION, Message("assistant", (TextPart("x"),)), *QUESTION)
     with monkeypatch.context() as broken:
-        broken.setattr(engine.context, "decode", fail)
+        broken.setattr(engine.slot.cells, "decode", fail)
         with pytest.raises(EngineError):
             ask(engine, messages=more)
     again = ended(ask(engine, Options(max_new_tokens=3)))
@@ -114,13 +116,13 @@ def test_logits_that_are_kept_are_those_of_the_prompt(model: Models) -> None:
     options = LoadOptions(context=1024, batch=64, threads=1)
     engine = Engine(model("text", "F32") / "text-F32.gguf", None, options)
     ids = engine.model.vocabulary.tokenize("the heart is not enlarged")
-    engine.read(ids)
-    seen = engine.logits().copy()
-    engine.keep(logits=True)
-    engine.add(ids[0])
-    reading = engine.read(ids)
+    engine.slot.prefill(ids)
+    seen = engine.slot.logits().copy()
+    engine.slot.save_checkpoint(logits=True)
+    engine.slot.decode_one(ids[0])
+    reading = engine.slot.prefill(ids)
     assert reading.cached == reading.prompt == len(ids)
-    assert np.array_equal(engine.logits(), seen)
-    engine.add(ids[0])
-    assert not np.array_equal(engine.logits(), seen)
+    assert np.array_equal(engine.slot.logits(), seen)
+    engine.slot.decode_one(ids[0])
+    assert not np.array_equal(engine.slot.logits(), seen)
     engine.close()

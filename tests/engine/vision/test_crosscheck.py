@@ -17,11 +17,12 @@ from edge_med.engine.cache.ledger import ImageBlock
 from edge_med.engine.engine import Engine
 from edge_med.engine.llama.arrays import Floats
 from edge_med.engine.llama.context import NEVER, Stop
-from edge_med.engine.vision import verified as passed
-from edge_med.engine.vision.crosscheck import alike, fault, open_tried
+from edge_med.engine.vision import verified
+from edge_med.engine.vision.crosscheck import alike, fault, open_verified
 from edge_med.engine.vision.crosscheck import picture as trial_picture
-from edge_med.engine.vision.mtmd import Projector
-from edge_med.engine.vision.verified import Passed
+from edge_med.engine.vision.encoder import UNWATCHED, Advance
+from edge_med.engine.vision.mtmd import MtmdEncoder
+from edge_med.engine.vision.verified import VerifiedProjectors
 from edge_med.errors import CancelledError, EngineError
 from edge_med.imaging import Picture
 from edge_med.models.shares import CPU
@@ -46,7 +47,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("EDGE_MED_HOME", str(tmp_path))
-    monkeypatch.setattr(passed, "_HERE", set())
+    monkeypatch.setattr(verified, "_HERE", set())
     return tmp_path
 
 
@@ -54,11 +55,12 @@ class FakeProjector:
     """Sees rows, damaged on a GPU."""
 
     def __init__(self, device: str, damage: Damage) -> None:
-        self.device, self.side, self.closed, self.nodes = device, 56, False, 0
+        self.device, self.side, self.closed, self.steps = device, 56, False, 0
         self._damage = damage
 
-    def encode(self, _picture: Picture, stop: Stop = NEVER) -> Floats:
-        for self.nodes in (16, 32, 48, NODES):
+    def encode(self, _picture: Picture, stop: Stop = NEVER, advance: Advance = UNWATCHED) -> Floats:
+        for self.steps in (16, 32, 48, NODES):
+            advance(self.steps)
             if stop():
                 raise CancelledError("Stopped.", "Ask again.")
         return ROWS if self.device == CPU else self._damage(ROWS)
@@ -81,6 +83,11 @@ class Opener:
         return self.opened[-1]
 
     @property
+    def reference(self) -> Opener:
+        """Fakes are compared with fakes."""
+        return self
+
+    @property
     def open_devices(self) -> list[str]:
         return [one.device for one in self.opened if not one.closed]
 
@@ -94,7 +101,7 @@ def file(tmp_path: Path) -> Path:
 
 def tried(file: Path, opener: Opener, device: str = "GPU0", stop: Stop = NEVER) -> tuple[Any, Any]:
     model: Any = None
-    return open_tried(file, model, OPTIONS, device, stop, opener)
+    return open_verified(file, model, OPTIONS, device, stop, opener)
 
 
 def test_on_the_cpu_nothing_is_tried(file: Path) -> None:
@@ -148,7 +155,7 @@ def test_while_the_cpu_looks_it_is_told_how_long_that_takes(
 ) -> None:
     clock, model, told = itertools.count(0, 3.0), cast("Any", None), list[float]()
     monkeypatch.setattr("edge_med.engine.vision.crosscheck.time.perf_counter", lambda: next(clock))
-    open_tried(file, model, OPTIONS, "GPU0", opener=Opener(), tell=told.append)
+    open_verified(file, model, OPTIONS, "GPU0", opener=Opener(), tell=told.append)
     assert told == [3 * 3.0, 1 * 6.0, pytest.approx(9.0 / 3), 0.0]
 
 
@@ -156,16 +163,17 @@ def test_a_trial_on_a_real_projector_counts_the_same_nodes_twice(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The tiny model's CPU stands in for the GPU, so that its graph is the CPU's."""
-    path, told = engine._projector_path, list[float]()
+    path, told = engine.images._path, list[float]()
     assert path is not None
-    on_cpu = lambda path, model, options, device=CPU: Projector(path, model, options)  # noqa: E731
-    projector, why = open_tried(path, engine.model, OPTIONS, "GPU0", NEVER, on_cpu, told.append)
-    nodes = projector.nodes
+    on_cpu = lambda path, model, options, device=CPU: MtmdEncoder(path, model, options)  # noqa: E731
+    on_cpu.reference = on_cpu  # type: ignore[attr-defined]
+    projector, why = open_verified(path, engine.model, OPTIONS, "GPU0", NEVER, on_cpu, told.append)
+    steps = projector.steps
     projector.encode(trial_picture(projector.side))
     projector.close()
     assert why is None
-    assert projector.nodes == nodes > 2 * 16  # two layers and what is around them
-    assert len(told) == nodes // 16
+    assert projector.steps == steps > 2 * 16  # two layers and what is around them
+    assert len(told) == steps // 16
     assert min(told) >= 0
     assert told[-1] < max(told)
 
@@ -174,7 +182,7 @@ def test_what_passed_is_not_tried_again(file: Path, monkeypatch: pytest.MonkeyPa
     tried(file, Opener())
     for forgetful in (False, True):
         if forgetful:  # another process
-            monkeypatch.setattr(passed, "_HERE", set())
+            monkeypatch.setattr(verified, "_HERE", set())
         again = Opener()
         tried(file, again)
         assert [one.device for one in again.opened] == ["GPU0"]
@@ -182,30 +190,30 @@ def test_what_passed_is_not_tried_again(file: Path, monkeypatch: pytest.MonkeyPa
 
 def test_what_failed_is_tried_again(file: Path) -> None:
     tried(file, Opener(np.zeros_like))
-    assert not Passed(file, "GPU0").remembered
+    assert not VerifiedProjectors(file, "GPU0").remembered
 
 
 def test_another_device_or_another_file_is_tried(file: Path) -> None:
     tried(file, Opener())
-    assert Passed(file, "GPU0").remembered
-    assert not Passed(file, "GPU1").remembered
+    assert VerifiedProjectors(file, "GPU0").remembered
+    assert not VerifiedProjectors(file, "GPU1").remembered
     file.write_bytes(b"another")
-    assert not Passed(file, "GPU0").remembered
+    assert not VerifiedProjectors(file, "GPU0").remembered
 
 
 def test_what_is_remembered_tells_nobody_anything(file: Path, home: Path) -> None:
     tried(file, Opener())
-    (key,) = json.loads((home / "state" / passed.FILE).read_text())
+    (key,) = json.loads((home / "state" / verified.FILE).read_text())
     assert set(key) <= set("0123456789abcdef")
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1, null]", "[" * 100_000])
 def test_a_file_that_cannot_be_read_remembers_nothing(content: str, file: Path, home: Path) -> None:
     (home / "state").mkdir()
-    (home / "state" / passed.FILE).write_text(content)
-    assert not Passed(file, "GPU0").remembered
+    (home / "state" / verified.FILE).write_text(content)
+    assert not VerifiedProjectors(file, "GPU0").remembered
     tried(file, Opener())
-    assert Passed(file, "GPU0").remembered
+    assert VerifiedProjectors(file, "GPU0").remembered
 
 
 def test_rounding_is_no_fault_and_another_shape_is() -> None:
@@ -225,7 +233,7 @@ def engine(model: Models) -> Iterator[Engine]:
     folder = model("multimodal", "F32")
     files = folder / "multimodal-F32.gguf", folder / "multimodal-mmproj-F16.gguf"
     opened = Engine(*files, OPTIONS)
-    opened._eye = "GPU0"  # as a placement would have it
+    opened.images._wanted = "GPU0"  # as a placement would have it
     yield opened
     opened.close()
 
@@ -233,14 +241,16 @@ def engine(model: Models) -> Iterator[Engine]:
 def test_an_engine_sees_by_the_cpu_if_the_gpu_cannot(engine: Engine, picture: Picture) -> None:
     """There is no GPU0 here, so that it can't be loaded there; the image is seen all the same."""
     events: list[object] = []
-    engine.read([2, ImageBlock(picture.sha256, 4)], {picture.sha256: picture}, emit=events.append)
-    assert engine.eye == CPU
+    engine.slot.prefill(
+        [2, ImageBlock(picture.sha256, 4)], {picture.sha256: picture}, emit=events.append
+    )
+    assert engine.vision_device == CPU
     assert engine.fallbacks == ["the projector can't be loaded on GPU0"]
     assert engine.placed[-1].projector > 0
 
 
 def test_the_next_answer_says_so_once(engine: Engine, picture: Picture) -> None:
-    engine.read([2, ImageBlock(picture.sha256, 4)], {picture.sha256: picture})
+    engine.slot.prefill([2, ImageBlock(picture.sha256, 4)], {picture.sha256: picture})
     first, second = (ended(ask(engine, SHORT)) for _ in range(2))
     assert "projector_on_cpu" in [notice.code for notice in first.notices]
     assert "projector_on_cpu" not in [notice.code for notice in second.notices]

@@ -19,11 +19,10 @@ from edge_med.engine.cache.ledger import ImageBlock, Item
 from edge_med.engine.engine import Engine
 from edge_med.engine.llama.arrays import Floats
 from edge_med.engine.llama.bindings import mtmd_cpp
-from edge_med.engine.llama.context import NEVER, Stop
 from edge_med.engine.llama.model import Model
 from edge_med.engine.tasks import selftest
-from edge_med.engine.vision import crosscheck as trial
-from edge_med.engine.vision.mtmd import Projector
+from edge_med.engine.vision import crosscheck
+from edge_med.engine.vision.mtmd import MtmdEncoder
 from edge_med.errors import CancelledError, EngineError, ImageError, UsageError
 from edge_med.imaging import Picture
 from edge_med.native import native_library
@@ -51,8 +50,8 @@ def picture() -> Picture:
     return imaging.open(pixels, side=SIDE)
 
 
-def projector(folder: Path, text: Model) -> Projector:
-    return Projector(folder / "multimodal-mmproj-F16.gguf", text, OPTIONS)
+def projector(folder: Path, text: Model) -> MtmdEncoder:
+    return MtmdEncoder(folder / "multimodal-mmproj-F16.gguf", text, OPTIONS)
 
 
 class Tensor(ctypes.Structure):
@@ -65,7 +64,7 @@ class Tensor(ctypes.Structure):
     )
 
 
-class Spy(Projector):
+class Spy(MtmdEncoder):
     """Looks at the patches that llama.cpp cuts out of the picture, before anything is computed."""
 
     patches: npt.NDArray[np.float16]
@@ -147,18 +146,18 @@ def test_the_encoder_gets_as_many_threads_as_the_model(
     monkeypatch.setattr("edge_med._platform.performance_cores", lambda: 3)
     for threads in (2, None):
         options = replace(OPTIONS, threads=threads)
-        Projector(folder / "multimodal-mmproj-F16.gguf", text, options).close()
+        MtmdEncoder(folder / "multimodal-mmproj-F16.gguf", text, options).close()
     assert seen == [2, 3]
 
 
 def test_what_was_cancelled_before_it_began_costs_nothing(folder: Path, picture: Picture) -> None:
     engine = Engine(folder / "multimodal-F32.gguf", folder / "multimodal-mmproj-F16.gguf", OPTIONS)
-    engine.read([2, *range(300, 320)])
-    held = list(engine.ledger.items)
+    engine.slot.prefill([2, *range(300, 320)])
+    held = list(engine.slot.ledger.items)
     with pytest.raises(CancelledError):
-        engine.read([2, 400], stop=lambda: True)
-    assert engine.ledger.items == held
-    assert engine.read([*held, 400]).cached == len(held)
+        engine.slot.prefill([2, 400], stop=lambda: True)
+    assert engine.slot.ledger.items == held
+    assert engine.slot.prefill([*held, 400]).cached == len(held)
     engine.close()
 
 
@@ -167,8 +166,8 @@ def test_a_cancelled_prompt_opens_no_projector(folder: Path, picture: Picture) -
     asked = itertools.count()
     items: list[Item] = [ImageBlock(picture.sha256, 4), 3]
     with pytest.raises(CancelledError):
-        engine.read(items, {picture.sha256: picture}, stop=lambda: next(asked) > 0)
-    assert engine._projector is None
+        engine.slot.prefill(items, {picture.sha256: picture}, stop=lambda: next(asked) > 0)
+    assert engine.images.encoder is None
     engine.close()
 
 
@@ -176,10 +175,12 @@ def test_an_image_that_was_stopped_is_not_kept(folder: Path, picture: Picture) -
     engine = Engine(folder / "multimodal-F32.gguf", folder / "multimodal-mmproj-F16.gguf", OPTIONS)
     items: list[Item] = [2, ImageBlock(picture.sha256, 4), 3]
     with pytest.raises(CancelledError):
-        engine.read(items, {picture.sha256: picture}, stop=lambda: engine._projector is not None)
-    assert engine.embeddings.size == 0
-    assert ImageBlock(picture.sha256, 4) not in engine.ledger.items
-    assert engine.read(items, {picture.sha256: picture}).encode > 0
+        engine.slot.prefill(
+            items, {picture.sha256: picture}, stop=lambda: engine.images.encoder is not None
+        )
+    assert engine.images.cache.size == 0
+    assert ImageBlock(picture.sha256, 4) not in engine.slot.ledger.items
+    assert engine.slot.prefill(items, {picture.sha256: picture}).encode > 0
     engine.close()
 
 
@@ -190,9 +191,9 @@ def test_embeddings_are_kept_within_their_limit(folder: Path) -> None:
     engine = Engine(*files, options)
     greys = [imaging.open(np.full((8, 8), grey, np.uint8), side=SIDE) for grey in (10, 90, 200)]
     pictures = {grey.sha256: grey for grey in greys}
-    engine.read([2, *(ImageBlock(key, 4) for key in pictures), 3], pictures)
-    assert engine.embeddings.size == 2 * one
-    assert engine.embeddings.get(greys[0].sha256) is None
+    engine.slot.prefill([2, *(ImageBlock(key, 4) for key in pictures), 3], pictures)
+    assert engine.images.cache.size == 2 * one
+    assert engine.images.cache.get(greys[0].sha256) is None
     engine.close()
 
 
@@ -200,7 +201,7 @@ def test_another_number_of_rows_is_an_error(folder: Path, picture: Picture) -> N
     files = folder / "multimodal-F32.gguf", folder / "multimodal-mmproj-F16.gguf"
     engine = Engine(*files, OPTIONS)
     with pytest.raises(EngineError, match="4 rows of an image instead of 5"):
-        engine.read([2, ImageBlock(picture.sha256, 5)], {picture.sha256: picture})
+        engine.slot.prefill([2, ImageBlock(picture.sha256, 5)], {picture.sha256: picture})
     engine.close()
 
 
@@ -208,14 +209,14 @@ def test_an_image_that_fits_no_batch_is_refused(folder: Path, picture: Picture) 
     files = folder / "multimodal-F32.gguf", folder / "multimodal-mmproj-F16.gguf"
     engine = Engine(*files, OPTIONS)
     with pytest.raises(UsageError, match="one batch of 64"):
-        engine.read([2, ImageBlock(picture.sha256, 65)], {picture.sha256: picture})
+        engine.slot.prefill([2, ImageBlock(picture.sha256, 65)], {picture.sha256: picture})
     engine.close()
 
 
 def test_a_model_without_a_projector_refuses_images(folder: Path, picture: Picture) -> None:
     engine = Engine(folder / "multimodal-F32.gguf", None, OPTIONS)
     with pytest.raises(ImageError, match="can't see"):
-        engine.read([2, ImageBlock(picture.sha256, 4)], {picture.sha256: picture})
+        engine.slot.prefill([2, ImageBlock(picture.sha256, 4)], {picture.sha256: picture})
     engine.close()
 
 
@@ -232,14 +233,14 @@ def test_an_encoder_that_sees_something_else_makes_it_unsound(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second encoder stands for another device: one number of its rows is another."""
-    real, turns = Projector.encode, itertools.count()
+    real, turns = MtmdEncoder.encode, itertools.count()
 
-    def encode(self: Projector, picture: Picture, stop: Stop = NEVER) -> Floats:
-        rows = real(self, picture, stop)
+    def encode(self: MtmdEncoder, picture: Picture, *rest: Any) -> Floats:
+        rows = real(self, picture, *rest)
         rows[2, 5] += 0.1 * np.abs(rows).max() * next(turns)
         return rows
 
-    monkeypatch.setattr(Projector, "encode", encode)
+    monkeypatch.setattr(MtmdEncoder, "encode", encode)
     tried = selftest.run(
         folder / "multimodal-F32.gguf", folder / "multimodal-mmproj-F16.gguf", SIDE
     )
@@ -256,6 +257,6 @@ def test_a_device_that_sees_something_else_is_found_out() -> None:
     rows = np.random.default_rng(2).normal(size=(4, 32)).astype(np.float32)
     wrong = rows.copy()
     wrong[2, 5] += 0.1 * np.abs(rows).max()
-    cosine, error = trial.compare(rows, wrong)
-    assert error > trial.ERROR
+    cosine, error = crosscheck.compare(rows, wrong)
+    assert error > crosscheck.ERROR
     assert cosine < 1

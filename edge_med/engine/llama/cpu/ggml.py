@@ -98,7 +98,7 @@ def functions() -> Functions:
     names = ["llama", "mtmd", "ggml-base", "ggml-cpu"]
     if _platform.SYSTEM != "win32":  # a library's functions are found with those that it needs
         names = ["llama", "mtmd"]
-    libraries = [ctypes.CDLL(str(native.native_library(name))) for name in names]
+    libraries = [_platform.open_library(native.native_library(name)) for name in names]
     return Functions(libraries)
 
 

@@ -31,10 +31,10 @@ print(json.dumps([inside, asked()]))
 """
 
 LOADED = """
-from edge_med.engine.llama import bindings as native
+from edge_med.engine.llama import bindings
 from edge_med.engine.llama.cpu.levels import {0}, Verdict
-native.load(Verdict({0}))
-print(*native.cpu_buffers())
+bindings.load(Verdict({0}))
+print(*bindings.cpu_buffers())
 """
 
 

@@ -13,14 +13,14 @@ from edge_med import native as libraries
 from edge_med._platform import children
 from edge_med.artifacts import quant_mix
 from edge_med.artifacts.tensor_types import BY_NAME
-from edge_med.engine.llama import bindings as native
+from edge_med.engine.llama import bindings
 from edge_med.engine.llama.cpu import ggml, products
 from edge_med.engine.llama.cpu.products import COLUMNS, ROWS, TOLERANCE, TYPES
 
 
 @pytest.fixture(scope="module")
 def device() -> int:
-    native.llama_cpp()  # as far as it is sound here
+    bindings.llama_cpp()  # as far as it is sound here
     return ggml.cpu_device()
 
 

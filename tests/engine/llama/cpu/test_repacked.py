@@ -41,8 +41,8 @@ def loaded(
     """MiB of the weights' buffers by name, and the logits after a short text."""
     log.clear()
     engine = Engine(path, None, LoadOptions(context=300, batch=64, threads=1, copies=copies))
-    engine.read(IDS)
-    logits = engine.logits().copy()
+    engine.slot.prefill(IDS)
+    logits = engine.slot.logits().copy()
     engine.close()
     lines = (re.search(r"(\S+) +model buffer size = +([\d.]+)", r.message) for r in log.records)
     return {line[1]: line[2] for line in lines if line}, logits

@@ -1,0 +1,133 @@
+"""Embeddings of images: those that are kept, else from a projector that is opened when needed."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from edge_med.answers import Notice, Progress
+from edge_med.config import LoadOptions
+from edge_med.engine.cache.ledger import ImageBlock
+from edge_med.engine.llama.arrays import Floats
+from edge_med.engine.llama.context import NEVER, Stop
+from edge_med.engine.llama.memory_log import MemoryLog, capture_memory_log
+from edge_med.engine.llama.model import Model
+from edge_med.engine.prefill import PrefillJob
+from edge_med.engine.vision.crosscheck import Tell, open_verified
+from edge_med.engine.vision.embedding_cache import EmbeddingCache
+from edge_med.engine.vision.encoder import OpenEncoder, VisionEncoder
+from edge_med.engine.vision.mtmd import MtmdEncoder
+from edge_med.errors import EngineError, ImageError
+
+
+class ImageEmbedder:
+    """The images of one text model; to be used from one thread at a time.
+
+    Attributes:
+        cache: embeddings of images that were seen.
+        encoder: None before the first image.
+        memory: what llama.cpp said of it while the encoder was opened.
+        fallback: why the encoder isn't where it was wanted; None if it is.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        model: Model,
+        options: LoadOptions,
+        device: str,
+        opener: OpenEncoder = MtmdEncoder,
+    ) -> None:
+        """For a projector's file, which is opened on a device with the first image.
+
+        Args:
+            path: None for a model that can't see.
+            model: that the rows are for.
+            options: that the model was loaded with.
+            device: where the projector is wanted.
+            opener: opens the encoder.
+        """
+        self._path, self._model, self._options = path, model, options
+        self._wanted, self._opener = device, opener
+        self.cache = EmbeddingCache(options.embedding_bytes)
+        self.encoder: VisionEncoder | None = None
+        self.memory = MemoryLog()
+        self.fallback: str | None = None
+
+    def close(self) -> None:
+        """Free the encoder; harmless when done twice."""
+        if self.encoder:
+            self.encoder.close()
+
+    @property
+    def device(self) -> str:
+        """What encodes images, or shall."""
+        return self.encoder.device if self.encoder else self._wanted
+
+    @property
+    def notices(self) -> list[Notice]:
+        """What the user should know of it."""
+        if self.fallback is None:
+            return []
+        return [Notice("projector_on_cpu", f"Images are seen by the CPU: {self.fallback}.")]
+
+    def require(self) -> None:
+        """Check that there is a projector.
+
+        Raises:
+            ImageError: there is none.
+        """
+        if self._path is None:
+            raise ImageError(
+                "This model can't see: it has no projector.",
+                "Put its -mmproj- file into the same folder, or convert the whole checkpoint; a "
+                "projector of another model is passed over.",
+            )
+
+    def rows(self, image: ImageBlock, job: PrefillJob) -> Floats:
+        """The embeddings of an image, encoded if nobody has seen it yet.
+
+        Raises:
+            CancelledError: the job was cancelled.
+            EngineError: the projector can't be loaded, fails, or belongs to another model.
+        """
+        rows = self.cache.get(image.key)
+        if rows is None:
+            rows = self._encoded(image, job)
+            self.cache.put(image.key, rows)
+        if len(rows) != image.tokens:
+            raise EngineError(
+                f"The projector made {len(rows)} rows of an image instead of {image.tokens}.",
+                "Text model and projector don't belong together; run edge-med verify.",
+            )
+        return rows
+
+    def _encoded(self, image: ImageBlock, job: PrefillJob) -> Floats:
+        job.raise_if_cancelled()
+        opening = time.perf_counter()
+        job.emit(Progress("load", 0, 1, None))
+        encoder = self.opened(job.stop, lambda left: job.emit(Progress("load", 0, 1, left)))
+        job.emit(Progress("load", 1, 1, 0.0))
+        began = time.perf_counter()
+        job.emit(Progress("encode", 0, 1, None))
+        rows = encoder.encode(job.pictures[image.key], job.stop)
+        job.emit(Progress("encode", 1, 1, 0.0))
+        job.stats.load += began - opening
+        job.stats.encode += time.perf_counter() - began
+        return rows
+
+    def opened(self, stop: Stop = NEVER, tell: Tell = lambda _seconds: None) -> VisionEncoder:
+        """The encoder, opened and compared with the reference if that hasn't been done yet.
+
+        Raises:
+            CancelledError: `stop` became true.
+            EngineError: llama.cpp can't load it on the CPU either.
+        """
+        if self.encoder is None:
+            self.require()
+            assert self._path is not None
+            with capture_memory_log() as self.memory:
+                self.encoder, self.fallback = open_verified(
+                    self._path, self._model, self._options, self._wanted, stop, self._opener, tell
+                )
+        return self.encoder

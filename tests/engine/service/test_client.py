@@ -1,0 +1,156 @@
+"""Calls may be begun, cancelled and left from any thread and from a signal's handler."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_med.answers import Tokens
+from edge_med.config import LoadOptions, Options
+from edge_med.engine.service.client import Client
+from edge_med.engine.service.host import Deliver
+from edge_med.engine.service.protocol import (
+    Answered,
+    Cancel,
+    Close,
+    Closed,
+    CountRequest,
+    EngineSpec,
+    EngineStatus,
+    Leave,
+    Opened,
+    Refused,
+    Reply,
+    Submit,
+    ToEngine,
+)
+from edge_med.engine.tasks.generate import ModelIdentity
+from edge_med.errors import EngineError, UsageError
+from edge_med.question import Question
+
+SPEC = EngineSpec(Path("text"), None, ModelIdentity(None, None, "F32", 4), LoadOptions())
+COUNT = CountRequest(Question((), Options()))
+
+
+class Transport:
+    """An engine that counts one token, and remembers what it was sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[ToEngine] = []
+        self.deliver: Any = None
+
+    def start(self, _spec: EngineSpec, deliver: Deliver) -> Any:
+        self.deliver = deliver
+        deliver(Opened(EngineStatus(LoadOptions(context=77))))
+        return self.send, lambda: None
+
+    def send(self, message: ToEngine) -> None:
+        self.sent.append(message)
+        if isinstance(message, Submit):
+            self.deliver(Answered(message.number, Tokens(1, 0)))
+
+
+@pytest.fixture
+def transport() -> Transport:
+    return Transport()
+
+
+@pytest.fixture
+def client(transport: Transport) -> Iterator[Client]:
+    made = Client(SPEC, transport.start)
+    yield made
+    made.close()
+
+
+def test_a_request_has_its_reply_and_its_call_is_left(client: Client, transport: Transport) -> None:
+    assert client.reply(COUNT) == Tokens(1, 0)
+    assert [type(message) for message in transport.sent] == [Submit, Leave]
+
+
+def test_the_status_is_as_the_engine_told_it_last(client: Client, transport: Transport) -> None:
+    assert client.status.options.context == 77
+    transport.deliver(Answered(0, Tokens(1, 0), EngineStatus(LoadOptions(context=88))))
+    assert client.status.options.context == 88
+
+
+def test_cancelling_says_whether_there_was_something(client: Client, transport: Transport) -> None:
+    assert not client.cancel()
+    with client.cancellable() as call:
+        assert client.cancel()
+    assert Cancel(call.number) in transport.sent
+    assert not client.cancel(), "a call that was left is forgotten"
+
+
+def test_a_closed_model_takes_no_request(client: Client, transport: Transport) -> None:
+    client.close()
+    client.close()
+    assert [type(message) for message in transport.sent] == [Close]
+    with pytest.raises(UsageError, match="closed"):
+        client.reply(COUNT)
+
+
+def test_an_engine_that_ends_fails_all_that_wait_and_come(
+    client: Client, transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replies: list[Reply] = []
+    monkeypatch.setattr(transport, "send", lambda _message: None)
+    client._send = transport.send
+    with client.cancellable() as call:
+        client.submit(COUNT, replies.append, call)
+        transport.deliver(Closed())
+        with pytest.raises(EngineError, match="has ended"):
+            client.reply(COUNT)
+    assert len(replies) == 1
+
+
+def test_an_engine_that_cannot_be_opened_says_why() -> None:
+    class Refusing(Transport):
+        def start(self, _spec: EngineSpec, deliver: Deliver) -> Any:
+            deliver(Refused(EngineError("It can't be loaded.", "Look.")))
+            return self.send, lambda: None
+
+    with pytest.raises(EngineError, match="can't be loaded"):
+        Client(SPEC, Refusing().start)
+
+
+def test_replies_that_nobody_waits_for_are_not_wanted(client: Client, transport: Transport) -> None:
+    assert not transport.deliver(Answered(123, Tokens(1, 0)))
+
+
+def test_calls_may_begin_while_all_are_cancelled(client: Client) -> None:
+    ended = threading.Event()
+    with ExitStack() as many:
+        for _ in range(1000):
+            many.enter_context(client.cancellable())
+
+        def begin() -> None:
+            while not ended.is_set():
+                with client.cancellable():
+                    pass
+
+        other = threading.Thread(target=begin)
+        other.start()
+        try:
+            for _ in range(200):
+                client.cancel()
+        finally:
+            ended.set()
+            other.join()
+
+
+def test_a_signal_may_cancel_while_its_thread_begins_a_call(
+    client: Client, transport: Transport
+) -> None:
+    before = signal.signal(signal.SIGINT, lambda *_: client.cancel())
+    try:
+        with client.cancellable() as call, client._lock:
+            signal.raise_signal(signal.SIGINT)
+            assert Cancel(call.number) in transport.sent
+    finally:
+        signal.signal(signal.SIGINT, before)
