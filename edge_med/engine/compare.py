@@ -53,7 +53,7 @@ class Comparison:
         tokens: of the text, its beginning included.
         chunks: that were read; what is left after the last whole one isn't.
         positions: that were counted.
-        base_perplexity: of the model that the other is held against.
+        base_perplexity: of the model that the other is compared with.
         perplexity: of the other.
         log_ratio: natural logarithm of the other's perplexity divided by the base's.
         divergence: of the other from the base.
@@ -133,7 +133,7 @@ class Pair:
 
         Args:
             ids: from `tokenize`.
-            advance: told of every chunk that is done: 1.
+            advance: called with 1 after each chunk.
             stop: asked often; true ends it.
 
         Raises:

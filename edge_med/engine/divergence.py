@@ -2,7 +2,7 @@
 
 The figures and their errors are those of llama.cpp's llama-perplexity (`kl_divergence` in
 tools/perplexity/perplexity.cpp). It keeps the base's log-probabilities in a file, in 16 bits, and
-leaves out all below -16: its divergence is told beside the exact one, for comparisons.
+leaves out all below -16: that divergence is given as well as the exact one, for comparisons.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Divergence:
-    """KL(base ‖ other) over the positions, in nats: what taking the other's word costs."""
+    """KL(base ‖ other) over the positions, in nats: the loss by the other's word."""
 
     mean: Estimate
     median: float
@@ -86,7 +86,7 @@ def position(base: Floats, other: Floats, token: int) -> Position:
 
 
 def _log_total(logits: Floats) -> tuple[float, Floats]:
-    """The logarithm of the sum of all exponentials, and these beside the highest."""
+    """The logarithm of the sum of all exponentials, and these relative to the highest."""
     highest = logits.max()
     weights = logits - highest
     np.exp(weights, out=weights)

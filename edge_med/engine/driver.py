@@ -22,7 +22,7 @@ class Driver:
         Args:
             task: what is done.
             stop: asked before each step, and while several tokens are read; true cancels it.
-            emit: told how far the prompt has been read.
+            emit: receives events of how far the prompt has been read.
 
         Raises:
             EdgeMedError: the task's own, or that the prompt can't be read.

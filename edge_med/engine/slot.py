@@ -64,7 +64,7 @@ class Slot:
             items: a whole prompt.
             pictures: by their keys; every image that isn't cached must be among them.
             stop: asked often; true ends it, and what was read so far stays.
-            emit: told of progress.
+            emit: receives progress.
             adapters: under which the items are read, by name, with scales; none if None.
 
         Raises:

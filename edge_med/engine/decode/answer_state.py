@@ -160,7 +160,7 @@ class AnswerState:
 
     def _next(self) -> int:
         """The next token: chosen, or put in the model's place where a thought has to end."""
-        left = LONGEST_ANSWER - self._count - 1  # beside the mark that closes the thought
+        left = LONGEST_ANSWER - self._count - 1  # one is for the mark that closes the thought
         if self._thought.must_close(min(self._left, left)):
             return self._thought.end()
         token = self._choose()

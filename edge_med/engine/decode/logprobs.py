@@ -15,7 +15,7 @@ def token_logprobs(vocabulary: Vocabulary, token: int, logits: Floats, count: in
         vocabulary: its texts.
         token: its id.
         logits: [vocabulary], of its position.
-        count: how many of the position's most probable tokens are told besides; 0 for none.
+        count: how many of the position's most probable tokens come with it; 0 for none.
 
     Raises:
         EngineError: the best logit isn't finite.

@@ -30,7 +30,7 @@ _STRIDE = 16_384
 _HIGHEST = float(np.finfo(np.float32).max)
 
 _TRIED = 64
-"""Candidates that are held against a grammar one by one; nearly always the first ones fit."""
+"""Candidates that are tried in a grammar one by one; nearly always the first ones fit."""
 
 
 class Rule(Protocol):
@@ -50,7 +50,7 @@ class Sampler:
         seed: of the choice; None if it is greedy.
         chosen: tokens that were chosen under a grammar.
         rejected: candidates that didn't fit it.
-        masked: choices for which all tokens had to be held against it.
+        masked: choices for which all tokens had to be tried.
     """
 
     def __init__(self, options: Options, vocabulary: int) -> None:

@@ -1,4 +1,4 @@
-"""MedGemma's thought and its answer, told apart by token ids, never by visible text.
+"""MedGemma's thought and its answer: token ids separate them, never visible text.
 
 MedGemma opens a thought with `<unused94>` and closes it with `<unused95>` (Google's notebook
 quick_start_with_hugging_face.ipynb). The 1.5 4B model rarely closes it: of 104 runs 22 opened a

@@ -64,7 +64,7 @@ class Schema:
 
     @property
     def instruction(self) -> str:
-        """What the model is told."""
+        """What the model is asked in words."""
         return f"Answer with compact JSON alone, by this JSON schema:\n{self.text}"
 
     def parse(self, text: str) -> Any:

@@ -39,8 +39,8 @@ class ResponseFormat:
         last = max((n for n, one in enumerate(messages) if one.role == "user"), default=None)
         if last is None:
             return messages
-        told = _with_text(messages[last], self._schema.instruction)
-        return (*messages[:last], told, *messages[last + 1 :])
+        asked = _with_text(messages[last], self._schema.instruction)
+        return (*messages[:last], asked, *messages[last + 1 :])
 
     def grammar(self, vocabulary: Vocabulary) -> Grammar | None:
         """A fresh grammar for one answer; None if it may have any form.

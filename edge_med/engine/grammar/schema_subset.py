@@ -165,7 +165,7 @@ def _guessed(schema: Mapping[str, Any]) -> str | None:
                 return kind
     for key in _FORMLESS:
         if key in schema:
-            raise refused(f"has '{key}' without a type beside it, which no grammar can hold")
+            raise refused(f"has '{key}' without a type of its own, which no grammar can hold")
     return None
 
 

@@ -1,4 +1,4 @@
-"""LoRA adapters in llama.cpp's memory, beside the model that they change."""
+"""LoRA adapters in llama.cpp's memory, and which of them a call applies."""
 
 from __future__ import annotations
 

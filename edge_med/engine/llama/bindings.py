@@ -137,8 +137,8 @@ def _bindings() -> tuple[Functions, Functions]:
 def _load_backends() -> None:
     """Load backends that were built as libraries of their own (GGML_BACKEND_DL), from one place.
 
-    llama.cpp would look for them beside the interpreter, where they aren't, and then in the working
-    directory, where anybody might have put one.
+    llama.cpp would look for them in the interpreter's folder, where they aren't, and then in the
+    working directory, where anybody might have put one.
     """
     path = native_library("ggml")
     ggml = _platform.open_library(path)

@@ -53,15 +53,15 @@ def examine(*, measure: bool) -> Examination:
         verdict = probe.verdict(anew=True)
     except EngineError as error:
         faults.append(error)
-    told, fault = _asked(measure=measure and verdict is not None)
+    said, fault = _asked(measure=measure and verdict is not None)
     if fault and not faults:  # else it is the same fault once more
         faults.append(fault)
     return Examination(
-        version=told.get("version"),
-        backends=tuple(told.get("backends", ())),
-        devices=tuple(Hardware(**one) for one in told.get("devices", ())),
-        features=frozenset(name for name, used in told.get("features", {}).items() if used),
-        rates=told.get("rates", {}),
+        version=said.get("version"),
+        backends=tuple(said.get("backends", ())),
+        devices=tuple(Hardware(**one) for one in said.get("devices", ())),
+        features=frozenset(name for name, used in said.get("features", {}).items() if used),
+        rates=said.get("rates", {}),
         verdict=verdict,
         faults=tuple(faults),
     )
@@ -78,17 +78,17 @@ def _asked(*, measure: bool) -> tuple[dict[str, Any], EngineError | None]:
     except (OSError, subprocess.SubprocessError) as error:
         fault = f"No process can be started to examine llama.cpp: {type(error).__name__}."
         return {}, EngineError(fault, "Close other programs, and try again.")
-    told = children.heard(done.stdout)
-    if "error" in told:
-        return told, EngineError(*told["error"])
+    said = children.heard(done.stdout)
+    if "error" in said:
+        return said, EngineError(*said["error"])
     ended = children.fault(done.returncode) or (done.returncode and f"code {done.returncode}")
-    if not ended and "devices" in told:
-        return told, None
-    if "devices" in told:
+    if not ended and "devices" in said:
+        return said, None
+    if "devices" in said:
         what = f"llama.cpp ends with {ended} when this processor is measured."
-        return told, EngineError(what, f"Install it again: {native.rebuilt(native.NATIVE)}")
+        return said, EngineError(what, f"Install it again: {native.rebuilt(native.NATIVE)}")
     what = f"llama.cpp ends with {ended or 'no word'} when it looks for devices."
-    return told, EngineError(what, "If there is a graphics card, update its driver.")
+    return said, EngineError(what, "If there is a graphics card, update its driver.")
 
 
 def main(*, measure: bool) -> None:

@@ -1,4 +1,4 @@
-"""Which layers llama.cpp is told to put on which device, and what it says that it has put there.
+"""Which layers go to which device: llama.cpp's parameters for it, and what it logs afterwards.
 
 A placement of ours needs no overrides of single tensors: a layer goes to a device with all that it
 has, as llama.cpp does it by itself. Overrides are the user's, and ours where the CPU's weights may
@@ -48,13 +48,13 @@ def offload(
     placement: Placement | None = None,
     copies: tuple[str, ...] | None = None,
 ) -> tuple[Any, ...]:
-    """Tell llama.cpp's parameters of a model which devices it gets, and how many layers each.
+    """Set in llama.cpp's parameters which devices a model gets, and how many layers each.
 
     Without devices the list is empty, and not left out: llama.cpp would choose by itself.
 
     Args:
         api: the bindings.
-        params: what is told.
+        params: llama.cpp's parameters of a model; they are changed.
         header: of the text model.
         placement: which layers go to which device; all of them to the CPU if None.
         copies: buffer types that the CPU's weights may be copied into; all if None.

@@ -124,7 +124,7 @@ class Host:
                 emit(count(engine, identity, question, stop))
 
     def _new_status(self) -> EngineStatus | None:
-        """How things are, if that has changed since it was told last."""
+        """How things are, if that has changed since the last reply."""
         engine = self._engine
         found = EngineStatus(engine.options, engine.placed)
         if found == self._status:

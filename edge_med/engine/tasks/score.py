@@ -24,7 +24,7 @@ class ScoreRequest:
     Attributes:
         question: the prompt; of its options the adapters count.
         continuation: text; control tokens that are spelled out in it stay plain text.
-        top: how many of each position's most probable tokens are told besides.
+        top: how many of each position's most probable tokens the score has as well.
     """
 
     question: Question

@@ -29,10 +29,10 @@ class SelfTest:
     """How a run went.
 
     Attributes:
-        device: that was held against the CPU.
+        device: that was compared with the CPU.
         finite: whether all logits after a short text are numbers.
         cosine: between the embeddings of the picture, of both devices; None without a projector.
-        error: their largest difference, beside the CPU's largest value.
+        error: their largest difference, relative to the CPU's largest value.
         sound: whether all of it is as it must be.
     """
 
@@ -50,7 +50,7 @@ def run(text: Path, projector: Path | None, side: int, device: str = CPU) -> Sel
         text: the text model's file.
         projector: its projector's; None for a model that can't see.
         side: of the projector's square, in pixels.
-        device: where the projector is tried; the CPU is held against itself.
+        device: where the projector is tried; the CPU is compared with itself.
 
     Raises:
         UsageError: the device isn't there.

@@ -31,10 +31,10 @@ COSINE = 0.999
 """The least between the embeddings of the CPU and of another device."""
 
 ERROR = 0.02
-"""The largest difference between them, beside the CPU's largest value."""
+"""The largest difference between them, relative to the CPU's largest value."""
 
 Tell = Callable[[float], None]
-"""Is told often how many seconds a trial will still take."""
+"""Receives often how many seconds a cross-check will still take."""
 
 
 def open_verified(
@@ -115,7 +115,7 @@ def _on_trial(
 
 
 def _seconds_left(steps: int, tell: Tell) -> Advance:
-    """Has it told how long an image of so many steps will still take."""
+    """A callback that estimates how long an image of so many steps will still take."""
     began = time.perf_counter()
 
     def advance(done: int) -> None:
@@ -151,7 +151,7 @@ def alike(cpu: Floats, other: Floats) -> bool:
 
 
 def compare(cpu: Floats, other: Floats) -> tuple[float, float]:
-    """Cosine of two sets of embeddings, and their largest difference beside the largest value."""
+    """Cosine of two sets of embeddings; their largest difference, relative to the largest value."""
     a, b = cpu.astype(np.float64).ravel(), other.astype(np.float64).ravel()
     cosine = float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
     return cosine, float(np.abs(a - b).max() / np.abs(a).max())

@@ -43,7 +43,7 @@ class VisionEncoder(Protocol):
         Args:
             picture: of exactly the encoder's size.
             stop: asked often; true ends it.
-            advance: told often how far it is.
+            advance: called often, with the steps that are done.
 
         Raises:
             ImageError: the picture has another size.

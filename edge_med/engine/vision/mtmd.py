@@ -87,7 +87,7 @@ class MtmdEncoder:
         Args:
             picture: of exactly the projector's size, so that llama.cpp copies its pixels unchanged.
             stop: asked about twice in each layer; true ends it.
-            advance: told as often how many nodes are done.
+            advance: called as often, with the number of nodes that are done.
 
         Raises:
             ImageError: it has another size: llama.cpp would resize it by its own rule.

@@ -48,8 +48,8 @@ def _key(projector: Path, device: str) -> str:
     """A hash of what the outcome depends on: it tells nobody anything else."""
     file = projector.stat()
     names = [f"{one.name} {one.description}" for one in _hardware() if one.name == device]
-    told = [file.st_size, file.st_mtime_ns, native.LLAMA_CPP_PYTHON, *names, device]
-    return hashlib.sha256(" ".join(map(str, told)).encode()).hexdigest()[:32]
+    facts = [file.st_size, file.st_mtime_ns, native.LLAMA_CPP_PYTHON, *names, device]
+    return hashlib.sha256(" ".join(map(str, facts)).encode()).hexdigest()[:32]
 
 
 def _hardware() -> tuple[devices.Hardware, ...]:

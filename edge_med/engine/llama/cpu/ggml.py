@@ -17,7 +17,8 @@ from edge_med import _platform, native
 
 SPINS = "3000"
 """Rounds that a thread of GNU's OpenMP waits awake for the others; its own default is 300,000
-(libgomp manual, GOMP_SPINCOUNT), so that beside a busy program each waits for one that isn't run.
+(libgomp manual, GOMP_SPINCOUNT), so that while another program computes each of them waits for one
+that isn't run.
 """
 
 _POINTER, _SIZE, _NUMBER = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int64

@@ -113,24 +113,24 @@ def _outcome(command: Sequence[str]) -> Outcome:
         return Outcome(untried=f"the test took longer than {SECONDS} seconds")
     except OSError as error:
         return Outcome(untried=f"no process can be started ({type(error).__name__})")
-    told = children.heard(done.stdout)
-    if "unloadable" in told:
+    said = children.heard(done.stdout)
+    if "unloadable" in said:
         raise EngineError(
-            f"The libraries of llama-cpp-python can't be loaded: {told['unloadable']}.",
+            f"The libraries of llama-cpp-python can't be loaded: {said['unloadable']}.",
             native.rebuilt(native.NATIVE),
         )
-    if "copies" not in told and children.fault(done.returncode) == "SIGBUS":
+    if "copies" not in said and children.fault(done.returncode) == "SIGBUS":
         raise EngineError(  # it is mapped into memory, and ends before its own header says so
             "A library of llama-cpp-python is damaged or incomplete.",
             f"Install it again: {native.rebuilt(native.NATIVE)}",
         )
     if (ended := children.fault(done.returncode)) is not None:
         return Outcome(fault=f"it crashes ({ended})")
-    if "wrong" in told:
-        return Outcome(fault=f"it computes wrong products ({told['wrong']})")
-    if done.returncode or "sound" not in told:
+    if "wrong" in said:
+        return Outcome(fault=f"it computes wrong products ({said['wrong']})")
+    if done.returncode or "sound" not in said:
         return Outcome(untried=f"the test was ended (exit code {done.returncode})")
-    return Outcome(sound=True, copies=tuple(told["copies"]))
+    return Outcome(sound=True, copies=tuple(said["copies"]))
 
 
 def _unsound(fault: str) -> EngineError:
@@ -168,10 +168,10 @@ def _key() -> str | None:
     processor = _platform.processor()
     if processor is None:
         return None
-    facts = [(path.name, path.lstat()) for path in sorted(folder.iterdir())]
-    files = [(name, f.st_size, f.st_mtime_ns, f.st_ino) for name, f in facts]
-    told = (__version__, str(folder), files, processor)
-    return sha256(repr(told).encode()).hexdigest()[:32]
+    stats = [(path.name, path.lstat()) for path in sorted(folder.iterdir())]
+    files = [(name, f.st_size, f.st_mtime_ns, f.st_ino) for name, f in stats]
+    facts = (__version__, str(folder), files, processor)
+    return sha256(repr(facts).encode()).hexdigest()[:32]
 
 
 def _known(stored: object, key: str) -> Verdict | None:
