@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -240,3 +240,11 @@ class End:
 
 
 Event = Progress | Piece | Notice | End
+
+
+def whole(events: Iterator[Event]) -> Answer:
+    """The answer at the end of a stream."""
+    for event in events:
+        if isinstance(event, End):
+            return event.answer
+    raise AssertionError("a stream ends with End")

@@ -8,13 +8,13 @@ from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Self, Unpack
 
 from edge_med import _platform, scoring
-from edge_med.answers import Answer, Choice, End, Event, Score, Tokens
+from edge_med.answers import Answer, Choice, End, Event, Score, Tokens, whole
 from edge_med.artifacts.gguf import Header
 from edge_med.artifacts.inspect import Facts, facts
-from edge_med.config import Fit, LoadArguments, LoadOptions, Options
+from edge_med.config import LOAD_DEFAULTS, Fit, LoadArguments, LoadOptions, Options
 from edge_med.engine.cache.ledger import Item
 from edge_med.engine.prompt import IMAGE_TOKENS
 from edge_med.engine.service.client import Client, event_of
@@ -30,7 +30,7 @@ from edge_med.models import store
 from edge_med.models.adapters import FoundAdapter, Wanted, find_adapters
 from edge_med.models.estimates import Estimates
 from edge_med.models.shares import Subject
-from edge_med.question import Given, Question, Shown, check_given
+from edge_med.question import DEFAULTS, Given, Question, Shown, check_given, check_names, shows
 from edge_med.session import Conversation
 
 MEDGEMMA_SIDE = 896
@@ -47,6 +47,7 @@ class MedGemma:
         self._estimates = estimates
 
     @classmethod
+    @shows(LoadArguments, LOAD_DEFAULTS)
     def load(
         cls,
         model: str | Path,
@@ -75,8 +76,10 @@ class MedGemma:
             MemoryShortError: the plan doesn't fit this machine.
             EngineError: llama.cpp can't load it.
         """
+        check_names(load, LoadArguments)
         options = LoadOptions(**load)
-        _only_today(parallel=(options.parallel, {1}))
+        if options.parallel != 1:
+            raise UsageError("parallel can be 1 alone in this version.", "Leave parallel out.")
         found = store.find(model, projector)
         return cls._open(found, options, find_adapters(adapters, found.header))
 
@@ -120,6 +123,7 @@ class MedGemma:
     ) -> None:
         self.close()
 
+    @shows(Given, DEFAULTS)
     def ask(self, prompt: Prompt, **given: Unpack[Given]) -> Answer:
         """Ask, and wait for the whole answer.
 
@@ -135,6 +139,7 @@ class MedGemma:
         """
         return whole(self.stream(prompt, **given))
 
+    @shows(Given, DEFAULTS)
     def stream(self, prompt: Prompt, **given: Unpack[Given]) -> Iterator[Event]:
         """Ask, and get the answer while it is written: pieces and progress, then one `End`.
 
@@ -143,6 +148,7 @@ class MedGemma:
         """
         return self._client.events(GenerateRequest(self.question(prompt, **given)))
 
+    @shows(Given, DEFAULTS)
     async def ask_async(self, prompt: Prompt, **given: Unpack[Given]) -> Answer:
         """`ask` for asyncio; cancelling the task ends the answer."""
         async with aclosing(self.stream_async(prompt, **given)) as events:
@@ -151,10 +157,13 @@ class MedGemma:
                     return event.answer
         raise AssertionError("a stream ends with End")
 
-    async def stream_async(
-        self, prompt: Prompt, **given: Unpack[Given]
-    ) -> AsyncGenerator[Event, None]:
+    @shows(Given, DEFAULTS)
+    def stream_async(self, prompt: Prompt, **given: Unpack[Given]) -> AsyncGenerator[Event, None]:
         """`stream` for asyncio."""
+        check_names(given, Given)
+        return self._events_async(prompt, given)
+
+    async def _events_async(self, prompt: Prompt, given: Given) -> AsyncGenerator[Event, None]:
         question = await asyncio.to_thread(self.question, prompt, **given)
         loop, replies = asyncio.get_running_loop(), asyncio.Queue[Reply]()
 
@@ -172,12 +181,14 @@ class MedGemma:
             finally:
                 self._client.forget(number)
 
+    @shows(Given, DEFAULTS)
     def count(self, prompt: Prompt, **given: Unpack[Given]) -> Tokens:
         """How many tokens a prompt has; arguments and errors are those of `ask`."""
         reply = self._client.reply(CountRequest(self.question(prompt, **given)))
         assert isinstance(reply, Tokens)
         return reply
 
+    @shows(Shown, DEFAULTS)
     def score(
         self,
         prompt: Prompt,
@@ -210,10 +221,13 @@ class MedGemma:
             CancelledError: `cancel` was called.
             EngineError: llama.cpp failed.
         """
+        check_names(shown, Shown)
+        scoring.check_top(top)
         options = Options(fit=fit, adapters=adapters or {})
         question = self.question(prompt, options=options, **shown)
         return scoring.score(self._client, question, continuation, top)
 
+    @shows(Shown, DEFAULTS)
     def choose(
         self,
         question: Prompt,
@@ -246,6 +260,7 @@ class MedGemma:
             PromptError: there are fewer than two options, or one is no text or empty.
             EdgeMedError: whatever `score` raises.
         """
+        check_names(shown, Shown)
         texts = scoring.texts(options)
         how = Options(fit=fit, adapters=adapters or {})
         asked = self.question(question, options=how, **shown)
@@ -265,38 +280,33 @@ class MedGemma:
         """Begin a conversation, with options for all of its answers."""
         return Conversation(self, self._client, system, options)
 
+    @shows(Given, DEFAULTS)
     def messages(self, prompt: Prompt, **given: Unpack[Given]) -> tuple[Message, ...]:
         """A prompt as messages, with its images fitted to this model; errors as in `question`."""
         return self.question(prompt, **given).messages
 
-    def question(
-        self,
-        prompt: Prompt,
-        *,
-        image: Any = None,
-        images: Sequence[Any] = (),
-        system: str | None = None,
-        options: Options = Options(),  # noqa: B008 - frozen
-    ) -> Question:
+    @shows(Given, DEFAULTS)
+    def question(self, prompt: Prompt, **given: Unpack[Given]) -> Question:
         """What `ask` asks, as one value, with its images fitted to this model.
 
         Args:
             prompt: a question, or a conversation in Hugging Face's form.
-            image: one image: a path, bytes, an image of Pillow's, an array, or a `Picture`.
-            images: several.
-            system: a system text.
-            options: how the answer is written.
+            given: `image`: a path, bytes, an image of Pillow's, an array, or a `Picture`; `images`:
+                several; `system`: a system text; `options`: how the answer is written.
 
         Raises:
             PromptError: the prompt can't be composed.
             ImageError: an image can't be read.
+            TypeError: there is no such argument.
         """
+        check_names(given, Given)
+        options, images = given.get("options", Options()), given.get("images", ())
         check_given(options, images)
-        shown = [*([image] if image is not None else []), *images]
+        image = given.get("image")
         found = as_messages(
             prompt,
-            images=shown,
-            system=system,
+            images=[*([image] if image is not None else []), *images],
+            system=given.get("system"),
             fit=options.fit,
             side=self.side,
             room=self.room(options),
@@ -332,17 +342,3 @@ class MedGemma:
 
 def _facts(path: Path | None, header: Header | None) -> Facts | None:
     return None if path is None or header is None else facts(path.name, header)
-
-
-def whole(events: Iterator[Event]) -> Answer:
-    """The answer at the end of a stream."""
-    for event in events:
-        if isinstance(event, End):
-            return event.answer
-    raise AssertionError("a stream ends with End")
-
-
-def _only_today(**asked: tuple[object, set[Any]]) -> None:
-    for name, (value, possible) in asked.items():
-        if value not in possible:
-            raise UsageError(f"{name} can't be {value!r} in this version.", f"Leave {name} out.")

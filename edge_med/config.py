@@ -253,3 +253,9 @@ def _texts(stop: object, name: str = "stop") -> tuple[str, ...]:
     if isinstance(texts, Sequence) and all(isinstance(text, str) for text in texts):
         return tuple(texts)
     raise UsageError(f"{name} isn't made of texts.", f"Give a text or several: {name}=('.', ';').")
+
+
+LOAD_DEFAULTS: Mapping[str, Any] = {
+    name: getattr(LoadOptions(), name) for name in LoadArguments.__annotations__
+}
+"""Of the keyword arguments of `MedGemma.load`."""

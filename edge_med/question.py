@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeVar
 
 from edge_med.config import Options
 from edge_med.errors import UsageError
@@ -46,6 +47,50 @@ class Given(Shown, total=False):
     """
 
     options: Options
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DEFAULTS: Mapping[str, Any] = {"image": None, "images": (), "system": None, "options": Options()}
+"""Of the arguments of `Given`."""
+
+
+def shows(kind: type, defaults: Mapping[str, Any]) -> Callable[[F], F]:
+    """Has `help` and editors show the keyword arguments that a `**` of a function stands for.
+
+    Args:
+        kind: the TypedDict of these arguments.
+        defaults: theirs.
+    """
+
+    def decorate(function: F) -> F:
+        whole = inspect.signature(function)
+        named = [p for p in whole.parameters.values() if p.kind is not p.VAR_KEYWORD]
+        more = [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=defaults[name],
+                annotation=getattr(hint, "__forward_arg__", hint),
+            )
+            for name, hint in kind.__annotations__.items()
+        ]
+        function.__signature__ = whole.replace(parameters=[*named, *more])  # type: ignore[attr-defined]
+        return function
+
+    return decorate
+
+
+def check_names(given: Mapping[str, object], kind: type) -> None:
+    """Refuse a keyword argument that isn't of a kind, as Python does it for others.
+
+    Raises:
+        TypeError: there is one.
+    """
+    for name in given:
+        if name not in kind.__annotations__:
+            there = ", ".join(kind.__annotations__)
+            raise TypeError(f"unexpected keyword argument '{name}'; there are {there}")
 
 
 def check_given(options: object, images: object) -> None:

@@ -35,13 +35,22 @@ def score(
         PromptError: the continuation is no text or empty.
         EdgeMedError: whatever the service raises.
     """
-    if not (is_whole(top) and 0 <= top <= MOST_CANDIDATES):
-        raise UsageError(f"top is {top!r}.", f"It can be anything from 0 to {MOST_CANDIDATES}.")
+    check_top(top)
     if not isinstance(continuation, str):
         raise PromptError("A continuation isn't a text.", "Give texts, such as ' yes'.")
     reply = service.reply(ScoreRequest(question, continuation, top), call)
     assert isinstance(reply, Score)
     return reply
+
+
+def check_top(top: Any) -> None:
+    """Refuse a number of candidates that can't be had.
+
+    Raises:
+        UsageError: it is out of range.
+    """
+    if not (is_whole(top) and 0 <= top <= MOST_CANDIDATES):
+        raise UsageError(f"top is {top!r}.", f"It can be anything from 0 to {MOST_CANDIDATES}.")
 
 
 def texts(options: object) -> tuple[Any, ...]:

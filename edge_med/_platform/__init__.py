@@ -291,10 +291,9 @@ def open_library(path: Path) -> ctypes.CDLL:
     """
     import ctypes
 
-    if SYSTEM != "win32":
-        return ctypes.CDLL(str(path))
-    windows.find_libraries(path.parent)
-    return ctypes.CDLL(str(path), winmode=0)  # by the folders just named (LoadLibraryEx)
+    if SYSTEM == "win32":
+        windows.find_libraries(path.parent)
+    return ctypes.CDLL(str(path))
 
 
 def end_process(process: subprocess.Popen[bytes]) -> None:

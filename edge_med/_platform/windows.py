@@ -105,7 +105,8 @@ def processor() -> str:
 def find_libraries(folder: Path) -> None:
     """Have libraries looked for in a folder, and in those of CUDA and HIP where they are installed.
 
-    As llama-cpp-python does it (llama_cpp/_ctypes_extensions.py).
+    ctypes looks there by itself (LOAD_LIBRARY_SEARCH_DEFAULT_DIRS), and never where the program is
+    started.
     """
     add: Any = os.add_dll_directory  # type: ignore[attr-defined, unused-ignore]
     add(str(folder))

@@ -1,4 +1,4 @@
-"""The driver: it alone reads, for one task after the other, and asks each what to read next."""
+"""The driver: it reads for one task after the other, and asks each what to read next."""
 
 from __future__ import annotations
 
@@ -41,6 +41,8 @@ class Driver:
     def _steps(self, task: Task, stop: Stop, emit: Emit) -> None:
         slot, prompt = self._engine.slot, task.prompt
         slot.prefill(prompt.items, prompt.pictures, stop, emit, prompt.adapters)
+        if task.prompt_checkpoint:
+            slot.save_checkpoint(logits=True)
         task.prefilled()
         rows = iter((slot.logits(),))
         while not stop():

@@ -102,7 +102,7 @@ def load(verdict: Verdict) -> _Loaded:
             try:
                 llama, mtmd = _bindings()
                 buffers = _cpu_buffers() if verdict.level.amx else refused(_cpu_buffers)
-            except (OSError, AttributeError) as error:
+            except OSError as error:
                 text = "The libraries of llama-cpp-python can't be loaded."
                 raise EngineError(text, rebuilt(NATIVE)) from error
             if verdict.copies is None:

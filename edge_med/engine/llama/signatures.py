@@ -219,10 +219,12 @@ class Functions:
         """Give each function its types.
 
         Raises:
-            AttributeError: the library lacks one.
+            OSError: the library lacks one.
         """
         for name, (result, arguments) in table.items():
-            function = getattr(library, name)
+            function = getattr(library, name, None)
+            if function is None:
+                raise OSError(f"{name} isn't in llama.cpp's library")
             function.restype, function.argtypes = result, arguments
             setattr(self, name, function)
 

@@ -54,12 +54,12 @@ class Mailbox:
         self.status = options
         self.opened: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
         self._sinks: dict[int, Sink] = {}
-        self._closed = False
+        self.closed = False
 
     def expect(self, number: int, sink: Sink) -> None:
         """Give a sink the replies to a request."""
         self._sinks[number] = sink
-        if self._closed:
+        if self.closed:
             self._fail_all()
 
     def forget(self, number: int) -> None:
@@ -78,7 +78,8 @@ class Mailbox:
                 self.status = status or self.status  # first, for whoever looks there then
                 return self._pass_on(number, reply)
             case Closed():
-                self._closed = True
+                self.closed = True
+                self.opened.put(_ended())
                 self._fail_all()
         return True
 
@@ -88,7 +89,7 @@ class Mailbox:
             return False
         try:
             sink(reply)
-        except Exception:  # noqa: BLE001 - a sink that fails has nobody behind it any more
+        except BaseException:  # noqa: BLE001 - it has nobody behind it; the others must have theirs
             return False
         return True
 
@@ -117,6 +118,7 @@ class Client:
         self._calls: set[int] = set()
         self._numbers = itertools.count(1)
         self._maker = os.getpid()
+        self._closed = False
         self._send, join = start(spec, self._mailbox.deliver)
         self._end = weakref.finalize(self, _end, self._send, join, self._maker)
         try:
@@ -161,11 +163,14 @@ class Client:
 
         Raises:
             UsageError: the model was closed.
+            EngineError: the engine has ended.
         """
         number = next(self._numbers)
         with self._lock:
-            if not self._end.alive:
+            if self._closed:
                 raise UsageError("The model was closed.", "Load it again.")
+            if self._mailbox.closed:
+                raise _ended()
             self._mailbox.expect(number, sink)
             self._send(Submit(number, call.number, request))
         return number
@@ -216,14 +221,16 @@ class Client:
         """End every call that has begun in this process; says whether there was one."""
         if os.getpid() != self._maker:
             return False
-        with self._lock:
+        with self._lock:  # so that none is cancelled after it was left
             calls = list(self._calls)
-        for call in calls:
-            self._send(Cancel(call))
+            for call in calls:
+                self._send(Cancel(call))
         return bool(calls)
 
     def close(self) -> None:
         """Cancel everything and free everything; harmless when done twice."""
+        with self._lock:
+            self._closed = True
         self._end()
 
     def _check_process(self) -> None:
@@ -236,8 +243,9 @@ class Client:
     def _replies(self, request: Request, call: Call | None) -> Iterator[Reply]:
         replies: queue.SimpleQueue[Reply] = queue.SimpleQueue()
         with nullcontext(call) if call is not None else self.cancellable() as mine:
-            number = self.submit(request, replies.put, mine)
+            number = 0
             try:
+                number = self.submit(request, replies.put, mine)
                 while True:
                     self._check_process()
                     try:

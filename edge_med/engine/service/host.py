@@ -1,4 +1,4 @@
-"""The engine's side of the service: it alone touches llama.cpp, and answers what comes in order."""
+"""The engine's side of the service: it owns an opened engine, and answers what comes in order."""
 
 from __future__ import annotations
 
@@ -56,8 +56,10 @@ def serve(spec: EngineSpec, arrivals: queue.SimpleQueue[ToEngine], deliver: Deli
     try:
         Host(engine, spec.identity, Inbox(arrivals), deliver).run()
     finally:
-        deliver(Closed())
-        engine.close()
+        try:
+            deliver(Closed())
+        finally:
+            engine.close()
 
 
 def _engine(spec: EngineSpec) -> Engine:

@@ -48,7 +48,7 @@ class GenerateRequest:
 class GenerateTask:
     """The task of a `GenerateRequest`: emits progress and pieces as they come, then one `End`."""
 
-    end_checkpoint = True
+    prompt_checkpoint, end_checkpoint = False, True
 
     def __init__(
         self, engine: Engine, identity: ModelIdentity, asked: GenerateRequest, emit: Emit
@@ -56,7 +56,7 @@ class GenerateTask:
         """Compose the prompt; what the engine has read already isn't read again.
 
         Args:
-            engine: asked for facts alone.
+            engine: asked for facts; which notices were given is noted there.
             identity: of its files.
             asked: the question.
             emit: takes the events.
@@ -90,12 +90,13 @@ class GenerateTask:
         Raises:
             SchemaError: the grammar can't go on; the error has the answer so far.
         """
+        before = self._state.count
         try:
             token = self._state.next(next(rows), tokens_left)
         except SchemaError as error:
             raise SchemaError(error.message, error.hint, self._state.text) from None
         # The first token is out, so that nobody waits for the copy.
-        checkpoint = self._state.count == 1
+        checkpoint = before == 0 and self._state.count == 1
         return Step(() if token is None else (token,), checkpoint)
 
     def cancelled(self, error: CancelledError) -> None:

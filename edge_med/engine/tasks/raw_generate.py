@@ -53,7 +53,7 @@ class ContinueRequest:
 class RawGenerate:
     """The task of a `ContinueRequest`: emits every token as it is chosen, then why it ended."""
 
-    end_checkpoint = True
+    prompt_checkpoint, end_checkpoint = False, True
 
     def __init__(
         self,

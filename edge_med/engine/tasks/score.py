@@ -39,7 +39,7 @@ class ScoreTask:
     merges with the end of the prompt.
     """
 
-    end_checkpoint = False
+    prompt_checkpoint, end_checkpoint = True, False
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class ScoreTask:
         noted = len(self._tokens)
         for token, row in zip(self._ids[noted:], rows, strict=False):
             self._tokens.append(token_logprobs(self._vocabulary, token, row, self._top))
-        return Step() if noted else Step(self._ids[:-1], checkpoint=True)
+        return Step() if noted else Step(self._ids[:-1])
 
     def cancelled(self, error: CancelledError) -> None:
         """Half a score is none.

@@ -46,10 +46,13 @@ class Task(Protocol):
 
     Attributes:
         prompt: that it begins with.
+        prompt_checkpoint: whether the end of the prompt can be gone back to without computing,
+            whatever becomes of the task.
         end_checkpoint: whether the place where it ends can be gone back to.
     """
 
     prompt: Prompt
+    prompt_checkpoint: bool
     end_checkpoint: bool
 
     def prefilled(self) -> None:

@@ -114,6 +114,7 @@ class MtmdEncoder:
             rows: Floats = np.ctypeslib.as_array(found, (count, self._width)).copy()
         finally:
             self._should_stop, self._advance = NEVER, UNWATCHED
+            self._ended_by = None  # its traceback would hold the picture
             self._api.mtmd_input_chunks_free(chunks)
         return rows
 

@@ -23,6 +23,7 @@ from edge_med.engine.service.protocol import (
     CountRequest,
     EngineSpec,
     EngineStatus,
+    Failed,
     Leave,
     Opened,
     Refused,
@@ -154,3 +155,33 @@ def test_a_signal_may_cancel_while_its_thread_begins_a_call(
             assert Cancel(call.number) in transport.sent
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_a_sink_that_fails_costs_the_others_nothing(client: Client, transport: Transport) -> None:
+    def fail(_reply: Reply) -> None:
+        raise KeyboardInterrupt
+
+    replies: list[Reply] = []
+    client._send = lambda _message: None
+    with client.cancellable() as call:
+        client.submit(COUNT, fail, call)
+        client.submit(COUNT, replies.append, call)
+        transport.deliver(Closed())
+    assert [type(reply) for reply in replies] == [Failed]
+
+
+def test_an_engine_that_ends_before_it_was_open_is_an_error() -> None:
+    class Dying(Transport):
+        def start(self, _spec: EngineSpec, deliver: Deliver) -> Any:
+            deliver(Closed())
+            return self.send, lambda: None
+
+    with pytest.raises(EngineError, match="has ended"):
+        Client(SPEC, Dying().start)
+
+
+def test_nothing_is_sent_to_an_engine_that_has_ended(client: Client, transport: Transport) -> None:
+    transport.deliver(Closed())
+    with pytest.raises(EngineError, match="has ended"):
+        client.reply(COUNT)
+    assert not [message for message in transport.sent if isinstance(message, Submit)]

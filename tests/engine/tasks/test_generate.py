@@ -8,6 +8,7 @@ import pytest
 from edge_med.answers import Event, Notice, Piece
 from edge_med.config import LoadOptions, Options
 from edge_med.engine.engine import Engine
+from edge_med.engine.slot import Slot
 from edge_med.engine.tasks.generate import GenerateRequest
 from edge_med.errors import ContextOverflowError, EngineError
 from edge_med.messages import Message, TextPart
@@ -126,3 +127,20 @@ def test_logits_that_are_kept_are_those_of_the_prompt(model: Models) -> None:
     engine.slot.decode_one(ids[0])
     assert not np.array_equal(engine.slot.logits(), seen)
     engine.close()
+
+
+def test_an_answer_of_one_token_leaves_one_place_to_be_written_anew(
+    engine: Engine, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second step ends it, and is no place of its own."""
+    kept: list[tuple[bool, int]] = []
+
+    def keep(slot: Slot, *, logits: bool) -> None:
+        kept.append((logits, slot.ledger.position))
+
+    monkeypatch.setattr(Slot, "save_checkpoint", keep)
+    heart = engine.model.vocabulary.tokenize(" heart")[:1]
+    script([*heart, engine.model.vocabulary.required("<end_of_turn>")])
+    ended(ask(engine))
+    prompt = kept[0][1]
+    assert kept == [(True, prompt), (False, prompt + 1)]
