@@ -134,13 +134,13 @@ def _findings(found: Examination, features: frozenset[str]) -> Iterator[Finding]
         yield Finding(
             f"llama.cpp was built for a processor with {', '.join(sorted(beyond))}, which this one "
             "hasn't: it may end the program.",
-            native.built_with(NATIVE),
+            native.rebuilt(NATIVE),
         )
     yield from why_no_gpu(found.backends, found.devices, _platform.graphics())
     if unused := features - found.features:
         yield Finding(
             f"llama.cpp was built without {', '.join(sorted(unused))}, which this processor has.",
-            native.built_with(NATIVE),
+            native.rebuilt(NATIVE),
         )
     free = _free_disk()
     if free is not None and free < LEAST_DISK:

@@ -36,7 +36,7 @@ class Decision:
     Attributes:
         options: with everything decided that the user left open.
         plan: of the memory.
-        cpu_code: how much of llama.cpp's code for the CPU is used (`engine.cpu.levels`).
+        cpu_code: how much of llama.cpp's code for the CPU is used (`engine.llama.cpu.levels`).
         placements: where it goes, and where if that fails; none if the CPU computes everything.
         notices: what had to give way, and why.
     """

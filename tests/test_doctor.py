@@ -139,6 +139,16 @@ def test_a_processor_that_can_more_than_the_build_uses(
 
 
 @pytest.mark.usefixtures("home")
+def test_a_wider_build_on_a_processor_with_amx_keeps_the_stores_that_amx_needs(
+    can: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_platform, "SYSTEM", "linux")
+    can("AVX", "AVX2", "AMX_INT8")
+    report = found(monkeypatch)
+    assert cures(report) == [native.built_with(f"{native.NATIVE} {native.WHOLE_STORES}")]
+
+
+@pytest.mark.usefixtures("home")
 def test_a_build_that_needs_more_than_the_processor_can(
     can: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

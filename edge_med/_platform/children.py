@@ -46,7 +46,7 @@ def command(module: str, **arguments: object) -> list[str]:
         module: the name that it is imported by.
         arguments: of `main`; values that `repr` writes as Python reads them.
     """
-    path = [os.path.abspath(folder) for folder in sys.path]  # noqa: PTH100
+    path = [os.path.abspath(folder) for folder in sys.path]  # noqa: PTH100 - Path leaves ".." as it is
     flags = (*_ALONE, "-X", f"utf8={sys.flags.utf8_mode}")
     return [sys.executable or "", *flags, "-c", _CODE.format(path, module, arguments)]
 

@@ -108,6 +108,7 @@ def find_libraries(folder: Path) -> None:
     ctypes looks there by itself (LOAD_LIBRARY_SEARCH_DEFAULT_DIRS), and never where the program is
     started.
     """
+    # mypy knows the function on Windows alone, where the comment is then unused.
     add: Any = os.add_dll_directory  # type: ignore[attr-defined, unused-ignore]
     add(str(folder))
     for tools in ("CUDA_PATH", "HIP_PATH"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 import sys
 from pathlib import Path
@@ -255,6 +256,7 @@ def test_export_has_a_neutral_name_and_never_replaces(held: Held) -> None:
 def test_stats_tells_of_the_model_and_the_last_answer(held: Held) -> None:
     held.enter("/stats", "a", "/stats")
     assert "toy-F32.gguf" in held.ui.said[0]
+    assert re.search(r"CPU code +as built", held.ui.said[0])
     assert "0.20 GB planned, and up to 0.8 GB for going back and images" in held.ui.said[0]
     assert "speed" not in held.ui.said[0]
     assert "20.0 tokens a second" in held.ui.said[1]

@@ -82,7 +82,7 @@ _LOADING = threading.RLock()
 
 def _forked() -> None:
     """Another thread may have been loading when this process was forked; it isn't here."""
-    global _LOADING  # noqa: PLW0603
+    global _LOADING  # noqa: PLW0603 - the lock is the process's, and this is a new one
     _LOADING = threading.RLock()
 
 

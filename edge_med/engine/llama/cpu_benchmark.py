@@ -34,16 +34,6 @@ _ONE = 0x3C
 _OVERHEAD = 16 << 20  # for the graph and the vectors
 
 
-class _Init(ctypes.Structure):
-    """`struct ggml_init_params` (ggml.h)."""
-
-    _fields_ = (
-        ("size", ctypes.c_size_t),
-        ("buffer", ctypes.c_void_p),
-        ("no_alloc", ctypes.c_bool),
-    )
-
-
 class _Plan(ctypes.Structure):
     """`struct ggml_cplan` (ggml-cpu.h)."""
 
@@ -86,7 +76,7 @@ def _rate(kind: TensorType, threads: int) -> float:
 def _graph(kind: TensorType, size: int, threads: int) -> Iterator[Callable[[], object]]:
     """Several matrices times a vector; what comes out computes them all."""
     base, cpu = _libraries()
-    context = base.ggml_init(_Init(size + _OVERHEAD, None, False))
+    context = base.ggml_init(ggml.Init(size + _OVERHEAD, None, False))
     try:
         vector = base.ggml_new_tensor_2d(context, F32.id, _ROW, 1)
         ctypes.memset(base.ggml_get_data(vector), _ONE, F32.row_bytes(_ROW))
@@ -109,7 +99,7 @@ def _libraries() -> tuple[Any, Any]:
     cpu = ctypes.CDLL(str(ggml.cpu_library()))
     pointer, number = ctypes.c_void_p, ctypes.c_int64
     signatures: tuple[tuple[Any, str, list[Any], Any], ...] = (
-        (base, "ggml_init", [_Init], pointer),
+        (base, "ggml_init", [ggml.Init], pointer),
         (base, "ggml_new_tensor_2d", [pointer, ctypes.c_int, number, number], pointer),
         (base, "ggml_get_data", [pointer], pointer),
         (base, "ggml_mul_mat", [pointer] * 3, pointer),

@@ -15,10 +15,10 @@ from edge_med.errors import UsageError
 from edge_med.models.shares import CPU
 
 BUILDS = {
-    "nvidia": ("CUDA", "-DGGML_CUDA=on", "NVIDIA's driver, the CUDA toolkit"),
-    "apple": ("Metal", "-DGGML_METAL=on", "Xcode's command line tools"),
-    "amd": ("Vulkan", "-DGGML_VULKAN=on", "AMD's driver, the Vulkan SDK"),
-    "intel": ("Vulkan", "-DGGML_VULKAN=on", "Intel's driver, the Vulkan SDK"),
+    "nvidia": ("CUDA", native.GPUS["cuda"], "NVIDIA's driver, the CUDA toolkit"),
+    "apple": ("Metal", native.GPUS["metal"], "Xcode's command line tools"),
+    "amd": ("Vulkan", native.GPUS["vulkan"], "AMD's driver, the Vulkan SDK"),
+    "intel": ("Vulkan", native.GPUS["vulkan"], "Intel's driver, the Vulkan SDK"),
 }
 """Of each maker's GPUs: ggml's backend, CMake's flags for it, and what building it needs besides a
 C++ compiler (llama.cpp docs/build.md). NVIDIA's come before those that a processor brings."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import subprocess
 import sys
 
@@ -15,6 +16,7 @@ from edge_med.native import native_library
 
 LOADED = """
 import os
+import re
 from edge_med.engine.llama.bindings import llama_cpp
 llama_cpp()
 print(os.environ.get("GOMP_SPINCOUNT"))
@@ -75,3 +77,19 @@ def test_threads_wait_awake_only_briefly_unless_told_otherwise(
         check=True,
     )
     assert done.stdout.strip() == kept
+
+
+LOGGED = """
+import logging
+from edge_med.engine.llama.bindings import LOGGER, llama_cpp
+LOGGER.addHandler(logging.StreamHandler())
+LOGGER.setLevel(logging.INFO)
+llama_cpp()
+"""
+
+
+def test_the_code_for_the_cpu_that_is_used_is_logged() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LOGGED], stderr=subprocess.PIPE, text=True, check=True
+    )
+    assert re.search(r"^Code for the CPU: .+; buffers: \[.*\]\.$", done.stderr, re.MULTILINE)
