@@ -9,13 +9,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=${1:-work/cpu}
-version=$(sed -n 's/^LLAMA_CPP_PYTHON = "\(.*\)"/\1/p' edge_med/native.py)
-mkdir -p "$folder"
-if [ ! -d "$folder/source" ]; then
-  python -m pip download --quiet --no-deps --no-binary llama-cpp-python "llama-cpp-python==$version" -d "$folder"
-  mkdir "$folder/source"
-  tar -xzf "$folder"/llama_cpp_python-*.tar.gz -C "$folder/source" --strip-components=1
-fi
+scripts/llama_cpp_source.sh "$folder"
 
 build() {
   local name=$1
