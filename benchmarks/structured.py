@@ -11,8 +11,9 @@ from edge_med._platform import usable_cores
 from edge_med.config import LoadOptions, Options
 from edge_med.engine.decode.sampling import Sampler
 from edge_med.engine.engine import Engine
-from edge_med.engine.grammar.json_schema import BOUNDS, compile_schema
-from edge_med.engine.grammar.token_mask import Grammar
+from edge_med.engine.grammar.form import Form
+from edge_med.engine.grammar.json_schema import compile_schema
+from edge_med.engine.grammar.schema_matcher import SchemaMatcher
 from tests.schemas import SCHEMAS
 
 BAR = 1.15
@@ -44,8 +45,8 @@ def _schema(engine: Engine, model: str, name: str, runs: int) -> Result:
     sampler = Sampler(Options(), engine.model.vocabulary.size)
     rounds = []
     for _ in range(runs + 1):
-        grammar = Grammar(engine.model.vocabulary, schema.gbnf, bounds=BOUNDS)
-        bound, count = _written(engine, items, sampler, grammar, TOKENS)
+        form = SchemaMatcher(engine.model.vocabulary, schema.grammar)
+        bound, count = _written(engine, items, sampler, form, TOKENS)
         free, _ = _written(
             engine, items, Sampler(Options(), engine.model.vocabulary.size), None, count
         )
@@ -67,16 +68,16 @@ def _schema(engine: Engine, model: str, name: str, runs: int) -> Result:
 
 
 def _written(
-    engine: Engine, items: Sequence[int], sampler: Sampler, grammar: Grammar | None, count: int
+    engine: Engine, items: Sequence[int], sampler: Sampler, form: Form | None, count: int
 ) -> tuple[float, int]:
     """Milliseconds a token, and how many there were; the prompt isn't counted."""
     engine.slot.prefill(items)
     began, written = time.perf_counter(), 0
-    while written < count and not (grammar and grammar.closed):
-        token = sampler.choose(engine.slot.logits(), grammar)
-        if grammar:
-            grammar.accept(token)
-        if grammar and engine.model.vocabulary.ends(token):
+    while written < count and not (form and form.closed):
+        token = sampler.choose(engine.slot.logits(), form)
+        if form:
+            form.accept(token)
+        if form and engine.model.vocabulary.ends(token):
             break
         engine.slot.decode_one(token)
         written += 1

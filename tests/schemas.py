@@ -31,7 +31,7 @@ _VALUE = {
     "type": "object",
     "properties": {
         "test": {"type": "string", "minLength": 1, "maxLength": 24},
-        "value": {"type": "number"},
+        "value": {"type": "number", "minimum": 0, "maximum": 10_000},
         "unit": {"type": "string", "maxLength": 12},
         "reference": {"type": "string", "pattern": r"^\d{1,3}(\.\d)?-\d{1,3}(\.\d)?$"},
         "flag": {"enum": ["low", "normal", "high", None]},
@@ -63,7 +63,7 @@ BOXES: dict[str, Any] = {
         "properties": {
             "box_2d": {
                 "type": "array",
-                "items": {"type": "integer"},
+                "items": {"type": "integer", "minimum": 0, "maximum": 1000},
                 "minItems": 4,
                 "maxItems": 4,
             },

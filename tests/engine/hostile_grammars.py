@@ -20,7 +20,9 @@ from hypothesis import strategies as st
 
 from edge_med.config import Options
 from edge_med.engine.decode.sampling import Sampler
-from edge_med.engine.grammar.json_schema import BOUNDS, Schema, compile_schema
+from edge_med.engine.grammar.form import Form
+from edge_med.engine.grammar.json_schema import Schema, compile_schema
+from edge_med.engine.grammar.schema_matcher import SchemaMatcher
 from edge_med.engine.grammar.token_mask import Grammar
 from edge_med.engine.llama.model import Model
 from edge_med.engine.llama.vocabulary import Vocabulary
@@ -92,6 +94,19 @@ def deep(levels: int, around: Callable[[Any], Any]) -> Any:
     return value
 
 
+def text(pattern: str, **more: Any) -> dict[str, Any]:
+    return {"type": "string", "pattern": pattern, **more}
+
+
+def closed(*names: str) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {name: {"type": "integer"} for name in names},
+        "required": [*names],
+        "additionalProperties": False,
+    }
+
+
 SCHEMAS: dict[str, Any] = {
     "no schema": [],
     "no JSON": "{",
@@ -148,6 +163,87 @@ SCHEMAS: dict[str, Any] = {
         "not": {"$ref": "#/default"},
         "default": {"type": "string", "pattern": "^(a+)+$"},
     },
+    "half a pattern": {"type": "string", "pattern": "^(a$", "maxLength": 3},
+    "large automaton": text(r"^(a|b)*a(a|b){60}$"),
+    "large automaton of dots": text(r"^.*a.{200}b.*c.{200}$"),
+    "counts in counts": text(r"^((a{1,50}){1,50}){1,50}$"),
+    "many patterns at once": {"allOf": [text(f"^.*{c}.{{40}}$") for c in "abcdefghij"]},
+    "letters of all scripts": text(r"^(\w{1,100}\W{1,100}){1,50}$"),
+    "a pattern in a long text": text("^.*x.*$", maxLength=2000),
+    "a million characters": {"type": "string", "minLength": 10**6},
+    "a million repetitions": text("^(ab){1000000}$"),
+    "two hundred patterns of names": {
+        "type": "object",
+        "patternProperties": {f"^.*{n}.*$": {"type": "integer"} for n in range(200)},
+    },
+    "2,000 names": {"properties": {f"key{n}": {"type": "integer"} for n in range(2000)}},
+    "250 names": {"properties": {f"key{n}": {"type": "integer"} for n in range(250)}},
+    "1,500 objects": {"anyOf": [closed(f"k{n}") for n in range(1500)]},
+    "300 objects that begin alike": {"anyOf": [closed("kind", f"k{n}") for n in range(300)]},
+    "a product of choices": {
+        "allOf": [
+            {"anyOf": [{"properties": {f"a{i}{j}": {"type": "integer"}}} for j in range(4)]}
+            for i in range(10)
+        ]
+    },
+    "multiples of a prime": {"type": "integer", "multipleOf": 999983},
+    "multiples of a millionth": {
+        "type": "number",
+        "multipleOf": 1e-6,
+        "minimum": 0.123456789,
+        "maximum": 1e15,
+    },
+    "multiples of four primes": {
+        "allOf": [{"type": "integer", "multipleOf": p} for p in (97, 101, 103, 107)]
+    },
+    "limits of 300 digits": {"type": "number", "minimum": 1e-300, "maximum": 1e300},
+    "limits of 200 digits": {"type": "integer", "minimum": 10**200, "maximum": 10**201},
+    "long choices": {"enum": [f"value {n} {'x' * 20}" for n in range(1500)]},
+    "60 lists": deep(60, lambda v: {"type": "array", "items": v}),
+    "60 objects": deep(60, lambda v: {"type": "object", "properties": {"a": v}}),
+    "all of JSON": {
+        "$ref": "#/$defs/a",
+        "$defs": {
+            "a": {
+                "anyOf": [
+                    {"type": "array", "items": {"$ref": "#/$defs/a"}},
+                    {"type": "object", "additionalProperties": {"$ref": "#/$defs/a"}},
+                    {"type": "integer"},
+                ]
+            }
+        },
+    },
+    "all of itself": {
+        "$ref": "#/$defs/a",
+        "$defs": {"a": {"allOf": [{"$ref": "#/$defs/a"}, {"type": "object"}]}},
+    },
+    "all of each other": {
+        "$ref": "#/$defs/a",
+        "$defs": {
+            "a": {"allOf": [{"$ref": "#/$defs/b"}], "type": "object"},
+            "b": {"allOf": [{"$ref": "#/$defs/a"}], "properties": {"x": {"type": "integer"}}},
+        },
+    },
+    "growing": {
+        "$ref": "#/$defs/a",
+        "$defs": {
+            "a": {
+                "type": "object",
+                "properties": {
+                    "n": {
+                        "allOf": [
+                            {"$ref": "#/$defs/a"},
+                            {"properties": {"m": {"$ref": "#/$defs/a"}}},
+                        ]
+                    }
+                },
+            }
+        },
+    },
+    "settings of llguidance": {
+        "x-guidance": {"whitespace_pattern": "(a|b)*a(a|b){60}"},
+        "type": "integer",
+    },
     "deep data": {"const": deep(400, lambda v: {"default": [v]})},
 }
 
@@ -171,7 +267,7 @@ def grammars() -> st.SearchStrategy[str]:
 
 
 def schemas() -> st.SearchStrategy[Any]:
-    """Schemas of the keywords that the converter knows, with values that they may not have."""
+    """Schemas of common keywords, with values that they may not have."""
     number = st.one_of(st.integers(-2, 40), st.sampled_from([10**9, 1.5, True, None]))
     leaf: st.SearchStrategy[Any] = st.one_of(
         st.builds(
@@ -237,7 +333,7 @@ def drawn(strategy: st.SearchStrategy[Any], count: int) -> Iterator[Any]:
     yield from found
 
 
-def written(vocabulary: Vocabulary, grammar: Grammar) -> str:
+def written(vocabulary: Vocabulary, grammar: Form) -> str:
     """The beginning of an answer: spaces where they fit, else whatever does."""
     sampler, data = Sampler(Options(temperature=2.0, seed=1), vocabulary.size), b""
     spaces = vocabulary.tokenize(SPACES)[-1]
@@ -253,7 +349,7 @@ def written(vocabulary: Vocabulary, grammar: Grammar) -> str:
 
 def try_schema(vocabulary: Vocabulary, given: Any) -> None:
     schema: Schema = compile_schema(given)
-    text = written(vocabulary, Grammar(vocabulary, schema.gbnf, bounds=BOUNDS))
+    text = written(vocabulary, SchemaMatcher(vocabulary, schema.grammar))
     for answer in (text, '{"a": "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!"}'):
         try:
             schema.parse(answer)

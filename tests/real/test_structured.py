@@ -8,18 +8,17 @@ import numpy as np
 import pytest
 
 from edge_med import MedGemma, Options
-from edge_med.engine.grammar.json_schema import BOUNDS, compile_schema
 from edge_med.engine.grammar.token_mask import Grammar
 from edge_med.engine.llama.model import Model
 from edge_med.errors import SchemaError
 from tests.conftest import RealModels
-from tests.engine.grammar.test_token_mask import Reference, comparable, fitting
+from tests.engine.grammar.test_token_mask import GRAMMARS, Reference, comparable, fitting
 from tests.schemas import SCHEMAS
 
 pytestmark = pytest.mark.real
 
 STATES = 12
-"""Of each schema; llama.cpp takes a quarter of a second for each."""
+"""Of each grammar; llama.cpp takes a quarter of a second for each."""
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +34,12 @@ def test_an_answer_fits_its_schema(name: str, gemma: MedGemma) -> None:
     assert isinstance(answer.parsed, list if name == "boxes" else dict)
 
 
-@pytest.mark.parametrize("name", SCHEMAS)
+@pytest.mark.parametrize("name", SCHEMAS)  # the grammars have their names
 def test_a_mask_is_that_of_llama_cpp(name: str, real_model: RealModels) -> None:
-    random, text = np.random.default_rng(1), compile_schema(SCHEMAS[name]).gbnf
+    random, text = np.random.default_rng(1), GRAMMARS[name]
     with Model(real_model("Q8_0")) as model:
         words, counted = model.vocabulary, comparable(model.vocabulary)
-        ours, theirs = Grammar(words, text, bounds=BOUNDS), Reference(words, text)
+        ours, theirs = Grammar(words, text), Reference(words, text)
         for _ in range(STATES):
             mask = fitting(ours, words.size) & counted
             assert (mask == (theirs.fitting() & counted)).all()

@@ -24,8 +24,8 @@ from edge_med.engine.decode.notices import CONTEXT_FULL, LOOP, thought_ended
 from edge_med.engine.decode.repetition import LoopDetector
 from edge_med.engine.decode.sampling import Rule, Sampler
 from edge_med.engine.decode.thinking import LABEL, Thought
+from edge_med.engine.grammar.form import Form
 from edge_med.engine.grammar.response_format import ResponseFormat
-from edge_med.engine.grammar.token_mask import Grammar
 from edge_med.engine.llama.arrays import Floats
 from edge_med.engine.llama.vocabulary import Vocabulary
 from edge_med.engine.prefill import Emit, PrefillStats
@@ -43,7 +43,7 @@ class AnswerState:
         vocabulary: Vocabulary,
         context: int,
         options: Options,
-        form: ResponseFormat,
+        response_format: ResponseFormat,
         emit: Emit,
         began: float,
     ) -> None:
@@ -53,7 +53,7 @@ class AnswerState:
             vocabulary: of the model.
             context: tokens that prompt and answer may have together.
             options: how it is written.
-            form: that it must have.
+            response_format: that it must have.
             emit: takes its pieces and notices.
             began: when it was asked for, by `time.perf_counter`.
         """
@@ -65,8 +65,8 @@ class AnswerState:
         self._count = 0
         self._answered = 0
         self._sampler = Sampler(options, vocabulary.size)
-        self._form = form
-        self._grammar = form.grammar(vocabulary)
+        self._format = response_format
+        self._form = response_format.begun(vocabulary)
         self._thought = Thought(vocabulary, options, context)
         self._text = StreamingDetokenizer(options.stop)
         self._thinking = StreamingDetokenizer(kind="thought", label=LABEL)
@@ -149,7 +149,7 @@ class AnswerState:
             logprobs=tuple(self._tokens) if self._options.logprobs else None,
             notices=tuple(self._notices),
             provenance=provenance,
-            parsed=self._form.parsed(self._text.text, reason, self._grammar),
+            parsed=self._format.parsed(self._text.text, reason, self._form),
         )
 
     def say(self, notices: Iterable[Notice]) -> None:
@@ -171,7 +171,7 @@ class AnswerState:
     @property
     def _complete(self) -> bool:
         """Whether the form that was asked for leaves nothing to be written."""
-        return self._grammar is not None and self._grammar.closed and not self._thought.inside
+        return self._form is not None and self._form.closed and not self._thought.inside
 
     def _choose(self) -> int:
         logits = self._logits
@@ -187,9 +187,9 @@ class AnswerState:
 
     def _rule(self) -> Rule | None:
         """What the next token must fit: the form, before which a thought may be opened."""
-        if self._grammar is None or self._thought.inside:
+        if self._form is None or self._thought.inside:
             return None
-        return self._grammar if self._answered else _FormOrThought(self._grammar, self._thought)
+        return self._form if self._answered else _FormOrThought(self._form, self._thought)
 
     def _refuses(self, token: int) -> bool:
         """A thought must be followed by an answer, and marks of thoughts have their places."""
@@ -216,8 +216,8 @@ class AnswerState:
         else:
             self._answered += 1
             self._tell(token)
-            if self._grammar is not None:
-                self._grammar.accept(token)
+            if self._form is not None:
+                self._form.accept(token)
             self._add_to(self._text, token)
             if self._text.stopped is not None:
                 return "stop_string"
@@ -232,7 +232,7 @@ class AnswerState:
         self._emit_piece(self._thinking.add(b"", token))
         if self._thought.over:
             self._emit_piece(self._thinking.finish())
-            if self._grammar is None and not self._text.begun:
+            if self._form is None and not self._text.begun:
                 self._text.strip()
             self._loops = self._new_loops()
 
@@ -273,14 +273,14 @@ class AnswerState:
 
 
 class _FormOrThought:
-    """A grammar before whose text a thought may be opened."""
+    """A form before whose text a thought may be opened."""
 
-    def __init__(self, grammar: Grammar, thought: Thought) -> None:
-        self._grammar = grammar
+    def __init__(self, form: Form, thought: Thought) -> None:
+        self._form = form
         self._thought = thought
 
     def fits(self, token: int) -> bool:
-        return self._thought.opens(token) or self._grammar.fits(token)
+        return self._thought.opens(token) or self._form.fits(token)
 
     def mask(self, logits: Floats) -> Floats:
-        return self._grammar.mask(logits)
+        return self._form.mask(logits)

@@ -34,7 +34,7 @@ _TRIED = 64
 
 
 class Rule(Protocol):
-    """Says which tokens may come, as a `Grammar` does."""
+    """Says which tokens may come, as a `Form` does."""
 
     def fits(self, token: int) -> bool:
         """Whether a token may come."""

@@ -20,25 +20,17 @@ Symbol = Characters | int
 Alternative = tuple[Symbol, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """How large a grammar may be.
+MAX_TEXT = 64 << 10
+"""Bytes of a grammar."""
 
-    Attributes:
-        text: bytes of its text.
-        depth: of brackets.
-        symbols: of all rules, after repetitions are written out.
-        repetitions: of one item; llama.cpp has the same bound (MAX_REPETITION_THRESHOLD).
-    """
+MAX_DEPTH = 64
+"""Of brackets."""
 
-    text: int = 64 << 10
-    depth: int = 64
-    symbols: int = 1 << 16
-    repetitions: int = 2000
+MAX_SYMBOLS = 1 << 16
+"""Of all rules, after repetitions are written out."""
 
-
-USER = Bounds()
-"""For a grammar that somebody gives."""
+MAX_REPETITIONS = 2000
+"""Of one item; llama.cpp has the same bound (MAX_REPETITION_THRESHOLD)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +41,18 @@ class Rules:
     root: int
 
 
-def parse(text: str, root: str = "root", bounds: Bounds = USER) -> Rules:
+def parse(text: str, root: str = "root") -> Rules:
     """The rules of a grammar.
 
     Args:
         text: of the grammar.
         root: name of the rule that everything begins with.
-        bounds: of its size.
 
     Raises:
         SchemaError: it isn't a grammar, is too large, or a rule begins with itself.
     """
-    _check_text(text, bounds)
-    parser = _Parser(bounds)
+    _check_text(text)
+    parser = _Parser()
     for kind, part in _parts(text):
         parser.take(kind, part)
     rules = parser.finish(root)
@@ -69,13 +60,13 @@ def parse(text: str, root: str = "root", bounds: Bounds = USER) -> Rules:
     return rules
 
 
-def _check_text(text: str, bounds: Bounds) -> None:
+def _check_text(text: str) -> None:
     try:
         size = len(text.encode())
     except UnicodeEncodeError:
         raise error("The grammar holds half a character") from None
-    if size > bounds.text:
-        raise error(f"The grammar has {size:,} bytes, and may have {bounds.text:,}")
+    if size > MAX_TEXT:
+        raise error(f"The grammar has {size:,} bytes, and may have {MAX_TEXT:,}")
 
 
 _PART = re.compile(
@@ -128,8 +119,7 @@ class _Open:
 class _Parser:
     """Takes the parts of a text one by one; groups and repetitions become rules without a name."""
 
-    def __init__(self, bounds: Bounds) -> None:
-        self._bounds = bounds
+    def __init__(self) -> None:
         self._names: dict[str, int] = {}
         self._rules: list[tuple[Alternative, ...] | None] = []
         self._open: list[_Open] = []
@@ -143,8 +133,8 @@ class _Parser:
         elif kind == "or":
             self._open[-1].end_alternative()
         elif kind == "open":
-            if len(self._open) > self._bounds.depth:
-                raise error(f"The grammar's brackets are deeper than {self._bounds.depth}")
+            if len(self._open) > MAX_DEPTH:
+                raise error(f"The grammar's brackets are deeper than {MAX_DEPTH}")
             self._open.append(_Open(self._add(None)))
         elif kind == "close":
             if len(self._open) == 1:
@@ -184,8 +174,8 @@ class _Parser:
 
     def _grow(self, size: int) -> None:
         self._size += size
-        if self._size > self._bounds.symbols:
-            raise error(f"The grammar has more than {self._bounds.symbols:,} symbols")
+        if self._size > MAX_SYMBOLS:
+            raise error(f"The grammar has more than {MAX_SYMBOLS:,} symbols")
 
     def _begin(self, name: str) -> None:
         self._end()
@@ -216,8 +206,8 @@ class _Parser:
         here = self._open[-1]
         if here.item is None:
             raise error("The grammar repeats nothing")
-        if max(least, most or 0) > self._bounds.repetitions:
-            raise error(f"The grammar repeats more than {self._bounds.repetitions:,} times")
+        if max(least, most or 0) > MAX_REPETITIONS:
+            raise error(f"The grammar repeats more than {MAX_REPETITIONS:,} times")
         if most is not None and most < least:
             raise error("The grammar repeats at most less often than at least")
         item, start = tuple(here.symbols[here.item :]), here.item

@@ -1,53 +1,49 @@
-"""A JSON schema to the grammar, the instruction and the check of an answer.
+"""A JSON schema to what is kept while an answer is written, the instruction, and the check at last.
 
-The grammar is made by the converter that llama-cpp-python carries: it is there anyway, and pinned.
-Others know more of JSON Schema, but bring torch (xgrammar) or a machine of their own whose longest
-match isn't GBNF's (llguidance). What a grammar can't hold, such as `minimum`, the package
-jsonschema checks when the answer is whole.
+The package llguidance says which tokens may come; docs/benchmarks.md has the figures that chose it.
+What it can't keep, such as `multipleOf`, the package jsonschema checks when the answer is whole.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from edge_med.engine.grammar import schema_regex
-from edge_med.engine.grammar.gbnf import USER, parse
-from edge_med.engine.grammar.schema_subset import LOWER, MAX_COUNT, for_grammar, is_beyond, refused
-from edge_med.engine.grammar.schema_walk import check_references, subschemas, target
+from edge_med.engine.grammar.schema_subset import LOWER, MAX_COUNT, for_llguidance, refused
+from edge_med.engine.grammar.schema_walk import check_references, subschemas
 from edge_med.errors import SchemaError
-
-BOUNDS = replace(USER, text=1 << 20, depth=2048, symbols=1 << 18)
-"""Of grammars made here: the converter writes "at most n" as n brackets in each other."""
 
 MAX_DEPTH = 64
 MAX_TEXT = 64 << 10
 """Bytes of a schema."""
 
 MAX_NAMES = 256
-"""Properties of an object; the converter's work grows with their square."""
+"""Properties of an object."""
 
 MAX_CHECKS = 20_000
 """Keywords that are looked at for an answer, since schemas that share parts can multiply them."""
 
-_RULES = {
-    "char": (
-        r'[^"\\\x7F\x00-\x1F] | "\\" (["\\/bfnrt] | '
-        r'"u" ([0-9a-cA-CefEF] [0-9a-fA-F] | [dD] [0-7]) [0-9a-fA-F] [0-9a-fA-F])'
-    ),
-    "dot": r'[^"\\\x7F\x00-\x1F]',
-    "number": '("-"? integral-part) ("." decimal-part)? ([eE] [-+]? [0-9]{1,2})? space',
+_SETTINGS = {
+    "whitespace_flexible": False,
+    "item_separator": ", ?",  # a model may write the space that it is used to, and no other
+    "key_separator": ": ?",
+    "lenient": True,  # what can't be kept is checked at last
+    "json_allow_general_unicode_escapes": True,
 }
-"""Characters of a JSON string (RFC 8259, 7), without halves of pairs; the converter's end lines.
 
-Numbers without exponents that a double can't have: those of the converter go on for 16 digits.
-"""
+_OWN_TOKENS = '%llguidance {"no_forcing": true}'
+"""Whatever tokens spell a text may write it; else llguidance wants those of its own choice."""
+
+_UNMET = "Unsatisfiable schema: "
+_LONGEST_REASON = 160
+"""Characters; the rest of it quotes automata."""
 
 _UNREAD = "Raise --max-new-tokens and leave stop texts out, or ask again"
-_BROKEN = "No grammar can hold that rule: say it in the question, or leave it out"
+_BROKEN = "That rule can't be kept while writing: say it in the question, or leave it out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +52,11 @@ class Schema:
 
     Attributes:
         text: the schema, as compact JSON.
-        gbnf: the grammar.
+        grammar: what llguidance reads.
     """
 
     text: str
-    gbnf: str
+    grammar: str
 
     @property
     def instruction(self) -> str:
@@ -90,19 +86,17 @@ def compile_schema(schema: Mapping[str, Any] | str) -> Schema:
     """Make ready a schema, given as a mapping or as JSON.
 
     Raises:
-        SchemaError: it isn't a schema, refers to another place, or can't be made a grammar.
+        SchemaError: it isn't a schema, refers to another place, or no answer could fit it.
     """
     text = _as_text(schema)
     given = json.loads(text)
     try:
         _check(given)
-        gbnf = _converted(given)
+        return Schema(text, _grammar(for_llguidance(given)))
     except SchemaError:
         raise
-    except Exception as error:  # noqa: BLE001 - the converter fails with whatever it meets
-        raise refused(f"can't be made a grammar ({type(error).__name__})") from None
-    parse(gbnf, bounds=BOUNDS)
-    return Schema(text, gbnf)
+    except Exception as error:  # noqa: BLE001 - the packages fail with whatever they meet
+        raise refused(f"can't be read ({type(error).__name__})") from None
 
 
 def _as_text(schema: Mapping[str, Any] | str) -> str:
@@ -121,18 +115,17 @@ def _as_text(schema: Mapping[str, Any] | str) -> str:
 
 
 def _check(given: Any) -> None:
-    """Refuse what isn't a schema, and what would take the converter or the check too far."""
+    """Refuse what isn't a schema, and what would take llguidance or the check too far."""
     for schema, depth in subschemas(given):
         if depth > MAX_DEPTH:
             raise refused(f"is deeper than {MAX_DEPTH}")
-        if any(is_beyond(schema.get(key)) for key in LOWER):
+        if any(_is_beyond(schema.get(key)) for key in LOWER):
             raise refused(f"wants more than {MAX_COUNT:,} of something")
         if any(_size(schema.get(key)) > MAX_NAMES for key in ("properties", "required")):
             raise refused(f"has an object of more than {MAX_NAMES} properties")
-        if "patternProperties" in schema:
-            raise refused("has patternProperties, which a grammar can't hold")
-        if isinstance(pattern := schema.get("pattern"), str):
-            schema_regex.for_grammar(pattern)  # those that only the check reads too
+        for pattern in (schema.get("pattern"), *_names(schema.get("patternProperties"))):
+            if isinstance(pattern, str):
+                schema_regex.check(pattern)
     check_references(given)
     from jsonschema import Draft202012Validator, exceptions
 
@@ -142,57 +135,41 @@ def _check(given: Any) -> None:
         raise refused(f"breaks a rule of JSON Schema, '{error.validator}'") from None
 
 
+def _is_beyond(count: Any) -> bool:
+    return isinstance(count, int | float) and count > MAX_COUNT
+
+
+def _names(mapping: Any) -> list[Any]:
+    return list(mapping) if isinstance(mapping, dict) else []
+
+
 def _size(names: Any) -> int:
     return len(names) if isinstance(names, dict | list) else 0
 
 
-def _converted(given: Any) -> str:
-    """What the converter makes of a schema.
+def _grammar(kept: Mapping[str, Any]) -> str:
+    """What llguidance reads.
 
-    Three things are set right: it takes a backslash in a name for GBNF's, it spells characters
-    beyond U+FFFF as two that no token has, and it loses or mixes up references. The answer has a
-    rule of its own, since it would write that of a number into the root, where none is set right.
+    Raises:
+        SchemaError: no answer could fit it, or it is too large.
     """
-    from llama_cpp.llama_grammar import SchemaConverter
+    from llguidance import LLMatcher
 
-    converter = SchemaConverter(prop_order={}, allow_fetch=False, dotall=False, raw_pattern=False)
-    converter._refs = _Targets(given)
-    converter._format_literal = _literal
-    converter._resolve_ref = _referring(converter)
-    converter._rules["root"] = converter.visit(for_grammar(given), "answer")
-    converter._rules |= {name: rule for name, rule in _RULES.items() if name in converter._rules}
-    text: str = converter.format_grammar()
-    return text
+    body = json.dumps({**kept, "x-guidance": _SETTINGS})
+    grammar = LLMatcher.grammar_from_lark(f"{_OWN_TOKENS}\nstart: %json {body}")
+    problem = LLMatcher.validate_grammar(grammar)
+    if problem and not problem.startswith("WARNING"):
+        raise _problem(problem)
+    return grammar
 
 
-class _Targets(dict[str, Any]):
-    """What references refer to."""
-
-    def __init__(self, schema: Any) -> None:
-        self._schema = schema
-
-    def __missing__(self, reference: str) -> Any:
-        return for_grammar(target(self._schema, reference))
-
-
-def _literal(json_text: str) -> str:
-    plain = json.dumps(json.loads(json_text), ensure_ascii=False)
-    return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def _referring(converter: Any) -> Callable[[str], str]:
-    """Each reference gets a rule by its number, made once."""
-    names: dict[str, str] = {}
-
-    def resolve(reference: str) -> str:
-        if reference not in names:
-            name = names[reference] = f"reference-{len(names)}"
-            made = converter.visit(converter._refs[reference], name)
-            if made != name:
-                converter._rules[name] = made
-        return names[reference]
-
-    return resolve
+def _problem(words: str) -> SchemaError:
+    """An error of llguidance as ours, without the lines that quote the schema."""
+    line = words.partition("\n")[0].removeprefix("at 2(8): ")
+    reason = line.removeprefix("failed to compile JSON schema: ")[:_LONGEST_REASON]
+    if reason.startswith(_UNMET):
+        return refused(f"can't be met by any answer: {reason.removeprefix(_UNMET)}")
+    return refused(f"can't be kept while an answer is written: {reason}")
 
 
 def _checker(schema: Any) -> Any:

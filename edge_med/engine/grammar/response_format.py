@@ -8,7 +8,9 @@ from typing import Any
 
 from edge_med.answers import FinishReason
 from edge_med.config import Options
-from edge_med.engine.grammar.json_schema import BOUNDS, compile_schema
+from edge_med.engine.grammar.form import Form
+from edge_med.engine.grammar.json_schema import compile_schema
+from edge_med.engine.grammar.schema_matcher import SchemaMatcher
 from edge_med.engine.grammar.token_mask import Grammar
 from edge_med.engine.llama.vocabulary import Vocabulary
 from edge_med.errors import SchemaError
@@ -42,23 +44,23 @@ class ResponseFormat:
         asked = _with_text(messages[last], self._schema.instruction)
         return (*messages[:last], asked, *messages[last + 1 :])
 
-    def grammar(self, vocabulary: Vocabulary) -> Grammar | None:
-        """A fresh grammar for one answer; None if it may have any form.
+    def begun(self, vocabulary: Vocabulary) -> Form | None:
+        """The form of an answer of which nothing is written; None if it may have any.
 
         Raises:
             SchemaError: it can't be used.
         """
         if self._schema is not None:
-            return Grammar(vocabulary, self._schema.gbnf, bounds=BOUNDS)
+            return SchemaMatcher(vocabulary, self._schema.grammar)
         return None if self._grammar is None else Grammar(vocabulary, self._grammar)
 
-    def parsed(self, text: str, reason: FinishReason, written: Grammar | None) -> Any:
+    def parsed(self, text: str, reason: FinishReason, written: Form | None) -> Any:
         """The value of a whole answer; None without a schema, or if the user stopped it.
 
         Args:
             text: of the answer.
             reason: why it ended; after a stop text the rest is missing.
-            written: the grammar as far as it was written.
+            written: the form as far as it was written.
 
         Raises:
             SchemaError: the answer was cut off, or doesn't fit the schema.

@@ -1,45 +1,37 @@
-"""What a grammar can hold of a JSON schema, in the few words that its converter understands.
+"""What is kept of a JSON schema while an answer is written, as llguidance reads it.
 
-What is left out, such as `minimum` or `if`, is checked when the answer is whole. What no answer
+What is left out, such as `multipleOf` or `if`, is checked when the answer is whole. What no answer
 could fit is refused before one is written.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+import functools
+import itertools
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from edge_med.engine.grammar import schema_regex
+from edge_med.engine.grammar.schema_walk import DATA, NAMED, subschemas, target
 from edge_med.errors import SchemaError
-
-MAX_COUNT = 1000
-"""Items and characters that a grammar counts; larger upper limits are left to the check."""
-
-LOWER, UPPER = ("minItems", "minLength"), ("maxItems", "maxLength")
-
-_ANY = {"type": "value"}
-"""The converter's own name for whatever JSON has."""
 
 _OF_TYPE = {
     "object": (
         *("properties", "required", "additionalProperties", "minProperties", "maxProperties"),
-        *("propertyNames", "dependentRequired", "dependentSchemas", "unevaluatedProperties"),
+        *("propertyNames", "patternProperties", "dependentRequired", "dependentSchemas"),
+        "unevaluatedProperties",
     ),
     "array": (
         *("items", "prefixItems", "minItems", "maxItems", "uniqueItems"),
         *("contains", "minContains", "maxContains", "unevaluatedItems"),
     ),
-    "string": ("pattern", "format", "minLength", "maxLength"),
+    "string": ("pattern", "minLength", "maxLength"),
     "number": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
 }
 """Keywords that concern one type; a schema that names none has that of its first such keyword."""
 
-_FORMATS = re.compile(r"date|time|date-time|uuid[1-5]?")
-"""That the converter knows; others say nothing of an answer's form."""
+_TYPE_OF = {key: kind for kind, keys in _OF_TYPE.items() for key in keys}
 
-_FORMLESS = ("not", "if", "$dynamicRef")
-"""Keywords that restrict an answer, and give a grammar no form to begin with."""
+_LIMITS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 
 _PAIRS = (
     ("minItems", "maxItems"),
@@ -54,31 +46,31 @@ _OPEN_PAIRS = (
 )
 """Limits that may not even be equal."""
 
+_LARGEST, _SMALLEST = 2.0**53, 1e-9
+"""Limits of numbers beyond these make large automata, and no model counts that far."""
 
-def for_grammar(schema: Any) -> dict[str, Any]:
-    """A schema as the converter shall read it.
+_NAMING = frozenset(
+    ("properties", "additionalProperties", "patternProperties", "unevaluatedProperties")
+)
+"""Keywords that say which properties an object may have."""
+
+MAX_COUNT = 1000
+"""Items and characters that are counted while an answer is written."""
+
+LOWER = ("minItems", "minLength", "minProperties")
+UPPER = ("maxItems", "maxLength", "maxProperties")
+COUNTS = (*LOWER, *UPPER)
+"""Whole numbers, which JSON may write as 2.0."""
+
+
+def for_llguidance(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A schema as llguidance shall read it: objects have no properties but those they name.
 
     Raises:
-        SchemaError: no answer could fit it, or it gives a grammar no form; it names the keyword.
+        SchemaError: no answer could fit it; it names the keyword.
     """
-    if isinstance(schema, bool):
-        if not schema:
-            raise unmet("false")
-        return _ANY
-    _check(schema)
-    for key in ("$ref", "const", "enum"):
-        if key in schema:
-            return {key: schema[key]}
-    if branches := _branches(schema):
-        return {"anyOf": [for_grammar(branch) for branch in branches]}
-    if "allOf" in schema and "properties" not in schema:
-        return _all(schema)
-    return _typed(schema, schema.get("type") or _guessed(schema))
-
-
-def unmet(keyword: str) -> SchemaError:
-    """The error of a schema that no answer can fit."""
-    return refused(f"can't be met by any answer: see '{keyword}'")
+    kept: dict[str, Any] = _kept(schema, _joined(schema))
+    return kept
 
 
 def refused(what: str) -> SchemaError:
@@ -89,149 +81,112 @@ def refused(what: str) -> SchemaError:
     )
 
 
-def is_beyond(limit: Any) -> bool:
-    """Whether a limit is more than a grammar counts to."""
-    return isinstance(limit, int | float) and limit > MAX_COUNT
+def _unmet(keyword: str) -> SchemaError:
+    """The error of a schema that no answer can fit."""
+    return refused(f"can't be met by any answer: see '{keyword}'")
+
+
+def _kept(given: Any, joined: frozenset[int], *, names: bool = False) -> Any:
+    if isinstance(given, list):
+        return [_kept(one, joined) for one in given]
+    if not isinstance(given, dict):
+        return given
+    if names:
+        return {name: _kept(one, joined) for name, one in given.items()}
+    _check(given)
+    kept = {
+        key: int(value) if key in COUNTS else _value(key, value, joined)
+        for key, value in given.items()
+        if not _is_left_out(key, value)
+    }
+    if kind := _meant_type(given):
+        kept["type"] = kind
+    if id(given) not in joined and given.keys() & _NAMING == {"properties"}:
+        kept["additionalProperties"] = False
+    return kept
+
+
+def _meant_type(schema: Mapping[str, Any]) -> str | None:
+    """The type that a schema means without saying it; None for any."""
+    if any(key in schema for key in ("type", "const", "enum", "$ref")):
+        return None
+    return next((_TYPE_OF[key] for key in schema if key in _TYPE_OF), None)
+
+
+def _value(key: str, value: Any, joined: frozenset[int]) -> Any:
+    return value if key in DATA else _kept(value, joined, names=key in NAMED)
+
+
+def _is_left_out(key: str, value: Any) -> bool:
+    """Whether llguidance isn't shown a keyword.
+
+    `multipleOf` can keep it busy for ever (1.9.1: an `allOf` of four primes), and `x-guidance` is
+    a door to its settings.
+    """
+    if key in _LIMITS:
+        return bool(value != 0 and not _SMALLEST <= abs(value) <= _LARGEST)
+    if key == "pattern":
+        return not _is_readable(value)
+    if key in UPPER:
+        return bool(value > MAX_COUNT)
+    return key in ("multipleOf", "x-guidance")
+
+
+@functools.lru_cache(maxsize=64)
+def _is_readable(pattern: str) -> bool:
+    """Whether llguidance can keep a pattern; it can't look ahead, nor refer back."""
+    from llguidance import LLMatcher
+
+    grammar = LLMatcher.grammar_from_json_schema({"type": "string", "pattern": pattern})
+    return not LLMatcher.validate_grammar(grammar)
 
 
 def _check(schema: Mapping[str, Any]) -> None:
-    if schema.get("enum") == []:
-        raise unmet("enum")
-    if False in [one for one in schema.get("allOf", []) if isinstance(one, bool)]:
-        raise unmet("allOf")
+    for key in ("enum", "anyOf", "oneOf", "allOf"):
+        choices = schema.get(key)
+        if isinstance(choices, list) and _is_hopeless(key, choices):
+            raise _unmet(key)
     for low, high in (*_PAIRS, *_OPEN_PAIRS):
         if low in schema and high in schema:
             apart = schema[high] - schema[low]
             if apart < 0 or (apart == 0 and (low, high) in _OPEN_PAIRS):
-                raise unmet(low)
+                raise _unmet(low)
 
 
-def _branches(schema: Mapping[str, Any]) -> list[Any]:
-    """What an answer chooses from: several types, or schemas with the type that all have.
+def _is_hopeless(key: str, choices: list[Any]) -> bool:
+    refusals = [choice is False and key != "enum" for choice in choices]
+    return any(refusals) if key == "allOf" else all(refusals)
 
-    Nothing where properties say more than branches such as {"required": ["a"]}: those are checked.
+
+def _joined(schema: Mapping[str, Any]) -> frozenset[int]:
+    """The ids of schemas that describe one object together with others.
+
+    To close one of them would forbid the properties of the others.
     """
-    given = schema.get("oneOf") or schema.get("anyOf") or []
-    bare = all(isinstance(one, dict) and one.keys() <= {"required", *_FORMLESS} for one in given)
-    if bare and "properties" in schema:
-        given = []
-    shared = {key: schema[key] for key in ("type",) if key in schema}
-    if not given and isinstance(kinds := schema.get("type"), list):
-        return [_only(schema, kind) for kind in kinds]
-    possible = [one for one in given if one is not False]
-    if given and not possible:
-        raise unmet("anyOf")
-    return [{**shared, **one} if isinstance(one, dict) else {**shared} for one in possible]
+    joined: set[int] = set()
+    todo: list[dict[str, Any]] = []
+    for one, _ in subschemas(schema):
+        groups = list(_groups(one, schema))
+        if len(groups) + ("properties" in one) > 1:
+            todo += [one, *itertools.chain(*groups)]
+    while todo:
+        one = todo.pop()
+        if id(one) not in joined:
+            joined.add(id(one))
+            todo += itertools.chain(*_groups(one, schema))
+    return frozenset(joined)
 
 
-def _only(schema: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    """What a schema of several types says of one."""
-    return {"type": kind} | {key: schema[key] for key in _OF_TYPE.get(kind, ()) if key in schema}
+def _groups(schema: Mapping[str, Any], whole: Mapping[str, Any]) -> Iterator[list[dict[str, Any]]]:
+    """Schemas that say more of the same object, by what holds: one of a group, all the groups."""
+    groups = [[part] for part in schema.get("allOf", ())]
+    groups += [schema.get(key, []) for key in ("anyOf", "oneOf")]
+    groups += [[schema[key] for key in ("then", "else") if key in schema]]
+    groups += [[target(whole, schema["$ref"])]] if "$ref" in schema else []
+    for group in groups:
+        if shapes := [one for one in group if isinstance(one, dict) and one.keys() & _SHAPES]:
+            yield shapes
 
 
-def _all(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Parts that must all fit; of several objects the converter joins the properties."""
-    parts = [part for part in schema["allOf"] if isinstance(part, dict)]
-    shapes = [part for part in parts if part.keys() & {"$ref", "properties", "anyOf", "allOf"}]
-    if len(shapes) > 1:
-        return {"allOf": [_component(part) for part in shapes]}
-    joined = {key: value for key, value in schema.items() if key != "allOf"}
-    for part in parts:
-        joined |= part
-    required = [name for one in (schema, *parts) for name in one.get("required", [])]
-    return for_grammar(joined | ({"required": required} if required else {}))
-
-
-def _component(part: Mapping[str, Any]) -> dict[str, Any]:
-    """What the converter takes of an object among several."""
-    if "properties" in part:
-        return {"properties": _properties(part)}
-    if "anyOf" in part:
-        return {"anyOf": [_component(one) for one in part["anyOf"] if isinstance(one, dict)]}
-    return {"$ref": part["$ref"]} if "$ref" in part else {}
-
-
-def _guessed(schema: Mapping[str, Any]) -> str | None:
-    """The type that a schema means without saying it; None for any.
-
-    Raises:
-        SchemaError: it restricts answers without a form.
-    """
-    for key in schema:
-        if key == "format" and not _FORMATS.fullmatch(str(schema[key])):
-            continue
-        for kind, keywords in _OF_TYPE.items():
-            if key in keywords:
-                return kind
-    for key in _FORMLESS:
-        if key in schema:
-            raise refused(f"has '{key}' without a type of its own, which no grammar can hold")
-    return None
-
-
-def _typed(schema: Mapping[str, Any], kind: str | None) -> dict[str, Any]:
-    match kind:
-        case "object":
-            return _object(schema)
-        case "array":
-            return _array(schema)
-        case "string":
-            return {"type": "string", **_string(schema)}
-    return _ANY if kind is None else {"type": kind}
-
-
-def _object(schema: Mapping[str, Any]) -> dict[str, Any]:
-    more, required = schema.get("additionalProperties", True), schema.get("required", [])
-    given = schema.get("properties", {})
-    if more is False and not set(required) <= given.keys():
-        raise unmet("required")
-    if any(given.get(name) is False for name in required):
-        raise unmet("required")
-    names = _properties(schema) | {n: for_grammar(more) for n in required if n not in given}
-    opened = "additionalProperties" in schema and more is not False
-    if not names and "properties" not in schema and more is True:
-        return {"type": "object"}
-    if not opened and schema.get("minProperties", 0) > len(names):
-        raise refused("has 'minProperties' beyond its properties, which no grammar can hold")
-    form = {"type": "object", "properties": names, "required": required}
-    return form | ({"additionalProperties": for_grammar(more)} if opened else {})
-
-
-def _properties(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Those that an answer may have."""
-    given = schema.get("properties", {}).items()
-    return {name: for_grammar(one) for name, one in given if one is not False}
-
-
-def _array(schema: Mapping[str, Any]) -> dict[str, Any]:
-    counts = _counts(schema, "minItems", "maxItems")
-    low, high = counts.get("minItems", 0), counts.get("maxItems")
-    items = schema.get("items", True)
-    if "prefixItems" in schema:
-        first: Sequence[Any] = schema["prefixItems"][:high]
-        if low > len(first):
-            raise refused("has 'minItems' beyond its prefixItems, which no grammar can hold")
-        return {"type": "array", "prefixItems": [for_grammar(one) for one in first]}
-    if items is False:
-        if low:
-            raise unmet("minItems")
-        items, counts = True, {"maxItems": 0}
-    return {"type": "array", "items": for_grammar(items), **counts}
-
-
-def _string(schema: Mapping[str, Any]) -> dict[str, Any]:
-    form: dict[str, Any] = _counts(schema, "minLength", "maxLength")
-    if "pattern" in schema:
-        form["pattern"] = schema_regex.for_grammar(schema["pattern"])
-    if _FORMATS.fullmatch(str(schema.get("format"))):
-        form["format"] = schema["format"]
-    return form
-
-
-def _counts(schema: Mapping[str, Any], low: str, high: str) -> dict[str, int]:
-    """Limits as whole numbers, which JSON may write as 2.0; without an upper one too high."""
-    return {
-        key: int(schema[key])
-        for key in (low, high)
-        if key in schema and not (key == high and is_beyond(schema[key]))
-    }
+_SHAPES = frozenset(("properties", "allOf", "anyOf", "oneOf", "$ref", "then", "else"))
+"""Keywords that may name properties."""

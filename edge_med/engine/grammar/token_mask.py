@@ -17,7 +17,7 @@ import numpy as np
 
 from edge_med.engine.grammar.automaton import Automaton, State
 from edge_med.engine.grammar.charsets import HIGHEST
-from edge_med.engine.grammar.gbnf import USER, Bounds, parse
+from edge_med.engine.grammar.gbnf import parse
 from edge_med.engine.llama.arrays import Floats
 from edge_med.engine.llama.vocabulary import Vocabulary
 from edge_med.errors import SchemaError
@@ -29,22 +29,19 @@ Read = tuple[str, bytes]
 class Grammar:
     """What an answer may look like, and how much of it is written."""
 
-    def __init__(
-        self, vocabulary: Vocabulary, text: str, root: str = "root", bounds: Bounds = USER
-    ) -> None:
+    def __init__(self, vocabulary: Vocabulary, text: str, root: str = "root") -> None:
         """Read a grammar in GBNF.
 
         Args:
             vocabulary: whose tokens are judged.
             text: of the grammar.
             root: its rule for the whole answer.
-            bounds: of its size.
 
         Raises:
             SchemaError: it can't be read, is too large, or may be read in too many ways.
         """
         self._vocabulary = vocabulary
-        self._automaton = Automaton(parse(text, root, bounds))
+        self._automaton = Automaton(parse(text, root))
         self._state = self._automaton.start
         self._begun = b""  # of a character
 
@@ -127,7 +124,7 @@ class Grammar:
 
     def _after(self, token: int) -> tuple[State, bytes] | None:
         """What is written after a token; None if it doesn't fit."""
-        piece = _piece(self._vocabulary, token)
+        piece = written_piece(self._vocabulary, token)
         read = _read(self._begun + piece) if piece else None
         state = self._automaton.walk(self._state, read[0]) if read else None
         if read is None or state is None:
@@ -161,7 +158,7 @@ class _Pieces:
         for token in range(vocabulary.size):
             if vocabulary.ends(token):
                 self.ends.append(token)
-            elif piece := _piece(vocabulary, token):
+            elif piece := written_piece(vocabulary, token):
                 try:
                     whole.append((piece.decode(), token))
                 except UnicodeDecodeError:
@@ -181,7 +178,7 @@ def _pieces(vocabulary: Vocabulary) -> _Pieces:
     return _PIECES[vocabulary]
 
 
-def _piece(vocabulary: Vocabulary, token: int) -> bytes:
+def written_piece(vocabulary: Vocabulary, token: int) -> bytes:
     """What a token stands for; nothing if it is control, whatever type the file gives it."""
     piece = vocabulary.piece(token)
     return b"" if piece.startswith(b"<") and vocabulary.is_control(token) else piece

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,14 +14,12 @@ from llama_cpp import llama_cpp
 
 from edge_med.config import Options
 from edge_med.engine.decode.sampling import Sampler
-from edge_med.engine.grammar.json_schema import BOUNDS, compile_schema
 from edge_med.engine.grammar.token_mask import Grammar
 from edge_med.engine.llama.arrays import Floats
 from edge_med.engine.llama.model import Model
 from edge_med.engine.llama.vocabulary import Vocabulary
 from edge_med.errors import SchemaError
 from tests.conftest import Models
-from tests.schemas import SCHEMAS
 
 GRAMMARS = {
     "sums": 'root ::= sum ("\\n" sum)*\nsum ::= term ([-+*/] term)* " = " [0-9]+\n'
@@ -28,7 +27,7 @@ GRAMMARS = {
     "list": 'root ::= item+\nitem ::= "- " [^\\n\\r]+ "\\n"',
     "words": 'root ::= ("the" | "there" | "then" | "a") (" " root)?',
     "Chinese": 'root ::= ([\\u4e00-\\u9fff]+ | "é" | "\\U0001F600")+ "。"?',
-    **{name: compile_schema(schema).gbnf for name, schema in SCHEMAS.items()},
+    **{path.stem: path.read_text() for path in (Path(__file__).parent / "schemas").iterdir()},
 }
 STATES = 150
 """Of each grammar: more than a thousand in all."""
@@ -96,12 +95,12 @@ def test_a_mask_is_that_of_llama_cpp(name: str, vocabulary: Vocabulary) -> None:
 
 def begin(vocabulary: Vocabulary, name: str) -> tuple[Grammar, Reference]:
     text = GRAMMARS[name]
-    return Grammar(vocabulary, text, bounds=BOUNDS), Reference(vocabulary, text)
+    return Grammar(vocabulary, text), Reference(vocabulary, text)
 
 
 @pytest.mark.parametrize("name", GRAMMARS)
 def test_a_mask_is_what_fits_token_by_token(name: str, vocabulary: Vocabulary) -> None:
-    random, grammar = np.random.default_rng(2), Grammar(vocabulary, GRAMMARS[name], bounds=BOUNDS)
+    random, grammar = np.random.default_rng(2), Grammar(vocabulary, GRAMMARS[name])
     for _ in range(20):
         mask = fitting(grammar, vocabulary.size)
         assert mask.tolist() == [grammar.fits(token) for token in range(vocabulary.size)]
@@ -111,7 +110,7 @@ def test_a_mask_is_what_fits_token_by_token(name: str, vocabulary: Vocabulary) -
 
 @pytest.mark.parametrize("name", GRAMMARS)
 def test_the_greedy_choice_is_the_best_of_all_that_fit(name: str, vocabulary: Vocabulary) -> None:
-    random, grammar = np.random.default_rng(3), Grammar(vocabulary, GRAMMARS[name], bounds=BOUNDS)
+    random, grammar = np.random.default_rng(3), Grammar(vocabulary, GRAMMARS[name])
     sampler = Sampler(Options(), vocabulary.size)
     for _ in range(STATES):
         logits = random.normal(0, 3, vocabulary.size).astype(np.float32)
@@ -119,7 +118,7 @@ def test_the_greedy_choice_is_the_best_of_all_that_fit(name: str, vocabulary: Vo
         assert token == int(grammar.mask(logits).argmax())
         grammar.accept(token)
         if vocabulary.ends(token):
-            grammar = Grammar(vocabulary, GRAMMARS[name], bounds=BOUNDS)
+            grammar = Grammar(vocabulary, GRAMMARS[name])
     assert sampler.chosen == STATES
     assert sampler.rejected > 0
 
