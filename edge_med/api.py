@@ -18,13 +18,14 @@ from edge_med.config import LOAD_DEFAULTS, Fit, LoadArguments, LoadOptions, Opti
 from edge_med.engine.cache.ledger import Item
 from edge_med.engine.prompt import IMAGE_TOKENS
 from edge_med.engine.service.client import Client, event_of
+from edge_med.engine.service.isolation import connect
 from edge_med.engine.service.protocol import CountRequest, EngineSpec, Reply
 from edge_med.engine.tasks.generate import GenerateRequest, ModelIdentity
 from edge_med.engine.tasks.raw_generate import ContinueRequest
 from edge_med.errors import UsageError
 from edge_med.imaging import Picture, Room
 from edge_med.imaging.slices import QUESTION
-from edge_med.loading import Info, decide
+from edge_med.loading import Info
 from edge_med.messages import Message, Prompt, as_messages, check_sizes
 from edge_med.models import store
 from edge_med.models.adapters import FoundAdapter, Wanted, find_adapters
@@ -66,8 +67,8 @@ class MedGemma:
             adapters: GGUF files of LoRA adapters, which calls name as the files without `.gguf`;
                 or a mapping of other names to files.
             load: `context`, `kv`, `threads`, `device`, `gpu_layers`, `tensor_split`,
-                `tensor_overrides`, `projector_device`, `parallel` and `memory`, as `LoadOptions`
-                has them; conversations take turns, so `parallel` is 1.
+                `tensor_overrides`, `projector_device`, `parallel`, `memory`, `isolation` and
+                `python`, as `LoadOptions` has them; conversations take turns, so `parallel` is 1.
 
         Raises:
             UsageError: an option can't be had, such as a GPU that llama.cpp wasn't built for.
@@ -89,7 +90,6 @@ class MedGemma:
     ) -> Self:
         eye = _facts(found.projector, found.projector_header)
         subject = Subject(found.text.stem, found.quant, found.header, found.projector_header)
-        decided = decide(subject, options, [adapter.lora for adapter in adapters])
         identity = ModelIdentity(
             model_sha256=found.model_sha256,
             projector_sha256=found.projector_sha256,
@@ -97,13 +97,10 @@ class MedGemma:
             image_tokens=(eye.image_tokens if eye else None) or IMAGE_TOKENS,
             adapters={adapter.name: adapter.sha256 for adapter in adapters},
         )
-        paths = {adapter.name: adapter.path for adapter in adapters}
-        spec = EngineSpec(
-            found.text, found.projector, identity, decided.options, paths, found.header
-        )
-        client = Client(replace(spec, placements=decided.placements, notices=decided.notices))
-        text = facts(found.text.name, found.header)
-        info = Info(text, eye, options, decided.plan, (), decided.cpu_code, found.others, adapters)
+        spec = EngineSpec(found.text, found.projector, subject, identity, options, adapters)
+        client = connect(spec)
+        text, opened = facts(found.text.name, found.header), client.opened
+        info = Info(text, eye, options, opened.plan, (), opened.cpu_code, found.others, adapters)
         return cls(client, info, Estimates(found.text, options.threads))
 
     @property
@@ -171,6 +168,8 @@ class MedGemma:
             loop.call_soon_threadsafe(replies.put_nowait, reply)  # fails once the loop is closed
 
         with self._client.cancellable() as call:
+            if not self._client.alive:
+                await asyncio.to_thread(self._client.restart)
             number = self._client.submit(GenerateRequest(question), sink, call)
             try:
                 while True:

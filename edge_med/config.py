@@ -13,6 +13,7 @@ Fit = Literal["pad", "stretch"]
 KV = Literal["f16", "q8_0"]
 GpuLayers = int | Literal["auto"]
 MemoryRule = Literal["plan", "warn", "ignore"]
+Isolation = Literal["process", "thread"]
 Think = Literal["off", "auto", "on"]
 
 LONGEST_ANSWER = 8192
@@ -49,6 +50,8 @@ class LoadArguments(TypedDict, total=False):
     projector_device: str
     parallel: int
     memory: MemoryRule
+    isolation: Isolation
+    python: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +72,9 @@ class LoadOptions:
         parallel: sequences that share the cache; each needs cells of the window for itself.
         memory: what happens if the plan says that the memory won't do: `plan` refuses, `warn` says
             so in the log, `ignore` loads.
+        isolation: where llama.cpp runs: in a `process` of its own, so that no fault in it ends the
+            program, or in a `thread` of the program.
+        python: the interpreter of that process; by default this one, or what EDGE_MED_PYTHON names.
         batch: tokens that are read at once; an image block must fit into one batch.
         outputs: rows of logits that a batch may give; each takes 1 MB with Gemma's vocabulary.
         checkpoint_bytes: memory for window checkpoints, so that an earlier turn can be taken back.
@@ -87,6 +93,8 @@ class LoadOptions:
     projector_device: str = "auto"
     parallel: int = 1
     memory: MemoryRule = "plan"
+    isolation: Isolation = "process"
+    python: str | None = None
     batch: int = 512
     outputs: int = 32
     checkpoint_bytes: int = 512 << 20
@@ -96,6 +104,8 @@ class LoadOptions:
     def __post_init__(self) -> None:
         if self.kv not in ("f16", "q8_0"):
             raise UsageError(f"'{self.kv}' isn't a type of KV cache.", "Use f16 or q8_0.")
+        if self.isolation not in ("process", "thread"):
+            raise UsageError(f"'{self.isolation}' isn't an isolation.", "Use process or thread.")
         for name, (low, high) in _LOAD_RANGES.items():
             _within(name, getattr(self, name), low, high, whole=True)
         if self.gpu_layers != "auto":

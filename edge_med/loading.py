@@ -1,51 +1,15 @@
-"""What goes where on this machine, decided before a model is loaded; and what was loaded then."""
+"""What was loaded."""
 
 from __future__ import annotations
 
-import dataclasses
-import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_med import _platform
-from edge_med.answers import Notice
-from edge_med.artifacts.adapter import Adapter
 from edge_med.artifacts.inspect import Facts
 from edge_med.config import LoadOptions
-from edge_med.engine.llama import devices
-from edge_med.engine.llama.bindings import verdict
-from edge_med.engine.llama.gpu_help import require_gpus
-from edge_med.errors import MemoryShortError
-from edge_med.models import advice, memory
+from edge_med.models import memory
 from edge_med.models.adapters import FoundAdapter
-from edge_med.models.machine import Device, Machine, this_machine
-from edge_med.models.placement import place
-from edge_med.models.shares import CPU, Placed, Placement, Subject, devices_of
-
-LOGGER = logging.getLogger(__name__)
-
-ENDLESS = 1 << 60
-"""Bytes of memory where the system tells nothing of it: then the CPU's part always fits."""
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """How a model is loaded.
-
-    Attributes:
-        options: with everything decided that the user left open.
-        plan: of the memory.
-        cpu_code: how much of llama.cpp's code for the CPU is used (`engine.llama.cpu.levels`).
-        placements: where it goes, and where if that fails; none if the CPU computes everything.
-        notices: what had to give way, and why.
-    """
-
-    options: LoadOptions
-    plan: memory.Plan
-    cpu_code: str
-    placements: tuple[Placement, ...] = ()
-    notices: tuple[Notice, ...] = ()
+from edge_med.models.shares import Placed, devices_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,94 +40,3 @@ class Info:
     def device(self) -> str:
         """What computes texts: `cpu` or a device's name, or several joined by `+`."""
         return devices_of(self.placement)
-
-
-def decide(subject: Subject, options: LoadOptions, adapters: Sequence[Adapter] = ()) -> Decision:
-    """Decide where a model goes, and do what `options.memory` says if it doesn't fit.
-
-    Args:
-        subject: the model.
-        options: the wanted ones; what isn't `auto` there is kept, but for the cache's type where
-            a GPU is used and nothing else fits.
-        adapters: that are loaded with it.
-
-    Raises:
-        UsageError: a GPU is asked for that isn't there.
-        MemoryShortError: the rule is `plan`, and the memory doesn't suffice.
-        ArtifactError: a header doesn't tell enough.
-        EngineError: llama-cpp-python is missing, of another version, or can't compute here.
-    """
-    code = verdict()
-    if options.copies is None:
-        options = dataclasses.replace(options, copies=code.copies)
-    require_gpus(options)
-    found = () if _cpu_alone(options) else devices.gpus()
-    if not found:
-        plan = memory.plan(subject.text, options, subject.projector, adapters)
-        memory.check(plan, options.memory, _platform.available_memory())
-        return Decision(options, plan, code.level.name, notices=code.notices)
-    machine = _machine(found, sum(adapter.size for adapter in adapters))
-    taken = place(subject, machine, options)
-    _check(taken, machine, options)
-    return Decision(
-        options=taken.options,
-        plan=memory.plan_of(taken, adapters),
-        cpu_code=code.level.name,
-        placements=(taken, *_back_off(subject, machine, options, taken)),
-        notices=(*code.notices, *_notices(subject, machine, options, taken)),
-    )
-
-
-def _cpu_alone(options: LoadOptions) -> bool:
-    """Whether the options leave no device anything to do."""
-    sent = any(device.lower() != CPU for _, device in options.overrides)
-    no_layers = options.device.lower() == CPU or (options.gpu_layers == 0 and not sent)
-    eye = options.projector_device.lower()
-    return no_layers and (eye == CPU or (eye == "auto" and options.device.lower() == CPU))
-
-
-def _machine(found: tuple[Device, ...], beside: int) -> Machine:
-    """This machine, with so many bytes held back wherever adapters may go with their layers."""
-    machine = this_machine(found) or Machine("this machine", ENDLESS, ENDLESS, devices=found)
-    less = tuple(dataclasses.replace(one, free=max(0, one.free - beside)) for one in found)
-    return dataclasses.replace(machine, room=max(0, machine.room - beside), devices=less)
-
-
-def _check(taken: Placement, machine: Machine, options: LoadOptions) -> None:
-    message = advice.warning(taken, machine)
-    if message is None or options.memory == "ignore":
-        return
-    if options.memory == "warn":
-        LOGGER.warning("%s", message)
-        return
-    raise MemoryShortError(
-        message,
-        "Use fewer --gpu-layers, a smaller --context or a smaller quant, or close other programs; "
-        "edge-med plan says what would fit, and --memory ignore tries it all the same.",
-    )
-
-
-def _back_off(
-    subject: Subject, machine: Machine, options: LoadOptions, taken: Placement
-) -> tuple[Placement, ...]:
-    """Where the model goes if loading fails: as if each device had half of what it says.
-
-    What a driver tells as free may not be had in one piece, or be taken meanwhile.
-    """
-    halved = [dataclasses.replace(one, free=one.free // 2) for one in machine.devices]
-    less = dataclasses.replace(machine, devices=tuple(halved))
-    second = place(subject, less, options)
-    possible = second.fits or options.memory != "plan"
-    return (second,) if possible and second.gpu_layers < taken.gpu_layers else ()
-
-
-def _notices(
-    subject: Subject, machine: Machine, options: LoadOptions, taken: Placement
-) -> list[Notice]:
-    """That not everything is on a device as it could have been, if it isn't by wish."""
-    layers = options.gpu_layers == "auto" and taken.gpu_layers < taken.layers
-    eye = options.projector_device == "auto" and taken.options.projector_device == CPU
-    moved = (layers or (eye and subject.projector is not None)) and options.device.lower() != CPU
-    if not moved and taken.options.kv == options.kv:
-        return []
-    return [Notice("placement", " ".join(advice.reasons(subject, machine, options, taken)))]

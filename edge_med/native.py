@@ -32,6 +32,10 @@ LIBRARY_NAMES = {"win32": "{}.dll", "darwin": "lib{}.dylib"}
 """How a shared library's file is called; everywhere else it is `lib{}.so`."""
 
 
+REDIRECTIONS = ("LLAMA_CPP_LIB_PATH", "LLAMA_CPP_LIB", "MTMD_CPP_LIB", "GGML_BACKEND_PATH")
+"""Variables that would make the bindings load another library than the package's own."""
+
+
 def require_llama_cpp_python() -> None:
     """Check the installed llama-cpp-python before any of its structs or functions is touched.
 

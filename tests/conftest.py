@@ -15,11 +15,14 @@ import pytest
 
 from converters.pipeline import Conversion, convert
 from converters.request import Request
+from edge_med import api
 from edge_med.artifacts.naming import text_file
 from edge_med.demo import gemma_270m
 from edge_med.engine.llama import devices
 from edge_med.engine.llama.bindings import load
 from edge_med.engine.llama.cpu import probe
+from edge_med.engine.service import thread
+from edge_med.engine.service.client import Client
 from edge_med.models.default import MICRO, embedded
 from tests.checkpoints.tiny import TINY, write_tiny
 
@@ -48,13 +51,16 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """`auto` is the CPU, whose margins most tests have, here and in processes that a test starts.
 
-    Tests marked `gpu` see what there is; others that speak of GPUs bring their own.
+    Tests marked `gpu` see what there is; others that speak of GPUs bring their own. And models run
+    in this process, where tests can reach in; those marked `isolated`, and commands, start another.
     """
     with pytest.MonkeyPatch.context() as patch:
         if not item.get_closest_marker("gpu"):
             patch.setattr(devices, "gpus", lambda: ())
             for name, value in HIDDEN.items():
                 patch.setenv(name, value)
+        if not item.get_closest_marker("isolated"):
+            patch.setattr(api, "connect", lambda spec: Client(spec, thread.start))
         return (yield)
 
 
@@ -66,6 +72,15 @@ def llama_cpp(tmp_path_factory: pytest.TempPathFactory) -> None:
     """
     found = probe.verdict(tmp_path_factory.mktemp("state"))
     load(dataclasses.replace(found, fault=None))
+
+
+@pytest.fixture(scope="session")
+def tried(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home for processes in which llama.cpp's code needn't be tried again."""
+    home = tmp_path_factory.mktemp("home")
+    found = dataclasses.replace(probe.verdict(home / "state"), fault=None)
+    probe.remember(home / "state", found)
+    return home
 
 
 @pytest.fixture(scope="session", autouse=True)

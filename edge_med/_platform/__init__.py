@@ -296,6 +296,25 @@ def open_library(path: Path) -> ctypes.CDLL:
     return ctypes.CDLL(str(path))
 
 
+SEPARATE: dict[str, Any] = (
+    {"creationflags": windows.SEPARATE} if SYSTEM == "win32" else {"start_new_session": True}
+)
+"""Of `subprocess.Popen`: a process with a group of its own and no window, so that Ctrl-C is the
+program's alone."""
+
+
+def end_with_this_process(process: subprocess.Popen[bytes]) -> None:
+    """Have a process end with this one; elsewhere than on Windows it sees to that by itself."""
+    if SYSTEM == "win32":
+        windows.end_with_this_process(process)
+
+
+def go_first_without_memory() -> None:
+    """Have the kernel end this process before any other where memory is short; Linux can."""
+    if SYSTEM == "linux":
+        linux.go_first_without_memory()
+
+
 def end_process(process: subprocess.Popen[bytes]) -> None:
     """End a process that was started in a session of its own, and its children."""
     children.end(process, group=SYSTEM != "win32")

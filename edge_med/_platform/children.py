@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from edge_med._platform import interpreter
+
 if TYPE_CHECKING:
     import subprocess
 
@@ -21,10 +23,6 @@ sys.path[:] = {!r}
 from {} import main
 main(**{!r})"""
 """Not multiprocessing: it would run the program's own main module once more."""
-
-_ALONE = ("-I", "-S")
-"""Nothing is imported from the folder that the program is in, and no start-up file is run; modules
-are found where the program finds them."""
 
 _EXCEPTIONS = {
     0xC0000005: "an access violation",
@@ -39,20 +37,33 @@ _BY_OTHERS = ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP", "SIGXCPU")
 """Signals that end a process from outside, and say nothing of the code in it."""
 
 
-def command(module: str, **arguments: object) -> list[str]:
-    """What starts this interpreter once more, to call `main` of a module with some arguments.
+def command(module: str, python: str | None = None, **arguments: object) -> list[str]:
+    """What starts an interpreter, to call `main` of a module with some arguments.
 
     Args:
         module: the name that it is imported by.
-        arguments: of `main`; values that `repr` writes as Python reads them.
+        python: the interpreter that is wanted; see `interpreter.starter`.
+        arguments: of `main`; values that JSON and `repr` write as they are.
+
+    Raises:
+        OSError: there is no interpreter.
     """
+    if own := interpreter.frozen_command():
+        return [own, interpreter.COMMAND, module, json.dumps(arguments)]
+    start = interpreter.starter(python)
+    if start is None:
+        raise OSError("there is no interpreter to be started")
     path = [os.path.abspath(folder) for folder in sys.path]  # noqa: PTH100 - Path leaves ".." as it is
-    flags = (*_ALONE, "-X", f"utf8={sys.flags.utf8_mode}")
-    return [sys.executable or "", *flags, "-c", _CODE.format(path, module, arguments)]
+    return [*start, "-c", _CODE.format(path, module, arguments)]
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The environment of a process of ours: this one's, and some variables more."""
+    return {**os.environ, interpreter.CHILD: "1", **more}
 
 
 def run(
-    command: Sequence[str], environment: Mapping[str, str], seconds: float
+    command: Sequence[str], variables: Mapping[str, str], seconds: float
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a process that a fault may end, and take what it has written to stdout until then.
 
@@ -60,25 +71,21 @@ def run(
 
     Args:
         command: what is run.
-        environment: variables besides the program's own.
+        variables: of its environment, besides the program's own.
         seconds: after which it is ended.
 
     Raises:
-        OSError: it can't be started, or would be this whole program once more: in one that was
-            frozen the interpreter is the program.
+        OSError: it can't be started.
         subprocess.TimeoutExpired: it took too long.
     """
     import subprocess
-
-    if getattr(sys, "frozen", False) or not command[0]:
-        raise OSError("there is no interpreter to be started")
 
     return subprocess.run(  # noqa: S603 - the caller's own command
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, **environment},
+        env=environment(**variables),
         start_new_session=True,
         timeout=seconds,
         check=False,
@@ -130,6 +137,11 @@ def go_on() -> None:
 def leave() -> NoReturn:
     """End this child, so that another follows."""
     os._exit(AGAIN)
+
+
+def exit_now(code: int = 0) -> NoReturn:
+    """End this process without another step: what it holds is freed by the system."""
+    os._exit(code)
 
 
 def end(process: subprocess.Popen[bytes], *, group: bool) -> None:

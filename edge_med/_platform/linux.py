@@ -152,6 +152,12 @@ def control_groups(controller: str, root: Path, membership: Path) -> Iterator[Pa
             yield folder
 
 
+def go_first_without_memory(score: Path = Path("/proc/self/oom_score_adj")) -> None:
+    """Have the kernel end this process first (proc(5); the score may always be raised)."""
+    with contextlib.suppress(OSError):
+        score.write_text("1000")
+
+
 def _quota(group: Path) -> int | None:
     """A group's quota in cores, rounded up."""
     with contextlib.suppress(OSError, ValueError):

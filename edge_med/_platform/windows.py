@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import platform
 import struct
@@ -116,6 +117,40 @@ def find_libraries(folder: Path) -> None:
             inside = Path(os.environ.get(tools, "")) / name
             if os.environ.get(tools) and inside.is_dir():
                 add(str(inside))
+
+
+SEPARATE = 0x08000000 | 0x00000200
+"""CREATE_NO_WINDOW and CREATE_NEW_PROCESS_GROUP (processthreadsapi.h)."""
+
+JOB_LIMITS = 9
+"""`JobObjectExtendedLimitInformation` of JOBOBJECTINFOCLASS (winnt.h)."""
+
+JOB_BYTES, JOB_FLAGS_AT = 144, 16
+"""JOBOBJECT_EXTENDED_LIMIT_INFORMATION on 64 bits, and where its LimitFlags are (winnt.h)."""
+
+JOB_FLAGS = 0x2000 | 0x400
+"""KILL_ON_JOB_CLOSE, and DIE_ON_UNHANDLED_EXCEPTION, else a crashed process waits for a dialog."""
+
+
+def end_with_this_process(process: Any) -> None:
+    """Put a process into a job that ends when this process does, since it alone holds the job."""
+    job = _job()
+    if job is not None:
+        kernel().AssignProcessToJobObject(job, ctypes.c_void_p(int(process._handle)))
+
+
+@functools.cache
+def _job() -> Any:
+    """The job of this process's children; None if it can't be made."""
+    library = kernel()
+    library.CreateJobObjectW.restype = ctypes.c_void_p
+    job = ctypes.c_void_p(library.CreateJobObjectW(None, None))
+    limits = ctypes.create_string_buffer(JOB_BYTES)
+    struct.pack_into("<I", limits, JOB_FLAGS_AT, JOB_FLAGS)
+    made = job.value and library.SetInformationJobObject(
+        job, JOB_LIMITS, limits, ctypes.c_uint32(JOB_BYTES)
+    )
+    return job if made else None
 
 
 def graphics() -> tuple[str, ...]:

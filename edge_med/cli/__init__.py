@@ -12,6 +12,7 @@ from importlib.metadata import entry_points
 import click
 
 from edge_med import __version__
+from edge_med._platform import interpreter
 from edge_med.artifacts.safe_text import safe_line
 from edge_med.errors import CancelledError, EdgeMedError
 
@@ -96,6 +97,12 @@ def root(ctx: click.Context) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit with its code; errors are told in two lines, never as a traceback."""
+    if arguments is not None or not _is_process():
+        sys.exit(_run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    """Run a command; returns the exit code."""
     try:
         code = root.main(arguments, prog_name="edge-med", standalone_mode=False)
     except EdgeMedError as error:
@@ -118,7 +125,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         fault = f"This is a fault of edge-med: {type(error).__name__}: {error}"
         code = _tell(fault, "Please report it; python -X dev -m edge_med … shows where it is.", 1)
-    sys.exit(code if isinstance(code, int) else 0)
+    return code if isinstance(code, int) else 0
+
+
+def _is_process() -> bool:
+    """Whether this frozen program was started as a process of its own; then that has ended."""
+    if not getattr(sys, "frozen", False):
+        return False
+    interpreter.OWN_COMMAND = sys.executable  # no other Python can be started
+    if sys.argv[1:2] != [interpreter.COMMAND]:
+        return False
+    interpreter.call(*sys.argv[2:])
+    return True
 
 
 def _of_system(error: OSError) -> str:

@@ -37,13 +37,14 @@ class Process:
 
     def __init__(self, *, dicom: bool) -> None:
         self._process = subprocess.Popen(  # noqa: S603 - this very interpreter
-            children.command("edge_med.imaging.worker", dicom=dicom),
+            children.command("edge_med.imaging.worker", parent=os.getpid(), dicom=dicom),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, **_ENVIRONMENT},
-            start_new_session=True,  # Ctrl-C is the program's alone
+            env=children.environment(**_ENVIRONMENT),
+            **_platform.SEPARATE,
         )
+        _platform.end_with_this_process(self._process)
         self._goes_on = True
 
     def call(self, job: dict[str, Any], blobs: Sequence[bytes], seconds: float) -> Reply:
@@ -86,6 +87,24 @@ class Process:
             pipe_end.raw.close()  # type: ignore[union-attr] # what is buffered isn't ours to send
 
 
+class InProgram:
+    """What decodes where no process can be started: in a frozen program without Python."""
+
+    alive = True
+
+    def call(self, job: dict[str, Any], blobs: Sequence[bytes], _seconds: float) -> Reply:
+        """Have a job done."""
+        from edge_med.imaging import worker
+
+        reply, pixels = worker.answer(job, blobs)
+        return reply, [bytearray(memoryview(one).cast("B")) for one in pixels]
+
+    def close(self) -> None:
+        """There is nothing to end."""
+
+    leave = close
+
+
 class Pool:
     """Processes that are started when they are needed, and kept.
 
@@ -99,8 +118,8 @@ class Pool:
     def _renew(self) -> None:
         self._free = threading.Semaphore(self.most)
         self._lock = threading.Lock()
-        self._idle: list[Process] = []
-        self._living: set[Process] = set()
+        self._idle: list[Process | InProgram] = []
+        self._living: set[Process | InProgram] = set()
 
     def forked(self) -> None:
         """Begin anew in a process that was forked; the processes that there are stay its parent's.
@@ -151,7 +170,7 @@ class Pool:
             )
 
     @contextmanager
-    def _process(self, *, dicom: bool) -> Iterator[Process]:
+    def _process(self, *, dicom: bool) -> Iterator[Process | InProgram]:
         with self._free:
             process = self._taken(dicom=dicom)
             try:
@@ -163,16 +182,16 @@ class Pool:
                 else:
                     self._end(process)
 
-    def _end(self, process: Process) -> None:
+    def _end(self, process: Process | InProgram) -> None:
         process.close()
         self._living.discard(process)
 
-    def _taken(self, *, dicom: bool) -> Process:
+    def _taken(self, *, dicom: bool) -> Process | InProgram:
         while True:
             with self._lock:
                 process = self._idle.pop() if self._idle else None
             if process is None:
-                process = Process(dicom=dicom)
+                process = _started(dicom=dicom)
                 self._living.add(process)
                 return process
             if process.alive:
@@ -185,6 +204,20 @@ class Pool:
             idle, self._idle = self._idle, []
         for process in idle:
             self._end(process)
+
+
+def _started(*, dicom: bool) -> Process | InProgram:
+    try:
+        return Process(dicom=dicom)
+    except OSError as error:
+        if error.errno is None:  # there is no interpreter
+            return InProgram()
+        raise ImageError(
+            f"No process can be started to decode images: {error.strerror}.",
+            "Most likely memory is short: close other programs.",
+        ) from error
+    except RuntimeError as error:  # no thread can be started
+        raise ImageError(f"No image can be decoded: {error}.", "Close other programs.") from error
 
 
 POOL = Pool()

@@ -21,6 +21,7 @@ import numpy as np
 from PIL import Image
 
 from edge_med import _platform
+from edge_med._platform import parent as _parent
 from edge_med.errors import EdgeMedError, ImageError, UsageError
 from edge_med.imaging import files, pipe
 from edge_med.imaging.about import About
@@ -139,13 +140,14 @@ def _bytes(source: Source) -> bytes:
     return source if isinstance(source, bytes) else files.read(source)
 
 
-def main(*, dicom: bool) -> None:
-    """Answer jobs until there are no more.
+def main(*, parent: int, dicom: bool) -> None:
+    """Answer jobs until there are no more, or whoever gives them has ended.
 
     Args:
+        parent: the number of the process that started this one.
         dicom: whether what DICOM needs is loaded now; else with the first file of that kind.
     """
-    taken, given = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    taken, given = os.fdopen(os.dup(0), "rb", 0), os.fdopen(os.dup(1), "wb")
     silent = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(silent, stream)
@@ -155,26 +157,30 @@ def main(*, dicom: bool) -> None:
     _platform.limit_process(memory=MEMORY, files=OPEN_FILES)
     if dicom:
         importlib.import_module("edge_med.imaging.dicom.recipes")
-    followed = _platform.go_on_in_children()
     with suppress(EOFError):
-        serve(taken, given, followed=followed)
+        program = _parent.opened(parent)
+        followed = _platform.go_on_in_children()
+        serve(taken, given, followed=followed, program=program)
         if followed:
             _platform.leave_to_another()
 
 
-def serve(taken: BinaryIO, given: BinaryIO, *, followed: bool) -> None:
+def serve(taken: BinaryIO, given: BinaryIO, *, followed: bool, program: int | None = None) -> None:
     """Answer the jobs of one pipe into another, up to this process's share or an error.
 
     Args:
         taken: where jobs come from.
         given: where answers go.
         followed: whether another process goes on then, at the same pipes.
+        program: tells of the end of whoever gives jobs; see `parent.opened`.
 
     Raises:
         EOFError: there are no more jobs.
     """
     left = FILES
     while left > 0:
+        if program is not None:
+            _parent.await_input(taken.fileno(), program)
         job, blobs = pipe.receive(taken)
         reply, pixels = _answer(job, blobs)
         decoded = 0 if job["job"] == "describe" else len(job["paths"])
@@ -183,9 +189,14 @@ def serve(taken: BinaryIO, given: BinaryIO, *, followed: bool) -> None:
 
 
 def _answer(job: dict[str, Any], blobs: Sequence[bytearray]) -> Reply:
+    _platform.limit_seconds(SECONDS * job["images"])
+    return answer(job, blobs)
+
+
+def answer(job: dict[str, Any], blobs: Sequence[bytes | bytearray]) -> Reply:
+    """Do a job, and say what has come of it; errors are replies."""
     rest = iter(blobs)
     sources = [bytes(next(rest)) if path is None else path for path in job["paths"]]
-    _platform.limit_seconds(SECONDS * job["images"])
     try:
         return JOBS[job["job"]](sources, job)
     except EdgeMedError as error:

@@ -17,12 +17,11 @@ import click
 import pytest
 
 from benchmarks import report
-from edge_med import answers, errors
+from edge_med import answers, errors, native
 from edge_med.artifacts import naming
 from edge_med.artifacts.manifest import Manifest
 from edge_med.cli import root
 from edge_med.cli.options import TYPES
-from edge_med.engine.llama import bindings
 from tests import tie_rule
 from tests.golden_manifests import OURS
 
@@ -213,7 +212,7 @@ def test_environment_variables() -> None:
 
 def test_variables_that_are_removed() -> None:
     removed = [codes(row["removed"])[0] for row in table("Environment", "removed")]
-    assert sorted(removed) == sorted(bindings._REDIRECTIONS)
+    assert sorted(removed) == sorted(native.REDIRECTIONS)
 
 
 def test_files_of_a_model_folder() -> None:

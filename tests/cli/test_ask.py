@@ -131,7 +131,7 @@ def test_devices_are_asked_for_by_the_flags_of_plan(
         asked.append(options)
         raise UsageError("There is no GPU.", "Build one.")
 
-    monkeypatch.setattr("edge_med.loading.require_gpus", refuse)
+    monkeypatch.setattr("edge_med.engine.load_plan.require_gpus", refuse)
     flags = ("--device", "CUDA0", "--gpu-layers", 3, "--tensor-split", "3,1")
     for command in (("ask", "x"), ("chat",)):
         done = edge_med(*command, "--model", tiny, *flags, "--projector-device", "cpu")

@@ -70,7 +70,7 @@ def test_ctrl_c_keeps_what_came_and_the_engine_goes_on_from_there(
         terminal.type("\x04")
         assert terminal.ended() == 0
     kept = json.loads((tmp_path / "x.json").read_text())["messages"][1]["parts"][0]["text"]
-    assert len(kept) > 10
+    assert kept.strip()
 
 
 def test_what_is_typed_meanwhile_waits_for_the_next_line(chat: Open) -> None:

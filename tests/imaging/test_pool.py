@@ -36,6 +36,7 @@ def one() -> Iterator[Pool]:
 
 def process(found: Pool) -> Process:
     (idle,) = found._idle
+    assert isinstance(idle, Process)
     return idle
 
 

@@ -19,7 +19,7 @@ from PIL.PngImagePlugin import PngInfo
 from edge_med import imaging
 from edge_med.errors import ImageError
 from edge_med.imaging.picture import Picture
-from edge_med.imaging.pool import Pool
+from edge_med.imaging.pool import Pool, Process
 from tests.cli.conftest import Run
 from tests.cli.conftest import edge_med as edge_med  # noqa: PLC0414 - a fixture
 from tests.conftest import Models
@@ -170,7 +170,9 @@ def test_a_process_that_dies_over_it_leaves_nothing_of_it(
 ) -> None:
     pool = Pool(1)
     pool.run("describe", [b"nothing"])
-    os.killpg(pool._idle[0]._process.pid, signal.SIGSTOP)
+    (process,) = pool._idle
+    assert isinstance(process, Process)
+    os.killpg(process._process.pid, signal.SIGSTOP)
     monkeypatch.setattr("edge_med.imaging.pool.SECONDS", 0.2)
     with pytest.raises(ImageError) as caught:
         pool.run("describe", [str(planted(kind))])

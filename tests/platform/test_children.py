@@ -134,7 +134,7 @@ def test_a_child_is_heard_up_to_its_end() -> None:
 def test_a_frozen_program_does_not_start_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "frozen", True, raising=False)
     with pytest.raises(OSError, match="no interpreter"):
-        children.run([sys.executable, "-c", ""], {}, 60)
+        children.command("edge_med.engine.service.child")
 
 
 @pytest.mark.parametrize(

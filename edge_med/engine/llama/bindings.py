@@ -18,15 +18,18 @@ from edge_med.engine.llama.cpu.amx import refused
 from edge_med.engine.llama.cpu.ggml import SPINS
 from edge_med.engine.llama.cpu.levels import AMX, Verdict
 from edge_med.engine.llama.signatures import LLAMA, MTMD, Functions, LogCallback
-from edge_med.errors import EngineError
-from edge_med.native import NATIVE, native_library, rebuilt, require_llama_cpp_python
+from edge_med.errors import EngineError, MemoryShortError
+from edge_med.native import (
+    NATIVE,
+    REDIRECTIONS,
+    native_library,
+    rebuilt,
+    require_llama_cpp_python,
+)
 
 LOGGER = logging.getLogger("edge_med.llama_cpp")
 LOGGER.addHandler(logging.NullHandler())
 LOGGER.propagate = False
-
-_REDIRECTIONS = ("LLAMA_CPP_LIB_PATH", "LLAMA_CPP_LIB", "MTMD_CPP_LIB", "GGML_BACKEND_PATH")
-"""Variables that would make the bindings load another library than the package's own."""
 
 _LEVELS = {2: logging.INFO, 3: logging.WARNING, 4: logging.ERROR}
 """`enum ggml_log_level` (ggml.h); 1 is debugging, and 5 continues a line, mostly with dots."""
@@ -103,6 +106,8 @@ def load(verdict: Verdict) -> _Loaded:
                 llama, mtmd = _bindings()
                 buffers = _cpu_buffers() if verdict.level.amx else refused(_cpu_buffers)
             except OSError as error:
+                if memory_log.REFUSED.search(str(error)):
+                    raise _short_of_memory() from error
                 text = "The libraries of llama-cpp-python can't be loaded."
                 raise EngineError(text, rebuilt(NATIVE)) from error
             if verdict.copies is None:
@@ -113,13 +118,20 @@ def load(verdict: Verdict) -> _Loaded:
         return _LOADED
 
 
+def _short_of_memory() -> MemoryShortError:
+    return MemoryShortError(
+        "The libraries of llama-cpp-python can't be loaded: memory was refused.",
+        "Close other programs.",
+    )
+
+
 def _cpu_buffers() -> Mapping[str, int]:
     return ggml.copying_buffers(ggml.cpu_device())
 
 
 def _bindings() -> tuple[Functions, Functions]:
     require_llama_cpp_python()
-    for name in _REDIRECTIONS:
+    for name in REDIRECTIONS:
         os.environ.pop(name, None)
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", SPINS)  # is read when the libraries are loaded

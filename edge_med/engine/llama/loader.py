@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from edge_med.engine.llama.context import Context
 from edge_med.engine.llama.memory_log import MemoryLog, capture_memory_log
 from edge_med.engine.llama.model import Model
 from edge_med.engine.llama.offload import placed, used
-from edge_med.errors import EngineError
+from edge_med.errors import EngineError, MemoryShortError
 from edge_med.models import memory
 from edge_med.models.shares import CPU, Placed, Placement
 
@@ -72,13 +72,14 @@ def open_model(
     Raises:
         ArtifactError: a file is damaged or of another kind.
         EngineError: llama.cpp can't load it.
+        MemoryShortError: memory was refused to it.
     """
     if not placements:
         return _open(text, header, adapters, options, None)
     first, *rest = placements
     try:
         return _open(text, header, adapters, first.options, first)
-    except EngineError as error:
+    except (EngineError, MemoryShortError) as error:
         if not used(first):
             raise
         if not rest:
@@ -102,12 +103,12 @@ def _open(
     if options.copies is None:
         options = replace(options, copies=verdict().copies)
     with ExitStack() as opened:
-        with capture_memory_log() as log:
+        with _watched() as log:
             model = Model(text, header, placement=placement, copies=options.copies)
         opened.callback(model.close)
         found = Adapters(model, adapters)
         opened.callback(found.close)
-        with capture_memory_log() as more:
+        with _watched() as more:
             context = Context(model, options, placement)
         opened.pop_all()
     both = MemoryLog(log.buffers + more.buffers, log.layers)
@@ -117,3 +118,18 @@ def _open(
     else:
         memory.compare(model.header, options, both.taken)
     return OpenedModel(model, found, context, options, where, fallback)
+
+
+@contextmanager
+def _watched() -> Iterator[MemoryLog]:
+    """What llama.cpp says of its memory, and an error that says so where memory was refused."""
+    with capture_memory_log() as log:
+        try:
+            yield log
+        except EngineError as error:
+            if not log.refusals:
+                raise
+            raise MemoryShortError(
+                f"{error.message} Memory was refused to it.",
+                "Close other programs, or use a smaller model, quant or context.",
+            ) from error

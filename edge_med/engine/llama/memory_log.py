@@ -16,6 +16,13 @@ _PROJECTOR_SIZE = re.compile(r"model size: +([0-9.]+) MiB")
 (llama-model.cpp, llama-context.cpp, clip.cpp); no function of its C interface does."""
 
 
+REFUSED = re.compile(
+    r"bad_alloc|[Cc]annot allocate|[Ff]ailed to (?:allocate|map)|[Uu]nable to allocate|MemoryError"
+    r"|[Oo]ut of memory|[Mm]emory allocation|can't start new thread|mem_buffer != NULL"
+)
+"""What llama.cpp, and other libraries, say where memory is refused."""
+
+
 @dataclass(frozen=True, slots=True)
 class Buffer:
     """A buffer that llama.cpp made.
@@ -39,11 +46,13 @@ class MemoryLog:
         buffers: that it made.
         layers: the device of each, by number.
         projectors: the devices of projectors.
+        refusals: lines that tell of memory that was refused.
     """
 
     buffers: list[Buffer] = field(default_factory=list)
     layers: dict[int, str] = field(default_factory=dict)
     projectors: list[str] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
 
     @property
     def taken(self) -> int:
@@ -80,7 +89,9 @@ def is_captured() -> bool:
 def read(line: str) -> None:
     """Take what a line of llama.cpp's log tells of memory."""
     for log in _CAPTURES.all:
-        if found := _BUFFER.search(line):
+        if REFUSED.search(line):
+            log.refusals.append(line)
+        elif found := _BUFFER.search(line):
             log.buffers.append(Buffer(found[1], found[2], _bytes(found[3])))
         elif found := _LAYER.search(line):
             log.layers[int(found[1])] = found[2]

@@ -7,37 +7,31 @@ import os
 import queue
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 from edge_med import _platform
 from edge_med.answers import End, Event, Score, Tokens
 from edge_med.engine.service import thread
+from edge_med.engine.service.connection import Connection, Sink
+from edge_med.engine.service.link import Start
 from edge_med.engine.service.protocol import (
-    Answered,
     Cancel,
-    Close,
-    Closed,
     CountRequest,
     EngineSpec,
     EngineStatus,
     Failed,
-    FromEngine,
     Leave,
     Opened,
-    Refused,
     Reply,
     Request,
     Submit,
-    ToEngine,
 )
 from edge_med.engine.tasks.generate import GenerateRequest
 from edge_med.engine.tasks.raw_generate import Chosen, ContinueRequest, Ended
 from edge_med.engine.tasks.score import ScoreRequest
-from edge_med.errors import EngineError, UsageError
-
-Sink = Callable[[Reply], None]
+from edge_med.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,62 +41,10 @@ class Call:
     number: int
 
 
-class Mailbox:
-    """Where the engine's messages arrive, and who waits for which."""
-
-    def __init__(self, options: EngineStatus) -> None:
-        self.status = options
-        self.opened: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
-        self._sinks: dict[int, Sink] = {}
-        self.closed = False
-
-    def expect(self, number: int, sink: Sink) -> None:
-        """Give a sink the replies to a request."""
-        self._sinks[number] = sink
-        if self.closed:
-            self._fail_all()
-
-    def forget(self, number: int) -> None:
-        """Nobody waits for the replies to a request any more."""
-        self._sinks.pop(number, None)
-
-    def deliver(self, message: FromEngine) -> bool:
-        """Take a message, in the engine's thread; false if nobody wants such any more."""
-        match message:
-            case Opened(status):
-                self.status = status
-                self.opened.put(None)
-            case Refused(error):
-                self.opened.put(error)
-            case Answered(number, reply, status):
-                self.status = status or self.status  # first, for whoever looks there then
-                return self._pass_on(number, reply)
-            case Closed():
-                self.closed = True
-                self.opened.put(_ended())
-                self._fail_all()
-        return True
-
-    def _pass_on(self, number: int, reply: Reply) -> bool:
-        sink = self._sinks.get(number)
-        if sink is None:
-            return False
-        try:
-            sink(reply)
-        except BaseException:  # noqa: BLE001 - it has nobody behind it; the others must have theirs
-            return False
-        return True
-
-    def _fail_all(self) -> None:
-        for number in list(self._sinks):
-            self._pass_on(number, Failed(_ended()))
-            self.forget(number)
-
-
 class Client:
     """A loaded model, behind a transport; all methods may be called in any thread."""
 
-    def __init__(self, spec: EngineSpec, start: thread.Start = thread.start) -> None:
+    def __init__(self, spec: EngineSpec, start: Start = thread.start) -> None:
         """Start the engine, and wait until everything is open.
 
         Args:
@@ -110,30 +52,30 @@ class Client:
             start: of the transport.
 
         Raises:
-            ArtifactError: a file is damaged or of another kind.
-            EngineError: llama.cpp can't load it.
+            EdgeMedError: a file is damaged, memory is short, or llama.cpp can't load it.
+            OSError: the transport can't be started here.
         """
-        self._mailbox = Mailbox(EngineStatus(spec.options))
         self._lock = threading.RLock()  # signal handlers run amid a thread that is just in here
         self._calls: set[int] = set()
         self._numbers = itertools.count(1)
         self._maker = os.getpid()
-        self._closed = False
-        self._send, join = start(spec, self._mailbox.deliver)
-        self._end = weakref.finalize(self, _end, self._send, join, self._maker)
-        try:
-            error = self._mailbox.opened.get()
-        except BaseException:  # Ctrl-C: what is being opened is freed once it is open
-            self._send(Close())
-            raise
-        if error is not None:
-            self._end()
-            raise error
+        self._connection = Connection(spec, start)
+        self._end = weakref.finalize(self, _end, self._connection, self._maker)
+        self.opened: Opened = self._connection.open()
 
     @property
     def status(self) -> EngineStatus:
         """How the model is loaded, as of the last reply."""
-        return self._mailbox.status
+        return self._connection.status
+
+    @property
+    def alive(self) -> bool:
+        """Whether a request would be sent at once, and no engine started anew before."""
+        return self._connection.alive
+
+    def restart(self) -> None:
+        """Start the engine anew, if it has crashed; errors are those of `submit`."""
+        self._connection.restart()
 
     @contextmanager
     def cancellable(self) -> Iterator[Call]:
@@ -151,33 +93,27 @@ class Client:
         finally:
             with self._lock:
                 self._calls.discard(call.number)
-            self._send(Leave(call.number))
+            self._connection.send(Leave(call.number))
 
     def submit(self, request: Request, sink: Sink, call: Call) -> int:
         """Queue a request; returns its number, to be given to `forget`.
 
         Args:
             request: what is wanted.
-            sink: called with every reply, in the engine's thread.
+            sink: called with every reply, in a thread of the engine's.
             call: that it belongs to.
 
         Raises:
             UsageError: the model was closed.
-            EngineError: the engine has ended.
+            EngineError: the engine can't be started, or this request has ended it twice.
         """
         number = next(self._numbers)
-        with self._lock:
-            if self._closed:
-                raise UsageError("The model was closed.", "Load it again.")
-            if self._mailbox.closed:
-                raise _ended()
-            self._mailbox.expect(number, sink)
-            self._send(Submit(number, call.number, request))
+        self._connection.submit(Submit(number, call.number, request), sink)
         return number
 
     def forget(self, number: int) -> None:
         """Take no more replies to a request."""
-        self._mailbox.forget(number)
+        self._connection.forget(number)
 
     def events(self, request: GenerateRequest, call: Call | None = None) -> Iterator[Event]:
         """Queue a request once the first event is wanted, and yield its events.
@@ -224,13 +160,11 @@ class Client:
         with self._lock:  # so that none is cancelled after it was left
             calls = list(self._calls)
             for call in calls:
-                self._send(Cancel(call))
+                self._connection.send(Cancel(call))
         return bool(calls)
 
     def close(self) -> None:
         """Cancel everything and free everything; harmless when done twice."""
-        with self._lock:
-            self._closed = True
         self._end()
 
     def _check_process(self) -> None:
@@ -268,11 +202,6 @@ def event_of(reply: Reply) -> Event:
     return reply
 
 
-def _end(send: Callable[[ToEngine], None], join: Callable[[], None], maker: int) -> None:
-    if os.getpid() == maker:  # of a forked program the thread, and maybe a lock, is the other's
-        send(Close())
-        join()
-
-
-def _ended() -> EngineError:
-    return EngineError("The engine has ended.", "Load the model again.")
+def _end(connection: Connection, maker: int) -> None:
+    if os.getpid() == maker:  # of a forked program the engine, and maybe a lock, is the other's
+        connection.close()

@@ -12,10 +12,12 @@ from edge_med.engine.driver import Driver
 from edge_med.engine.engine import Engine
 from edge_med.engine.grammar.response_format import ResponseFormat
 from edge_med.engine.llama.context import Stop
+from edge_med.engine.load_plan import Decision, decide
 from edge_med.engine.prompt import compose
 from edge_med.engine.service.inbox import Inbox
 from edge_med.engine.service.protocol import (
     Answered,
+    Begun,
     Closed,
     CountRequest,
     EngineSpec,
@@ -29,32 +31,40 @@ from edge_med.engine.service.protocol import (
     Submit,
     ToEngine,
 )
+from edge_med.engine.service.pulse import Pulse
 from edge_med.engine.tasks.generate import GenerateRequest, GenerateTask, ModelIdentity
 from edge_med.engine.tasks.raw_generate import ContinueRequest, RawGenerate
 from edge_med.engine.tasks.score import ScoreRequest, ScoreTask
 from edge_med.errors import CancelledError, EdgeMedError, EngineError
 from edge_med.question import Question
 
-Deliver = Callable[[FromEngine], bool]
-"""Says whether anybody wants more of such messages."""
+Deliver = Callable[[FromEngine], None]
 Emit = Callable[[Reply], None]
 
 
-def serve(spec: EngineSpec, arrivals: queue.SimpleQueue[ToEngine], deliver: Deliver) -> None:
-    """Open a model, and answer until there is a `Close`.
+def serve(
+    spec: EngineSpec,
+    arrivals: queue.SimpleQueue[ToEngine],
+    deliver: Deliver,
+    pulse: Pulse | None = None,
+) -> None:
+    """Decide where a model goes, open it, and answer until there is a `Close`.
 
     Args:
         spec: what is opened.
         arrivals: requests, and what becomes of them.
         deliver: takes `Opened` or `Refused`, replies, and `Closed` at the end.
+        pulse: beats at every step.
     """
     try:
-        engine = _engine(spec)
+        decided = decide(spec.subject, spec.options, [adapter.lora for adapter in spec.adapters])
+        engine = _engine(spec, decided)
     except BaseException as error:  # noqa: BLE001 - it belongs to whoever called for the engine
         deliver(Refused(error))
         return
     try:
-        Host(engine, spec.identity, Inbox(arrivals), deliver).run()
+        host = Host(engine, spec.identity, Inbox(arrivals), deliver, pulse or Pulse())
+        host.run(decided)
     finally:
         try:
             deliver(Closed())
@@ -62,15 +72,15 @@ def serve(spec: EngineSpec, arrivals: queue.SimpleQueue[ToEngine], deliver: Deli
             engine.close()
 
 
-def _engine(spec: EngineSpec) -> Engine:
+def _engine(spec: EngineSpec, decided: Decision) -> Engine:
     return Engine(
         spec.text,
         spec.projector,
-        spec.options,
-        spec.adapters,
-        header=spec.header,
-        placements=spec.placements,
-        notices=spec.notices,
+        decided.options,
+        {adapter.name: adapter.path for adapter in spec.adapters},
+        header=spec.subject.text,
+        placements=decided.placements,
+        notices=(*spec.notices, *decided.notices),
     )
 
 
@@ -78,28 +88,38 @@ class Host:
     """An opened engine that works off an inbox."""
 
     def __init__(
-        self, engine: Engine, identity: ModelIdentity, inbox: Inbox, deliver: Deliver
+        self,
+        engine: Engine,
+        identity: ModelIdentity,
+        inbox: Inbox,
+        deliver: Deliver,
+        pulse: Pulse,
     ) -> None:
         """For an engine that nobody else uses."""
         self._engine, self._identity, self._inbox = engine, identity, inbox
-        self._deliver, self._driver = deliver, Driver(engine)
-        self._status: EngineStatus | None = None
+        self._deliver, self._driver, self._pulse = deliver, Driver(engine), pulse
+        self._status = EngineStatus(engine.options, engine.placed)
 
-    def run(self) -> None:
+    def run(self, decided: Decision) -> None:
         """Answer what comes until the inbox is closed."""
-        self._deliver(Opened(self._new_status() or EngineStatus(self._engine.options)))
+        self._pulse.rest()
+        self._deliver(Opened(self._status, decided.plan, decided.cpu_code))
         while (submitted := self._inbox.take()) is not None:
+            self._pulse.beat()
             self._answer(submitted)
+            self._pulse.rest()
             del submitted  # its pictures go while we wait
 
     def _answer(self, submitted: Submit) -> None:
         def emit(reply: Reply) -> None:
-            if not self._deliver(Answered(submitted.number, reply, self._new_status())):
-                self._inbox.cancel(submitted.call)
+            self._pulse.beat()
+            self._deliver(Answered(submitted.number, reply, self._new_status()))
 
         def stop() -> bool:
+            self._pulse.beat()
             return self._inbox.is_cancelled(submitted.call)
 
+        self._deliver(Begun(submitted.number))
         try:
             self._work(submitted.request, emit, stop)
         except EdgeMedError as error:

@@ -39,10 +39,6 @@ class Inbox:
         self._look()
         return self._closed or call in self._cancelled
 
-    def cancel(self, call: int) -> None:
-        """End a call that nobody listens to any more."""
-        self._cancelled.add(call)
-
     def _look(self) -> None:
         while not self._arrivals.empty():
             self._sort(self._arrivals.get())

@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from edge_med.answers import Event, Notice, Score, Tokens
-from edge_med.artifacts.gguf import Header
 from edge_med.config import LoadOptions
 from edge_med.engine.tasks.generate import GenerateRequest, ModelIdentity
 from edge_med.engine.tasks.raw_generate import Chosen, ContinueRequest, Ended
 from edge_med.engine.tasks.score import ScoreRequest
 from edge_med.errors import EdgeMedError
-from edge_med.models.shares import Placed, Placement
+from edge_med.models.adapters import FoundAdapter
+from edge_med.models.memory import Plan
+from edge_med.models.shares import Placed, Subject
 from edge_med.question import Question
 
 
 @dataclass(frozen=True, slots=True)
 class EngineSpec:
-    """What is opened, how, and where; arguments as `Engine`'s, and `identity` goes into answers."""
+    """What is opened, and how.
+
+    Attributes:
+        text: the text model's file.
+        projector: its projector's; None for a model that can't see.
+        subject: their headers.
+        identity: goes into answers.
+        options: that are wanted.
+        adapters: that are loaded with it.
+        notices: what the user should know, besides what comes of loading it.
+    """
 
     text: Path
     projector: Path | None
+    subject: Subject
     identity: ModelIdentity
     options: LoadOptions
-    adapters: Mapping[str, Path] = field(default_factory=dict)
-    header: Header | None = None
-    placements: tuple[Placement, ...] = ()
+    adapters: tuple[FoundAdapter, ...] = ()
     notices: tuple[Notice, ...] = ()
 
 
@@ -87,9 +96,17 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """From the engine: everything is open."""
+    """From the engine: everything is open.
+
+    Attributes:
+        status: how.
+        plan: of the memory.
+        cpu_code: how much of llama.cpp's code for the CPU is used.
+    """
 
     status: EngineStatus
+    plan: Plan
+    cpu_code: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +114,13 @@ class Refused:
     """From the engine: it can't be opened, and has ended."""
 
     error: BaseException
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """From the engine: it works on a request."""
+
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +134,30 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """From the engine: it has ended, and answers nothing more."""
+    """From the engine: it has ended, and answers nothing more.
+
+    Attributes:
+        error: what has ended it; None if it was closed.
+    """
+
+    error: EdgeMedError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """From the engine: a line of its log, for the logger of that name."""
+
+    name: str
+    level: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """To the engine's process: records of its log are wanted from a level on."""
+
+    level: int
 
 
 ToEngine = Submit | Cancel | Leave | Close
-FromEngine = Opened | Refused | Answered | Closed
+FromEngine = Opened | Refused | Begun | Answered | Closed | Logged

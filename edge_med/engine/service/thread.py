@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
 
 from edge_med.engine.service.host import Deliver, serve
-from edge_med.engine.service.protocol import EngineSpec, ToEngine
-
-Send = Callable[[ToEngine], None]
-Join = Callable[[], None]
-
-Start = Callable[[EngineSpec, Deliver], tuple[Send, Join]]
-"""Starts an engine: what messages are sent with, and what waits for its end after a `Close`."""
+from edge_med.engine.service.link import Link
+from edge_med.engine.service.protocol import Close, EngineSpec, ToEngine
 
 
-def start(spec: EngineSpec, deliver: Deliver) -> tuple[Send, Join]:
+def start(spec: EngineSpec, deliver: Deliver) -> Link:
     """Start an engine in a thread of its own; `deliver` is called there."""
     arrivals: queue.SimpleQueue[ToEngine] = queue.SimpleQueue()
     # A daemon, since a thread that waits for requests must not keep the interpreter alive; it is
@@ -31,4 +25,4 @@ def start(spec: EngineSpec, deliver: Deliver) -> tuple[Send, Join]:
             thread.join()
 
     thread.start()
-    return arrivals.put, join
+    return Link(arrivals.put, join, lambda: arrivals.put(Close()))

@@ -12,11 +12,14 @@ from typing import Any
 import pytest
 
 from edge_med.answers import Tokens
+from edge_med.artifacts.gguf import Header
 from edge_med.config import LoadOptions, Options
 from edge_med.engine.service.client import Client
 from edge_med.engine.service.host import Deliver
+from edge_med.engine.service.link import Link
 from edge_med.engine.service.protocol import (
     Answered,
+    Begun,
     Cancel,
     Close,
     Closed,
@@ -32,10 +35,15 @@ from edge_med.engine.service.protocol import (
     ToEngine,
 )
 from edge_med.engine.tasks.generate import ModelIdentity
-from edge_med.errors import EngineError, UsageError
+from edge_med.errors import CancelledError, EngineError, UsageError
+from edge_med.models.memory import Plan
+from edge_med.models.shares import Subject
 from edge_med.question import Question
 
-SPEC = EngineSpec(Path("text"), None, ModelIdentity(None, None, "F32", 4), LoadOptions())
+SUBJECT = Subject("text", "F32", Header(3, {}, (), 0, 0))
+SPEC = EngineSpec(Path("text"), None, SUBJECT, ModelIdentity(None, None, "F32", 4), LoadOptions())
+OPENED = Opened(EngineStatus(LoadOptions(context=77)), Plan(1, 0, 1, 1), "as built")
+CRASH = EngineError("llama.cpp's process has ended (SIGSEGV).", "Ask again.")
 COUNT = CountRequest(Question((), Options()))
 
 
@@ -44,17 +52,23 @@ class Transport:
 
     def __init__(self) -> None:
         self.sent: list[ToEngine] = []
+        self.specs: list[EngineSpec] = []
+        self.begins = self.answers = True
         self.deliver: Any = None
 
-    def start(self, _spec: EngineSpec, deliver: Deliver) -> Any:
+    def start(self, spec: EngineSpec, deliver: Deliver) -> Link:
+        self.specs.append(spec)
         self.deliver = deliver
-        deliver(Opened(EngineStatus(LoadOptions(context=77))))
-        return self.send, lambda: None
+        deliver(OPENED)
+        return Link(self.send, lambda: None, lambda: None)
 
     def send(self, message: ToEngine) -> None:
         self.sent.append(message)
         if isinstance(message, Submit):
-            self.deliver(Answered(message.number, Tokens(1, 0)))
+            if self.begins:
+                self.deliver(Begun(message.number))
+            if self.answers:
+                self.deliver(Answered(message.number, Tokens(1, 0)))
 
 
 @pytest.fixture
@@ -97,11 +111,10 @@ def test_a_closed_model_takes_no_request(client: Client, transport: Transport) -
 
 
 def test_an_engine_that_ends_fails_all_that_wait_and_come(
-    client: Client, transport: Transport, monkeypatch: pytest.MonkeyPatch
+    client: Client, transport: Transport
 ) -> None:
     replies: list[Reply] = []
-    monkeypatch.setattr(transport, "send", lambda _message: None)
-    client._send = transport.send
+    transport.answers = False
     with client.cancellable() as call:
         client.submit(COUNT, replies.append, call)
         transport.deliver(Closed())
@@ -112,16 +125,19 @@ def test_an_engine_that_ends_fails_all_that_wait_and_come(
 
 def test_an_engine_that_cannot_be_opened_says_why() -> None:
     class Refusing(Transport):
-        def start(self, _spec: EngineSpec, deliver: Deliver) -> Any:
+        def start(self, _spec: EngineSpec, deliver: Deliver) -> Link:
             deliver(Refused(EngineError("It can't be loaded.", "Look.")))
-            return self.send, lambda: None
+            return Link(self.send, lambda: None, lambda: None)
 
     with pytest.raises(EngineError, match="can't be loaded"):
         Client(SPEC, Refusing().start)
 
 
-def test_replies_that_nobody_waits_for_are_not_wanted(client: Client, transport: Transport) -> None:
-    assert not transport.deliver(Answered(123, Tokens(1, 0)))
+def test_replies_that_nobody_waits_for_are_passed_over(
+    client: Client, transport: Transport
+) -> None:
+    transport.deliver(Answered(123, Tokens(1, 0)))
+    assert client.reply(COUNT) == Tokens(1, 0)
 
 
 def test_calls_may_begin_while_all_are_cancelled(client: Client) -> None:
@@ -162,7 +178,7 @@ def test_a_sink_that_fails_costs_the_others_nothing(client: Client, transport: T
         raise KeyboardInterrupt
 
     replies: list[Reply] = []
-    client._send = lambda _message: None
+    transport.answers = False
     with client.cancellable() as call:
         client.submit(COUNT, fail, call)
         client.submit(COUNT, replies.append, call)
@@ -170,11 +186,20 @@ def test_a_sink_that_fails_costs_the_others_nothing(client: Client, transport: T
     assert [type(reply) for reply in replies] == [Failed]
 
 
+def test_a_sink_that_fails_ends_its_call(client: Client, transport: Transport) -> None:
+    def fail(_reply: Reply) -> None:
+        raise RuntimeError
+
+    with client.cancellable() as call:
+        client.submit(COUNT, fail, call)
+        assert Cancel(call.number) in transport.sent
+
+
 def test_an_engine_that_ends_before_it_was_open_is_an_error() -> None:
     class Dying(Transport):
-        def start(self, _spec: EngineSpec, deliver: Deliver) -> Any:
+        def start(self, _spec: EngineSpec, deliver: Deliver) -> Link:
             deliver(Closed())
-            return self.send, lambda: None
+            return Link(self.send, lambda: None, lambda: None)
 
     with pytest.raises(EngineError, match="has ended"):
         Client(SPEC, Dying().start)
@@ -185,3 +210,98 @@ def test_nothing_is_sent_to_an_engine_that_has_ended(client: Client, transport: 
     with pytest.raises(EngineError, match="has ended"):
         client.reply(COUNT)
     assert not [message for message in transport.sent if isinstance(message, Submit)]
+
+
+def test_a_crash_fails_what_was_running_and_the_next_call_starts_an_engine(
+    client: Client, transport: Transport
+) -> None:
+    transport.answers = False
+    replies: list[Reply] = []
+    with client.cancellable() as call:
+        client.submit(COUNT, replies.append, call)
+        transport.deliver(Closed(CRASH))
+    assert replies == [Failed(CRASH)]
+    assert not client.alive
+    transport.answers = True
+    assert client.reply(COUNT) == Tokens(1, 0)
+    assert [notice.code for notice in transport.specs[-1].notices] == ["restarted"]
+
+
+def test_what_had_waited_is_asked_of_the_next_engine(client: Client, transport: Transport) -> None:
+    transport.answers = False
+    first: list[Reply] = []
+    second: list[Reply] = []
+    with client.cancellable() as one, client.cancellable() as two:
+        client.submit(COUNT, first.append, one)
+        transport.begins = False
+        client.submit(COUNT, second.append, two)
+        transport.answers = transport.begins = True
+        transport.deliver(Closed(CRASH))
+    assert (first, second) == ([Failed(CRASH)], [Tokens(1, 0)])
+
+
+def test_what_was_cancelled_while_it_waited_is_not_asked_again(
+    client: Client, transport: Transport
+) -> None:
+    transport.answers = False
+    replies: list[Reply] = []
+    with client.cancellable() as one, client.cancellable() as two:
+        client.submit(COUNT, lambda _reply: None, one)
+        transport.begins = False
+        client.submit(COUNT, replies.append, two)
+        client.cancel()
+        transport.deliver(Closed(CRASH))
+    assert [type(reply.error) for reply in replies if isinstance(reply, Failed)] == [CancelledError]
+    assert len(transport.specs) == 1, "nobody waits, so nothing is started"
+
+
+def test_a_request_that_has_crashed_twice_is_refused(client: Client, transport: Transport) -> None:
+    for _ in range(2):
+        transport.answers = False
+        with client.cancellable() as call:
+            client.submit(COUNT, lambda _reply: None, call)
+            transport.deliver(Closed(CRASH))
+    transport.answers = True
+    with pytest.raises(EngineError, match="twice"):
+        client.reply(COUNT)
+    other = CountRequest(Question((), Options(max_new_tokens=7)))
+    assert client.reply(other) == Tokens(1, 0)
+
+
+def test_an_engine_that_ends_right_after_it_was_opened_is_an_error() -> None:
+    class Short(Transport):
+        def start(self, _spec: EngineSpec, deliver: Deliver) -> Link:
+            deliver(OPENED)
+            deliver(Closed(CRASH))
+            return Link(self.send, lambda: None, lambda: None)
+
+    with pytest.raises(EngineError, match="SIGSEGV"):
+        Client(SPEC, Short().start)
+
+
+def test_crashes_in_a_row_are_followed_by_longer_pauses(
+    client: Client, transport: Transport
+) -> None:
+    paused: list[float] = []
+    client._connection.pause = paused.append
+    transport.answers = False
+    for number in range(1, 6):
+        with client.cancellable() as call:
+            request = CountRequest(Question((), Options(max_new_tokens=number)))
+            client.submit(request, lambda _reply: None, call)
+            transport.deliver(Closed(CRASH))
+    assert paused == [0.0, 1.0, 5.0, 30.0]
+
+
+def test_a_request_that_no_engine_lives_to_begin_fails_in_the_end(
+    client: Client, transport: Transport
+) -> None:
+    transport.begins = transport.answers = False
+    client._connection.pause = lambda _seconds: None
+    replies: list[Reply] = []
+    with client.cancellable() as call:
+        client.submit(COUNT, replies.append, call)
+        for _ in range(3):
+            transport.deliver(Closed(CRASH))
+    assert replies == [Failed(CRASH)]
+    assert len(transport.specs) == 3

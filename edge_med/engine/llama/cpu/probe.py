@@ -8,6 +8,7 @@ relied on; what fails isn't used.
 
 from __future__ import annotations
 
+import functools
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -62,17 +63,27 @@ def verdict(folder: Path | None = None, *, anew: bool = False) -> Verdict:
     Raises:
         EngineError: llama-cpp-python is missing, can't be loaded, or is sound at no level.
     """
-    path = (folder or store.home() / "state") / FILE
     key = _key()
-    if key and not anew and (known := _known(state.read(path), key)) is not None:
+    if key and not anew and (known := _known(state.read(_path(folder)), key)) is not None:
         return known
     found = judge(_command)
-    if found.tried and key is not None:
+    if found.tried:
+        remember(folder, found)
+    return found
+
+
+def remember(folder: Path | None, found: Verdict) -> None:
+    """Keep a verdict for this build and processor, where they can be told from others."""
+    path, key = _path(folder), _key()
+    if key is not None:
         stored = state.read(path)
         others = {k: v for k, v in stored.items() if k != key} if isinstance(stored, dict) else {}
         last = dict(list(others.items())[1 - MOST :])
         state.write(path, {**last, key: {**asdict(found), "level": found.level.name}})
-    return found
+
+
+def _path(folder: Path | None) -> Path:
+    return (folder or store.home() / "state") / FILE
 
 
 def judge(command: Command) -> Verdict:
@@ -86,7 +97,7 @@ def judge(command: Command) -> Verdict:
     """
     first: str | None = None
     for level in LEVELS:
-        found = _outcome(command(level))
+        found = _outcome(functools.partial(command, level))
         if found.sound:
             return Verdict(level, found.copies, first)
         if first is None and found.fault is None:
@@ -101,14 +112,14 @@ def _command(level: Level) -> Sequence[str]:
     return children.command(module, amx=level.amx, copies=level.copies)
 
 
-def _outcome(command: Sequence[str]) -> Outcome:
+def _outcome(command: Callable[[], Sequence[str]]) -> Outcome:
     """Run a child and read what it says.
 
     Raises:
         EngineError: it can't load llama.cpp's libraries.
     """
     try:
-        done = children.run(command, ENVIRONMENT, SECONDS)
+        done = children.run(command(), ENVIRONMENT, SECONDS)
     except subprocess.TimeoutExpired:
         return Outcome(untried=f"the test took longer than {SECONDS} seconds")
     except OSError as error:

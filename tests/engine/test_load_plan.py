@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from edge_med import _platform, loading, native
+from edge_med import _platform, native
 from edge_med.config import LoadOptions
+from edge_med.engine import load_plan
 from edge_med.engine.llama import devices
+from edge_med.engine.load_plan import Decision, decide
 from edge_med.errors import MemoryShortError, UsageError
-from edge_med.loading import Decision, decide
 from edge_med.models import memory
 from edge_med.models.machine import parse_machine
 from edge_med.models.placement import place
@@ -39,7 +40,9 @@ def on(monkeypatch: pytest.MonkeyPatch) -> Decide:
         monkeypatch.setattr(devices, "gpus", lambda: machine.devices)
         monkeypatch.setattr(devices, "backends", lambda: ("CPU",))
         monkeypatch.setattr(_platform, "available_memory", lambda: machine.room)
-        monkeypatch.setattr(loading, "this_machine", lambda found: replace(machine, devices=found))
+        monkeypatch.setattr(
+            load_plan, "this_machine", lambda found: replace(machine, devices=found)
+        )
         return decide(subject, LoadOptions(copies=COPIES, **wanted))
 
     return decided
@@ -173,8 +176,8 @@ def test_adapters_are_given_room_wherever_layers_may_go(
     on: Decide, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine = parse_machine("16GB,gpu=5GB")
-    monkeypatch.setattr(loading, "this_machine", lambda found: replace(machine, devices=found))
-    held = loading._machine(machine.devices, 1 << 30)
+    monkeypatch.setattr(load_plan, "this_machine", lambda found: replace(machine, devices=found))
+    held = load_plan._machine(machine.devices, 1 << 30)
     assert held.room == machine.room - (1 << 30)
     assert [d.free for d in held.devices] == [d.free - (1 << 30) for d in machine.devices]
 
@@ -183,7 +186,7 @@ def test_where_the_system_tells_no_memory_the_gpu_is_used_all_the_same(
     on: Decide, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     on("16GB,gpu=8GB")
-    monkeypatch.setattr(loading, "this_machine", lambda _found: None)
+    monkeypatch.setattr(load_plan, "this_machine", lambda _found: None)
     decided = decide(FOUR, LoadOptions())
     assert gpu_layers(decided) == 35
 

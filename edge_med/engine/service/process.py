@@ -1,0 +1,241 @@
+"""The engine in a process of its own, so that no fault of native code ends the program."""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import IO, Any
+
+from edge_med import _platform
+from edge_med._platform import children, frames, interpreter
+from edge_med.engine.service.ending import died
+from edge_med.engine.service.host import Deliver
+from edge_med.engine.service.link import Link
+from edge_med.engine.service.protocol import (
+    Close,
+    Closed,
+    EngineSpec,
+    Listen,
+    Logged,
+    Refused,
+    Submit,
+    ToEngine,
+)
+from edge_med.engine.service.wire import Packer, Unpacker
+from edge_med.errors import EngineError, MemoryShortError, UsageError
+from edge_med.native import REDIRECTIONS
+
+LOGGER = logging.getLogger("edge_med.llama_cpp")
+
+PATIENCE = 300.0
+"""Seconds without a step of the graph, after which the process has come to a standstill. The
+longest step of 27B takes a second on two cores, and ten times as long on a busy machine."""
+
+CLOSING = 10.0
+"""Seconds that a process has to free everything; then it is ended."""
+
+KEPT_LINES = 200
+"""Of what the process has complained of last."""
+
+Frame = tuple[bytes, list[Any]]
+
+
+def start(
+    spec: EngineSpec, deliver: Deliver, python: str | None = None, patience: float = PATIENCE
+) -> Link:
+    """Start an engine in a process of its own; `deliver` is called in a thread.
+
+    Args:
+        spec: what is opened.
+        deliver: takes what comes from the engine.
+        python: the interpreter; by default this one.
+        patience: seconds without any progress, after which the process ends itself.
+
+    Raises:
+        NoInterpreterError: there is none that could be started.
+        UsageError: the one that was named is none, or of another version.
+        MemoryShortError: the system has no memory for another process.
+    """
+    return EngineProcess(_command(python, patience), spec, deliver).link
+
+
+class NoInterpreterError(Exception):
+    """No process can be started here."""
+
+
+def _command(python: str | None, patience: float) -> list[str]:
+    if interpreter.is_child():
+        raise NoInterpreterError
+    module, parent = "edge_med.engine.service.child", os.getpid()
+    try:
+        return children.command(module, python, parent=parent, patience=patience)
+    except OSError:
+        named = python or os.environ.get(interpreter.VARIABLE)
+    if named:
+        raise UsageError(
+            f"The Python that was named isn't one of version {interpreter.VERSION}.",
+            f"Name another by python= or {interpreter.VARIABLE}, or none.",
+        )
+    raise NoInterpreterError
+
+
+class EngineProcess:
+    """One process, and the threads that talk to it."""
+
+    def __init__(self, command: list[str], spec: EngineSpec, deliver: Deliver) -> None:
+        """Start it.
+
+        Raises:
+            MemoryShortError: the system has no memory for another process.
+        """
+        self._deliver = deliver
+        self._packer, self._packing = Packer(), threading.RLock()
+        self._outgoing: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
+        self._complaints: deque[str] = deque(maxlen=KEPT_LINES)
+        self._closing = False
+        self._level = _level()
+        self._process = _started(command)
+        self._threads = [
+            threading.Thread(target=work, name=f"edge-med {name}", daemon=True)
+            for name, work in (
+                ("requests", self._write),
+                ("complaints", self._listen),
+                ("replies", self._read),
+            )
+        ]
+        self._put(Listen(self._level))
+        self._put(spec)
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def link(self) -> Link:
+        """What the callers' side has of it."""
+        return Link(self.send, self.join, self.abort)
+
+    def send(self, message: ToEngine) -> None:
+        """Send a message; it waits for nothing.
+
+        Raises:
+            TypeError: it holds what can't cross.
+        """
+        if isinstance(message, Close):
+            self._closing = True
+        if isinstance(message, Submit) and self._level != (level := _level()):
+            self._level = level
+            self._put(Listen(level))
+        self._put(message)
+
+    def join(self) -> None:
+        """Wait until the process has ended after a `Close`, and end it if it takes too long."""
+        try:
+            self._process.wait(CLOSING)
+        except subprocess.TimeoutExpired:
+            self._end()
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join(CLOSING)
+
+    def abort(self) -> None:
+        """End the process at once."""
+        self._closing = True
+        self._end()
+        self.join()
+
+    def _put(self, message: object) -> None:
+        with self._packing:  # messages that share pictures go in the order in which they are packed
+            self._outgoing.put(self._packer.pack(message))
+
+    def _write(self) -> None:
+        pipe = _pipe(self._process.stdin)
+        with suppress(OSError, ValueError):  # the process has ended: the reader says so
+            while (frame := self._outgoing.get()) is not None:
+                frames.send(pipe, *frame)
+                del frame  # its pictures go while we wait
+        with suppress(OSError):
+            pipe.close()
+
+    def _read(self) -> None:
+        unpacker, pipe, refused = Unpacker(), _pipe(self._process.stdout), False
+        try:
+            while True:
+                message = unpacker.unpack(*frames.receive(pipe))
+                refused = refused or isinstance(message, Refused)
+                if isinstance(message, Closed):
+                    continue  # its process is about to end
+                if isinstance(message, Logged):
+                    logging.getLogger(message.name).log(message.level, "%s", message.text)
+                else:
+                    self._deliver(message)
+                del message
+        except (EOFError, OSError, ValueError):
+            pass
+        finally:
+            pipe.close()
+            self._outgoing.put(None)
+        self._deliver(Closed(self._error(refused=refused)))
+
+    def _error(self, *, refused: bool) -> EngineError | MemoryShortError | None:
+        """Why the process has ended; None if it should."""
+        try:
+            code = self._process.wait(CLOSING)
+        except subprocess.TimeoutExpired:  # it closed its pipe and goes on: nobody can use it
+            self._end()
+            code = self._process.wait()
+        self._threads[1].join(CLOSING)
+        if self._closing or refused:
+            return None
+        return died(code, list(self._complaints))
+
+    def _listen(self) -> None:
+        """Keep what the process complains of, and give it to our logger."""
+        with suppress(OSError, ValueError), _pipe(self._process.stderr) as pipe:
+            for raw in pipe:
+                line = raw.decode("utf-8", "replace").rstrip()
+                self._complaints.append(line)
+                LOGGER.debug("%s", line)
+
+    def _end(self) -> None:
+        _platform.end_process(self._process)
+
+
+def _level() -> int:
+    """The least level of records that anybody wants."""
+    return min(LOGGER.getEffectiveLevel(), logging.getLogger("edge_med").getEffectiveLevel())
+
+
+def _pipe(end: IO[bytes] | None) -> Any:
+    assert end is not None
+    return end
+
+
+def _started(command: list[str]) -> subprocess.Popen[bytes]:
+    given = children.environment(GGML_NO_BACKTRACE="1")  # else ggml starts a debugger at an abort
+    environment = {name: value for name, value in given.items() if name not in REDIRECTIONS}
+    begin: Callable[..., subprocess.Popen[bytes]] = subprocess.Popen
+    try:
+        process = begin(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            **_platform.SEPARATE,
+        )
+    except (MemoryError, OSError) as error:
+        raise MemoryShortError(
+            f"The engine's process can't be started: {_reason(error)}.",
+            "Most likely memory is short: close other programs, or use a smaller model.",
+        ) from error
+    _platform.end_with_this_process(process)
+    return process
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or type(error).__name__

@@ -1,0 +1,110 @@
+"""The engine's process ends with its program, whatever that is and however it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from edge_med import MedGemma
+from edge_med.errors import UsageError
+from tests.engine.service.processes import ROOT, SHORT, engines, gone
+
+pytestmark = [
+    pytest.mark.isolated,
+    pytest.mark.skipif(sys.platform != "linux", reason="signals and /proc"),
+]
+
+
+PROGRAM = """
+import os, sys, threading, time
+from edge_med import MedGemma, Options
+import numpy as np
+
+def load():
+    global model
+    model = MedGemma.load(sys.argv[1], context=2048, threads=1)
+
+if "thread" in sys.argv:
+    loading = threading.Thread(target=load); loading.start(); loading.join()
+else:
+    print("loading", flush=True)
+    load()
+if "fork" in sys.argv and os.fork() == 0:
+    time.sleep(60)
+    os._exit(0)
+print("loaded", flush=True)
+pixels = np.full((56, 56, 3), 120, dtype=np.uint8)
+print("asking", flush=True)
+for event in model.stream("the heart", image=pixels, options=Options(max_new_tokens=1500)):
+    print(type(event).__name__, getattr(event, "stage", ""), flush=True)
+"""
+
+
+def program(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(PROGRAM), *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+@pytest.mark.parametrize("how", ["", "thread", "fork"])
+@pytest.mark.parametrize("last", ["loaded", "Progress encode", "Progress read", "Piece"])
+def test_it_ends_with_its_parent(how: str, last: str, files: Path) -> None:
+    started = program(str(files), how)
+    assert started.stdout
+    try:
+        for line in started.stdout:
+            if line.strip() == last:
+                break
+        pids = engines(started.pid)
+        assert len(pids) == 1
+        os.kill(started.pid, signal.SIGKILL)
+        assert gone(pids)
+    finally:
+        os.killpg(started.pid, signal.SIGKILL)
+        started.communicate()
+
+
+def test_a_script_that_finds_edge_med_by_its_own_path_starts_it(
+    files: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "edge_med").symlink_to(ROOT / "edge_med")
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"import sys\nsys.path.insert(0, {str(tmp_path / 'lib')!r})\n"
+        "from edge_med import MedGemma, Options\n"
+        f"model = MedGemma.load({str(files)!r}, context=512)\n"
+        "answer = model.ask('is it large', options=Options(max_new_tokens=4))\n"
+        "print(answer.usage.answer, [notice.code for notice in answer.notices])\n"
+        "print('main runs once')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.count("main runs once") == 1, done.stderr
+    assert "isolation" not in done.stdout
+
+
+def test_where_no_python_can_be_started_it_runs_in_a_thread_and_says_so(
+    files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    with MedGemma.load(files, context=512) as loaded:
+        answer = loaded.ask("is it large", options=SHORT)
+        assert not engines(os.getpid())
+    assert "isolation" in [notice.code for notice in answer.notices]
+
+
+def test_a_python_that_is_named_and_is_none_is_an_error(files: Path) -> None:
+    with pytest.raises(UsageError, match="isn't one of version"):
+        MedGemma.load(files, python="/no/such/python")

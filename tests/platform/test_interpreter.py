@@ -1,0 +1,75 @@
+"""Which Python processes of ours run in; a program that isn't Python is never started again."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edge_med._platform import children, interpreter
+
+
+@pytest.fixture(autouse=True)
+def forgotten() -> Iterator[None]:
+    """What was found in other tests."""
+    interpreter._is_python.cache_clear()
+    yield
+    interpreter._is_python.cache_clear()
+
+
+def script(path: Path, text: str) -> str:
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_this_interpreter_is_taken() -> None:
+    assert (interpreter.starter() or [""])[0] == sys.executable
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no such scripts")
+@pytest.mark.parametrize(
+    "does",
+    ["echo hello", "exit 1", "echo Python 2.7", "sleep 9"],
+    ids=["another program", "fails", "another version", "hangs"],
+)
+def test_what_is_no_python_of_this_version_is_passed_over(
+    does: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interpreter, "SECONDS", 0.5 if "sleep" in does else 9)
+    monkeypatch.setattr(sys, "executable", script(tmp_path / "program", does))
+    monkeypatch.setattr(sys, "_base_executable", None, raising=False)
+    assert interpreter.starter() is None
+
+
+def test_in_a_program_that_embeds_python_the_one_that_it_comes_from_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = sys.executable
+    monkeypatch.setattr(sys, "executable", "")
+    monkeypatch.setattr(sys, "_base_executable", found, raising=False)
+    assert (interpreter.starter() or [""])[0] == found
+
+
+def test_the_one_that_is_named_is_taken_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert interpreter.starter("/no/such/python") is None
+    monkeypatch.setenv(interpreter.VARIABLE, "/no/such/python")
+    assert interpreter.starter() is None
+    assert (interpreter.starter(sys.executable) or [""])[0] == sys.executable
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no such scripts")
+def test_a_frozen_program_starts_edge_med_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = script(tmp_path / "edge-med", f"echo Python {interpreter.VERSION}")
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "viewer"))
+    assert children.command("a.module", x=1) == [own, "_process", "a.module", '{"x": 1}']
+
+
+def test_the_hidden_subcommand_says_who_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    interpreter.call(interpreter.WHO)
+    assert capsys.readouterr().out == f"Python {interpreter.VERSION}"
