@@ -14,6 +14,7 @@ from benchmarks import (
     convert,
     followup,
     imaging,
+    isolation,
     linear,
     report,
     run,
@@ -49,6 +50,8 @@ BENCHMARKS = {
     "share": lambda o, work: share.run(o.model, work, o.runs),
     "memory": lambda o, work: run.memory(o.model, work, o.runs),
     "structured": lambda o, work: structured.run(o.model, work, o.runs),
+    "isolation": lambda o, work: isolation.run(o.model, work, o.runs),
+    "growth": lambda o, work: isolation.growth(o.model[0], work, o.runs),
     "followup": lambda o, work: followup.run(o.model[0], work, o.runs),
 }
 
@@ -64,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         nargs="+",
         default=[],
-        help="run, amx, busy, memory, structured: text models; followup: a folder",
+        help="text models; of followup and growth a folder",
     )
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument(

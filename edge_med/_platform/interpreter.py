@@ -11,6 +11,7 @@ import functools
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -32,6 +33,9 @@ are found where the program finds them."""
 _WHO = "import sys; sys.stdout.write('Python %d.%d' % sys.version_info[:2])"
 VERSION = "{}.{}".format(*sys.version_info[:2])
 _SELF = f"Python {VERSION}"
+
+_NAMED = re.compile(r"(?i)(?:python|pypy)[\w.]*$")
+_BINARY = ("python.exe",) if sys.platform == "win32" else ("bin", f"python{VERSION}")
 
 OWN_COMMAND: str | None = None
 """The hidden subcommand of `edge-med` that calls a module's `main`; set where that runs."""
@@ -77,9 +81,13 @@ def call(what: str, *arguments: str) -> None:
 
 
 def _here() -> Iterator[str | None]:
-    if not getattr(sys, "frozen", False):
-        yield sys.executable
-        yield getattr(sys, "_base_executable", None)  # of a venv, or where Python is in a program
+    """What may be this Python; a program that has Python in it comes last, for it might start."""
+    if getattr(sys, "frozen", False):
+        return
+    own = [sys.executable, getattr(sys, "_base_executable", None)]  # of a venv the other's
+    yield from [path for path in own if path and _NAMED.search(path)]
+    yield str(Path(sys.base_exec_prefix, *_BINARY))
+    yield from own
 
 
 @functools.cache

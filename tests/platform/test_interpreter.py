@@ -41,6 +41,7 @@ def test_what_is_no_python_of_this_version_is_passed_over(
     monkeypatch.setattr(interpreter, "SECONDS", 0.5 if "sleep" in does else 9)
     monkeypatch.setattr(sys, "executable", script(tmp_path / "program", does))
     monkeypatch.setattr(sys, "_base_executable", None, raising=False)
+    monkeypatch.setattr(sys, "base_exec_prefix", str(tmp_path))
     assert interpreter.starter() is None
 
 
@@ -58,6 +59,18 @@ def test_the_one_that_is_named_is_taken_or_none(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv(interpreter.VARIABLE, "/no/such/python")
     assert interpreter.starter() is None
     assert (interpreter.starter(sys.executable) or [""])[0] == sys.executable
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no such scripts")
+def test_a_program_that_embeds_python_is_not_started_where_its_python_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer = script(tmp_path / "viewer", f"touch {tmp_path / 'started'}; sleep 9")
+    monkeypatch.setattr(sys, "executable", viewer)
+    monkeypatch.setattr(sys, "_base_executable", viewer, raising=False)
+    found = (interpreter.starter() or [""])[0]
+    assert found == str(Path(sys.base_exec_prefix) / "bin" / f"python{interpreter.VERSION}")
+    assert not (tmp_path / "started").exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="it has no such scripts")

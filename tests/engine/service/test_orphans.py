@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
+import random
 import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
 
 from edge_med import MedGemma
 from edge_med.errors import UsageError
-from tests.engine.service.processes import ROOT, SHORT, engines, gone
+from tests.engine.service.processes import ROOT, SHORT, engines, gone, runs
 
 pytestmark = [
     pytest.mark.isolated,
@@ -108,3 +111,37 @@ def test_where_no_python_can_be_started_it_runs_in_a_thread_and_says_so(
 def test_a_python_that_is_named_and_is_none_is_an_error(files: Path) -> None:
     with pytest.raises(UsageError, match="isn't one of version"):
         MedGemma.load(files, python="/no/such/python")
+
+
+@pytest.mark.long
+def test_a_hundred_ends_of_the_process_end_nothing_else(micro: Path) -> None:
+    command = [sys.executable, "-m", "tests.engine.service.kills", str(micro), "100"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    *wrong, last = done.stdout.splitlines()
+    assert wrong == []
+    found = json.loads(last)
+    assert found["ended"] == 100
+    assert found["errors"] >= 60, (
+        "of ends while loading, and of files that are cut, some do no harm"
+    )
+
+
+@pytest.mark.long
+def test_no_process_outlives_a_program_that_is_ended_at_any_moment(files: Path) -> None:
+    moments = random.Random(1)
+    seen = 0
+    for number in range(50):
+        started = program(str(files), ("", "thread", "fork")[number % 3])
+        time.sleep(moments.uniform(0.2, 3.0))
+        pids = engines(started.pid)
+        os.kill(started.pid, signal.SIGKILL)
+        until = time.monotonic() + 1.0
+        while time.monotonic() < until and (left := engines(started.pid)):
+            pids = [*{*pids, *left}]
+            time.sleep(0.02)
+        seen += bool(pids)
+        assert not [pid for pid in pids if runs(pid)], f"the end number {number}"
+        os.killpg(started.pid, signal.SIGKILL)
+        started.communicate()
+    assert seen > 25
