@@ -8,9 +8,11 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
+from edge_med import _platform
 from edge_med.answers import End, Notice, Score, Tokens
 from edge_med.engine.service.link import Link, Start
 from edge_med.engine.service.protocol import (
@@ -82,6 +84,7 @@ class Connection:
         self._link: Link | None = None
         self._over: Opening | None = None  # of the last engine that has ended
         self._pending: dict[int, _Pending] = {}
+        self._unsent: list[ToEngine] = []
         self._failed: EdgeMedError | None = None  # for good
         self._closed = False
         self._crashes = 0  # in a row
@@ -98,7 +101,7 @@ class Connection:
         opening: Opening = queue.SimpleQueue()
         link = self._start(self._spec, partial(self._deliver, opening))
         try:
-            found = opening.get()
+            found = _awaited(opening)
         except BaseException:  # Ctrl-C: what is being opened is freed as soon as that can be
             link.abort()
             raise
@@ -109,6 +112,9 @@ class Connection:
             if self._over is opening:  # it has ended again meanwhile
                 raise _as_error(opening.get())
             self._link, self.status = link, found.status
+            for message in self._unsent:
+                link.send(message)
+            self._unsent.clear()
             for pending in list(self._pending.values()):  # had waited when the last one ended
                 link.send(pending.submit)
         return found
@@ -135,6 +141,8 @@ class Connection:
         with self._lock:
             if isinstance(message, Cancel | Leave):
                 self._cancelled(message.call)
+            if self._link is None:  # a call may be cancelled while an engine is started for it
+                self._unsent.append(message)
             if self._link is not None:
                 self._link.send(message)
 
@@ -282,6 +290,13 @@ class Connection:
                 "This question has ended llama.cpp's process twice, and isn't asked again.",
                 "Change it, or load the model again; edge-med doctor tries llama.cpp's code.",
             )
+
+
+def _awaited(opening: Opening) -> Opened | BaseException:
+    """What comes of opening an engine; Ctrl-C ends the wait on every system."""
+    while True:
+        with suppress(queue.Empty):
+            return opening.get(timeout=_platform.PATIENCE)
 
 
 def ended() -> EngineError:

@@ -61,8 +61,8 @@ _ERRORS = {
     if isinstance(kind, type) and issubclass(kind, EdgeMedError)
 }
 
-KEPT_BYTES = 256 << 20
-"""Of pixels that the engine's process keeps: a hundred pictures of MedGemma's size."""
+KEPT_BYTES = 64 << 20
+"""Of pixels that the engine's process keeps: 27 pictures of MedGemma's size."""
 
 _LEAST, _MOST = -(1 << 63), (1 << 64) - 1
 """Whole numbers that msgpack has."""

@@ -305,3 +305,14 @@ def test_a_request_that_no_engine_lives_to_begin_fails_in_the_end(
             transport.deliver(Closed(CRASH))
     assert replies == [Failed(CRASH)]
     assert len(transport.specs) == 3
+
+
+def test_a_call_that_is_cancelled_while_an_engine_is_started_is_cancelled_there(
+    client: Client, transport: Transport
+) -> None:
+    transport.deliver(Closed(CRASH))
+    with client.cancellable() as call:
+        client.cancel()
+        client.submit(COUNT, lambda _reply: None, call)
+    kinds = [type(message) for message in transport.sent]
+    assert kinds == [Cancel, Submit, Leave]
