@@ -3,17 +3,20 @@
 python -m scripts.make_checkpoint tiny  FOLDER [--name multimodal]
 python -m scripts.make_checkpoint real  FOLDER
 python -m scripts.make_checkpoint shape FOLDER [--size 4b|27b] [--layers N] [--text-only] [--hollow]
+                                                  [--noise GB]
 
 `tiny` is what the tests use: seeded noise. `real` is Gemma 3 270M out of the [demo] extra: real
 weights, though widened from Q4_K_M, and the real vocabulary. `shape` has MedGemma's exact tensors,
 full of noise, and the real vocabulary: speed, memory and size are real (4b: 9 GB, 27b: 55 GB). A
-`--hollow` one has no weights, takes no disk, and is good for --dry-run.
+`--hollow` one has no weights, takes no disk, and is good for --dry-run; with `--noise 14` the
+weights beyond 14 GB are such holes.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -37,6 +40,7 @@ def main() -> None:
     parser.add_argument("--layers", type=int, help="only the first layers of the text model")
     parser.add_argument("--text-only", action="store_true")
     parser.add_argument("--hollow", action="store_true")
+    parser.add_argument("--noise", type=float, default=math.inf, metavar="GB")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     WRITERS[options.kind](options)
@@ -54,13 +58,16 @@ def write_medgemma(options: argparse.Namespace) -> None:
         gemma_270m.write_tokenizer(read_header(gguf), options.folder)
     give_turns(options.folder / "tokenizer_config.json")
     model = medgemma(options.size, layers=options.layers, text_only=options.text_only)
-    write_shape(model, options.folder, hollow=options.hollow)
+    noise_bytes = options.noise * 1e9
+    write_shape(model, options.folder, hollow=options.hollow, noise_bytes=noise_bytes)
 
 
 def write_hollow(size: str, folder: Path) -> None:
     """MedGemma of a size, without weights."""
     write_medgemma(
-        argparse.Namespace(folder=folder, size=size, layers=None, text_only=False, hollow=True)
+        argparse.Namespace(
+            folder=folder, size=size, layers=None, text_only=False, hollow=True, noise=0
+        )
     )
 
 

@@ -76,13 +76,16 @@ def medgemma(size: str, *, layers: int | None = None, text_only: bool = False) -
     return tiny.Tiny(text=text, vision=VISION)
 
 
-def write_shape(model: tiny.Tiny, folder: Path, *, hollow: bool = False) -> None:
+def write_shape(
+    model: tiny.Tiny, folder: Path, *, hollow: bool = False, noise_bytes: float = math.inf
+) -> None:
     """Write config and weights; the tokenizer is somebody else's.
 
     Args:
         model: what `medgemma` gives.
         folder: that exists.
         hollow: leave holes for weights: the files have their sizes, and take no disk.
+        noise_bytes: of weights, beyond which there are holes, whose layers change nothing.
     """
     config = tiny.config(model) | (IMAGE_TOKENS if model.vision else {})
     (folder / "config.json").write_text(json.dumps(config, indent=1))
@@ -92,9 +95,12 @@ def write_shape(model: tiny.Tiny, folder: Path, *, hollow: bool = False) -> None
     shards = list(_shards(list(tiny.shapes(model))))
     noise = to_bf16(np.random.default_rng(0).standard_normal(NOISE, np.float32) * np.float32(0.02))
     weight_map: dict[str, str] = {}
+    written = 0
     for number, shapes in enumerate(shards, 1):
         name = f"model-{number:05d}-of-{len(shards):05d}.safetensors"
-        _write_shard(folder / name, shapes, None if hollow else noise)
+        empty = hollow or written > noise_bytes
+        _write_shard(folder / name, shapes, None if empty else noise)
+        written += sum(_bytes(shape) for _, shape in shapes)
         weight_map |= dict.fromkeys((tensor for tensor, _ in shapes), name)
     total = sum(_bytes(shape) for shapes in shards for _, shape in shapes)
     index = {"metadata": {"total_size": total}, "weight_map": weight_map}
