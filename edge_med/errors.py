@@ -28,13 +28,20 @@ from typing import Any, ClassVar, Self
 
 REPORT = "This is a fault of edge-med: please report it, with the command that you ran."
 
+LOOK = "See why in the log of `edge_med.llama_cpp`"
+"""The beginning of a hint where llama.cpp has said more than we know: docs/api.md, "Log"."""
+
 
 class EdgeMedError(Exception):
     """Something a user can act on: what happened, and what to do next.
 
+    The hint is a note of the exception as well, so that tracebacks show it.
+
     Attributes:
         message: one sentence, without a path of ours or a traceback.
-        hint: the next step, as a command or a sentence; every error has one.
+        hint: the next step, as a command or a sentence; every error has one. Options in it have
+            their names of Python and stand between backticks: the command line writes its flags
+            there (`edge_med.cli.hints`).
         exit_code: what a command line ends with.
     """
 
@@ -44,6 +51,7 @@ class EdgeMedError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.add_note(f"hint: {hint}")
 
     def __reduce__(self) -> tuple[type[Self], tuple[Any, ...]]:
         """Errors cross threads and processes whole, hint included."""

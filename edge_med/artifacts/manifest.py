@@ -142,7 +142,8 @@ class Manifest:
                     raise ValueError(f"it lists '{entry.path}'")
         except (ValueError, RecursionError) as error:
             raise ArtifactError(
-                f"The manifest can't be used: {error}.", "Convert the model again, with --force."
+                f"The manifest can't be used: {error}.",
+                "Convert the model again: edge-med convert --force.",
             ) from None
         return found
 

@@ -106,7 +106,9 @@ def _run(arguments: Sequence[str] | None) -> int:
     try:
         code = root.main(arguments, prog_name="edge-med", standalone_mode=False)
     except EdgeMedError as error:
-        code = _tell(error.message, error.hint, error.exit_code)
+        from edge_med.cli.hints import in_flags
+
+        code = _tell(error.message, in_flags(error.hint), error.exit_code)
     except click.UsageError as error:
         hint = f"See: {error.ctx.command_path} --help" if error.ctx else ""
         code = _tell(error.format_message(), hint, 2)

@@ -105,6 +105,7 @@ class Plain:
 def tell(error: EdgeMedError) -> None:
     """An error in two lines."""
     from edge_med.cli import styled
+    from edge_med.cli.hints import in_flags
 
     click.echo(f"{styled('error:', 'red')} {safe_line(error.message)}", err=True)
-    click.echo(f"{styled('hint:', 'cyan')} {safe_line(error.hint)}", err=True)
+    click.echo(f"{styled('hint:', 'cyan')} {safe_line(in_flags(error.hint))}", err=True)

@@ -146,7 +146,7 @@ class Slot:
 
     def _check(self, stats: PrefillStats, images: Sequence[ImageBlock]) -> None:
         if (tokens := stats.prompt) > (context := self._options.context):
-            what, hint = f"The prompt has {tokens} tokens", "Shorten it, or raise --context."
+            what, hint = f"The prompt has {tokens} tokens", "Shorten it, or raise `context`."
             raise too_long(what, tokens, context, hint)
         if images:
             self._images.require()

@@ -151,5 +151,5 @@ def check_target(source: Source, target: Path, *, force: bool) -> None:
     if target.is_dir() or not force:
         raise UsageError(
             "There is already a file where the picture with the boxes should go.",
-            "Give another name, or replace it with --force.",
+            "Give another name, or replace it with `force`.",
         )

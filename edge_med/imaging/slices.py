@@ -95,7 +95,7 @@ def plan(total: int, wanted: str = "auto", room: Room = Room()) -> Plan:
         most = max(0, room.tokens) // each
         raise ContextOverflowError(
             f"{_counted(len(chosen))} {tokens:,} tokens, and {max(0, room.tokens):,} are free.",
-            (f"Show at most {most} with --slices, or r" if most else "R") + "aise --context.",
+            (f"Show at most {most} with `slices`, or r" if most else "R") + "aise `context`.",
         )
     seconds = None if room.seconds is None else len(chosen) * room.seconds
     return Plan(chosen, total, tokens, seconds, reason)

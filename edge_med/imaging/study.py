@@ -121,7 +121,7 @@ def _placed(found: Sequence[Slice]) -> list[Slice]:
     if not placed:
         raise ImageError(
             f"Nothing says where the frames of the {volumes[0].modality} lie.",
-            "Let your archive export a file for each slice, or show one frame with --frame.",
+            "Let your archive export a file for each slice, or show one frame with `frame`.",
         )
     return placed
 

@@ -44,7 +44,7 @@ def choose(named: str | Path | None) -> Choice:
     if len(complete) > 1:
         raise UsageError(
             f"No model is named, and there are several: {', '.join(complete)}.",
-            f"Name one with --model, or once for all: edge-med config set model {complete[0]}",
+            f"Name one with `model`, or once for all: edge-med config set model {complete[0]}",
         )
     if complete:
         return Choice(complete[0])
@@ -73,7 +73,7 @@ def embedded() -> Path:
             return folder
     raise UsageError(
         "No model is named, and this installation has no embedded one.",
-        "Name one with --model; edge-med convert makes one from a checkpoint.",
+        "Name one with `model`; edge-med convert makes one from a checkpoint.",
     )
 
 

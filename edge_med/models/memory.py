@@ -121,8 +121,8 @@ def check(planned: Plan, rule: MemoryRule, available: int | None) -> None:
         return
     raise MemoryShortError(
         message,
-        "Use a smaller --context, --kv q8_0 or a smaller quant, or close other programs; "
-        "edge-med plan says what would fit, and --memory ignore tries it all the same.",
+        'Use a smaller `context`, `kv="q8_0"` or a smaller quant, or close other programs; '
+        'edge-med plan says what would fit, and `memory="ignore"` tries it all the same.',
     )
 
 

@@ -96,9 +96,9 @@ def _check_layers(machine: Machine, devices: tuple[Device, ...], options: LoadOp
         there = ", ".join(device.name for device in machine.devices)
         raise UsageError(
             f"There is no device for {options.gpu_layers} layers.",
-            f"Leave out --device, or name one of: {there}."
+            f"Leave out `device`, or name one of: {there}."
             if there
-            else "Leave out --gpu-layers, or describe a machine with a GPU: 16GB,gpu=12GB",
+            else "Leave out `gpu_layers`, or describe a machine with a GPU: 16GB,gpu=12GB",
         )
 
 

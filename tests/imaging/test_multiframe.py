@@ -120,7 +120,7 @@ def test_where_nothing_tells_how_its_frames_lie_it_is_refused_with_the_reason() 
     data = dicom(frames(DEPTHS), Modality="CT", **UNTOLD)
     with pytest.raises(ImageError, match="Nothing says where the frames of the CT lie") as caught:
         read(data)
-    assert "--frame" in caught.value.hint
+    assert "`frame`" in caught.value.hint
 
 
 def test_but_one_frame_of_it_can_be_shown() -> None:

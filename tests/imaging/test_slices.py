@@ -84,7 +84,7 @@ def test_what_is_asked_for_and_doesnt_fit_is_an_error_that_says_by_how_much() ->
 def test_where_not_even_one_fits_fewer_arent_advised() -> None:
     with pytest.raises(ContextOverflowError) as caught:
         plan(5, "auto", Room(tokens=10))
-    assert caught.value.hint == "Raise --context."
+    assert caught.value.hint == "Raise `context`."
 
 
 def test_a_plan_says_what_it_chose() -> None:

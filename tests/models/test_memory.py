@@ -273,7 +273,7 @@ NUMBERS = (
 def test_a_plan_that_does_not_fit_is_refused_with_its_numbers() -> None:
     with pytest.raises(MemoryShortError, match=NUMBERS) as caught:
         check(PLAN, "plan", 3_200_000_000)
-    for way_out in ("--context", "--kv q8_0", "quant", "--memory ignore"):
+    for way_out in ("`context`", '`kv="q8_0"`', "quant", '`memory="ignore"`'):
         assert way_out in caught.value.hint
 
 

@@ -42,7 +42,7 @@ _UNMET = "Unsatisfiable schema: "
 _LONGEST_REASON = 160
 """Characters; the rest of it quotes automata."""
 
-_UNREAD = "Raise --max-new-tokens and leave stop texts out, or ask again"
+_UNREAD = "Raise `max_new_tokens` and leave stop texts out, or ask again"
 _BROKEN = "That rule can't be kept while writing: say it in the question, or leave it out"
 
 

@@ -17,7 +17,7 @@ from edge_med.errors import SchemaError
 from edge_med.messages import Message, TextPart
 
 _MORE: dict[FinishReason, str] = {
-    "length": "Raise --max-new-tokens, or ask for less; the error's `text` has the answer.",
+    "length": "Raise `max_new_tokens`, or ask for less; the error's `text` has the answer.",
     "stop_string": "Leave the stop text out; the error's `text` has the answer.",
 }
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from edge_med.engine.llama.bindings import llama_cpp
 from edge_med.engine.llama.model import Model
-from edge_med.errors import EngineError, UsageError
+from edge_med.errors import LOOK, EngineError, UsageError
 
 Applied = tuple[tuple[str, float], ...]
 """The adapters under which something was read, sorted by name, with their scales."""
@@ -65,5 +65,5 @@ class Adapters:
     def _opened(self, model: Model, path: Path) -> Any:
         handle = self._api.llama_adapter_lora_init(model.handle, os.fsencode(path))
         if not handle:
-            raise EngineError(f"llama.cpp can't load {path.name}.", "See why with --verbose.")
+            raise EngineError(f"llama.cpp can't load {path.name}.", f"{LOOK}.")
         return handle

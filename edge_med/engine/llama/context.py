@@ -19,7 +19,7 @@ from edge_med.engine.llama.bindings import llama_cpp
 from edge_med.engine.llama.model import Model
 from edge_med.engine.llama.offload import attention
 from edge_med.engine.llama.signatures import F16, Q8_0, AbortCallback
-from edge_med.errors import CancelledError, EngineError
+from edge_med.errors import LOOK, CancelledError, EngineError
 from edge_med.models.shares import Placement
 
 Stop = Callable[[], bool]
@@ -58,7 +58,7 @@ class Context:
         if not self._context:
             raise EngineError(
                 f"llama.cpp can't make a context of {options.context} tokens.",
-                "Use a smaller --context.",
+                f"Use a smaller `context`: memory may be short. {LOOK}.",
             )
         self._memory = self._api.llama_get_memory(self._context)
         self._tokens = _Batch(self._api, options.batch, 0)
@@ -101,7 +101,7 @@ class Context:
         handles = (ctypes.c_void_p * count)(*(a for a, _ in adapters))
         scales = (ctypes.c_float * count)(*(scale for _, scale in adapters))
         if self._api.llama_set_adapters_lora(self._context, handles, count, scales):
-            raise EngineError("llama.cpp can't apply the adapters.", "See --verbose.")
+            raise EngineError("llama.cpp can't apply the adapters.", f"{LOOK}.")
 
     def truncate(self, sequence: int, position: int) -> None:
         """Forget everything of a sequence from a position on."""
@@ -115,7 +115,7 @@ class Context:
         """The logits after one item of the last batch, in llama.cpp's own memory."""
         pointer = self._api.llama_get_logits_ith(self._context, index)
         if not pointer:
-            raise EngineError("llama.cpp has no logits.", "See --verbose.")
+            raise EngineError("llama.cpp has no logits.", f"{LOOK}.")
         return np.ctypeslib.as_array(pointer, (self._model.vocabulary.size,))
 
     def run(
@@ -165,7 +165,7 @@ class Context:
         self.truncate(sequence, position)
         if code == _ABORTED:
             raise CancelledError("Stopped while the prompt was read.", "Ask again.")
-        raise EngineError(f"llama.cpp failed to compute (code {code}).", "See --verbose.")
+        raise EngineError(f"llama.cpp failed to compute (code {code}).", f"{LOOK}.")
 
     def _ask_for(self, stop: Stop) -> None:
         """Have llama.cpp ask `stop` at every step of a batch; not at all if it's `NEVER`."""

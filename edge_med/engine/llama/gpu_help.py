@@ -90,7 +90,7 @@ def require_gpus(options: LoadOptions) -> None:
     if names[0] == CPU and (layers or any(name != CPU for name in sent)):
         raise UsageError(
             "The CPU shall compute, and layers shall be on a GPU.",
-            "Leave out --device, or --gpu-layers, --tensor-split and --tensor-override.",
+            "Leave out `device`, or `gpu_layers`, `tensor_split` and `tensor_overrides`.",
         )
     asked = next((name for name in names if name not in ("auto", CPU)), None)
     if (asked is None and not layers) or devices.gpus():

@@ -16,7 +16,7 @@ from edge_med.engine.llama.context import Context
 from edge_med.engine.llama.memory_log import MemoryLog, capture_memory_log
 from edge_med.engine.llama.model import Model
 from edge_med.engine.llama.offload import placed, used
-from edge_med.errors import EngineError, MemoryShortError
+from edge_med.errors import LOOK, EngineError, MemoryShortError
 from edge_med.models import memory
 from edge_med.models.shares import CPU, Placed, Placement
 
@@ -85,7 +85,7 @@ def open_model(
         if not rest:
             raise EngineError(
                 f"{error.message} It was to have {first.where}.",
-                "Use fewer --gpu-layers, or --device cpu; see why with --verbose.",
+                f'Use fewer `gpu_layers`, or `device="cpu"`. {LOOK}.',
             ) from error
     second = rest[0]
     why = f"llama.cpp couldn't load it with {first.where} (layers); it has {second.where} now"

@@ -12,7 +12,7 @@ from edge_med.artifacts.gguf import Header, read_header
 from edge_med.engine.llama.bindings import llama_cpp, verdict
 from edge_med.engine.llama.offload import offload
 from edge_med.engine.llama.vocabulary import Vocabulary
-from edge_med.errors import ArtifactError, EngineError
+from edge_med.errors import LOOK, ArtifactError, EngineError
 from edge_med.models.shares import Placement
 
 ARCHITECTURE = "gemma3"
@@ -54,7 +54,8 @@ class Model:
         self._model = self._api.llama_model_load_from_file(os.fsencode(path), params)
         if not self._model:
             raise EngineError(
-                f"llama.cpp can't load {path.name}.", "See why with --verbose; edge-med verify it."
+                f"llama.cpp can't load {path.name}.",
+                f"{LOOK}; edge-med verify says whether the file is whole, and memory may be short.",
             )
         self.vocabulary = Vocabulary(self._model)
 

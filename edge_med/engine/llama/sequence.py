@@ -9,7 +9,7 @@ from typing import Any
 from edge_med.engine.llama.arrays import Floats
 from edge_med.engine.llama.bindings import llama_cpp
 from edge_med.engine.llama.context import NEVER, Context, Ids, Stop
-from edge_med.errors import EngineError
+from edge_med.errors import LOOK, EngineError
 
 _WINDOW_ONLY = 1  # LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY (llama.h): the window layers' cells alone
 
@@ -115,7 +115,7 @@ class Sequence:
         )
         self.truncate(position)
         if read != len(data):
-            raise EngineError("llama.cpp can't go back to an earlier turn.", "See --verbose.")
+            raise EngineError("llama.cpp can't go back to an earlier turn.", f"{LOOK}.")
 
 
 def _bytes(data: bytearray) -> Any:

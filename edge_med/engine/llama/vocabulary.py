@@ -12,7 +12,7 @@ from typing import Any
 
 from edge_med.engine.llama.bindings import llama_cpp
 from edge_med.engine.llama.signatures import CONTROL, USER_DEFINED
-from edge_med.errors import EngineError, PromptError
+from edge_med.errors import LOOK, EngineError, PromptError
 
 _NOT_GEMMA = "Convert the original checkpoint with edge-med convert."
 _LONGEST_PIECE = 256  # bytes; Gemma's longest has 93
@@ -172,7 +172,7 @@ class Vocabulary:
         ids = (ctypes.c_int32 * room)()
         count = self._api.llama_tokenize(self._handle, data, len(data), ids, room, False, special)
         if count < 0:
-            raise EngineError("llama.cpp can't tokenize the prompt.", "See why with --verbose.")
+            raise EngineError("llama.cpp can't tokenize the prompt.", f"{LOOK}.")
         return list(ids[:count])
 
 

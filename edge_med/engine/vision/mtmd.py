@@ -18,7 +18,7 @@ from edge_med.engine.llama.context import NEVER, Stop, threads
 from edge_med.engine.llama.model import Model
 from edge_med.engine.llama.signatures import EvalCallback, InputText
 from edge_med.engine.vision.encoder import UNWATCHED, Advance
-from edge_med.errors import CancelledError, EngineError, ImageError
+from edge_med.errors import LOOK, CancelledError, EngineError, ImageError
 from edge_med.imaging import Picture
 from edge_med.models.shares import CPU
 
@@ -26,7 +26,7 @@ MARKER = b"<__media__>"
 _NODES_A_LOOK = 16
 """llama.cpp stops computing at every node that we look at; a layer of SigLIP has about thirty."""
 
-_LOOK = "See why with --verbose."
+_SEE = f"{LOOK}."
 _IMAGE = 1  # MTMD_INPUT_CHUNK_TYPE_IMAGE (mtmd.h)
 
 
@@ -67,7 +67,8 @@ class MtmdEncoder:
         self._context = self._api.mtmd_init_from_file(os.fsencode(path), model.handle, params)
         if not self._context:
             raise EngineError(
-                f"llama.cpp can't load {path.name}.", "See why with --verbose; edge-med verify it."
+                f"llama.cpp can't load {path.name}.",
+                f"{LOOK}; edge-med verify says whether the file is whole, and memory may be short.",
             )
 
     def close(self) -> None:
@@ -108,7 +109,7 @@ class MtmdEncoder:
             if self._ended_by:  # llama.cpp then calls what it has a success
                 raise self._ended_by
             if code != 0:
-                raise EngineError(f"llama.cpp can't encode the image (code {code}).", _LOOK)
+                raise EngineError(f"llama.cpp can't encode the image (code {code}).", _SEE)
             self._count = count = int(self._api.mtmd_input_chunk_get_n_tokens(chunk))
             found = self._api.mtmd_get_output_embd(self._context)
             rows: Floats = np.ctypeslib.as_array(found, (count, self._width)).copy()
@@ -132,7 +133,7 @@ class MtmdEncoder:
         api.mtmd_bitmap_free(bitmap)
         if code != 0:
             api.mtmd_input_chunks_free(chunks)
-            raise EngineError(f"llama.cpp can't prepare the image (code {code}).", _LOOK)
+            raise EngineError(f"llama.cpp can't prepare the image (code {code}).", _SEE)
         return chunks
 
     def _image_of(self, chunks: Any) -> Any:
@@ -143,7 +144,7 @@ class MtmdEncoder:
         ]
         images = [c for c in every if api.mtmd_input_chunk_get_type(c) == _IMAGE]
         if len(images) != 1:
-            raise EngineError(f"llama.cpp made {len(images)} images out of one.", _LOOK)
+            raise EngineError(f"llama.cpp made {len(images)} images out of one.", _SEE)
         return images[0]
 
     def _on_node(self, _tensor: object, ask: bool, _data: object) -> bool:  # noqa: FBT001

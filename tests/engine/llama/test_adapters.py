@@ -185,7 +185,7 @@ def test_adapters_that_could_not_be_applied_are_applied_by_the_next_call(
     opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
-        raise EngineError("llama.cpp can't apply the adapters.", "See --verbose.")
+        raise EngineError("llama.cpp can't apply the adapters.", "Ask again.")
 
     opened.run("text", "none")
     with monkeypatch.context() as patch:

@@ -250,7 +250,7 @@ def test_a_second_failure_is_an_error(text: Path, flaky: Flaky) -> None:
 def test_a_load_that_may_not_take_less_fails_with_what_to_do(text: Path, flaky: Flaky) -> None:
     with pytest.raises(EngineError, match="on GPU0") as caught:
         Engine(text, None, OPTIONS, placements=(placement(text, 8 * GIB),))
-    assert "--gpu-layers" in caught.value.hint
+    assert "`gpu_layers`" in caught.value.hint
     assert len(flaky.layers) == 1
 
 

@@ -1,0 +1,39 @@
+"""Hints of errors in the words of the command line: options are flags there."""
+
+from __future__ import annotations
+
+import re
+
+from edge_med.errors import LOOK
+
+FLAGS = {
+    "context": "--context",
+    "device": "--device",
+    "force": "--force",
+    "frame": "--frame",
+    "gpu_layers": "--gpu-layers",
+    "kv": "--kv",
+    "max_new_tokens": "--max-new-tokens",
+    "memory": "--memory",
+    "model": "--model",
+    "slices": "--slices",
+    "tensor_overrides": "--tensor-override",
+    "tensor_split": "--tensor-split",
+}
+"""The flag of each option that a hint names, by its name in Python."""
+
+_LOOK = "See why with --verbose"
+
+_OPTION = re.compile(r'`(\w+)(?:="(\w+)")?`')
+
+
+def in_flags(hint: str) -> str:
+    """A hint with flags where options stand between backticks; others stay as they are."""
+    return _OPTION.sub(_flag, hint.replace(LOOK, _LOOK))
+
+
+def _flag(found: re.Match[str]) -> str:
+    name, value = found.groups()
+    if name not in FLAGS:
+        return found[0]
+    return f"{FLAGS[name]} {value}" if value else FLAGS[name]
