@@ -67,8 +67,8 @@ class MedGemma:
             adapters: GGUF files of LoRA adapters, which calls name as the files without `.gguf`;
                 or a mapping of other names to files.
             load: `context`, `kv`, `threads`, `device`, `gpu_layers`, `tensor_split`,
-                `tensor_overrides`, `projector_device`, `parallel`, `memory`, `isolation` and
-                `python`, as `LoadOptions` has them; conversations take turns, so `parallel` is 1.
+                `tensor_overrides`, `projector_device`, `parallel`, `memory`, `isolation`, `python`
+                and `mmap`, as `LoadOptions` has them; conversations take turns, so `parallel` is 1.
 
         Raises:
             UsageError: an option can't be had, such as a GPU that llama.cpp wasn't built for.

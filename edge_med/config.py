@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, SupportsFloat, SupportsIndex, TypedDict
+from numbers import Real
+from typing import Any, Literal, SupportsFloat, SupportsIndex, TypedDict, get_args
 
 from edge_med.errors import UsageError
 
@@ -52,6 +54,7 @@ class LoadArguments(TypedDict, total=False):
     memory: MemoryRule
     isolation: Isolation
     python: str | None
+    mmap: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +78,8 @@ class LoadOptions:
         isolation: where llama.cpp runs: in a `process` of its own, so that no fault in it ends the
             program, or in a `thread` of the program.
         python: the interpreter of that process; by default this one, or what EDGE_MED_PYTHON names.
+        mmap: whether the weights stay in the file, which must not change then, and are read from it
+            as they are needed; else they are copied into memory first.
         batch: tokens that are read at once; an image block must fit into one batch.
         outputs: rows of logits that a batch may give; each takes 1 MB with Gemma's vocabulary.
         checkpoint_bytes: memory for window checkpoints, so that an earlier turn can be taken back.
@@ -95,6 +100,7 @@ class LoadOptions:
     memory: MemoryRule = "plan"
     isolation: Isolation = "process"
     python: str | None = None
+    mmap: bool = True
     batch: int = 512
     outputs: int = 32
     checkpoint_bytes: int = 512 << 20
@@ -106,6 +112,10 @@ class LoadOptions:
             raise UsageError(f"'{self.kv}' isn't a type of KV cache.", "Use f16 or q8_0.")
         if self.isolation not in ("process", "thread"):
             raise UsageError(f"'{self.isolation}' isn't an isolation.", "Use process or thread.")
+        if self.memory not in get_args(MemoryRule):
+            raise UsageError(f"memory is {self.memory!r}.", "Use plan, warn or ignore.")
+        if not isinstance(self.mmap, bool):
+            raise UsageError(f"mmap is {self.mmap!r}.", "Use True or False.")
         for name, (low, high) in _LOAD_RANGES.items():
             _within(name, getattr(self, name), low, high, whole=True)
         if self.gpu_layers != "auto":
@@ -156,19 +166,20 @@ class Options:
     top_p: float = 1.0
     min_p: float = 0.0
     seed: int | None = None
-    stop: tuple[str, ...] = ()
-    stop_ids: tuple[int, ...] = ()
-    logit_bias: Mapping[int, float] = field(default_factory=dict)
+    stop: str | Sequence[str] = ()
+    stop_ids: Sequence[int] = ()
+    logit_bias: Mapping[int, float] = field(default_factory=dict, hash=False)
     logprobs: int = 0
     stop_loops: bool = True
-    schema: Mapping[str, Any] | str | None = None
+    schema: Mapping[str, Any] | str | None = field(default=None, hash=False)
     grammar: str | None = None
     fit: Fit = "pad"
-    adapters: Mapping[str, float] = field(default_factory=dict)
+    adapters: Mapping[str, float] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         for name, (low, high) in _RANGES.items():
-            _within(name, getattr(self, name), low, high, whole=name in _WHOLE)
+            value = _within(name, getattr(self, name), low, high, whole=name in _WHOLE)
+            object.__setattr__(self, name, value)
         if not (self.seed is None or is_whole(self.seed)):
             raise UsageError("A seed is a whole number.", "Give one, or None for a fresh one.")
         object.__setattr__(self, "stop", _texts(self.stop))
@@ -179,6 +190,7 @@ class Options:
         if "" in self.stop:
             raise UsageError("An empty text can't end an answer.", "Leave it out of stop.")
         _check_kinds(self)
+        object.__setattr__(self, "stop_ids", tuple(map(operator.index, self.stop_ids)))
         for name, scale in self.adapters.items():
             _within(f"The scale of the adapter {name}", scale, -LARGEST_SCALE, LARGEST_SCALE)
         if self.schema is not None and self.grammar is not None:
@@ -223,11 +235,13 @@ def _check_kinds(options: Options) -> None:
         raise UsageError("stop_ids aren't tokens.", "Give their ids: stop_ids=(1, 106).")
 
 
-def _within(name: str, value: object, low: float, high: float, *, whole: bool = False) -> None:
-    number = is_whole(value) or (isinstance(value, float) and not whole)
-    if not number or not low <= value <= high:  # type: ignore[operator]
+def _within(name: str, value: Any, low: float, high: float, *, whole: bool = False) -> float:
+    """A number as Python's own, whoever's it was: NumPy's are none that JSON knows."""
+    number = is_whole(value) or (isinstance(value, Real) and not isinstance(value, bool | int))
+    if not number or (whole and not is_whole(value)) or not low <= value <= high:
         kind = "a whole number" if whole else "a number"
         raise UsageError(f"{name} is {value!r}.", f"It is {kind} from {low:g} to {high:g}.")
+    return operator.index(value) if is_whole(value) else float(value)
 
 
 def is_whole(value: object) -> bool:

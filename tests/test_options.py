@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import numpy as np
 import pytest
 
 from edge_med import Options
@@ -46,7 +48,41 @@ def test_a_seed_is_a_whole_number(seed: Any) -> None:
 
 
 def test_a_single_text_may_end_an_answer() -> None:
-    assert Options(stop="ab").stop == Options(stop=("ab",)).stop == ("ab",)  # type: ignore[arg-type]
+    assert Options(stop="ab").stop == Options(stop=("ab",)).stop == ("ab",)
+
+
+def test_sequences_of_any_kind_may_end_an_answer() -> None:
+    given = Options(stop=["a", "b"], stop_ids=[1, 106])
+    assert given == Options(stop=("a", "b"), stop_ids=(1, 106))
+
+
+def test_numbers_of_numpy_are_taken_as_numbers() -> None:
+    half: Any = np.float32(0.5)
+    seven: Any = np.int64(7)
+    given = Options(temperature=half, max_new_tokens=seven, stop_ids=[seven])
+    assert json.loads(json.dumps([given.temperature, given.max_new_tokens, given.stop_ids])) == [
+        0.5,
+        7,
+        [7],
+    ]
+
+
+def test_options_can_be_keys() -> None:
+    answers = {Options(schema={"type": "object"}, logit_bias={1: -1.0}): 1}
+    assert answers[Options(schema={"type": "object"}, logit_bias={1: -1.0})] == 1
+    assert Options() not in answers
+
+
+@pytest.mark.parametrize("rule", ["foo", None, True])
+def test_a_rule_for_memory_that_there_is_not_is_refused(rule: Any) -> None:
+    with pytest.raises(UsageError, match="memory is"):
+        LoadOptions(memory=rule)
+
+
+@pytest.mark.parametrize("value", ["no", None, 0])
+def test_whether_a_file_is_mapped_is_yes_or_no(value: Any) -> None:
+    with pytest.raises(UsageError, match="mmap is"):
+        LoadOptions(mmap=value)
 
 
 @pytest.mark.parametrize("stop", [5, None, (5,), ("",), ""])

@@ -178,11 +178,13 @@ def ours(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.message for record in caplog.records if record.name == memory.LOGGER.name]
 
 
+@pytest.mark.parametrize("mmap", [True, False])
 @pytest.mark.parametrize("quant", ["F32", "Q4_K_M"])
 def test_a_model_that_takes_what_was_planned_is_no_news(
-    quant: str, model: Models, caplog: pytest.LogCaptureFixture
+    quant: str, mmap: bool, model: Models, caplog: pytest.LogCaptureFixture
 ) -> None:
-    Engine(model("text", quant) / f"text-{quant}.gguf", None, LoadOptions(context=4096)).close()
+    options = LoadOptions(context=4096, mmap=mmap)
+    Engine(model("text", quant) / f"text-{quant}.gguf", None, options).close()
     assert ours(caplog) == []
 
 

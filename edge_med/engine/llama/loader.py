@@ -104,7 +104,9 @@ def _open(
         options = replace(options, copies=verdict().copies)
     with ExitStack() as opened:
         with _watched() as log:
-            model = Model(text, header, placement=placement, copies=options.copies)
+            model = Model(
+                text, header, placement=placement, copies=options.copies, mmap=options.mmap
+            )
         opened.callback(model.close)
         found = Adapters(model, adapters)
         opened.callback(found.close)

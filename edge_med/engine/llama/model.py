@@ -17,6 +17,12 @@ from edge_med.models.shares import Placement
 
 ARCHITECTURE = "gemma3"
 
+_COPIED = 0
+"""LLAMA_LOAD_MODE_NONE (llama.h)."""
+
+_AT_ONCE = 0
+"""LLAMA_LAZY_MODE_OFF (llama.h): rows that are read on demand would be mapped all the same."""
+
 
 class Model:
     """An opened GGUF text model; close it, or use it in a `with`."""
@@ -29,6 +35,7 @@ class Model:
         vocabulary_only: bool = False,
         placement: Placement | None = None,
         copies: tuple[str, ...] | None = None,
+        mmap: bool = True,
     ) -> None:
         """Open a model, or no more than its vocabulary, which takes no memory for weights.
 
@@ -39,6 +46,7 @@ class Model:
             placement: which layers go to which device; all of them to the CPU if None.
             copies: buffer types that the CPU's weights are copied into; if None those that were
                 found to be sound here.
+            mmap: whether the weights stay in the file, which must not change then.
 
         Raises:
             ArtifactError: the file is damaged, or no Gemma 3 text model.
@@ -48,6 +56,8 @@ class Model:
         self._api = llama_cpp()
         params = self._api.llama_model_default_params()
         params.vocab_only = vocabulary_only
+        if not mmap:
+            params.load_mode, params.lazy_mode = _COPIED, _AT_ONCE
         copies = verdict().copies if copies is None else copies
         # llama.cpp keeps pointers to what this returns.
         self._told = offload(self._api, params, self.header, placement, copies)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edge_med.config import LoadOptions
@@ -68,6 +70,33 @@ def test_loading_again_and_again_leaks_nothing(model: Models) -> None:
     for _ in range(LOADS):
         load()
     assert resident() - before < LEAK
+
+
+def test_a_model_that_is_not_mapped_needs_its_file_no_more(model: Models, tmp_path: Path) -> None:
+    path = tmp_path / "x.gguf"
+    shutil.copy(model("text", "F32") / "text-F32.gguf", path)
+    engine = Engine(path, None, LoadOptions(context=64, batch=64, threads=1, mmap=False))
+    engine.slot.prefill(engine.model.vocabulary.tokenize("the heart"))
+    before = engine.slot.logits().copy()
+    assert path.name not in maps()
+    path.write_bytes(b"")  # in place: who has mapped it, ends here
+    engine.slot.prefill(engine.model.vocabulary.tokenize("a lung"))
+    engine.slot.prefill(engine.model.vocabulary.tokenize("the heart"))
+    assert np.array_equal(engine.slot.logits(), before)
+    engine.close()
+
+
+def test_a_model_is_mapped_otherwise(model: Models) -> None:
+    engine = Engine(model("text", "F32") / "text-F32.gguf", None, LoadOptions(context=64))
+    assert "text-F32.gguf" in maps()
+    engine.close()
+
+
+def maps() -> str:
+    path = Path("/proc/self/maps")
+    if not path.exists():
+        pytest.skip("only Linux tells so what is mapped")
+    return path.read_text()
 
 
 def resident() -> int:
