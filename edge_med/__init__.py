@@ -11,6 +11,7 @@ For research and education; never for diagnosis or treatment.
 from __future__ import annotations
 
 import importlib
+import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ _DOORS = {"MedGemma": "api", "Options": "config", "Conversation": "session"}
 """Names that are imported when they are used first, so that importing edge_med loads nothing."""
 
 __all__ = ["Conversation", "MedGemma", "Options"]
+
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())  # quiet until a program says more
 
 
 def __getattr__(name: str) -> Any:

@@ -87,7 +87,9 @@ def root(ctx: click.Context) -> None:
 
     For research and education; never for diagnosis or treatment.
     """
-    from edge_med.cli import options, settings
+    from edge_med.cli import log, options, settings
+
+    ctx.with_resource(log.shown_warnings())
 
     name = ctx.invoked_subcommand or ""
     command = root.get_command(ctx, name)

@@ -16,6 +16,7 @@ from edge_med.cli.choosing import chosen
 from edge_med.cli.cost import learn
 from edge_med.cli.finding import Found, Search
 from edge_med.cli.live import Live
+from edge_med.cli.log import shown_log
 from edge_med.cli.options import (
     answer_options,
     answer_settings,
@@ -26,7 +27,7 @@ from edge_med.cli.options import (
 )
 from edge_med.cli.output import plain
 from edge_med.cli.pictures import pictures_of, with_tags
-from edge_med.cli.running import NOTICE, interruptible, shown_log, written
+from edge_med.cli.running import NOTICE, interruptible, written
 from edge_med.errors import CancelledError, UsageError
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ import click
 
 from edge_med import _platform
 from edge_med.cli.choosing import chosen
+from edge_med.cli.log import shown_log
 from edge_med.cli.options import (
     answer_options,
     answer_settings,
@@ -19,7 +20,6 @@ from edge_med.cli.options import (
     model_options,
     output_options,
 )
-from edge_med.cli.running import shown_log
 from edge_med.errors import UsageError
 
 if TYPE_CHECKING:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_med.artifacts.safe_text import safe_line
+from edge_med.cli.log import shown_log
 from edge_med.cli.options import memory_option, threads_option
 from edge_med.cli.output import plain
 from edge_med.cli.progress import step_progress
-from edge_med.cli.running import interruptible, shown_log
+from edge_med.cli.running import interruptible
 from edge_med.config import MemoryRule
 from edge_med.errors import InputError
 

@@ -1,8 +1,7 @@
-"""While an answer is written: Ctrl-C ends it, and llama.cpp's log is shown if that is wanted."""
+"""While an answer is written: its pieces are shown, and Ctrl-C ends it."""
 
 from __future__ import annotations
 
-import logging
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -107,26 +106,3 @@ def interruptible(cancel: Callable[[], bool]) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-class _SafeFormatter(logging.Formatter):
-    """llama.cpp prints what it finds in a file, and that may be anything."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return safe_text(super().format(record))
-
-
-@contextmanager
-def shown_log(verbose: bool) -> Iterator[None]:  # noqa: FBT001 - the flag of that name
-    """Show what llama.cpp logs, on stderr, if that is wanted."""
-    logger = logging.getLogger("edge_med.llama_cpp")
-    handler = logging.StreamHandler() if verbose else logging.NullHandler()
-    handler.setFormatter(_SafeFormatter("%(name)s: %(message)s"))
-    level = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO if verbose else level)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -99,12 +98,10 @@ def test_what_an_image_is_computed_in() -> None:
 
 
 @pytest.fixture
-def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     """What llama.cpp logs."""
     caplog.set_level(logging.INFO, LOGGER.name)
-    LOGGER.addHandler(caplog.handler)
-    yield caplog
-    LOGGER.removeHandler(caplog.handler)
+    return caplog
 
 
 def logged_sizes(log: pytest.LogCaptureFixture, what: str) -> list[float]:

@@ -28,8 +28,6 @@ from edge_med.native import (
 )
 
 LOGGER = logging.getLogger("edge_med.llama_cpp")
-LOGGER.addHandler(logging.NullHandler())
-LOGGER.propagate = False
 
 _LEVELS = {2: logging.INFO, 3: logging.WARNING, 4: logging.ERROR}
 """`enum ggml_log_level` (ggml.h); 1 is debugging, and 5 continues a line, mostly with dots."""
