@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from edge_med.config import Fit, Options
+from edge_med.plain import plain
 
 FinishReason = Literal["stop", "length", "stop_string", "loop", "cancelled", "thought_budget"]
 PieceKind = Literal["thought", "answer"]
@@ -166,7 +167,7 @@ class Provenance:
     fallback: str | None
     options: Options
     seed: int | None
-    versions: Mapping[str, str]
+    versions: Mapping[str, str] = field(hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,11 @@ class Notice:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+SHOWN = 60
+"""Characters of a text in a `repr`."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Answer:
     """A whole answer, and why it ended.
 
@@ -203,7 +208,19 @@ class Answer:
     logprobs: tuple[Token, ...] | None
     notices: tuple[Notice, ...]
     provenance: Provenance
-    parsed: Any = None
+    parsed: Any = field(default=None, hash=False)
+
+    def __repr__(self) -> str:
+        text = self.text if len(self.text) <= SHOWN else f"{self.text[:SHOWN]}…"
+        return f"Answer({text!r}, {self.finish_reason}, {self.usage.answer} tokens)"
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields as values that JSON knows: what `edge-med ask --json` prints.
+
+        Numbers that JSON doesn't know are None, such as a bias of -inf in the options.
+        """
+        found: dict[str, Any] = plain(self)
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -25,10 +24,10 @@ from edge_med.cli.options import (
     output_options,
     series_options,
 )
-from edge_med.cli.output import plain
 from edge_med.cli.pictures import pictures_of, with_tags
 from edge_med.cli.running import NOTICE, interruptible, written
 from edge_med.errors import CancelledError, UsageError
+from edge_med.plain import plain
 
 if TYPE_CHECKING:
     from edge_med.answers import Answer
@@ -160,8 +159,8 @@ def _print(answer: Answer, found: Found | None, *, as_json: bool, shown: bool) -
     if shown:
         return
     if as_json:
-        more = dataclasses.asdict(found) if found else {}
-        click.echo(json.dumps(plain(dataclasses.asdict(answer) | more), indent=1))
+        more = plain(found) if found else {}
+        click.echo(json.dumps(answer.to_dict() | more, indent=1))
     elif found and found.boxes:
         for line in found.lines():
             click.echo(line)

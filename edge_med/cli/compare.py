@@ -14,11 +14,11 @@ import click
 from edge_med.artifacts.safe_text import safe_line
 from edge_med.cli.log import shown_log
 from edge_med.cli.options import memory_option, threads_option
-from edge_med.cli.output import plain
 from edge_med.cli.progress import step_progress
 from edge_med.cli.running import interruptible
 from edge_med.config import MemoryRule
 from edge_med.errors import InputError
+from edge_med.plain import plain
 
 if TYPE_CHECKING:
     from edge_med.engine.compare import Comparison

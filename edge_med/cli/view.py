@@ -21,9 +21,9 @@ from edge_med.cli.options import (
     series_options,
     threads_option,
 )
-from edge_med.cli.output import plain
 from edge_med.cli.pictures import notices
 from edge_med.errors import InputError, UsageError
+from edge_med.plain import plain
 
 if TYPE_CHECKING:
     from edge_med.cli.cost import Eye
