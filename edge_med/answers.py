@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from edge_med.config import Fit, Options
+from edge_med.errors import CancelledError
 from edge_med.plain import plain
 
 FinishReason = Literal["stop", "length", "stop_string", "loop", "cancelled", "thought_budget"]
@@ -260,8 +261,25 @@ Event = Progress | Piece | Notice | End
 
 
 def whole(events: Iterator[Event]) -> Answer:
-    """The answer at the end of a stream."""
-    for event in events:
-        if isinstance(event, End):
-            return event.answer
-    raise AssertionError("a stream ends with End")
+    """The answer at the end of a stream, which is exhausted; errors are those of `given`."""
+    (answer,) = [event.answer for event in events if isinstance(event, End)]
+    return given(answer)
+
+
+def given(answer: Answer) -> Answer:
+    """An answer to whoever has waited for the whole of it.
+
+    Raises:
+        CancelledError: it was cancelled before a word came, or before its form was complete; the
+            error has what there is.
+    """
+    options = answer.provenance.options
+    formed = options.schema is not None or options.grammar is not None
+    if answer.finish_reason != "cancelled" or (answer.text.strip() and not formed):
+        return answer
+    what = "its form was complete" if answer.text.strip() else "a word of it came"
+    raise CancelledError(
+        f"The answer was cancelled before {what}.",
+        "Ask again; the error's `answer` has what there is.",
+        answer,
+    )

@@ -12,6 +12,7 @@ from typing import Self, Unpack
 
 from edge_med import _platform, scoring
 from edge_med.answers import Answer, Choice, End, Event, Score, Tokens, whole
+from edge_med.answers import given as given_whole
 from edge_med.artifacts.gguf import Header
 from edge_med.artifacts.inspect import Facts, facts
 from edge_med.config import LOAD_DEFAULTS, Fit, LoadArguments, LoadOptions, Options
@@ -132,6 +133,8 @@ class MedGemma:
             PromptError: the prompt can't be composed.
             ImageError: an image can't be read, or the model can't see.
             ContextOverflowError: it doesn't fit the context.
+            CancelledError: it was cancelled before a word came, or before the form that its options
+                ask for was complete; the error's `answer` has what there is.
             EngineError: llama.cpp failed.
         """
         return whole(self.stream(prompt, **given))
@@ -151,7 +154,7 @@ class MedGemma:
         async with aclosing(self.stream_async(prompt, **given)) as events:
             async for event in events:
                 if isinstance(event, End):
-                    return event.answer
+                    return given_whole(event.answer)
         raise AssertionError("a stream ends with End")
 
     @shows(Given, DEFAULTS)

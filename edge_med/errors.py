@@ -24,7 +24,10 @@ The codes are part of docs/contract.md; nothing below `edge_med.cli` prints or e
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+if TYPE_CHECKING:
+    from edge_med.answers import Answer
 
 REPORT = "This is a fault of edge-med: please report it, with the command that you ran."
 
@@ -138,13 +141,24 @@ class EngineError(EdgeMedError):
 
 
 class CancelledError(EngineError):
-    """The user stopped it."""
+    """The user stopped it.
+
+    Attributes:
+        answer: what there is of it; None if no answer was being written.
+    """
 
     exit_code = 130
 
+    def __init__(self, message: str, hint: str, answer: Answer | None = None) -> None:
+        super().__init__(message, hint)
+        self.answer = answer
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Any, ...]]:
+        return type(self), (self.message, self.hint, self.answer)
+
 
 class BusyError(EdgeMedError):
-    """Another process holds what is needed."""
+    """Another process or another call holds what is needed."""
 
     exit_code = 7
 

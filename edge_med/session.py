@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from edge_med import export, transcript
-from edge_med.answers import Answer, End, Event, Notice, Tokens
+from edge_med.answers import Answer, End, Event, Notice, Tokens, whole
 from edge_med.config import Options
 from edge_med.engine.service.client import Call
 from edge_med.engine.service.protocol import CountRequest
 from edge_med.engine.tasks.generate import GenerateRequest
-from edge_med.errors import CancelledError, UsageError
-from edge_med.messages import ImagePart, Message, TextPart
+from edge_med.errors import BusyError, CancelledError, UsageError
+from edge_med.messages import Message, TextPart
 from edge_med.protocols import Fitting, Service
 from edge_med.question import Question
 from edge_med.trimming import Trimming
+from edge_med.turns import edited, questions, without_image
 
 ROOM_SHARE = 4
 """A chat keeps a quarter of the context for the answer, or all that it may have if that's less."""
@@ -28,6 +31,9 @@ class Conversation:
     """A conversation with a loaded model.
 
     The model computes only what changed: an earlier turn that stays costs nothing.
+
+    One answer is written at a time. Whoever sends or changes something meanwhile, in any thread,
+    gets a `BusyError`; a stream that was begun is at its end once it is exhausted or closed.
     """
 
     def __init__(
@@ -39,7 +45,8 @@ class Conversation:
         self._trimming = Trimming(model.info.options.context)
         self._options = options
         self._system = [Message("system", (TextPart(system),))] if system is not None else []
-        self._turns: list[Message] = []
+        self._turns: tuple[Message, ...] = ()
+        self._busy = threading.Lock()
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -63,11 +70,13 @@ class Conversation:
             options: of this answer, instead of the conversation's.
 
         Raises:
+            BusyError: an answer of this conversation is being written.
             ContextOverflowError: it doesn't fit, even without the oldest turns.
             ImageError: an image can't be read, or the model can't see.
+            CancelledError: as in `MedGemma.ask`.
             EngineError: llama.cpp failed.
         """
-        return _answer(self.stream(text, image=image, images=images, options=options))
+        return whole(self.stream(text, image=image, images=images, options=options))
 
     def stream(
         self,
@@ -84,20 +93,22 @@ class Conversation:
         """
         chosen = options or self._options
         (turn,) = self._model.messages(text, image=image, images=images, options=chosen)
-        return self._answered([*self._turns, turn], chosen)
+        return self._answered((*self._turns, turn), chosen, self._turns)
 
     def regenerate(self, *, options: Options | None = None) -> Answer:
         """Have the last turn answered anew.
 
         Raises:
             UsageError: nothing was asked yet.
+            EdgeMedError: as in `send`.
         """
-        return _answer(self.stream_regenerate(options=options))
+        return whole(self.stream_regenerate(options=options))
 
     def stream_regenerate(self, *, options: Options | None = None) -> Iterator[Event]:
         """The same while it is written; one that is cancelled before a word changes nothing."""
-        last = self._questions(1)[-1]
-        return self._answered(self._turns[: last + 1], options or self._options)
+        last = questions(self._turns, 1)[-1]
+        turns = self._turns[: last + 1]
+        return self._answered(turns, options or self._options, self._turns)
 
     def edit(self, turn: int, text: str, *, options: Options | None = None) -> Answer:
         """Change what the user said in a turn; it keeps its images, and later turns go.
@@ -109,35 +120,32 @@ class Conversation:
 
         Raises:
             UsageError: there is no such turn.
+            EdgeMedError: as in `send`.
         """
-        return _answer(self.stream_edit(turn, text, options=options))
+        return whole(self.stream_edit(turn, text, options=options))
 
     def stream_edit(
         self, turn: int, text: str, *, options: Options | None = None
     ) -> Iterator[Event]:
         """The same while it is written; one that is cancelled before a word changes nothing."""
-        return self._answered(self.edited(turn, text), options or self._options)
+        turns = edited(self._turns, turn, text)
+        return self._answered(turns, options or self._options, self._turns)
 
     def edited(self, turn: int, text: str) -> list[Message]:
         """The turns that `edit` has answered, without changing anything; its errors are the same.
 
         The system text isn't among them.
         """
-        places = self._questions()
-        try:
-            place = places[turn]
-        except IndexError:
-            raise UsageError(
-                f"There is no turn {turn}.", f"The conversation has {len(places)}."
-            ) from None
-        kept = self._turns[place].parts  # its images, and the labels of slices
-        if kept and isinstance(kept[-1], TextPart):
-            kept = kept[:-1]
-        return [*self._turns[:place], Message("user", (*kept, TextPart(text)))]
+        return list(edited(self._turns, turn, text))
 
     def instruct(self, system: str | None) -> None:
-        """Change the system text, or take it out; everything is read anew with the next turn."""
-        self._system = [Message("system", (TextPart(system),))] if system is not None else []
+        """Change the system text, or take it out; everything is read anew with the next turn.
+
+        Raises:
+            BusyError: an answer of this conversation is being written.
+        """
+        with self._alone():
+            self._system = [Message("system", (TextPart(system),))] if system is not None else []
 
     def drop_image(self, number: int) -> None:
         """Take an image, and a slice's label, out of its turn; what was answered to it stays.
@@ -147,28 +155,20 @@ class Conversation:
 
         Raises:
             UsageError: there is no such image.
+            BusyError: an answer of this conversation is being written.
         """
-        places = [
-            (turn, part)
-            for turn, message in enumerate(self._turns)
-            for part, shown in enumerate(message.parts)
-            if isinstance(shown, ImagePart)
-        ]
-        if not 0 <= number < len(places):
-            raise UsageError(f"There is no image {number}.", f"There are {len(places)}.")
-        turn, part = places[number]
-        parts = self._turns[turn].parts
-        label = parts[part + 1 : -1][:1]  # a question, which is the last part, is none
-        after = part + 1 + sum(isinstance(one, TextPart) for one in label)
-        self._turns[turn] = replace(self._turns[turn], parts=parts[:part] + parts[after:])
+        with self._alone():
+            self._turns = without_image(self._turns, number)
 
     def undo(self) -> None:
         """Take the last turn and its answer back.
 
         Raises:
             UsageError: nothing was asked yet.
+            BusyError: an answer of this conversation is being written.
         """
-        del self._turns[self._questions(1)[-1] :]
+        with self._alone():
+            self._turns = self._turns[: questions(self._turns, 1)[-1]]
 
     def save(self, path: str | Path, *, images: bool = False) -> None:
         """Write the conversation to a file that only its owner can read.
@@ -191,6 +191,7 @@ class Conversation:
 
         Raises:
             InputError: the file isn't a conversation, or an image is missing.
+            BusyError: an answer of this conversation is being written.
         """
         pictures = [
             picture
@@ -202,9 +203,10 @@ class Conversation:
             for picture in message.pictures
         ]
         messages = transcript.load(Path(path), pictures, self._model.side)
-        self._system = [message for message in messages if message.role == "system"]
-        self._turns = [message for message in messages if message.role != "system"]
-        self._trimming = Trimming(self._model.info.options.context)
+        with self._alone():
+            self._system = [message for message in messages if message.role == "system"]
+            self._turns = tuple(message for message in messages if message.role != "system")
+            self._trimming = Trimming(self._model.info.options.context)
 
     def export(self, path: str | Path) -> None:
         """Write the conversation for other readers, into a file that only its owner can read.
@@ -218,33 +220,62 @@ class Conversation:
         """
         export.write(Path(path), self.messages)
 
-    def _questions(self, least: int = 0) -> list[int]:
-        """Where the user's turns are."""
-        places = [n for n, message in enumerate(self._turns) if message.role == "user"]
-        if len(places) < least:
-            raise UsageError("Nothing was asked yet.", "Send something first.")
-        return places
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """A change of the conversation, or an answer of it: one at a time.
 
-    def _answered(self, turns: list[Message], options: Options) -> Iterator[Event]:
-        """Stream an answer to turns, and take both over once it's there."""
+        Raises:
+            BusyError: there is one already.
+        """
+        if not self._busy.acquire(blocking=False):
+            raise BusyError(
+                "An answer of this conversation is being written.",
+                "Wait for it; a stream is at its end once it is exhausted or closed.",
+            )
+        try:
+            yield
+        finally:
+            self._busy.release()
+
+    def _answered(
+        self, turns: tuple[Message, ...], options: Options, before: tuple[Message, ...]
+    ) -> Iterator[Event]:
+        """Stream an answer to turns, and take both over once it's there.
+
+        Args:
+            turns: of the conversation to come.
+            options: of this answer.
+            before: the turns of which they were made.
+        """
+        with self._alone():
+            if self._turns is not before:
+                raise UsageError(
+                    "The conversation has changed since this stream was made.",
+                    "Make one for each question, once the answer before it is there.",
+                )
+            for event in self._events(turns, options):
+                if isinstance(event, End):
+                    answer = event.answer
+                    if answer.text or answer.finish_reason != "cancelled":
+                        self._turns = (*turns, Message("assistant", (TextPart(answer.text),)))
+                yield event
+
+    def _events(self, turns: Sequence[Message], options: Options) -> Iterator[Event]:
+        """Stream an answer to as many of the turns as fit; if some don't, that is said first."""
         with self._service.cancellable() as call:
             shown, trimmed = self._fitting(turns, options, call)
             if trimmed is not None:
                 yield trimmed
             request = GenerateRequest(Question(tuple(shown), options))
             for event in self._service.events(request, call):
-                if not isinstance(event, End):
+                if isinstance(event, End) and trimmed is not None:
+                    notices = (trimmed, *event.answer.notices)
+                    yield End(replace(event.answer, notices=notices))
+                else:
                     yield event
-                    continue
-                answer = event.answer
-                if trimmed is not None:
-                    answer = replace(answer, notices=(trimmed, *answer.notices))
-                if answer.text or answer.finish_reason != "cancelled":
-                    self._turns = [*turns, Message("assistant", (TextPart(answer.text),))]
-                yield End(answer)
 
     def _fitting(
-        self, turns: list[Message], options: Options, call: Call
+        self, turns: Sequence[Message], options: Options, call: Call
     ) -> tuple[list[Message], Notice | None]:
         """System text and turns without the oldest that don't fit; those with images stay."""
 
@@ -263,8 +294,3 @@ class Conversation:
             return [*self._system, *turns], None
         text = f"{dropped} of the oldest turns no longer fit and were left out."
         return shown, Notice("trimmed", text) if dropped else None
-
-
-def _answer(events: Iterator[Event]) -> Answer:
-    answers = [event.answer for event in events if isinstance(event, End)]
-    return answers[0]

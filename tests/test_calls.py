@@ -94,7 +94,7 @@ def test_whoever_asks_while_the_model_is_closed_gets_an_answer_or_an_error(folde
     for thread in threads:
         thread.join(20)
         assert not thread.is_alive()
-    assert sum(isinstance(one, UsageError) for one in ended) == 8
+    assert sum(isinstance(one, UsageError | CancelledError) for one in ended) == 8
 
 
 def test_a_listener_that_fails_leaves_the_thread_to_the_others(tiny: MedGemma) -> None:
@@ -181,8 +181,8 @@ def test_a_chat_that_is_cancelled_while_it_counts_writes_nothing(
 
     monkeypatch.setattr(host, "count", cancelled)
     chat = tiny.chat()
-    answer = chat.send("the heart", options=LONG)
-    assert (answer.finish_reason, answer.usage.answer) == ("cancelled", 0)
+    with pytest.raises(CancelledError):
+        chat.send("the heart", options=LONG)
     assert chat.messages == ()
 
 

@@ -1,0 +1,62 @@
+"""Turns of a conversation, changed: one asked differently, or without an image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from edge_med.errors import UsageError
+from edge_med.messages import ImagePart, Message, TextPart
+
+
+def questions(turns: Sequence[Message], least: int = 0) -> list[int]:
+    """Where the user's turns are.
+
+    Raises:
+        UsageError: there are fewer than the least.
+    """
+    places = [n for n, message in enumerate(turns) if message.role == "user"]
+    if len(places) < least:
+        raise UsageError("Nothing was asked yet.", "Send something first.")
+    return places
+
+
+def edited(turns: Sequence[Message], turn: int, text: str) -> tuple[Message, ...]:
+    """Up to one of the user's, which has another text; its images and the labels of slices stay.
+
+    Raises:
+        UsageError: there is no such turn.
+    """
+    places = questions(turns)
+    try:
+        place = places[turn]
+    except IndexError:
+        raise UsageError(
+            f"There is no turn {turn}.", f"The conversation has {len(places)}."
+        ) from None
+    kept = turns[place].parts
+    if kept and isinstance(kept[-1], TextPart):
+        kept = kept[:-1]
+    return (*turns[:place], Message("user", (*kept, TextPart(text))))
+
+
+def without_image(turns: Sequence[Message], number: int) -> tuple[Message, ...]:
+    """Without an image, and a slice's label; 0 is the first.
+
+    Raises:
+        UsageError: there is no such image.
+    """
+    places = [
+        (turn, part)
+        for turn, message in enumerate(turns)
+        for part, shown in enumerate(message.parts)
+        if isinstance(shown, ImagePart)
+    ]
+    if not 0 <= number < len(places):
+        raise UsageError(f"There is no image {number}.", f"There are {len(places)}.")
+    turn, part = places[number]
+    parts = turns[turn].parts
+    label = parts[part + 1 : -1][:1]  # a question, which is the last part, is none
+    after = part + 1 + sum(isinstance(one, TextPart) for one in label)
+    left = replace(turns[turn], parts=parts[:part] + parts[after:])
+    return (*turns[:turn], left, *turns[turn + 1 :])
