@@ -293,8 +293,9 @@ class MedGemma:
 
         Args:
             prompt: a question, or a conversation in Hugging Face's form.
-            given: `image`: a path, bytes, an image of Pillow's, an array, or a `Picture`; `images`:
-                several; `system`: a system text; `options`: how the answer is written.
+            given: `image`: a path, bytes, an open file, an image of Pillow's, an array, or a
+                `Picture`; `images`: several; `system`: a system text; `options`: how the answer is
+                written.
 
         Raises:
             PromptError: the prompt can't be composed.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -162,8 +163,12 @@ _Pending = Iterator[tuple[Part, ...]]
 def _message(message: object, pending: _Pending, opener: _Opener) -> Message:
     if isinstance(message, Message):
         return message
-    if not isinstance(message, Mapping) or message.get("role") not in ROLES:
+    if not isinstance(message, Mapping):
         raise PromptError(f"{_short(message)} isn't a message.", FORM)
+    if message.get("role") not in ROLES:
+        raise PromptError(
+            f"A message has {_named('role', message)}, and there are {', '.join(ROLES)}.", FORM
+        )
     content = message.get("content")
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
     if not isinstance(parts, Sequence):
@@ -199,9 +204,26 @@ def _parts(part: Any, pending: _Pending, opener: _Opener) -> tuple[Part, ...]:
         case {"type": "image"}:
             raise PromptError(
                 "A part of type image has a key that isn't known.",
-                "Give the image as 'image': a path, bytes, an image of Pillow's or an array.",
+                "Give it as 'image': a path, bytes, an open file, an image of Pillow's, an array.",
             )
+    if isinstance(part, Mapping):
+        raise PromptError(
+            f"A part of a message has {_named('type', part)}, and there are text and image.",
+            "Give {'type': 'text', 'text': …} or {'type': 'image', 'image': …}: a path, bytes, an "
+            "open file, an image of Pillow's or an array.",
+        )
     raise PromptError(f"{_short(part)} isn't a part of a message.", FORM)
+
+
+_NAME = re.compile(r"[A-Za-z_-]{1,30}")
+
+
+def _named(key: str, given: Mapping[str, Any]) -> str:
+    """What stands under a key, if it is a name of some other program's; no text of a patient's."""
+    value = given.get(key)
+    if value is None:
+        return f"no {key}"
+    return f"the {key} {value}" if _NAME.fullmatch(str(value)) else f"another {key}"
 
 
 def _short(value: object) -> str:

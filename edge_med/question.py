@@ -29,7 +29,8 @@ class Shown(TypedDict, total=False):
     """What may be given with a prompt: keyword arguments (PEP 692).
 
     Attributes:
-        image: one image: a path, bytes, an image of Pillow's, an array, or a `Picture`.
+        image: one image: a path, bytes, an open file, an image of Pillow's, an array, or a
+            `Picture`.
         images: several.
         system: a system text.
     """

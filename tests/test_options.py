@@ -142,3 +142,20 @@ def test_a_message_without_content_is_refused_in_a_whole_sentence() -> None:
     with pytest.raises(PromptError) as caught:
         as_messages([{"role": "user"}])
     assert caught.value.message == "A value of type NoneType isn't a message's content."
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ({"role": "tool", "content": "x"}, "the role tool"),
+        ({"content": "x"}, "no role"),
+        ({"role": "Mrs. Smithfield, 1950", "content": "x"}, "another role"),
+        ({"role": "user", "content": [{"type": "image_url", "image_url": "x"}]}, "type image_url"),
+        ({"role": "user", "content": [{"text": "x"}]}, "no type"),
+    ],
+)
+def test_messages_of_other_programs_are_refused_by_what_is_unknown(
+    message: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(PromptError, match=told):
+        as_messages([message])

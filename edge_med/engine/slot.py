@@ -145,11 +145,11 @@ class Slot:
             self.ledger.keep(self.cells.save_window(), kept)
 
     def _check(self, stats: PrefillStats, images: Sequence[ImageBlock]) -> None:
+        if images:
+            self._images.require()
         if (tokens := stats.prompt) > (context := self._options.context):
             what, hint = f"The prompt has {tokens} tokens", "Shorten it, or raise `context`."
             raise too_long(what, tokens, context, hint)
-        if images:
-            self._images.require()
         widest = max((image.tokens for image in images), default=0)
         if widest > self._options.batch:
             raise UsageError(

@@ -5,13 +5,26 @@ Names of files are often patients'.
 
 from __future__ import annotations
 
+import inspect
 import os
+import re
 from pathlib import Path
+from typing import Any, Protocol
 
 from edge_med.errors import ImageError
 from edge_med.imaging.container import MAX_BYTES, check_bytes
 
 FilePath = str | os.PathLike[str]
+
+_ADDRESS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+)://|data:[\w/+.;=-]*,", re.IGNORECASE)
+"""Of something that isn't here, or a `data:` URL."""
+
+
+class Readable(Protocol):
+    """A file that is open for reading bytes, or something like one."""
+
+    def read(self, size: int, /) -> bytes:
+        """So many bytes at the most."""
 
 
 def check(source: FilePath) -> Path:
@@ -22,6 +35,9 @@ def check(source: FilePath) -> Path:
     """
     try:
         path = Path(source)
+        found = _ADDRESS.match(os.fspath(source))
+        if found and not (found["scheme"] and path.exists()):
+            raise _elsewhere(found["scheme"] or "data")
         if path.exists() and not (path.is_file() or path.is_dir()):
             raise ImageError("The image isn't a file.", "Give the path of a file.")
     except (OSError, ValueError) as error:
@@ -48,6 +64,42 @@ def read(source: FilePath, most: int | None = None) -> bytes:
             return file.read(MAX_BYTES + 1 if most is None else most)
     except (OSError, ValueError) as error:
         raise unreadable(error) from None
+
+
+def contents(file: Readable) -> bytes:
+    """All bytes of an open file, from its beginning where it can go back there.
+
+    Raises:
+        ImageError: it gives none, or too many.
+    """
+    if inspect.iscoroutinefunction(file.read):
+        raise ImageError(
+            "The image is a file that asyncio reads.",
+            "Read it first: await it.read(); of an UploadFile give its .file.",
+        )
+    back: Any = getattr(file, "seek", None)
+    try:
+        if back and getattr(file, "seekable", lambda: True)():
+            back(0)
+        data: object = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise unreadable(error) from None
+    if not isinstance(data, bytes):
+        raise ImageError("The image's file doesn't give bytes.", "Open it with 'rb'.")
+    check_bytes(len(data))
+    return data
+
+
+def _elsewhere(scheme: str) -> ImageError:
+    if scheme == "data":
+        return ImageError(
+            "The image is a data: URL, and only files and their bytes are read.",
+            "Give its bytes: base64.b64decode(url.partition(',')[2])",
+        )
+    return ImageError(
+        f"The image is at a {scheme}: address, and nothing here opens a connection.",
+        "Save it, and give its path or its bytes.",
+    )
 
 
 def unreadable(error: Exception) -> ImageError:

@@ -29,9 +29,9 @@ Bytes = bytes | bytearray | memoryview
 Encoded = (str, os.PathLike, bytes, bytearray, memoryview)
 """What a process decodes."""
 
-Source = Picture | str | os.PathLike[str] | Bytes | Image.Image | npt.NDArray[Any]
-"""What can be opened as one picture: a file's path or its bytes, an image of Pillow's, an array, a
-picture."""
+Source = Picture | str | os.PathLike[str] | Bytes | files.Readable | Image.Image | npt.NDArray[Any]
+"""What can be opened as one picture: a file's path, its bytes or the open file; an image of
+Pillow's, an array, a picture."""
 
 
 @overload
@@ -66,9 +66,9 @@ def open(
     """Open a picture for the model, or, where slices are asked for, a series of them.
 
     Args:
-        source: a file's path; a file's bytes; an image of Pillow's; an array of uint8 or uint16,
-            grey, RGB or RGBA; a folder, a zip or a file with the slices of a CT or an MR; or a
-            picture or study, which is returned as it is.
+        source: a file's path; its bytes; the file, open for reading bytes; an image of
+            Pillow's; an array of uint8 or uint16, grey, RGB or RGBA; a folder, a zip or a file with
+            the slices of a CT or an MR; or a picture or study, which is returned as it is.
         fit: how it comes into the model's square.
         side: of that square, in pixels.
         frame: of a DICOM file with several, from 1 on; None for the slices of a CT or an MR, if
@@ -92,6 +92,7 @@ def open(
         raise UsageError(f"'{fit}' to {side} pixels isn't a fit.", "Use pad or stretch, and 896.")
     check_windows(windows)
     job: dict[str, Any] = {"fit": fit, "side": side, "windows": windows}
+    source = _given(source)
     if not isinstance(source, Encoded):
         return _in_memory(source, fit, side)
     entries = _entries(source)
@@ -127,7 +128,13 @@ def open_all(
     found: list[Picture | Study] = []
     for left, source in zip(range(len(sources), 0, -1), sources, strict=True):
         part = _part(room, found, left) if slices == "auto" else room
-        found.append(open(source, slices=slices, room=part, **how))
+        try:
+            found.append(open(source, slices=slices, room=part, **how))
+        except ImageError as error:
+            if len(sources) == 1:
+                raise
+            which = f"It is image {len(found) + 1} of {len(sources)}."
+            raise ImageError(f"{error.message} {which}", error.hint) from None
     return found
 
 
@@ -147,6 +154,7 @@ def check_windows(name: str) -> None:
 
 def upright(source: Source, frame: int = 1, windows: str = DEFAULT) -> Image.Image:
     """The whole original in RGB, upright, before any fit; the rest is as in `open`."""
+    source = _given(source)
     if not isinstance(source, Encoded):
         return _photo(source).image.convert("RGB")
     check_windows(windows)
@@ -156,6 +164,13 @@ def upright(source: Source, frame: int = 1, windows: str = DEFAULT) -> Image.Ima
     reply, (pixels,) = _run("upright", entries[0], frame, windows=windows)
     (told,) = reply["pictures"]
     return Image.frombytes(told["mode"], told["size"], bytes(pixels)).convert("RGB")
+
+
+def _given(source: Any) -> Any:
+    """What was given; of an open file, its bytes."""
+    if isinstance(source, Encoded) or not callable(getattr(source, "read", None)):
+        return source
+    return files.contents(source)
 
 
 def _several() -> ImageError:
@@ -180,7 +195,7 @@ def _photo(source: object) -> Photo:
             return from_array(source)
     raise ImageError(
         f"A value of type {type(source).__name__} isn't an image.",
-        "Give a path, a file's bytes, an image of Pillow's or an array.",
+        "Give a path, a file's bytes, an open file, an image of Pillow's or an array.",
     )
 
 

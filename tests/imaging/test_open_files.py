@@ -1,0 +1,125 @@
+"""Images as open files, and what is no file at all."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import pytest
+
+from edge_med import ImageError, imaging
+from edge_med.imaging.boxes import save
+from tests.imaging.samples import scene
+
+
+@pytest.fixture
+def png(tmp_path: Path) -> Path:
+    path = tmp_path / "image.png"
+    path.write_bytes(imaging.open(scene(30, 20), side=32).png())
+    return path
+
+
+def spooled(path: Path) -> IO[bytes]:
+    """What web frameworks put an upload into."""
+    file = tempfile.SpooledTemporaryFile()  # noqa: SIM115 - the test closes it
+    file.write(path.read_bytes())
+    return file
+
+
+KINDS: dict[str, Callable[[Path], IO[bytes]]] = {
+    "file": lambda path: path.open("rb"),
+    "bytes": lambda path: io.BytesIO(path.read_bytes()),
+    "upload": spooled,
+}
+
+
+@pytest.mark.parametrize("opened", KINDS.values(), ids=KINDS)
+def test_an_open_file_is_the_picture_that_is_in_it(
+    opened: Callable[[Path], IO[bytes]], png: Path
+) -> None:
+    with opened(png) as file:
+        assert imaging.open(file, side=32) == imaging.open(png, side=32)
+
+
+def test_a_file_is_read_from_its_beginning_each_time(png: Path) -> None:
+    file = io.BytesIO(png.read_bytes())
+    assert imaging.open(file, side=32) == imaging.open(file, side=32)
+
+
+def test_what_cannot_go_back_is_read_on(png: Path) -> None:
+    class Stream(io.RawIOBase):
+        def __init__(self) -> None:
+            self.file = io.BytesIO(png.read_bytes())
+
+        def read(self, size: int = -1) -> bytes:
+            return self.file.read(size)
+
+    assert imaging.open(Stream(), side=32) == imaging.open(png, side=32)
+
+
+def test_boxes_are_drawn_on_an_open_file(png: Path, tmp_path: Path) -> None:
+    save(io.BytesIO(png.read_bytes()), [], tmp_path / "boxes.png")
+    assert np.array_equal(
+        imaging.open(tmp_path / "boxes.png", side=32).pixels, imaging.open(png, side=32).pixels
+    )
+
+
+def test_a_file_of_text_is_refused(png: Path) -> None:
+    with pytest.raises(ImageError, match="doesn't give bytes") as caught:
+        imaging.open(io.StringIO("x"))  # type: ignore[call-overload]
+    assert "rb" in caught.value.hint
+
+
+def test_a_closed_file_is_refused(png: Path) -> None:
+    file = png.open("rb")
+    file.close()
+    with pytest.raises(ImageError, match="can't be read"):
+        imaging.open(file)
+
+
+def test_a_file_of_asyncio_is_refused_with_the_way_out() -> None:
+    class Upload:
+        async def read(self, size: int = -1) -> bytes:
+            raise AssertionError
+
+    with pytest.raises(ImageError, match="asyncio") as caught:
+        imaging.open(Upload())  # type: ignore[call-overload]
+    assert ".file" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("address", "message", "hint"),
+    [
+        ("https://example.org/a.png", "https: address", "Save it"),
+        ("s3://bucket/a.png", "s3: address", "Save it"),
+        ("data:image/png;base64,AAAA", "data: URL", "b64decode"),
+        ("data:,AAAA", "data: URL", "b64decode"),
+        ("data:image/png;base64," + "A" * 100_000, "data: URL", "b64decode"),
+    ],
+)
+def test_an_address_is_refused_for_what_it_is(address: str, message: str, hint: str) -> None:
+    with pytest.raises(ImageError, match=message) as caught:
+        imaging.open(address)
+    assert hint in caught.value.hint
+    assert "AAAA" not in caught.value.message
+
+
+@pytest.mark.parametrize("path", ["c:/scans/a.png", "scan 1:2.png", "a:b.png"])
+def test_a_path_with_a_colon_is_a_path(path: str) -> None:
+    with pytest.raises(ImageError, match="No such file"):
+        imaging.open(path)
+
+
+def test_of_several_the_error_says_which(png: Path) -> None:
+    with pytest.raises(ImageError, match=r"It is image 2 of 3\."):
+        imaging.open_all([png, b"nonsense", png], side=32)
+
+
+def test_of_one_it_says_nothing(png: Path) -> None:
+    with pytest.raises(ImageError) as caught:
+        imaging.open_all([b"nonsense"], side=32)
+    assert "image 1" not in caught.value.message
