@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import Self, Unpack
 
 from edge_med import _platform, scoring
@@ -32,6 +31,7 @@ from edge_med.models import store
 from edge_med.models.adapters import FoundAdapter, Wanted, find_adapters
 from edge_med.models.estimates import Estimates
 from edge_med.models.shares import Subject
+from edge_med.opened import Opened
 from edge_med.question import DEFAULTS, Given, Question, Shown, check_given, check_names, shows
 from edge_med.session import Conversation
 
@@ -39,11 +39,12 @@ MEDGEMMA_SIDE = 896
 """Pixels; what pictures are fitted to for a model without a projector, which refuses them later."""
 
 
-class MedGemma:
+class MedGemma(Opened):
     """A loaded model; close it, or use it in a `with`. All methods may be called in any thread."""
 
     def __init__(self, client: Client, info: Info, estimates: Estimates) -> None:
         """Use `MedGemma.load`."""
+        super().__init__()
         self._client = client
         self._info = info
         self._estimates = estimates
@@ -110,16 +111,11 @@ class MedGemma:
         status = self._client.status
         return replace(self._info, options=status.options, placement=status.placed)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
+    def __repr__(self) -> str:
+        state = "closed, " if self.closed else ""
+        sees = "sees images" if self._info.projector else "reads text only"
+        context = self._info.options.context
+        return f"<MedGemma {self._info.model.file}: {state}{sees}, context {context}>"
 
     @shows(Given, DEFAULTS)
     def ask(self, prompt: Prompt, **given: Unpack[Given]) -> Answer:
@@ -338,8 +334,7 @@ class MedGemma:
         """End every answer that is being written or waited for; says whether there was one."""
         return self._client.cancel()
 
-    def close(self) -> None:
-        """Free everything; harmless when done twice."""
+    def _free(self) -> None:
         self._client.close()
 
 

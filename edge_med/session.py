@@ -48,6 +48,9 @@ class Conversation:
         self._turns: tuple[Message, ...] = ()
         self._busy = threading.Lock()
 
+    def __repr__(self) -> str:
+        return f"<Conversation of {len(self.messages)} messages>"
+
     @property
     def messages(self) -> tuple[Message, ...]:
         """System text and turns; the user's and the model's take turns."""

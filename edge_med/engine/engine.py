@@ -9,6 +9,7 @@ from edge_med.answers import Notice
 from edge_med.artifacts.gguf import Header
 from edge_med.config import LoadOptions
 from edge_med.engine.cache.ledger import Ledger
+from edge_med.engine.llama import heap
 from edge_med.engine.llama.loader import open_model
 from edge_med.engine.llama.offload import with_projector
 from edge_med.engine.llama.sequence import Sequence as Cells
@@ -71,6 +72,7 @@ class Engine:
         self.context.close()
         self.adapters.close()
         self.model.close()
+        heap.give_back()
 
     @property
     def placed(self) -> tuple[Placed, ...]:

@@ -7,7 +7,8 @@ import dataclasses
 import logging
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,8 @@ from edge_med.native import (
 )
 
 LOGGER = logging.getLogger("edge_med.llama_cpp")
+
+_WAITS = "GOMP_SPINCOUNT"
 
 _LEVELS = {2: logging.INFO, 3: logging.WARNING, 4: logging.ERROR}
 """`enum ggml_log_level` (ggml.h); 1 is debugging, and 5 continues a line, mostly with dots."""
@@ -131,17 +134,32 @@ def _bindings() -> tuple[Functions, Functions]:
     require_llama_cpp_python()
     for name in REDIRECTIONS:
         os.environ.pop(name, None)
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)  # is read when the libraries are loaded
-    llama = Functions(_platform.open_library(native_library("llama")), LLAMA)
-    mtmd = Functions(_platform.open_library(native_library("mtmd")), MTMD)
-    callback = LogCallback(_log)
-    _KEPT.append(callback)  # the libraries keep a pointer to it until the process ends
-    for set_log in (llama.llama_log_set, mtmd.mtmd_log_set, mtmd.mtmd_helper_log_set):
-        set_log(callback, ctypes.c_void_p(0))
-    _load_backends()
+    with _brief_waits():
+        llama = Functions(_platform.open_library(native_library("llama")), LLAMA)
+        mtmd = Functions(_platform.open_library(native_library("mtmd")), MTMD)
+        callback = LogCallback(_log)
+        _KEPT.append(callback)  # the libraries keep a pointer to it until the process ends
+        for set_log in (llama.llama_log_set, mtmd.mtmd_log_set, mtmd.mtmd_helper_log_set):
+            set_log(callback, ctypes.c_void_p(0))
+        _load_backends()
     llama.llama_backend_init()
     return llama, mtmd
+
+
+@contextmanager
+def _brief_waits() -> Iterator[None]:
+    """Libraries that are loaded in here wait awake only briefly; they read it as they are loaded.
+
+    Programs that are started later have the environment that they would have had without us.
+    """
+    told = {"OMP_WAIT_POLICY", _WAITS} & os.environ.keys()
+    if not told:
+        os.environ[_WAITS] = SPINS
+    try:
+        yield
+    finally:
+        if not told:
+            os.environ.pop(_WAITS, None)
 
 
 def _load_backends() -> None:
