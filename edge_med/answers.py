@@ -53,6 +53,7 @@ class Timings:
         first_token: from the start of the call to the first token.
         decode: for writing the answer.
         tokens_per_second: of writing.
+        wait: for other calls, before it began; no part of the others.
     """
 
     load: float
@@ -61,6 +62,7 @@ class Timings:
     first_token: float
     decode: float
     tokens_per_second: float
+    wait: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

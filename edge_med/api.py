@@ -34,13 +34,20 @@ from edge_med.models.shares import Subject
 from edge_med.opened import Opened
 from edge_med.question import DEFAULTS, Given, Question, Shown, check_given, check_names, shows
 from edge_med.session import Conversation
+from edge_med.watching import Hook, answering, measuring
 
 MEDGEMMA_SIDE = 896
 """Pixels; what pictures are fitted to for a model without a projector, which refuses them later."""
 
 
 class MedGemma(Opened):
-    """A loaded model; close it, or use it in a `with`. All methods may be called in any thread."""
+    """A loaded model; close it, or use it in a `with`. All methods may be called in any thread.
+
+    Attributes:
+        on_answer: called with what is measured of each answer that has ended; None at first.
+    """
+
+    on_answer: Hook | None = None
 
     def __init__(self, client: Client, info: Info, estimates: Estimates) -> None:
         """Use `MedGemma.load`."""
@@ -142,16 +149,14 @@ class MedGemma(Opened):
         Nothing is computed before the first event is asked for, and leaving the iteration ends the
         answer. Arguments and errors are those of `ask`; those of the arguments come at once.
         """
-        return self._client.events(GenerateRequest(self.question(prompt, **given)))
+        return answering(self._client, self.question(prompt, **given), self.on_answer)
 
     @shows(Given, DEFAULTS)
     async def ask_async(self, prompt: Prompt, **given: Unpack[Given]) -> Answer:
         """`ask` for asyncio; cancelling the task ends the answer."""
         async with aclosing(self.stream_async(prompt, **given)) as events:
-            async for event in events:
-                if isinstance(event, End):
-                    return given_whole(event.answer)
-        raise AssertionError("a stream ends with End")
+            (answer,) = [event.answer async for event in events if isinstance(event, End)]
+        return given_whole(answer)
 
     @shows(Given, DEFAULTS)
     def stream_async(self, prompt: Prompt, **given: Unpack[Given]) -> AsyncGenerator[Event, None]:
@@ -166,13 +171,14 @@ class MedGemma(Opened):
         def sink(reply: Reply) -> None:
             loop.call_soon_threadsafe(replies.put_nowait, reply)  # fails once the loop is closed
 
-        with self._client.cancellable() as call:
+        with measuring(self.on_answer) as note, self._client.cancellable() as call:
             if not self._client.alive:
                 await asyncio.to_thread(self._client.restart)
             number = self._client.submit(GenerateRequest(question), sink, call)
             try:
                 while True:
                     event = event_of(await replies.get())
+                    note(event)
                     yield event
                     if isinstance(event, End):
                         return
@@ -276,7 +282,7 @@ class MedGemma(Opened):
 
     def chat(self, system: str | None = None, options: Options = Options()) -> Conversation:  # noqa: B008
         """Begin a conversation, with options for all of its answers."""
-        return Conversation(self, self._client, system, options)
+        return Conversation(self, self._client, system, options, lambda: self.on_answer)
 
     @shows(Given, DEFAULTS)
     def messages(self, prompt: Prompt, **given: Unpack[Given]) -> tuple[Message, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,13 +15,13 @@ from edge_med.answers import Answer, End, Event, Notice, Tokens, whole
 from edge_med.config import Options
 from edge_med.engine.service.client import Call
 from edge_med.engine.service.protocol import CountRequest
-from edge_med.engine.tasks.generate import GenerateRequest
 from edge_med.errors import BusyError, CancelledError, UsageError
 from edge_med.messages import Message, TextPart
 from edge_med.protocols import Fitting, Service
 from edge_med.question import Question
 from edge_med.trimming import Trimming
 from edge_med.turns import edited, questions, without_image
+from edge_med.watching import Hook, answering
 
 ROOM_SHARE = 4
 """A chat keeps a quarter of the context for the answer, or all that it may have if that's less."""
@@ -37,9 +37,15 @@ class Conversation:
     """
 
     def __init__(
-        self, model: Fitting, service: Service, system: str | None, options: Options
+        self,
+        model: Fitting,
+        service: Service,
+        system: str | None,
+        options: Options,
+        hook: Callable[[], Hook | None] = lambda: None,
     ) -> None:
         """Use `MedGemma.chat`."""
+        self._hook = hook
         self._model = model
         self._service = service
         self._trimming = Trimming(model.info.options.context)
@@ -269,8 +275,8 @@ class Conversation:
             shown, trimmed = self._fitting(turns, options, call)
             if trimmed is not None:
                 yield trimmed
-            request = GenerateRequest(Question(tuple(shown), options))
-            for event in self._service.events(request, call):
+            question = Question(tuple(shown), options)
+            for event in answering(self._service, question, self._hook(), call):
                 if isinstance(event, End) and trimmed is not None:
                     notices = (trimmed, *event.answer.notices)
                     yield End(replace(event.answer, notices=notices))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from edge_med import __version__
 from edge_med.answers import AppliedAdapter, End, Provenance
@@ -40,9 +40,13 @@ class ModelIdentity:
 
 @dataclass(frozen=True, slots=True)
 class GenerateRequest:
-    """Answer a question: replies are events, up to `End`."""
+    """Answer a question: replies are events, up to `End`.
+
+    `asked` is when, by the clock that all processes of a machine share.
+    """
 
     question: Question
+    asked: float = field(default_factory=time.monotonic, compare=False)
 
 
 class GenerateTask:
@@ -67,6 +71,7 @@ class GenerateTask:
             SchemaError: the schema or grammar can't be used.
         """
         began, question = time.perf_counter(), asked.question
+        self._wait = max(0.0, time.monotonic() - asked.asked)
         options = question.options
         engine.adapters.applied(options.adapters)  # a name that is unknown is refused first
         form = ResponseFormat(options)
@@ -110,7 +115,9 @@ class GenerateTask:
             SchemaError: the answer doesn't fit its form.
         """
         self._state.stats = stats
-        self._emit(End(self._state.finish(self._provenance())))
+        answer = self._state.finish(self._provenance())
+        timings = replace(answer.timings, wait=self._wait)
+        self._emit(End(replace(answer, timings=timings)))
         self._engine.notices_given.update(self._said)
 
     def _say(self) -> None:
