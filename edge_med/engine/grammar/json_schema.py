@@ -187,7 +187,8 @@ def _checker(schema: Any) -> Any:
 
         return run
 
-    keywords = {key: counted(check) for key, check in Draft202012Validator.VALIDATORS.items()}
+    checks = {**Draft202012Validator.VALIDATORS, "pattern": schema_regex.pattern_errors}
+    keywords = {key: counted(check) for key, check in checks.items()}
     kind: Any = validators.extend(Draft202012Validator, keywords)  # type: ignore[no-untyped-call]
     return kind(schema, registry=Registry())
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Iterator
+from typing import Any
 
 from edge_med.errors import SchemaError
 
@@ -25,6 +27,20 @@ def check(pattern: str) -> None:
             re.compile(pattern)
     except (re.error, RecursionError, OverflowError) as error:
         raise _error(f"can't be read ({error})") from None
+
+
+def pattern_errors(validator: Any, pattern: str, value: object, _schema: object) -> Iterator[Any]:
+    r"""The check of `pattern` for answers that llguidance has kept to it.
+
+    It reads `\w` and `\d` as ECMAScript does, in ASCII, and `\s` in all of Unicode; either way of
+    Python's `re` will do, so that nothing is refused at last that was allowed before.
+    """
+    from jsonschema import ValidationError
+
+    if validator.is_type(value, "string"):
+        text = str(value)
+        if not (re.search(pattern, text, re.ASCII) or re.search(pattern, text)):
+            yield ValidationError(f"{text!r} does not match {pattern!r}")
 
 
 def _error(what: str) -> SchemaError:

@@ -266,3 +266,27 @@ def test_the_model_is_shown_the_schema_as_compact_json() -> None:
 def test_a_schema_that_cannot_be_used_says_why(schema: Any, message: str) -> None:
     with pytest.raises(SchemaError, match=message):
         compile_schema(schema)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "answer", "fits"),
+    [
+        (r"^\W$", "\u0631", True),
+        (r"^\D$", "\u0663", True),
+        (r"^\w$", "\u0631", True),
+        (r"^\S$", "\u00a0", True),
+        (r"^\s$", "\u00a0", True),
+        (r"^\W$", "a", False),
+        (r"^\D$", "3", False),
+        (r"^\S$", " ", False),
+    ],
+)
+def test_classes_of_characters_are_those_of_either_reading(
+    pattern: str, answer: str, fits: bool
+) -> None:
+    schema = compile_schema({"type": "string", "pattern": pattern})
+    if fits:
+        assert schema.parse(json.dumps(answer)) == answer
+    else:
+        with pytest.raises(SchemaError, match="'pattern'"):
+            schema.parse(json.dumps(answer))
