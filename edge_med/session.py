@@ -15,7 +15,7 @@ from edge_med.answers import Answer, End, Event, Notice, Tokens, whole
 from edge_med.config import Options
 from edge_med.engine.service.client import Call
 from edge_med.engine.service.protocol import CountRequest
-from edge_med.errors import BusyError, CancelledError, UsageError
+from edge_med.errors import BusyError, CancelledError
 from edge_med.messages import Message, TextPart
 from edge_med.protocols import Fitting, Service
 from edge_med.question import Question
@@ -102,7 +102,7 @@ class Conversation:
         """
         chosen = options or self._options
         (turn,) = self._model.messages(text, image=image, images=images, options=chosen)
-        return self._answered((*self._turns, turn), chosen, self._turns)
+        return self._answered(lambda turns: (*turns, turn), chosen)
 
     def regenerate(self, *, options: Options | None = None) -> Answer:
         """Have the last turn answered anew.
@@ -115,9 +115,10 @@ class Conversation:
 
     def stream_regenerate(self, *, options: Options | None = None) -> Iterator[Event]:
         """The same while it is written; one that is cancelled before a word changes nothing."""
-        last = questions(self._turns, 1)[-1]
-        turns = self._turns[: last + 1]
-        return self._answered(turns, options or self._options, self._turns)
+        questions(self._turns, 1)
+        return self._answered(
+            lambda turns: turns[: questions(turns, 1)[-1] + 1], options or self._options
+        )
 
     def edit(self, turn: int, text: str, *, options: Options | None = None) -> Answer:
         """Change what the user said in a turn; it keeps its images, and later turns go.
@@ -137,8 +138,9 @@ class Conversation:
         self, turn: int, text: str, *, options: Options | None = None
     ) -> Iterator[Event]:
         """The same while it is written; one that is cancelled before a word changes nothing."""
-        turns = edited(self._turns, turn, text)
-        return self._answered(turns, options or self._options, self._turns)
+        self.edited(turn, text)
+        change = functools.partial(edited, turn=turn, text=text)
+        return self._answered(change, options or self._options)
 
     def edited(self, turn: int, text: str) -> list[Message]:
         """The turns that `edit` has answered, without changing anything; its errors are the same.
@@ -247,21 +249,16 @@ class Conversation:
             self._busy.release()
 
     def _answered(
-        self, turns: tuple[Message, ...], options: Options, before: tuple[Message, ...]
+        self, change: Callable[[tuple[Message, ...]], tuple[Message, ...]], options: Options
     ) -> Iterator[Event]:
-        """Stream an answer to turns, and take both over once it's there.
+        """Stream an answer to changed turns, and take both over once it's there.
 
         Args:
-            turns: of the conversation to come.
+            change: of the turns that there are when the first event is wanted.
             options: of this answer.
-            before: the turns of which they were made.
         """
         with self._alone():
-            if self._turns is not before:
-                raise UsageError(
-                    "The conversation has changed since this stream was made.",
-                    "Make one for each question, once the answer before it is there.",
-                )
+            turns = change(self._turns)
             for event in self._events(turns, options):
                 if isinstance(event, End):
                     answer = event.answer
