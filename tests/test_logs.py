@@ -17,14 +17,14 @@ import logging, sys
 from edge_med import MedGemma, Options, _platform
 {settings}
 _platform.available_memory = lambda: 1
-with MedGemma.load(sys.argv[1], context=64, threads=1, memory="warn") as model:
+with MedGemma.load(sys.argv[1], context=64, threads=1, memory="warn", isolation={where!r}) as model:
     model.ask({secret!r}, options=Options(max_new_tokens=2))
 """
 
 
-def run(settings: str, model: Path) -> str:
+def run(settings: str, model: Path, where: str = "process") -> str:
     """What a program prints on stderr that has these settings of its logs."""
-    code = PROGRAM.format(settings=settings, secret=SECRET)
+    code = PROGRAM.format(settings=settings, secret=SECRET, where=where)
     done = subprocess.run(
         [sys.executable, "-c", code, str(model)], capture_output=True, text=True, check=True
     )
@@ -42,7 +42,7 @@ def test_nothing_is_printed_by_itself(tiny: Path) -> None:
 
 
 def test_a_program_with_logs_gets_warnings(tiny: Path) -> None:
-    said = run("logging.basicConfig()", tiny)
+    said = run("logging.basicConfig()", tiny, "thread")
     assert "WARNING:edge_med.models.memory:The model needs" in said
     assert "INFO" not in said
 

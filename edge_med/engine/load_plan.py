@@ -105,8 +105,8 @@ def _check(taken: Placement, machine: Machine, options: LoadOptions) -> None:
         return
     raise MemoryShortError(
         message,
-        "Use fewer --gpu-layers, a smaller --context or a smaller quant, or close other programs; "
-        "edge-med plan says what would fit, and --memory ignore tries it all the same.",
+        "Use fewer `gpu_layers`, a smaller `context` or a smaller quant, or close other programs; "
+        'edge-med plan says what would fit, and `memory="ignore"` tries it all the same.',
     )
 
 
