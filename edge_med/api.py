@@ -12,25 +12,26 @@ from typing import Self, Unpack
 from edge_med import _platform, scoring
 from edge_med.answers import Answer, Choice, End, Event, Score, Tokens, whole
 from edge_med.answers import given as given_whole
-from edge_med.artifacts.gguf import Header
-from edge_med.artifacts.inspect import Facts, facts
 from edge_med.config import LOAD_DEFAULTS, Fit, LoadArguments, LoadOptions, Options
 from edge_med.engine.cache.ledger import Item
 from edge_med.engine.prompt import IMAGE_TOKENS
 from edge_med.engine.service.client import Client, event_of
-from edge_med.engine.service.isolation import connect
-from edge_med.engine.service.protocol import CountRequest, EngineSpec, Reply
-from edge_med.engine.tasks.generate import GenerateRequest, ModelIdentity
+from edge_med.engine.service.protocol import (
+    CountRequest,
+    Reply,
+    TokenIds,
+    TokenizeRequest,
+)
+from edge_med.engine.tasks.generate import GenerateRequest
 from edge_med.engine.tasks.raw_generate import ContinueRequest
-from edge_med.errors import UsageError
+from edge_med.errors import PromptError, UsageError
 from edge_med.imaging import Picture, Room
 from edge_med.imaging.slices import QUESTION
-from edge_med.loading import Info
+from edge_med.loading import Info, opened
 from edge_med.messages import Message, Prompt, as_messages, check_sizes
 from edge_med.models import store
 from edge_med.models.adapters import FoundAdapter, Wanted, find_adapters
 from edge_med.models.estimates import Estimates
-from edge_med.models.shares import Subject
 from edge_med.opened import Opened
 from edge_med.question import DEFAULTS, Given, Question, Shown, check_given, check_names, shows
 from edge_med.session import Conversation
@@ -97,19 +98,7 @@ class MedGemma(Opened):
     def _open(
         cls, found: store.Found, options: LoadOptions, adapters: tuple[FoundAdapter, ...] = ()
     ) -> Self:
-        eye = _facts(found.projector, found.projector_header)
-        subject = Subject(found.text.stem, found.quant, found.header, found.projector_header)
-        identity = ModelIdentity(
-            model_sha256=found.model_sha256,
-            projector_sha256=found.projector_sha256,
-            quant=found.quant,
-            image_tokens=(eye.image_tokens if eye else None) or IMAGE_TOKENS,
-            adapters={adapter.name: adapter.sha256 for adapter in adapters},
-        )
-        spec = EngineSpec(found.text, found.projector, subject, identity, options, adapters)
-        client = connect(spec)
-        text, opened = facts(found.text.name, found.header), client.opened
-        info = Info(text, eye, options, opened.plan, (), opened.cpu_code, found.others, adapters)
+        client, info = opened(found, options, adapters)
         return cls(client, info, Estimates(found.text, options.threads))
 
     @property
@@ -191,6 +180,19 @@ class MedGemma(Opened):
         reply = self._client.reply(CountRequest(self.question(prompt, **given)))
         assert isinstance(reply, Tokens)
         return reply
+
+    def tokenize(self, text: str) -> tuple[int, ...]:
+        """The ids of a text, as the model reads it; control tokens spelled out in it stay text.
+
+        Raises:
+            PromptError: it is no text, or can't be tokenized.
+            EngineError: llama.cpp failed.
+        """
+        if not isinstance(text, str):
+            raise PromptError("What should be tokenized isn't a text.", "Give a text.")
+        reply = self._client.reply(TokenizeRequest(text))
+        assert isinstance(reply, TokenIds)
+        return reply.ids
 
     @shows(Shown, DEFAULTS)
     def score(
@@ -342,7 +344,3 @@ class MedGemma(Opened):
 
     def _free(self) -> None:
         self._client.close()
-
-
-def _facts(path: Path | None, header: Header | None) -> Facts | None:
-    return None if path is None or header is None else facts(path.name, header)

@@ -1,15 +1,22 @@
-"""What was loaded."""
+"""Load a model out of the files that were found, and say what was loaded."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_med.artifacts.inspect import Facts
+from edge_med.artifacts.gguf import Header
+from edge_med.artifacts.inspect import Facts, facts
 from edge_med.config import LoadOptions
+from edge_med.engine.prompt import IMAGE_TOKENS
+from edge_med.engine.service.client import Client
+from edge_med.engine.service.isolation import connect
+from edge_med.engine.service.protocol import EngineSpec
+from edge_med.engine.tasks.generate import ModelIdentity
 from edge_med.models import memory
 from edge_med.models.adapters import FoundAdapter
-from edge_med.models.shares import Placed, devices_of
+from edge_med.models.shares import Placed, Subject, devices_of
+from edge_med.models.store import Found
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +47,30 @@ class Info:
     def device(self) -> str:
         """What computes texts: `cpu` or a device's name, or several joined by `+`."""
         return devices_of(self.placement)
+
+
+def opened(
+    found: Found, options: LoadOptions, adapters: tuple[FoundAdapter, ...]
+) -> tuple[Client, Info]:
+    """Open the files of a model.
+
+    Raises:
+        EdgeMedError: as `MedGemma.load` has it.
+    """
+    eye = _facts(found.projector, found.projector_header)
+    subject = Subject(found.text.stem, found.quant, found.header, found.projector_header)
+    identity = ModelIdentity(
+        model_sha256=found.model_sha256,
+        projector_sha256=found.projector_sha256,
+        quant=found.quant,
+        image_tokens=(eye.image_tokens if eye else None) or IMAGE_TOKENS,
+        adapters={adapter.name: adapter.sha256 for adapter in adapters},
+    )
+    client = connect(EngineSpec(found.text, found.projector, subject, identity, options, adapters))
+    text, told = facts(found.text.name, found.header), client.opened
+    info = Info(text, eye, options, told.plan, (), told.cpu_code, found.others, adapters)
+    return client, info
+
+
+def _facts(path: Path | None, header: Header | None) -> Facts | None:
+    return None if path is None or header is None else facts(path.name, header)

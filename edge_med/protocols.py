@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from edge_med.answers import Event, Score, Tokens
 from edge_med.config import Options
 from edge_med.engine.service.client import Call
-from edge_med.engine.service.protocol import CountRequest
+from edge_med.engine.service.protocol import CountRequest, TokenIds, TokenizeRequest
 from edge_med.engine.tasks.generate import GenerateRequest
 from edge_med.engine.tasks.score import ScoreRequest
 from edge_med.messages import Message, Prompt
@@ -60,6 +60,6 @@ class Service(Protocol):
         """The events of an answer; its error is raised."""
 
     def reply(
-        self, request: CountRequest | ScoreRequest, call: Call | None = None
-    ) -> Tokens | Score:
+        self, request: CountRequest | ScoreRequest | TokenizeRequest, call: Call | None = None
+    ) -> Tokens | Score | TokenIds:
         """The one reply to a request; its error is raised."""

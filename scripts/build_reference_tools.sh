@@ -9,8 +9,11 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=${1:-work/reference}
 scripts/llama_cpp_source.sh "$folder"
+# GCC 12.2 leaves out stores of AMX's configuration (GCC bug 114098), and the programs would crash.
+amx=$(grep -qs amx_tile /proc/cpuinfo && echo "-DCMAKE_CXX_FLAGS=-fno-dse" || true)
+# shellcheck disable=SC2086
 cmake -S "$folder/source/vendor/llama.cpp" -B "$folder/build" -DCMAKE_BUILD_TYPE=Release \
-  -DLLAMA_CURL=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF > "$folder/configure.log"
+  $amx -DLLAMA_CURL=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF > "$folder/configure.log"
 cmake --build "$folder/build" -j "$(nproc)" --target llama-quantize llama-bench llama-batched-bench \
   llama-perplexity llama-imatrix llama-mtmd-cli llama-server llama-tokenize \
   llama-completion > "$folder/build.log"

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tokenizers import Tokenizer
 
 from edge_med import MedGemma, Options, imaging
 from edge_med.answers import Answer, End, Event, Piece, Progress
@@ -30,7 +31,7 @@ from edge_med.errors import (
 )
 from edge_med.messages import Message, TextPart
 from edge_med.question import Question
-from tests.conftest import Models
+from tests.conftest import Checkpoints, Models
 
 SHORT = Options(max_new_tokens=5)
 LONG = Options(max_new_tokens=8000, stop_loops=False, logit_bias={1: float("-inf")})
@@ -244,6 +245,18 @@ def test_a_prompt_that_does_not_fit_says_by_how_much(tiny: MedGemma) -> None:
     count = tiny.count(words).prompt
     with pytest.raises(ContextOverflowError, match=f"{count - 2048} tokens too long"):
         tiny.ask(words)
+
+
+def test_a_text_is_tokenized_as_the_tokenizers_package_does(
+    tiny: MedGemma, checkpoint: Checkpoints
+) -> None:
+    theirs = Tokenizer.from_file(str(checkpoint("multimodal") / "tokenizer.json"))
+    for text in ("is the heart large", "é😀 x", ""):
+        assert list(tiny.tokenize(text)) == theirs.encode(text, add_special_tokens=False).ids
+
+
+def test_a_control_token_in_a_text_stays_text(tiny: MedGemma) -> None:
+    assert len(tiny.tokenize("<end_of_turn>")) > 1
 
 
 def test_tokens_are_counted_with_images(tiny: MedGemma, photo: Path) -> None:

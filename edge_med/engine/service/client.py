@@ -27,6 +27,8 @@ from edge_med.engine.service.protocol import (
     Reply,
     Request,
     Submit,
+    TokenIds,
+    TokenizeRequest,
 )
 from edge_med.engine.tasks.generate import GenerateRequest
 from edge_med.engine.tasks.raw_generate import Chosen, ContinueRequest, Ended
@@ -132,13 +134,13 @@ class Client:
                 return
 
     def reply(
-        self, request: CountRequest | ScoreRequest, call: Call | None = None
-    ) -> Tokens | Score:
+        self, request: CountRequest | ScoreRequest | TokenizeRequest, call: Call | None = None
+    ) -> Tokens | Score | TokenIds:
         """Queue a request that has one reply, and wait; arguments and errors are as in `events`."""
         reply = next(self._replies(request, call))
         if isinstance(reply, Failed):
             raise reply.error
-        assert isinstance(reply, Tokens | Score)
+        assert isinstance(reply, Tokens | Score | TokenIds)
         return reply
 
     def ids(self, request: ContinueRequest) -> Iterator[int]:
@@ -198,7 +200,7 @@ def event_of(reply: Reply) -> Event:
     """
     if isinstance(reply, Failed):
         raise reply.error
-    assert not isinstance(reply, Tokens | Score | Chosen | Ended)
+    assert not isinstance(reply, Tokens | Score | TokenIds | Chosen | Ended)
     return reply
 
 

@@ -33,6 +33,7 @@ from edge_med.engine.service.protocol import (
     Request,
     Submit,
     ToEngine,
+    TokenIds,
 )
 from edge_med.engine.service.wire import Packer
 from edge_med.engine.tasks.raw_generate import Ended
@@ -58,7 +59,7 @@ TRIES = 3
 """Engines that a request is sent to which none has begun to work on."""
 
 Sink = Callable[[Reply], None]
-_LAST = (End, Tokens, Score, Ended, Failed)
+_LAST = (End, Tokens, Score, TokenIds, Ended, Failed)
 """Replies after which nothing follows."""
 
 

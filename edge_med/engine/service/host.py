@@ -30,6 +30,8 @@ from edge_med.engine.service.protocol import (
     Request,
     Submit,
     ToEngine,
+    TokenIds,
+    TokenizeRequest,
 )
 from edge_med.engine.service.pulse import Pulse
 from edge_med.engine.tasks.generate import GenerateRequest, GenerateTask, ModelIdentity
@@ -142,6 +144,8 @@ class Host:
                 self._driver.run(task, stop)
             case ContinueRequest():
                 self._driver.run(RawGenerate(engine.model.vocabulary, request, emit), stop)
+            case TokenizeRequest(text):
+                emit(TokenIds(tuple(engine.model.vocabulary.tokenize(text))))
             case CountRequest(question):
                 emit(count(engine, identity, question, stop))
 

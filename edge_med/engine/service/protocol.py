@@ -48,14 +48,28 @@ class CountRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenizeRequest:
+    """Tokenize a text: the reply is `TokenIds`."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenIds:
+    """The ids of a text."""
+
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """A request has failed; nothing follows."""
 
     error: EdgeMedError
 
 
-Request = GenerateRequest | CountRequest | ScoreRequest | ContinueRequest
-Reply = Event | Tokens | Score | Chosen | Ended | Failed
+Request = GenerateRequest | CountRequest | ScoreRequest | ContinueRequest | TokenizeRequest
+Reply = Event | Tokens | Score | TokenIds | Chosen | Ended | Failed
 
 
 @dataclass(frozen=True, slots=True)
