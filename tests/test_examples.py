@@ -36,7 +36,12 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("document", "quants"), [("docs/api.md", ["F32"]), ("README.md", ["Q4_K_M", "Q8_0"])]
+    ("document", "quants"),
+    [
+        ("docs/api.md", ["F32"]),
+        ("docs/servers.md", ["F32"]),
+        ("README.md", ["Q4_K_M", "Q8_0"]),
+    ],
 )
 def test_the_examples_of_the_docs_run(
     document: str,
