@@ -1,4 +1,4 @@
-"""Answers, watched: a program is told of each that has ended, in figures alone."""
+"""Answers, watched: a program gets figures of each that has ended."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOGGER = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What is told of an answer that has ended; nothing of what was asked or said.
+    """What is measured of an answer that has ended; nothing of what was asked or said.
 
     Attributes:
         seconds: from when it was asked for to its end, by the clock of whoever has asked.
@@ -47,7 +47,7 @@ def answering(
     Args:
         service: that answers.
         question: that is asked.
-        hook: told of the answer, in the thread that takes the events.
+        hook: called with the figures, in the thread that takes the events.
         call: that it is a part of; else one of its own, which ends when the iteration is left.
 
     Raises:
@@ -61,7 +61,7 @@ def answering(
 
 @contextmanager
 def measuring(hook: Hook | None) -> Iterator[Callable[[Event], None]]:
-    """Measure an answer whose events are noted in the block, and tell a hook at its end.
+    """Measure an answer whose events are noted in the block, and call a hook at its end.
 
     What a hook raises is logged: it doesn't concern whoever has asked.
     """
@@ -81,7 +81,7 @@ def measuring(hook: Hook | None) -> Iterator[Callable[[Event], None]]:
         raise
     finally:
         if hook is not None:
-            _tell(hook, _measured(time.monotonic() - began, answers, error))
+            _call(hook, _measured(time.monotonic() - began, answers, error))
 
 
 def _measured(seconds: float, answers: list[Answer], error: str | None) -> Measured:
@@ -91,7 +91,7 @@ def _measured(seconds: float, answers: list[Answer], error: str | None) -> Measu
     return Measured(seconds, answer.finish_reason, answer.usage, answer.timings, error)
 
 
-def _tell(hook: Hook, measured: Measured) -> None:
+def _call(hook: Hook, measured: Measured) -> None:
     try:
         hook(measured)
     except Exception:

@@ -31,10 +31,10 @@ def test_every_event_is_exported() -> None:
     assert {kind.__name__ for kind in kinds} <= set(edge_med.__all__)
 
 
-def test_type_checkers_are_told_the_same_names() -> None:
+def test_type_checkers_see_the_same_names() -> None:
     tree = ast.parse(Path(edge_med.__file__).read_text("utf-8"))
-    (told,) = (node for node in tree.body if isinstance(node, ast.If))
-    names = {a.name: node.module for node in told.body for a in node.names}  # type: ignore[attr-defined]
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    names = {a.name: node.module for node in block.body for a in node.names}  # type: ignore[attr-defined]
     assert set(names) == set(edge_med.__all__)
     for name, room in names.items():
         assert getattr(importlib.import_module(room), name) is getattr(edge_med, name)

@@ -145,7 +145,7 @@ def test_a_message_without_content_is_refused_in_a_whole_sentence() -> None:
 
 
 @pytest.mark.parametrize(
-    ("message", "told"),
+    ("message", "named"),
     [
         ({"role": "tool", "content": "x"}, "the role tool"),
         ({"content": "x"}, "no role"),
@@ -155,7 +155,7 @@ def test_a_message_without_content_is_refused_in_a_whole_sentence() -> None:
     ],
 )
 def test_messages_of_other_programs_are_refused_by_what_is_unknown(
-    message: dict[str, Any], told: str
+    message: dict[str, Any], named: str
 ) -> None:
-    with pytest.raises(PromptError, match=told):
+    with pytest.raises(PromptError, match=named):
         as_messages([message])

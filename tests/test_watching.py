@@ -1,4 +1,4 @@
-"""A program is told of each answer: how long it took, and nothing of what it says."""
+"""A program gets figures of each answer: how long it took, and nothing of what it says."""
 
 from __future__ import annotations
 
@@ -25,50 +25,50 @@ def loaded(model: Models) -> Iterator[MedGemma]:
 
 
 @pytest.fixture
-def told(loaded: MedGemma) -> Iterator[list[Measured]]:
-    found: list[Measured] = []
-    loaded.on_answer = found.append
-    yield found
+def found(loaded: MedGemma) -> Iterator[list[Measured]]:
+    measured: list[Measured] = []
+    loaded.on_answer = measured.append
+    yield measured
     loaded.on_answer = None
 
 
-def test_an_answer_is_told_of_once(loaded: MedGemma, told: list[Measured]) -> None:
+def test_an_answer_is_measured_once(loaded: MedGemma, found: list[Measured]) -> None:
     answer = loaded.ask(SECRET, options=SHORT)
-    (one,) = told
+    (one,) = found
     assert (one.finish_reason, one.usage) == (answer.finish_reason, answer.usage)
     assert (one.timings, one.error) == (answer.timings, None)
     assert one.seconds >= answer.timings.first_token
 
 
-def test_one_of_asyncio_likewise(loaded: MedGemma, told: list[Measured]) -> None:
+def test_one_of_asyncio_likewise(loaded: MedGemma, found: list[Measured]) -> None:
     answer = asyncio.run(loaded.ask_async(SECRET, options=SHORT))
-    assert [one.usage for one in told] == [answer.usage]
+    assert [one.usage for one in found] == [answer.usage]
 
 
-def test_a_turn_likewise(loaded: MedGemma, told: list[Measured]) -> None:
+def test_a_turn_likewise(loaded: MedGemma, found: list[Measured]) -> None:
     answer = loaded.chat(options=SHORT).send(SECRET)
-    assert [one.usage for one in told] == [answer.usage]
+    assert [one.usage for one in found] == [answer.usage]
 
 
-def test_nothing_of_the_text_is_in_it(loaded: MedGemma, told: list[Measured]) -> None:
+def test_nothing_of_the_text_is_in_it(loaded: MedGemma, found: list[Measured]) -> None:
     answer = loaded.ask(SECRET, options=SHORT)
     assert answer.text
-    assert answer.text not in repr(told)
-    assert SECRET not in repr(told)
+    assert answer.text not in repr(found)
+    assert SECRET not in repr(found)
 
 
-def test_an_error_is_told_by_its_name(loaded: MedGemma, told: list[Measured]) -> None:
+def test_an_error_has_its_name(loaded: MedGemma, found: list[Measured]) -> None:
     with pytest.raises(ContextOverflowError):
         loaded.ask(f"{SECRET} " * 2000)
-    (one,) = told
+    (one,) = found
     assert (one.error, one.usage) == ("ContextOverflowError", None)
 
 
-def test_an_answer_that_was_left_is_told_of(loaded: MedGemma, told: list[Measured]) -> None:
+def test_an_answer_that_was_left_is_measured(loaded: MedGemma, found: list[Measured]) -> None:
     stream = loaded.stream(SECRET, options=LONG)
     next(stream)
     del stream
-    (one,) = told
+    (one,) = found
     assert (one.finish_reason, one.error) == (None, None)
 
 
@@ -89,7 +89,7 @@ def test_a_hook_that_fails_costs_no_answer(
     ]
 
 
-def test_who_waits_for_others_is_told_how_long(loaded: MedGemma) -> None:
+def test_who_waits_for_others_learns_how_long(loaded: MedGemma) -> None:
     stream = loaded.stream(SECRET, options=LONG)
     next(event for event in stream if isinstance(event, Piece))
     waits: list[float] = []

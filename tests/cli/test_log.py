@@ -25,7 +25,7 @@ def ask(tiny: Path, *flags: str) -> Result:
     return CliRunner().invoke(root, ["ask", "x", "--model", str(tiny), *small, *flags])
 
 
-def test_memory_that_is_short_is_told_where_that_is_wanted(
+def test_memory_that_is_short_is_a_warning_where_that_is_wanted(
     tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_platform, "available_memory", lambda: 1)

@@ -152,13 +152,13 @@ def _brief_waits() -> Iterator[None]:
 
     Programs that are started later have the environment that they would have had without us.
     """
-    told = {"OMP_WAIT_POLICY", _WAITS} & os.environ.keys()
-    if not told:
+    chosen = {"OMP_WAIT_POLICY", _WAITS} & os.environ.keys()
+    if not chosen:
         os.environ[_WAITS] = SPINS
     try:
         yield
     finally:
-        if not told:
+        if not chosen:
             os.environ.pop(_WAITS, None)
 
 
