@@ -23,7 +23,6 @@ SPOKEN_ON_THE_COMMAND_LINE = (
     "edge_med/cli/",
     "edge_med/chat/",  # its own commands
     "edge_med/artifacts/naming.py",  # of names that `convert` gives
-    "edge_med/loading.py",
 )
 """Where hints name flags."""
 

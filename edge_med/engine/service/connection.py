@@ -36,6 +36,7 @@ from edge_med.engine.service.protocol import (
     TokenIds,
 )
 from edge_med.engine.service.wire import Packer
+from edge_med.engine.tasks.generate import GenerateRequest
 from edge_med.engine.tasks.raw_generate import Ended
 from edge_med.errors import CancelledError, EdgeMedError, EngineError, UsageError
 
@@ -310,6 +311,8 @@ def _as_error(found: Opened | BaseException) -> BaseException:
 
 
 def _key(request: Request) -> bytes:
-    """What a request is known by: never its content."""
+    """What a request is known by, whenever it is asked: never its content."""
+    if isinstance(request, GenerateRequest):
+        request = replace(request, asked=0.0)
     body, _ = Packer().pack(request)
     return hashlib.sha256(body).digest()

@@ -34,7 +34,7 @@ from edge_med.engine.service.protocol import (
     Submit,
     ToEngine,
 )
-from edge_med.engine.tasks.generate import ModelIdentity
+from edge_med.engine.tasks.generate import GenerateRequest, ModelIdentity
 from edge_med.errors import CancelledError, EngineError, UsageError
 from edge_med.models.memory import Plan
 from edge_med.models.shares import Subject
@@ -255,15 +255,18 @@ def test_what_was_cancelled_while_it_waited_is_not_asked_again(
     assert len(transport.specs) == 1, "nobody waits, so nothing is started"
 
 
-def test_a_request_that_has_crashed_twice_is_refused(client: Client, transport: Transport) -> None:
+def test_a_question_that_has_crashed_twice_is_refused(client: Client, transport: Transport) -> None:
+    def question() -> GenerateRequest:
+        return GenerateRequest(Question((), Options()))
+
     for _ in range(2):
         transport.answers = False
         with client.cancellable() as call:
-            client.submit(COUNT, lambda _reply: None, call)
+            client.submit(question(), lambda _reply: None, call)
             transport.deliver(Closed(CRASH))
     transport.answers = True
     with pytest.raises(EngineError, match="twice"):
-        client.reply(COUNT)
+        next(client.events(question()))
     other = CountRequest(Question((), Options(max_new_tokens=7)))
     assert client.reply(other) == Tokens(1, 0)
 
