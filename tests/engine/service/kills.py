@@ -34,9 +34,9 @@ WORDS = "the heart is large and the lungs are clear " * 40
 class Ends:
     """A model that is used while its process is ended again and again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, quant: str) -> None:
         self.folder, self.random, self.errors = folder, random.Random(1), 0
-        (self.text,) = folder.glob("*-Q8_0.gguf")
+        (self.text,) = folder.glob(f"*-{quant}.gguf")
         self.size = self.text.stat().st_size
         self.whole = self.text.read_bytes()
         self.model = self.load()
@@ -84,7 +84,7 @@ class Ends:
         return None
 
     def during_answer(self, how: str, stage: str, number: int) -> str | None:
-        pixels = np.full((224, 224, 3), number, dtype=np.uint8)
+        pixels = np.full((self.model.side, self.model.side, 3), number, dtype=np.uint8)
         image = pixels if stage == "encode" else None
         text = f"{number} {WORDS if stage == 'read' else 'is it large'}"
         try:
@@ -122,16 +122,16 @@ def _reached(event: Event, stage: str) -> bool:
     return isinstance(event, Progress) and event.stage == stage
 
 
-def main(folder: str, count: int) -> None:
+def main(folder: str, count: int, quant: str = "Q8_0") -> None:
     """End the process so many times."""
     with tempfile.TemporaryDirectory() as copy:
         place = Path(copy) / "model"
         shutil.copytree(folder, place)
-        _run(place, count)
+        _run(place, count, quant)
 
 
-def _run(folder: Path, count: int) -> None:
-    ends = Ends(folder)
+def _run(folder: Path, count: int, quant: str) -> None:
+    ends = Ends(folder, quant)
     fork = os.fork()
     if fork == 0:
         time.sleep(3600)
@@ -159,4 +159,4 @@ def _run(folder: Path, count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:])
