@@ -11,7 +11,6 @@ cd "$(dirname "$0")/.."
 folder=$(mkdir -p "${1:-work/vulkan}" && cd "${1:-work/vulkan}" && pwd)
 version=$(sed -n 's/^LLAMA_CPP_PYTHON = "\(.*\)"/\1/p' edge_med/native.py)
 packages="cmake g++ glslc libvulkan-dev mesa-vulkan-drivers spirv-headers"
-newer=trixie # Debian's release whose Vulkan headers (1.4.309) are new enough for this llama.cpp
 
 if ! dpkg -s $packages > /dev/null 2>&1; then
   apt-get update -qq
@@ -24,18 +23,7 @@ headers=/usr/include
 if ! grep -q 'VK_HEADER_VERSION_COMPLETE VK_MAKE_API_VERSION(0, 1, 4' "$headers/vulkan/vulkan_core.h"
 then
   headers=$folder/headers/usr/include
-  if [ ! -d "$headers" ]; then
-    aside=$folder/apt
-    mkdir -p "$aside/lists/partial" "$aside/cache/archives/partial"
-    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | head -n 1)
-    keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-    echo "deb [signed-by=$keyring] $mirror $newer main" > "$aside/newer.list"
-    from_newer="-o Dir::Etc::SourceList=$aside/newer.list -o Dir::Etc::SourceParts=-
-      -o Dir::State::Lists=$aside/lists -o Dir::Cache=$aside/cache -o APT::Sandbox::User=root"
-    apt-get $from_newer update -qq
-    (cd "$aside" && apt-get $from_newer download -qq "libvulkan-dev/$newer")
-    dpkg -x "$aside"/libvulkan-dev_*.deb "$folder/headers"
-  fi
+  [ -d "$headers" ] || scripts/newer_debian.sh "$folder/headers" libvulkan-dev
 fi
 
 # Never pip's cache: it may hold a wheel of the same version built without Vulkan.
