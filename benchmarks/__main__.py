@@ -12,6 +12,7 @@ from benchmarks import (
     amx,
     busy,
     convert,
+    device,
     followup,
     imaging,
     isolation,
@@ -52,6 +53,9 @@ BENCHMARKS = {
     "structured": lambda o, work: structured.run(o.model, work, o.runs),
     "isolation": lambda o, work: isolation.run(o.model, work, o.runs),
     "growth": lambda o, work: isolation.growth(o.model[0], work, o.runs),
+    "device": lambda o, work: device.run(
+        o.model[0], work, o.runs, device=o.device, new=o.new, read=o.read
+    ),
     "followup": lambda o, work: followup.run(o.model[0], work, o.runs),
 }
 
@@ -67,12 +71,15 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         nargs="+",
         default=[],
-        help="text models; of followup and growth a folder",
+        help="text models; of device, followup and growth a folder",
     )
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument(
         "--no-several", action="store_true", help="convert: leave three types at once out"
     )
+    parser.add_argument("--device", help="device: llama.cpp's name of it; its first if not given")
+    parser.add_argument("--new", type=int, default=128, help="device: tokens written")
+    parser.add_argument("--read", type=int, default=512, help="device: tokens read")
     parser.add_argument("--work", type=Path, help="folder with 20 GB to spare")
     parser.add_argument("--json", type=Path, help="also write the results here")
     return parser

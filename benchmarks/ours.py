@@ -4,6 +4,7 @@ python -m benchmarks.ours speed MODEL        speed of reading and writing
 python -m benchmarks.ours first MODEL        loads, and writes one token
 python -m benchmarks.ours memory MODEL       reads more than a batch at some context
 python -m benchmarks.ours serve FOLDER       answers questions about an image until stdin ends
+python -m benchmarks.ours see FOLDER         sees each image that stdin names until it ends
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from edge_med.config import LoadArguments
 from edge_med.engine.llama.bindings import load
 from edge_med.engine.llama.cpu.levels import WITHOUT_AMX, Verdict
 
 PROMPT = "The heart pumps blood through the body, and the lungs bring oxygen into it. The liver"
 """20 tokens of Gemma's, with <bos>; a base model goes on and on with it."""
+
+PICTURE = "Is the heart enlarged?"
 
 LONG_PROMPT = PROMPT * 35
 """700 tokens, more than a batch."""
@@ -39,6 +43,8 @@ def main() -> None:
     parser.add_argument("--context", type=int, default=8192)
     parser.add_argument("--kv", default="f16")
     parser.add_argument("--without-amx", action="store_true")
+    parser.add_argument("--device", help="speed, see: as planned if not given")
+    parser.add_argument("--gpu-layers", type=int, help="speed, see")
     options = parser.parse_args()
     if options.without_amx:
         load(Verdict(WITHOUT_AMX, ("CPU_REPACK",)))
@@ -55,10 +61,10 @@ def speed(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """
     from edge_med import MedGemma, Options
 
-    with MedGemma.load(options.model, context=CONTEXT, threads=options.threads) as model:
+    with MedGemma.load(options.model, **_placed(options)) as model:
         model.ask(" lung" * options.read, options=Options(max_new_tokens=8))
         few = model.ask(" heart" * 4, options=Options(max_new_tokens=1)).usage
-        words = " liver" * (options.read - few.prompt + 4)
+        words = " chest" * (options.read - few.prompt + 4)
         read = model.ask(words, options=Options(max_new_tokens=1))
         wrote = model.ask(PROMPT, options=Options(max_new_tokens=options.new + 1))
     if wrote.usage.answer != options.new + 1:
@@ -103,7 +109,28 @@ def serve(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
             yield {"cached": answer.usage.cached, "prompt": answer.usage.prompt}
 
 
-DO = {"speed": speed, "first": first, "memory": memory, "serve": serve}
+def see(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Look at each image that a line of stdin names: seconds in the projector, and of reading."""
+    from edge_med import MedGemma, Options
+
+    with MedGemma.load(options.model, **_placed(options)) as model:
+        for line in sys.stdin:
+            answer = model.ask(PICTURE, image=line.strip(), options=Options(max_new_tokens=1))
+            saw, spent = answer.provenance.projector_device, answer.timings
+            yield {"encode": spent.encode, "read": spent.read, "device": saw}
+
+
+def _placed(options: argparse.Namespace) -> LoadArguments:
+    """How it is loaded where its device and layers may be named."""
+    placed: LoadArguments = {"context": CONTEXT, "threads": options.threads}
+    if options.device is not None:
+        placed |= {"device": options.device, "projector_device": options.device}
+    if options.gpu_layers is not None:
+        placed |= {"gpu_layers": options.gpu_layers}
+    return placed
+
+
+DO = {"speed": speed, "first": first, "memory": memory, "serve": serve, "see": see}
 
 if __name__ == "__main__":
     main()
