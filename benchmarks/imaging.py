@@ -17,7 +17,6 @@ import pydicom
 from benchmarks.report import Result, result
 from edge_med import imaging
 from edge_med.imaging.pool import POOL
-from tests.imaging.dicom_samples import dicom
 
 SLICES, SIDE = 512, 512
 XRAY = (4000, 3000)
@@ -85,6 +84,8 @@ def _pydicom(folder: Path) -> None:
 
 
 def _ct(folder: Path) -> Path:
+    from tests.imaging.dicom_samples import dicom  # wants imagecodecs, which no other needs
+
     folder.mkdir()
     lot = np.random.default_rng(0)
     for number in range(SLICES):
@@ -102,6 +103,8 @@ def _ct(folder: Path) -> Path:
 
 
 def _xray(path: Path) -> Path:
+    from tests.imaging.dicom_samples import dicom  # wants imagecodecs, which no other needs
+
     pixels = np.random.default_rng(1).integers(0, 1 << 16, XRAY).astype(np.uint16)
     path.write_bytes(dicom(pixels, Modality="DX"))
     return path

@@ -64,7 +64,7 @@ def speed(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     with MedGemma.load(options.model, **_placed(options)) as model:
         model.ask(" lung" * options.read, options=Options(max_new_tokens=8))
         few = model.ask(" heart" * 4, options=Options(max_new_tokens=1)).usage
-        words = " chest" * (options.read - few.prompt + 4)
+        words = " right" * (options.read - few.prompt + 4)
         read = model.ask(words, options=Options(max_new_tokens=1))
         wrote = model.ask(PROMPT, options=Options(max_new_tokens=options.new + 1))
     if wrote.usage.answer != options.new + 1:

@@ -5,21 +5,25 @@
 #
 #   scripts/gpu_trial.sh cuda|vulkan [--seconds 540] [--layers N] [--arch 90] [--out FOLDER]
 #                                    [--bundle FOLDER] [--work FOLDER] [--runs 2]
+#                                    [--read 512] [--new 128]
 #
 # Needs what scripts/pack_gpu_trial.sh has packed, a C++ compiler, CMake, a Python of the packed
-# version with pip, and nvcc or a Vulkan driver. --layers takes only the first layers of the 4B
-# shape, for a slow device; --arch builds for a card that isn't there, and ends after the build.
+# version with pip, and nvcc or a Vulkan driver. For a slow device --layers takes only the first
+# layers of the 4B shape, --read and --new fewer tokens; --arch builds for a card that isn't there,
+# and ends after the build.
 set -uo pipefail
 set -m # else what runs in the background would be deaf to SIGINT
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/local/nvidia/bin # where containers have the driver's programs
 
-kind=${1:-} seconds=540 layers= arch= out= work= bundle=work/gpu-trial/bundle runs=2
-case $kind in cuda | vulkan) shift ;; *) sed -n 2,13p "$0"; exit 2 ;; esac
+kind=${1:-} seconds=540 layers= arch= out= work= bundle=work/gpu-trial/bundle
+runs=2 read=512 new=128
+case $kind in cuda | vulkan) shift ;; *) sed '1d; /^#/!q' "$0"; exit 2 ;; esac
 while [ $# -gt 0 ]; do
   case $1 in
     --seconds) seconds=$2 ;; --layers) layers=$2 ;; --arch) arch=$2 ;; --out) out=$2 ;;
     --bundle) bundle=$2 ;; --work) work=$2 ;; --runs) runs=$2 ;;
+    --read) read=$2 ;; --new) new=$2 ;;
     *) echo "gpu_trial.sh knows no $1" >&2; exit 2 ;;
   esac
   shift 2
@@ -190,7 +194,8 @@ stage model 15 "$python" -m scripts.noise_model "$work/model" ${layers:+--layers
 quote < "$logs/model.log"
 if [ -f "$work"/model/4b-Q4_K_M.gguf ]; then
   EDGE_MED_REFERENCE=$work PYTHONUNBUFFERED=1 stage measure 40 \
-    "$python" -m benchmarks device --model "$work/model" --device "$device" --runs "$runs"
+    "$python" -m benchmarks device --model "$work/model" --device "$device" --runs "$runs" \
+    --read "$read" --new "$new"
   summary bench "$logs/measure.log"
 fi
 tests placement 15 tests/gpu/test_placement.py
