@@ -1,4 +1,4 @@
-"""Running a model on a device, wholly and partly, beside llama.cpp's own programs of one build."""
+"""Running a model on a device, wholly and partly, and by turns llama.cpp's own programs of one build."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def _picture(pair: Pair, images: list[Path], place: Sequence[str], told: str) ->
 
 
 def _said(told: str, mine: Line, theirs: Line) -> tuple[Line, Line]:
-    pairs = [f"{key} {mine[key]:.4g} beside {theirs[key]:.4g}" for key in theirs]
+    pairs = [f"{key} {mine[key]:.4g} (theirs {theirs[key]:.4g})" for key in theirs]
     print(f"{told}: {', '.join(pairs)}", flush=True)
     return mine, theirs
 

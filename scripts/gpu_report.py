@@ -71,7 +71,7 @@ def bench(log: str, *_: str) -> Iterator[str]:
     """The table of a benchmark; its rounds, and how it ended, where it has none."""
     lines = [line for line in log.splitlines() if line.strip()]
     table = [line for line in lines if line.startswith("|")]
-    rounds = [line for line in lines if " beside " in line and not line.startswith("|")]
+    rounds = [line for line in lines if " (theirs " in line and not line.startswith("|")]
     yield from (f"- {line[:WIDTH]}" for line in rounds)
     if table:
         yield from ("", *table)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # One pass over a machine with a graphics card and without the internet: build llama.cpp for that
-# card alone, run the tests marked `gpu` in order of worth, measure the 4B shape beside llama.cpp's
-# own programs of the same build, and write one report, which grows stage by stage.
+# card alone, run the tests marked `gpu` in order of worth, measure the 4B shape, by turns with
+# llama.cpp's own programs of the same build, and write one report, which grows stage by stage.
 #
 #   scripts/gpu_trial.sh cuda|vulkan [--seconds 540] [--layers N] [--arch 90] [--out FOLDER]
 #                                    [--bundle FOLDER] [--work FOLDER] [--runs 2]

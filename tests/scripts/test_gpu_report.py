@@ -21,7 +21,7 @@ micro Q8_0, no layers: 59 of 59 answers unchanged
 FAILED tests/gpu/test_micro.py::test_answers[half-Q8_0] - AssertionError: other
 """
 
-BENCH = """35 of 35 layers on CUDA0: read 9000 beside 9100, decode 150 beside 151
+BENCH = """35 of 35 layers on CUDA0: read 9000 (theirs 9100), decode 150 (theirs 151)
 | | ours |
 |---|---|
 | 4b | 0.1 |
@@ -59,10 +59,10 @@ def test_a_run_that_collected_nothing_shows_its_end() -> None:
 
 def test_a_benchmark_shows_its_rounds_and_its_table() -> None:
     rounds, *table = bench(BENCH)
-    assert rounds == "- 35 of 35 layers on CUDA0: read 9000 beside 9100, decode 150 beside 151"
+    assert rounds == "- 35 of 35 layers on CUDA0: read 9000 (theirs 9100), decode 150 (theirs 151)"
     assert table == ["", "| | ours |", "|---|---|", "| 4b | 0.1 |"]
 
 
 def test_a_benchmark_that_failed_shows_its_rounds_and_its_end() -> None:
-    log = "all on CUDA0: read 1 beside 2\nRuntimeError: llama-bench ended"
+    log = "all on CUDA0: read 1 (theirs 2)\nRuntimeError: llama-bench ended"
     assert list(bench(log))[-1] == "    RuntimeError: llama-bench ended"
