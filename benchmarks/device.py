@@ -1,4 +1,4 @@
-"""Running a model on a device, wholly and partly, and by turns llama.cpp's own programs of one build."""
+"""A model on a device, wholly and partly, and llama.cpp's programs of the same build, by turns."""
 
 from __future__ import annotations
 
