@@ -315,6 +315,12 @@ def go_first_without_memory() -> None:
         linux.go_first_without_memory()
 
 
+def forbid_dumps() -> None:
+    """Keep this process's memory from whoever takes core dumps through a pipe; Linux can."""
+    if SYSTEM == "linux":
+        linux.forbid_dumps()
+
+
 def end_process(process: subprocess.Popen[bytes]) -> None:
     """End a process that was started in a session of its own, and its children."""
     children.end(process, group=SYSTEM != "win32")

@@ -53,8 +53,15 @@ def command(module: str, python: str | None = None, **arguments: object) -> list
     start = interpreter.starter(python)
     if start is None:
         raise OSError("there is no interpreter to be started")
+    return [*start, "-c", _CODE.format(_path(), module, arguments)]
+
+
+def _path() -> list[str]:
+    """Where modules are found, so that a child finds this edge_med and no other."""
     path = [os.path.abspath(folder) for folder in sys.path]  # noqa: PTH100 - Path leaves ".." as it is
-    return [*start, "-c", _CODE.format(path, module, arguments)]
+    own = __file__.rpartition(f"{os.sep}edge_med{os.sep}")[0]
+    has_one = (folder for folder in path if os.path.isdir(os.path.join(folder, "edge_med")))  # noqa: PTH112, PTH118
+    return path if next(has_one, None) == own or not own else [own, *path]
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -87,6 +94,7 @@ def run(
         stderr=subprocess.DEVNULL,
         env=environment(**variables),
         start_new_session=True,
+        creationflags=interpreter.NO_WINDOW,
         timeout=seconds,
         check=False,
     )

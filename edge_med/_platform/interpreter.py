@@ -7,7 +7,6 @@ first who it is.
 
 from __future__ import annotations
 
-import functools
 import importlib
 import json
 import os
@@ -34,6 +33,14 @@ _WHO = "import sys; sys.stdout.write('Python %d.%d' % sys.version_info[:2])"
 VERSION = "{}.{}".format(*sys.version_info[:2])
 _SELF = f"Python {VERSION}"
 
+NO_WINDOW = 0x08000000 if sys.platform == "win32" else 0
+"""CREATE_NO_WINDOW (processthreadsapi.h)."""
+
+_WANTED: str | None = None
+
+_KNOWN: set[str] = set()
+"""Interpreters that have said who they are."""
+
 _NAMED = re.compile(r"(?i)(?:python|pypy)[\w.]*$")
 _BINARY = ("python.exe",) if sys.platform == "win32" else ("bin", f"python{VERSION}")
 
@@ -54,9 +61,11 @@ def starter(python: str | None = None) -> Sequence[str] | None:
     Args:
         python: the interpreter that is wanted; else what EDGE_MED_PYTHON names, or this one.
     """
-    wanted = python or os.environ.get(VARIABLE)
+    global _WANTED  # noqa: PLW0603 - what a model was loaded with, images are decoded with
+    wanted = python or os.environ.get(VARIABLE) or _WANTED
     for path in [wanted] if wanted else _here():
         if path and _is_python(path):
+            _WANTED = python or _WANTED
             return [path, *ALONE, "-X", f"utf8={sys.flags.utf8_mode}"]
     return None
 
@@ -90,9 +99,11 @@ def _here() -> Iterator[str | None]:
     yield from own
 
 
-@functools.cache
 def _is_python(path: str) -> bool:
-    return _says([path, *ALONE, "-c", _WHO]) == _SELF
+    """Whether an executable is this Python; one that took too long is asked again next time."""
+    if path not in _KNOWN and _says([path, *ALONE, "-c", _WHO]) == _SELF:
+        _KNOWN.add(path)
+    return path in _KNOWN
 
 
 def _says(command: Sequence[str]) -> str | None:
@@ -104,6 +115,7 @@ def _says(command: Sequence[str]) -> str | None:
             stderr=subprocess.DEVNULL,
             env={**os.environ, CHILD: "1"},
             start_new_session=True,
+            creationflags=NO_WINDOW,
             timeout=SECONDS,
             check=False,
         )

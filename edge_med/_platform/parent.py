@@ -30,9 +30,6 @@ def watch(parent: int, gone: Callable[[], None]) -> None:
     if sys.platform == "win32":
         return
     wait = _waiter(parent)
-    if os.getppid() != parent:  # it ended before it was watched
-        gone()
-        return
     threading.Thread(target=_watch, args=(wait, gone), name="parent", daemon=True).start()
 
 
@@ -60,12 +57,11 @@ def opened(parent: int) -> int | None:
         EOFError: it has ended already.
     """
     try:
-        descriptor = os.pidfd_open(parent)
+        return os.pidfd_open(parent)
+    except ProcessLookupError:
+        raise EOFError from None
     except (AttributeError, OSError):
         return None
-    if os.getppid() != parent:
-        raise EOFError
-    return descriptor
 
 
 def _watch(wait: Callable[[], None], gone: Callable[[], None]) -> None:

@@ -14,9 +14,10 @@ from edge_med._platform import children, interpreter
 @pytest.fixture(autouse=True)
 def forgotten() -> Iterator[None]:
     """What was found in other tests."""
-    interpreter._is_python.cache_clear()
+    interpreter._KNOWN.clear()
     yield
-    interpreter._is_python.cache_clear()
+    interpreter._KNOWN.clear()
+    interpreter._WANTED = None
 
 
 def script(path: Path, text: str) -> str:
@@ -59,6 +60,15 @@ def test_the_one_that_is_named_is_taken_or_none(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv(interpreter.VARIABLE, "/no/such/python")
     assert interpreter.starter() is None
     assert (interpreter.starter(sys.executable) or [""])[0] == sys.executable
+
+
+def test_the_one_that_a_model_was_loaded_with_is_taken_for_the_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    named = sys.executable
+    interpreter.starter(named)
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    assert (interpreter.starter() or [""])[0] == named
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="it has no such scripts")

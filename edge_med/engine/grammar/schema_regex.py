@@ -9,7 +9,7 @@ from typing import Any
 
 from edge_med.errors import SchemaError
 
-_NESTED = re.compile(r"(?:[*+}]|\|)[^(]*\)[*+{]")
+_NESTED = re.compile(r"(?:[*+}]|\||(?<!\()\?)[^(]*\)[*+{]")
 """A repeated group that repeats or chooses: Python's `re` may take exponential time for it."""
 
 

@@ -95,15 +95,22 @@ def _kept(given: Any, joined: frozenset[int], *, names: bool = False) -> Any:
         return {name: _kept(one, joined) for name, one in given.items()}
     _check(given)
     kept = {
-        key: int(value) if key in COUNTS else _value(key, value, joined)
+        key: int(value) if key in COUNTS and _is_count(value) else _value(key, value, joined)
         for key, value in given.items()
         if not _is_left_out(key, value)
     }
     if kind := _meant_type(given):
         kept["type"] = kind
-    if id(given) not in joined and given.keys() & _NAMING == {"properties"}:
+    if id(given) not in joined and _is_closed(given):
         kept["additionalProperties"] = False
     return kept
+
+
+def _is_closed(schema: Mapping[str, Any]) -> bool:
+    """Whether an object may be kept to the properties that it names."""
+    named = schema.get("properties", {})
+    enough = set(schema.get("required", ())) <= named.keys()
+    return schema.keys() & _NAMING == {"properties"} and enough
 
 
 def _meant_type(schema: Mapping[str, Any]) -> str | None:
@@ -111,6 +118,11 @@ def _meant_type(schema: Mapping[str, Any]) -> str | None:
     if any(key in schema for key in ("type", "const", "enum", "$ref")):
         return None
     return next((_TYPE_OF[key] for key in schema if key in _TYPE_OF), None)
+
+
+def _is_count(value: Any) -> bool:
+    """Whether a value is a number, as it is where a schema stands, if not in data."""
+    return isinstance(value, int | float)
 
 
 def _value(key: str, value: Any, joined: frozenset[int]) -> Any:
@@ -128,7 +140,7 @@ def _is_left_out(key: str, value: Any) -> bool:
     if key == "pattern":
         return not _is_readable(value)
     if key in UPPER:
-        return bool(value > MAX_COUNT)
+        return _is_count(value) and bool(value > MAX_COUNT)
     return key in ("multipleOf", "x-guidance")
 
 

@@ -12,6 +12,7 @@ import queue
 import signal
 import sys
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 from edge_med import _platform
@@ -35,7 +36,8 @@ def main(*, parent: int, patience: float) -> NoReturn:
     silent = os.open(os.devnull, os.O_RDONLY)
     os.dup2(silent, 0)
     os.dup2(2, 1)
-    faulthandler.enable()
+    with suppress(Exception):  # a program without a console may have no stderr
+        faulthandler.enable()
     _serve(taken, given, patience)
     _gone()
 
@@ -46,6 +48,7 @@ def _settle(number: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's alone
     _platform.forgo_core_dumps()
     _platform.go_first_without_memory()
+    _platform.forbid_dumps()
 
 
 def _serve(taken: BinaryIO, given: BinaryIO, patience: float) -> None:
@@ -53,11 +56,11 @@ def _serve(taken: BinaryIO, given: BinaryIO, patience: float) -> None:
     from edge_med.engine.service.pulse import Pulse
     from edge_med.engine.service.wire import Packer, Unpacker
 
-    packer, writing = Packer(), threading.Lock()
+    packer, writing, pulse = Packer(), threading.Lock(), Pulse()
 
     def deliver(message: FromEngine) -> None:
         try:
-            with writing:
+            with pulse.waiting(), writing:  # the parent may be stopped, and then takes nothing
                 frames.send(given, *packer.pack(message))
         except OSError:
             _gone()
@@ -70,7 +73,6 @@ def _serve(taken: BinaryIO, given: BinaryIO, patience: float) -> None:
     threading.Thread(
         target=_take, args=(taken, unpacker, arrivals, forward), name="requests", daemon=True
     ).start()
-    pulse = Pulse()
     pulse.watch(patience, _stand_still)
     serve(spec, arrivals, deliver, pulse)
 
@@ -80,13 +82,16 @@ def _take(
 ) -> None:
     from edge_med.engine.service.protocol import Listen
 
-    while True:
-        message = unpacker.unpack(*_frame(taken))
-        if isinstance(message, Listen):
-            forward.setLevel(message.level)
-        else:
-            arrivals.put(message)
-        del message
+    try:
+        while True:
+            message = unpacker.unpack(*_frame(taken))
+            if isinstance(message, Listen):
+                forward.setLevel(message.level)
+            else:
+                arrivals.put(message)
+            del message
+    except Exception as error:  # noqa: BLE001 - nobody could reach the engine any more
+        _fail(error)
 
 
 def _frame(taken: BinaryIO) -> tuple[bytearray, list[bytearray]]:
@@ -116,6 +121,14 @@ def _forward(deliver: Any) -> Any:
     return forward
 
 
+def _fail(error: Exception) -> NoReturn:
+    """End with an error, of which the parent learns the kind."""
+    with suppress(Exception):
+        sys.stderr.write(f"{type(error).__name__}\n")
+        sys.stderr.flush()
+    children.exit_now(1)
+
+
 def _stand_still() -> NoReturn:
     from edge_med.engine.service.ending import STALLED
 
@@ -124,5 +137,4 @@ def _stand_still() -> NoReturn:
 
 def _gone() -> NoReturn:
     """End at once: what is freed in order elsewhere is freed by the system."""
-    sys.stderr.flush()
     children.exit_now()

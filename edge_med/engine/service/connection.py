@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import queue
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -14,6 +12,7 @@ from functools import partial
 
 from edge_med import _platform
 from edge_med.answers import End, Notice, Score, Tokens
+from edge_med.engine.service.ending import fault_of
 from edge_med.engine.service.link import Link, Start
 from edge_med.engine.service.protocol import (
     Answered,
@@ -32,13 +31,18 @@ from edge_med.engine.service.protocol import (
     Reply,
     Request,
     Submit,
-    ToEngine,
     TokenIds,
 )
-from edge_med.engine.service.wire import Packer
-from edge_med.engine.tasks.generate import GenerateRequest
+from edge_med.engine.service.sameness import files_of, fingerprint
 from edge_med.engine.tasks.raw_generate import Ended
-from edge_med.errors import CancelledError, EdgeMedError, EngineError, UsageError
+from edge_med.errors import (
+    ArtifactError,
+    CancelledError,
+    EdgeMedError,
+    EngineError,
+    PromptError,
+    UsageError,
+)
 
 LOGGER = logging.getLogger(__name__)
 
@@ -86,13 +90,15 @@ class Connection:
         self._link: Link | None = None
         self._over: Opening | None = None  # of the last engine that has ended
         self._pending: dict[int, _Pending] = {}
-        self._unsent: list[ToEngine] = []
+        self._unsent: list[Cancel] = []
+        self._woken = threading.Event()
+        self._files = files_of(spec)
         self._failed: EdgeMedError | None = None  # for good
         self._closed = False
         self._crashes = 0  # in a row
         self._deadly: dict[bytes, int] = {}
         self.status = EngineStatus(spec.options)
-        self.pause: Callable[[float], object] = time.sleep
+        self.pause: Callable[[float], object] = self._woken.wait
 
     def open(self) -> Opened:
         """Start the engine, and wait until everything is open.
@@ -111,6 +117,9 @@ class Connection:
             link.join()
             raise _as_error(found)
         with self._lock:
+            if self._closed:  # meanwhile
+                link.abort()
+                raise UsageError("The model was closed.", "Load it again.")
             if self._over is opening:  # it has ended again meanwhile
                 raise _as_error(opening.get())
             self._link, self.status = link, found.status
@@ -132,19 +141,23 @@ class Connection:
         while True:
             with self._lock:
                 self._check_open()
+                if any(one.call == message.call for one in self._unsent):
+                    raise CancelledError("Stopped before it was begun.", "Ask again.")
                 if self._link is not None:
                     self._pending[message.number] = _Pending(message, sink)
                     self._send_request(self._link, message)
                     return
             self._restart()
 
-    def send(self, message: ToEngine) -> None:
-        """Send anything else, if there is an engine."""
+    def send(self, message: Cancel | Leave) -> None:
+        """Say what becomes of a call."""
         with self._lock:
-            if isinstance(message, Cancel | Leave):
-                self._cancelled(message.call)
-            if self._link is None:  # a call may be cancelled while an engine is started for it
-                self._unsent.append(message)
+            self._cancelled(message.call)
+            if self._link is None and not self._closed:
+                self._unsent = [one for one in self._unsent if one.call != message.call]
+                if isinstance(message, Cancel):  # of a call that an engine is started for
+                    self._unsent.append(message)
+                    self._woken.set()
             if self._link is not None:
                 self._link.send(message)
 
@@ -159,10 +172,11 @@ class Connection:
         with self._lock:
             self._closed = True
             link, self._link = self._link, None
+        self._woken.set()
         if link is not None:
             link.send(Close())
             link.join()
-            self._fail_all(ended())
+        self._fail_all(ended())
 
     @property
     def alive(self) -> bool:
@@ -184,16 +198,21 @@ class Connection:
     def _send_request(self, link: Link, message: Submit) -> None:
         try:
             link.send(message)
-        except TypeError as error:
+        except UnicodeEncodeError:
+            del self._pending[message.number]
+            raise PromptError("A text holds half a character.", "Give it as UTF-8.") from None
+        except (TypeError, ValueError, RecursionError) as error:
             del self._pending[message.number]
             text = f"The question can't be asked: {error}."
-            raise UsageError(text, "Give plain values.") from None
+            raise UsageError(text, "Give plain values, and fewer of them.") from None
 
     def _restart(self) -> None:
         with self._starting:
             if self._link is not None or self._closed:
                 return
+            self._woken.clear()
             self.pause(PAUSES[min(max(self._crashes - 1, 0), len(PAUSES) - 1)])
+            self._check_files()
             notices = [one for one in self._spec.notices if one != RESTARTED]
             self._spec = replace(self._spec, notices=(*notices, RESTARTED))
             try:
@@ -201,6 +220,17 @@ class Connection:
             except EdgeMedError:
                 self._crashes += 1
                 raise
+            except Exception as error:
+                self._crashes += 1
+                raise fault_of(error) from error
+
+    def _check_files(self) -> None:
+        """Refuse files that aren't those that were loaded: answers would name the wrong ones."""
+        if files_of(self._spec) != self._files:
+            raise ArtifactError(
+                "A file of the model was replaced or changed since it was loaded.",
+                "Load the model again.",
+            )
 
     def _deliver(self, opening: Opening, message: FromEngine) -> None:
         """Take a message, in the engine's thread or one that reads for it."""
@@ -270,6 +300,9 @@ class Connection:
             self._restart()
         except EdgeMedError as other:
             self._fail_all(other)
+            return
+        if self._link is None:  # it was closed meanwhile
+            self._fail_all(ended())
 
     def _cancelled(self, call: int) -> None:
         for pending in self._pending.values():
@@ -283,11 +316,11 @@ class Connection:
         self._pass_on(number, Failed(error))
 
     def _note(self, request: Request) -> None:
-        key = _key(request)
+        key = fingerprint(request)
         self._deadly[key] = self._deadly.get(key, 0) + 1
 
     def _refuse_deadly(self, request: Request) -> None:
-        if self._deadly and self._deadly.get(_key(request), 0) >= DEADLY:
+        if self._deadly and self._deadly.get(fingerprint(request), 0) >= DEADLY:
             raise EngineError(
                 "This question has ended llama.cpp's process twice, and isn't asked again.",
                 "Change it, or load the model again; edge-med doctor tries llama.cpp's code.",
@@ -308,11 +341,3 @@ def ended() -> EngineError:
 
 def _as_error(found: Opened | BaseException) -> BaseException:
     return found if isinstance(found, BaseException) else ended()
-
-
-def _key(request: Request) -> bytes:
-    """What a request is known by, whenever it is asked: never its content."""
-    if isinstance(request, GenerateRequest):
-        request = replace(request, asked=0.0)
-    body, _ = Packer().pack(request)
-    return hashlib.sha256(body).digest()

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from edge_med._platform import children
 from edge_med.engine.llama.memory_log import REFUSED
-from edge_med.errors import EngineError, MemoryShortError
+from edge_med.errors import EdgeMedError, EngineError, MemoryShortError
 
 STALLED = 79
 """The exit code of a process that has come to a standstill."""
@@ -44,6 +44,21 @@ def died(code: int, complaints: Sequence[str]) -> EngineError | MemoryShortError
     name = _name(code)
     hint = f"{_MEANINGS[name]}. {_AGAIN}" if name in _MEANINGS else _AGAIN
     return EngineError(f"llama.cpp's process has ended ({name}){what}.", hint)
+
+
+def fault_of(error: BaseException) -> EdgeMedError:
+    """An error of Python's own as ours."""
+    if isinstance(error, MemoryError) or REFUSED.search(str(error)):
+        found: EdgeMedError = MemoryShortError(
+            "The engine's process was refused memory.",
+            "Close other programs, or use a smaller model or context.",
+        )
+    else:
+        found = EngineError(
+            f"This is a fault of edge-med: {type(error).__name__}.", "Please report it."
+        )
+    found.__cause__ = error
+    return found
 
 
 def by_itself(code: int) -> bool:

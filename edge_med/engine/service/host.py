@@ -14,6 +14,7 @@ from edge_med.engine.grammar.response_format import ResponseFormat
 from edge_med.engine.llama.context import Stop
 from edge_med.engine.load_plan import Decision, decide
 from edge_med.engine.prompt import compose
+from edge_med.engine.service.ending import fault_of
 from edge_med.engine.service.inbox import Inbox
 from edge_med.engine.service.protocol import (
     Answered,
@@ -37,7 +38,7 @@ from edge_med.engine.service.pulse import Pulse
 from edge_med.engine.tasks.generate import GenerateRequest, GenerateTask, ModelIdentity
 from edge_med.engine.tasks.raw_generate import ContinueRequest, RawGenerate
 from edge_med.engine.tasks.score import ScoreRequest, ScoreTask
-from edge_med.errors import CancelledError, EdgeMedError, EngineError
+from edge_med.errors import CancelledError, EdgeMedError
 from edge_med.question import Question
 
 Deliver = Callable[[FromEngine], None]
@@ -127,11 +128,7 @@ class Host:
         except EdgeMedError as error:
             emit(Failed(error))
         except Exception as error:  # noqa: BLE001 - the engine must live on for the next request
-            fault = EngineError(
-                f"This is a fault of edge-med: {type(error).__name__}.", "Please report it."
-            )
-            fault.__cause__ = error
-            emit(Failed(fault))
+            emit(Failed(fault_of(error)))
 
     def _work(self, request: Request, emit: Emit, stop: Stop) -> None:
         engine, identity = self._engine, self._identity

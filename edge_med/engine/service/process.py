@@ -43,8 +43,6 @@ CLOSING = 10.0
 KEPT_LINES = 200
 """Of what the process has complained of last."""
 
-Frame = tuple[bytes, list[Any]]
-
 
 def start(
     spec: EngineSpec, deliver: Deliver, python: str | None = None, patience: float = PATIENCE
@@ -95,8 +93,7 @@ class EngineProcess:
             MemoryShortError: the system has no memory for another process.
         """
         self._deliver = deliver
-        self._packer, self._packing = Packer(), threading.RLock()
-        self._outgoing: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
+        self._outgoing: queue.SimpleQueue[object | None] = queue.SimpleQueue()
         self._complaints: deque[str] = deque(maxlen=KEPT_LINES)
         self._closing = False
         self._level = _level()
@@ -109,10 +106,15 @@ class EngineProcess:
                 ("replies", self._read),
             )
         ]
-        self._put(Listen(self._level))
-        self._put(spec)
-        for thread in self._threads:
-            thread.start()
+        self._outgoing.put(Listen(self._level))
+        self._outgoing.put(spec)
+        try:
+            for thread in self._threads:
+                thread.start()
+        except RuntimeError as error:  # the system has none left
+            self._closing = True
+            self._end()
+            raise _not_started(error) from error
 
     @property
     def link(self) -> Link:
@@ -120,17 +122,14 @@ class EngineProcess:
         return Link(self.send, self.join, self.abort)
 
     def send(self, message: ToEngine) -> None:
-        """Send a message; it waits for nothing.
-
-        Raises:
-            TypeError: it holds what can't cross.
-        """
+        """Send a message; it waits for nothing. Errors are those of `Packer.pack`."""
+        Packer().pack(message)  # whoever sends it hears of what can't cross
         if isinstance(message, Close):
             self._closing = True
         if isinstance(message, Submit) and self._level != (level := _level()):
             self._level = level
-            self._put(Listen(level))
-        self._put(message)
+            self._outgoing.put(Listen(level))
+        self._outgoing.put(message)
 
     def join(self) -> None:
         """Wait until the process has ended after a `Close`, and end it if it takes too long."""
@@ -148,16 +147,12 @@ class EngineProcess:
         self._end()
         self.join()
 
-    def _put(self, message: object) -> None:
-        with self._packing:  # messages that share pictures go in the order in which they are packed
-            self._outgoing.put(self._packer.pack(message))
-
     def _write(self) -> None:
-        pipe = _pipe(self._process.stdin)
+        pipe, packer = _pipe(self._process.stdin), Packer()
         with suppress(OSError, ValueError):  # the process has ended: the reader says so
-            while (frame := self._outgoing.get()) is not None:
-                frames.send(pipe, *frame)
-                del frame  # its pictures go while we wait
+            while (message := self._outgoing.get()) is not None:
+                frames.send(pipe, *packer.pack(message))
+                del message  # its pictures go while we wait
         with suppress(OSError):
             pipe.close()
 
@@ -170,16 +165,19 @@ class EngineProcess:
                 if isinstance(message, Closed):
                     continue  # its process is about to end
                 if isinstance(message, Logged):
-                    logging.getLogger(message.name).log(message.level, "%s", message.text)
+                    with suppress(Exception):  # of a handler that somebody has put there
+                        logging.getLogger(message.name).log(message.level, "%s", message.text)
                 else:
                     self._deliver(message)
                 del message
-        except (EOFError, OSError, ValueError):
+        except (EOFError, OSError):
             pass
+        except Exception:  # noqa: BLE001 - whoever waits must hear of it
+            self._end()
         finally:
             pipe.close()
             self._outgoing.put(None)
-        self._deliver(Closed(self._error(refused=refused)))
+            self._deliver(Closed(self._error(refused=refused)))
 
     def _error(self, *, refused: bool) -> EngineError | MemoryShortError | None:
         """Why the process has ended; None if it should."""
@@ -229,13 +227,14 @@ def _started(command: list[str]) -> subprocess.Popen[bytes]:
             **_platform.SEPARATE,
         )
     except (MemoryError, OSError) as error:
-        raise MemoryShortError(
-            f"The engine's process can't be started: {_reason(error)}.",
-            "Most likely memory is short: close other programs, or use a smaller model.",
-        ) from error
+        raise _not_started(error) from error
     _platform.end_with_this_process(process)
     return process
 
 
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or type(error).__name__
+def _not_started(error: Exception) -> MemoryShortError:
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return MemoryShortError(
+        f"The engine's process can't be started: {reason}.",
+        "Most likely memory is short: close other programs, or use a smaller model.",
+    )

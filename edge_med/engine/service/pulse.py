@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 TICK = 0.5
 """Seconds between two looks, of a patience that is long enough for several."""
@@ -35,6 +36,16 @@ class Pulse:
         """There is nothing to do."""
         self._beats += 1
         self._resting = True
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Somebody else is waited for, however long that takes."""
+        before, self._resting = self._resting, True
+        try:
+            yield
+        finally:
+            self._beats += 1
+            self._resting = before
 
     def watch(self, patience: float, stalled: Callable[[], None]) -> None:
         """Watch in a thread for a standstill.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import operator
+import os
 import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
@@ -18,17 +19,18 @@ import msgspec
 import numpy as np
 
 from edge_med import answers, errors, messages
+from edge_med._platform.frames import MOST_BODY
 from edge_med.artifacts import gguf
 from edge_med.artifacts.adapter import Adapter, Pair
 from edge_med.artifacts.tensor_types import TensorType
 from edge_med.config import LoadOptions, Options
 from edge_med.engine.cache.ledger import ImageBlock
-from edge_med.engine.llama.memory_log import REFUSED
 from edge_med.engine.service import protocol
+from edge_med.engine.service.ending import fault_of
 from edge_med.engine.tasks.generate import GenerateRequest, ModelIdentity
 from edge_med.engine.tasks.raw_generate import Chosen, ContinueRequest, Ended
 from edge_med.engine.tasks.score import ScoreRequest
-from edge_med.errors import EdgeMedError, EngineError, MemoryShortError
+from edge_med.errors import EdgeMedError
 from edge_med.imaging import Picture
 from edge_med.imaging.about import About
 from edge_med.models.adapters import FoundAdapter
@@ -99,87 +101,83 @@ class Packer:
     def __init__(self, limit: int = KEPT_BYTES) -> None:
         """With what the other side keeps of pictures, in bytes."""
         self._sent: _Recent[bool] = _Recent(limit)
-        self._used: dict[str, tuple[int, bool]] = {}
-        self._blobs: list[Blob] = []
 
     def pack(self, message: object) -> tuple[bytes, list[Blob]]:
         """A message's body and the pixels that go with it.
 
         Raises:
             TypeError: it holds what can't cross.
+            ValueError: a text in it holds half a character, or it is too large.
+            RecursionError: it is too deep.
         """
-        self._used, self._blobs = {}, []
-        body = msgspec.msgpack.encode(self._value(message))
-        self._sent.use(self._used)
-        return body, self._blobs
+        packing = _Packing(self._sent)
+        body = msgspec.msgpack.encode(packing.value(message))
+        if len(body) > MOST_BODY:
+            raise ValueError(f"it has {len(body):,} bytes, and may have {MOST_BODY:,}")
+        self._sent.use(packing.used)
+        return body, packing.blobs
 
-    def _value(self, value: Any) -> Any:
+
+class _Packing:
+    """One message on its way to bytes."""
+
+    def __init__(self, sent: _Recent[bool]) -> None:
+        self._sent = sent
+        self.used: dict[str, tuple[int, bool]] = {}
+        self.blobs: list[Blob] = []
+
+    def value(self, value: Any) -> Any:
         kind = type(value)
         if kind in _AS_THEY_ARE:
             return value
         if kind is int:
             return value if _LEAST <= value <= _MOST else ["int", str(value)]
         if kind.__name__ in KINDS and KINDS[kind.__name__] is kind:
-            return [kind.__name__, *(self._value(getattr(value, n)) for n in FIELDS[kind])]
+            return [kind.__name__, *(self.value(getattr(value, n)) for n in FIELDS[kind])]
         for base, packed in _PACKED:
             if isinstance(value, base):
                 return packed(self, value)
         raise TypeError(f"a value of type {kind.__name__} can't cross to the engine's process")
 
-    def _several(self, tag: str, values: Any) -> list[Any]:
-        return [tag, *map(self._value, values)]
+    def several(self, tag: str, values: Any) -> list[Any]:
+        return [tag, *map(self.value, values)]
 
-    def _mapping(self, value: Mapping[Any, Any]) -> list[Any]:
-        return self._several("mapping", [part for item in value.items() for part in item])
+    def mapping(self, value: Mapping[Any, Any]) -> list[Any]:
+        return self.several("mapping", [part for item in value.items() for part in item])
 
-    def _picture(self, value: Picture) -> list[Any]:
+    def picture(self, value: Picture) -> list[Any]:
         key, pixels = value.sha256, value.pixels
-        known = key in self._used or self._sent.get(key) is not None
+        known = key in self.used or self._sent.get(key) is not None
         if not known:
-            self._blobs.append(pixels)
-        self._used[key] = (pixels.nbytes, True)
+            self.blobs.append(pixels)
+        self.used[key] = (pixels.nbytes, True)
         facts = (value.original_size, value.fit, value.provenance, value.about)
-        return self._several("picture", (key, known, pixels.shape[0], *facts))
+        return self.several("picture", (key, known, pixels.shape[0], *facts))
 
-    def _error(self, value: EdgeMedError) -> list[Any]:
+    def error(self, value: EdgeMedError) -> list[Any]:
         more = {k: v for k, v in vars(value).items() if k not in ("message", "hint", "__notes__")}
         cause = value.__cause__
         words = "".join(traceback.format_exception(cause)) if cause else None
         name = next(k.__name__ for k in type(value).__mro__ if k.__name__ in _ERRORS)
-        return self._several("error", (name, value.message, value.hint, more, words))
+        return self.several("error", (name, value.message, value.hint, more, words))
 
 
 _AS_THEY_ARE = frozenset((str, bytes, bool, float, type(None)))
 
-_PACKED: tuple[tuple[type, Callable[[Packer, Any], Any]], ...] = (
-    (Picture, Packer._picture),
-    (EdgeMedError, Packer._error),
-    (BaseException, lambda packer, value: packer._error(_fault(value))),
-    (tuple, lambda packer, value: packer._several("tuple", value)),
-    (list, lambda packer, value: packer._several("list", value)),
-    (Mapping, Packer._mapping),
-    (Path, lambda _, value: ["path", str(value)]),
+_PACKED: tuple[tuple[type, Callable[[_Packing, Any], Any]], ...] = (
+    (Picture, _Packing.picture),
+    (EdgeMedError, _Packing.error),
+    (BaseException, lambda packer, value: packer.error(fault_of(value))),
+    (tuple, lambda packer, value: packer.several("tuple", value)),
+    (list, lambda packer, value: packer.several("list", value)),
+    (Mapping, _Packing.mapping),
+    (Path, lambda _, value: ["path", os.fsencode(value)]),
     (gguf.Double, lambda _, value: ["double", float(value)]),
     (str, lambda _, value: ["str", str.__str__(value)]),
-    (np.generic, lambda packer, value: packer._value(value.item())),
-    (SupportsIndex, lambda packer, value: packer._value(operator.index(value))),
+    (np.generic, lambda packer, value: packer.value(value.item())),
+    (SupportsIndex, lambda packer, value: packer.value(operator.index(value))),
     (SupportsFloat, lambda _, value: float(value)),
 )
-
-
-def _fault(error: BaseException) -> EdgeMedError:
-    """An error of Python's own as ours."""
-    if isinstance(error, MemoryError) or REFUSED.search(str(error)):
-        found: EdgeMedError = MemoryShortError(
-            "The engine's process was refused memory.",
-            "Close other programs, or use a smaller model or context.",
-        )
-    else:
-        found = EngineError(
-            f"This is a fault of edge-med: {type(error).__name__}.", "Please report it."
-        )
-    found.__cause__ = error
-    return found
 
 
 class Unpacker:
@@ -249,7 +247,7 @@ _UNPACKED: Mapping[str, Callable[..., Any]] = {
     "tuple": lambda _, *parts: parts,
     "list": lambda _, *parts: [*parts],
     "mapping": Unpacker._mapping,
-    "path": lambda _, text: Path(text),
+    "path": lambda _, name: Path(os.fsdecode(name)),
     "double": lambda _, number: gguf.Double(number),
     "str": lambda _, text: text,
     "picture": Unpacker._picture,

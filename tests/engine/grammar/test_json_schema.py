@@ -147,6 +147,7 @@ def test_what_does_not_fit_is_an_error_that_keeps_the_text(text: str) -> None:
         (True, "2", ["a"]),
         ("true", '"a"', ["a"]),
         ({"required": ["a"]}, '{"a":1}', ["{}", "1"]),
+        ({"properties": {"b": {}}, "required": ["a"]}, '{"b":1,"a":2}', ["{}"]),
         ({"type": "object", "required": ["a"]}, '{"a":1}', ["{}"]),
         (
             {"additionalProperties": {"type": "null"}, "required": ["a"]},
@@ -258,6 +259,7 @@ def test_the_model_is_shown_the_schema_as_compact_json() -> None:
         ({"$ref": "#/$defs/a"}, "leads nowhere"),
         ({"type": "text"}, "breaks a rule of JSON Schema"),
         ({"type": "string", "pattern": "^(a+)+$"}, "repeats a group"),
+        ({"type": "string", "pattern": "^(a?){34}a{34}(?=b)"}, "repeats a group"),
         ({"type": "string", "pattern": "^(a$"}, "can't be read"),
         ({"type": "array", "items": {}, "minItems": 10**9}, "wants more than"),
         ("{", "isn't JSON"),

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from edge_med import MedGemma
+from edge_med.engine.service.client import Client
 from tests.conftest import Models
+from tests.engine.service.transport import SPEC, Transport
 
 
 @pytest.fixture(autouse=True)
@@ -26,3 +28,15 @@ def files(model: Models) -> Path:
 def tiny(files: Path) -> Iterator[MedGemma]:
     with MedGemma.load(files, context=2048, threads=1) as loaded:
         yield loaded
+
+
+@pytest.fixture
+def transport() -> Transport:
+    return Transport()
+
+
+@pytest.fixture
+def client(transport: Transport) -> Iterator[Client]:
+    made = Client(SPEC, transport.start)
+    yield made
+    made.close()
