@@ -16,6 +16,7 @@ from edge_med.config import LOAD_DEFAULTS, Fit, LoadArguments, LoadOptions, Opti
 from edge_med.engine.cache.ledger import Item
 from edge_med.engine.prompt import IMAGE_TOKENS
 from edge_med.engine.service.client import Client, event_of
+from edge_med.engine.service.isolation import prepared
 from edge_med.engine.service.protocol import (
     CountRequest,
     Reply,
@@ -30,7 +31,7 @@ from edge_med.imaging.slices import QUESTION
 from edge_med.loading import Info, opened
 from edge_med.messages import Message, Prompt, as_messages, check_sizes
 from edge_med.models import store
-from edge_med.models.adapters import FoundAdapter, Wanted, find_adapters
+from edge_med.models.adapters import Wanted, find_adapters
 from edge_med.models.estimates import Estimates
 from edge_med.opened import Opened
 from edge_med.question import DEFAULTS, Given, Question, Shown, check_given, check_names, shows
@@ -91,14 +92,10 @@ class MedGemma(Opened):
         options = LoadOptions(**load)
         if options.parallel != 1:
             raise UsageError("parallel can be 1 alone in this version.", "Leave parallel out.")
-        found = store.find(model, projector)
-        return cls._open(found, options, find_adapters(adapters, found.header))
-
-    @classmethod
-    def _open(
-        cls, found: store.Found, options: LoadOptions, adapters: tuple[FoundAdapter, ...] = ()
-    ) -> Self:
-        client, info = opened(found, options, adapters)
+        with prepared(options) as starter:
+            found = store.find(model, projector)
+            applicable = find_adapters(adapters, found.header)
+            client, info = opened(found, options, applicable, starter)
         return cls(client, info, Estimates(found.text, options.threads))
 
     @property

@@ -11,6 +11,7 @@ from edge_med.config import LoadOptions
 from edge_med.engine.prompt import IMAGE_TOKENS
 from edge_med.engine.service.client import Client
 from edge_med.engine.service.isolation import connect
+from edge_med.engine.service.process import Starter
 from edge_med.engine.service.protocol import EngineSpec
 from edge_med.engine.tasks.generate import ModelIdentity
 from edge_med.models import memory
@@ -50,9 +51,12 @@ class Info:
 
 
 def opened(
-    found: Found, options: LoadOptions, adapters: tuple[FoundAdapter, ...]
+    found: Found,
+    options: LoadOptions,
+    adapters: tuple[FoundAdapter, ...],
+    starter: Starter | None,
 ) -> tuple[Client, Info]:
-    """Open the files of a model.
+    """Open the files of a model, in a process that was prepared for it or in a thread.
 
     Raises:
         EdgeMedError: as `MedGemma.load` has it.
@@ -66,7 +70,8 @@ def opened(
         image_tokens=(eye.image_tokens if eye else None) or IMAGE_TOKENS,
         adapters={adapter.name: adapter.sha256 for adapter in adapters},
     )
-    client = connect(EngineSpec(found.text, found.projector, subject, identity, options, adapters))
+    spec = EngineSpec(found.text, found.projector, subject, identity, options, adapters)
+    client = connect(spec, starter)
     text, told = facts(found.text.name, found.header), client.opened
     info = Info(text, eye, options, told.plan, (), told.cpu_code, found.others, adapters)
     return client, info

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import os
@@ -15,7 +16,7 @@ import pytest
 
 from converters.pipeline import Conversion, convert
 from converters.request import Request
-from edge_med import loading
+from edge_med import api, loading
 from edge_med.artifacts.naming import text_file
 from edge_med.demo import gemma_270m
 from edge_med.engine.llama import devices
@@ -60,7 +61,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
             for name, value in HIDDEN.items():
                 patch.setenv(name, value)
         if not item.get_closest_marker("isolated"):
-            patch.setattr(loading, "connect", lambda spec: Client(spec, thread.start))
+            patch.setattr(api, "prepared", lambda _options: contextlib.nullcontext())
+            patch.setattr(loading, "connect", lambda spec, _: Client(spec, thread.start))
         return (yield)
 
 

@@ -15,8 +15,10 @@ from edge_med.answers import Answer
 from edge_med.config import LoadOptions
 from edge_med.engine.llama.sequence import Sequence as Cells
 from edge_med.engine.vision.mtmd import MtmdEncoder
+from edge_med.loading import opened
 from edge_med.messages import Message, TextPart
 from edge_med.models import store
+from edge_med.models.estimates import Estimates
 from tests.checkpoints.tiny import write_tiny
 from tests.checkpoints.tokenizer import tiny_tokenizer
 from tests.numbers import CHECKPOINTS, pixels
@@ -46,7 +48,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def load(folder: Path) -> MedGemma:
     """A model whose window cache is far smaller than its context: 32 and a batch of 64, in 256s."""
     options = LoadOptions(context=2048, threads=1, batch=64)
-    return MedGemma._open(store.find(folder), options)
+    found = store.find(folder)
+    client, info = opened(found, options, (), None)
+    return MedGemma(client, info, Estimates(found.text, options.threads))
 
 
 @pytest.fixture(scope="module")

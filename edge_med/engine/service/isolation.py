@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
-from functools import partial
 
 from edge_med.answers import Notice
+from edge_med.config import LoadOptions
 from edge_med.engine.service import process, thread
 from edge_med.engine.service.client import Client
 from edge_med.engine.service.protocol import EngineSpec
@@ -17,16 +19,35 @@ IN_PROGRAM = Notice(
 )
 
 
-def connect(spec: EngineSpec) -> Client:
-    """Start an engine as its options say; in a thread, with a notice, where no process can be.
+@contextmanager
+def prepared(options: LoadOptions) -> Iterator[process.Starter | None]:
+    """Start the engine's process while files are still looked for; it ends if none is opened.
+
+    None where the engine runs in a thread, or no process can be started.
 
     Raises:
         UsageError: the interpreter that was named is none, or of another version.
+        MemoryShortError: the system has no memory for another process.
+    """
+    starter = None
+    if options.isolation == "process":
+        with suppress(process.NoInterpreterError):
+            starter = process.Starter(options.python)
+    try:
+        yield starter
+    finally:
+        if starter is not None:
+            starter.discard()
+
+
+def connect(spec: EngineSpec, starter: process.Starter | None) -> Client:
+    """Start an engine as its options say; in a thread, with a notice, where no process can be.
+
+    Raises:
         EdgeMedError: it can't be opened.
     """
+    if starter is not None:
+        return Client(spec, starter)
     if spec.options.isolation == "process":
-        try:
-            return Client(spec, partial(process.start, python=spec.options.python))
-        except process.NoInterpreterError:
-            spec = replace(spec, notices=(*spec.notices, IN_PROGRAM))
+        spec = replace(spec, notices=(*spec.notices, IN_PROGRAM))
     return Client(spec, thread.start)

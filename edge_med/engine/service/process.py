@@ -44,23 +44,38 @@ KEPT_LINES = 200
 """Of what the process has complained of last."""
 
 
-def start(
-    spec: EngineSpec, deliver: Deliver, python: str | None = None, patience: float = PATIENCE
-) -> Link:
-    """Start an engine in a process of its own; `deliver` is called in a thread.
+class Starter:
+    """Starts engines in processes of their own; the first process is started at once."""
 
-    Args:
-        spec: what is opened.
-        deliver: takes what comes from the engine.
-        python: the interpreter; by default this one.
-        patience: seconds without any progress, after which the process ends itself.
+    def __init__(self, python: str | None = None, patience: float | None = None) -> None:
+        """Start a process, which waits for what it is to open.
 
-    Raises:
-        NoInterpreterError: there is none that could be started.
-        UsageError: the one that was named is none, or of another version.
-        MemoryShortError: the system has no memory for another process.
-    """
-    return EngineProcess(_command(python, patience), spec, deliver).link
+        Args:
+            python: the interpreter; by default this one.
+            patience: seconds without any progress, after which the process ends itself.
+
+        Raises:
+            NoInterpreterError: there is none that could be started.
+            UsageError: the one that was named is none, or of another version.
+            MemoryShortError: the system has no memory for another process.
+        """
+        self._command = _command(python, patience or PATIENCE)
+        self._waiting: EngineProcess | None = EngineProcess(self._command)
+
+    def __call__(self, spec: EngineSpec, deliver: Deliver) -> Link:
+        """Start an engine; `deliver` is called in a thread.
+
+        Raises:
+            MemoryShortError: the system has no memory for another process.
+        """
+        process, self._waiting = self._waiting or EngineProcess(self._command), None
+        return process.begin(spec, deliver)
+
+    def discard(self) -> None:
+        """End the process that still waits."""
+        process, self._waiting = self._waiting, None
+        if process is not None:
+            process.abort()
 
 
 class NoInterpreterError(Exception):
@@ -86,16 +101,18 @@ def _command(python: str | None, patience: float) -> list[str]:
 class EngineProcess:
     """One process, and the threads that talk to it."""
 
-    def __init__(self, command: list[str], spec: EngineSpec, deliver: Deliver) -> None:
+    def __init__(self, command: list[str]) -> None:
         """Start it.
 
         Raises:
             MemoryShortError: the system has no memory for another process.
         """
-        self._deliver = deliver
+        self._deliver: Deliver = lambda _message: None
         self._outgoing: queue.SimpleQueue[object | None] = queue.SimpleQueue()
         self._complaints: deque[str] = deque(maxlen=KEPT_LINES)
         self._closing = False
+        self._ending = threading.Lock()
+        self._ended: Closed | None = None
         self._level = _level()
         self._process = _started(command)
         self._threads = [
@@ -106,8 +123,6 @@ class EngineProcess:
                 ("replies", self._read),
             )
         ]
-        self._outgoing.put(Listen(self._level))
-        self._outgoing.put(spec)
         try:
             for thread in self._threads:
                 thread.start()
@@ -116,9 +131,14 @@ class EngineProcess:
             self._end()
             raise _not_started(error) from error
 
-    @property
-    def link(self) -> Link:
-        """What the callers' side has of it."""
+    def begin(self, spec: EngineSpec, deliver: Deliver) -> Link:
+        """Have it open a model; `deliver` is called in a thread."""
+        with self._ending:
+            self._deliver = deliver
+            if self._ended is not None:  # it has ended already
+                deliver(self._ended)
+        self._outgoing.put(Listen(self._level))
+        self._outgoing.put(spec)
         return Link(self.send, self.join, self.abort)
 
     def send(self, message: ToEngine) -> None:
@@ -177,7 +197,9 @@ class EngineProcess:
         finally:
             pipe.close()
             self._outgoing.put(None)
-            self._deliver(Closed(self._error(refused=refused)))
+            with self._ending:
+                self._ended = Closed(self._error(refused=refused))
+            self._deliver(self._ended)
 
     def _error(self, *, refused: bool) -> EngineError | MemoryShortError | None:
         """Why the process has ended; None if it should."""

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -191,7 +190,7 @@ def test_a_file_that_is_cut_short_under_its_mapping_ends_the_call_alone(
 def test_a_process_that_is_stopped_for_longer_than_its_patience_goes_on(
     files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "start", partial(process.start, patience=1.5))
+    monkeypatch.setattr(process, "PATIENCE", 1.5)
     with MedGemma.load(files, context=2048, threads=1) as loaded:
         expected = loaded.ask("the heart", options=SHORT).text
         events = loaded.stream("the heart", options=SHORT)
