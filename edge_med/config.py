@@ -228,6 +228,12 @@ def _check_kinds(options: Options) -> None:
         is_whole(id) and isinstance(value, SupportsFloat) for id, value in bias.items()
     ):
         raise UsageError("logit_bias isn't numbers by token.", "Give logit_bias={1: -1.0}.")
+    schema: object = options.schema
+    if not (schema is None or isinstance(schema, Mapping | str | bool)):
+        raise UsageError(
+            "A schema is a mapping, or JSON as a text.",
+            "Of a class of pydantic's give Class.model_json_schema().",
+        )
     if not (options.grammar is None or isinstance(options.grammar, str)):
         raise UsageError("A grammar is a text of GBNF.", "Give one with the rule root.")
     ids: object = options.stop_ids

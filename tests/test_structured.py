@@ -79,6 +79,12 @@ def test_an_answer_that_is_cut_off_is_an_error_that_keeps_it(
     assert tiny.ask("x", options=Options(max_new_tokens=1)).usage.answer == 1
 
 
+def test_a_class_instead_of_a_schema_is_refused_with_the_way_to_one() -> None:
+    with pytest.raises(UsageError) as caught:
+        Options(schema=int)  # type: ignore[arg-type]
+    assert "model_json_schema" in caught.value.hint
+
+
 def test_a_form_that_cannot_be_used_says_so_before_anything_is_read(tiny: MedGemma) -> None:
     with pytest.raises(SchemaError, match="no rule root"):
         tiny.ask("x", options=Options(grammar='other ::= "a"'))

@@ -16,6 +16,9 @@ from edge_med.engine.llama.vocabulary import Vocabulary
 from edge_med.errors import SchemaError
 from edge_med.messages import Message, TextPart
 
+_CUT = ("length", "loop")
+"""Why an answer ended before the model would have ended it."""
+
 _MORE: dict[FinishReason, str] = {
     "length": "Raise `max_new_tokens`, or ask for less; the error's `text` has the answer.",
     "stop_string": "Leave the stop text out; the error's `text` has the answer.",
@@ -68,6 +71,8 @@ class ResponseFormat:
         if written is None or reason == "cancelled":
             return None
         cut = reason == "stop_string" and self._schema is None
+        # A number alone may end anywhere, so that one that could go on was cut off.
+        cut = cut or (self._schema is not None and reason in _CUT and not written.closed)
         if cut or not (written.finished or reason == "stop_string"):
             raise SchemaError(
                 f"The answer was cut off before its form was complete ({reason}).",

@@ -251,7 +251,7 @@ class Connection:
                 pass
             case Closed(error):
                 opening.put(error or ended())
-                self._on_end(opening, error)
+                self._on_end(opening, error, suspect=message.by_itself)
 
     def _pass_on(self, number: int, reply: Reply) -> None:
         last = isinstance(reply, _LAST)
@@ -265,8 +265,11 @@ class Connection:
             pending.sink = None
             self.send(Cancel(pending.submit.call))
 
-    def _on_end(self, opening: Opening, error: EdgeMedError | None) -> None:
-        """The engine has ended: fail what was running; what had waited is asked of a new one."""
+    def _on_end(self, opening: Opening, error: EdgeMedError | None, *, suspect: bool) -> None:
+        """The engine has ended: fail what was running; what had waited is asked of a new one.
+
+        What was running is a suspect where the engine wasn't ended from outside.
+        """
         with self._lock:
             self._over = opening
             if self._link is None:  # whoever opens or closes it knows
@@ -280,7 +283,8 @@ class Connection:
             return
         LOGGER.info("%s", error.message)
         for number in running:
-            self._note(self._pending[number].submit.request)
+            if suspect:
+                self._note(self._pending[number].submit.request)
             self._fail(number, error)
         self._go_on(error)
 

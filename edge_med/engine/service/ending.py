@@ -17,7 +17,7 @@ STALLED = 79
 _ASSERTION = re.compile(r"([\w.-]+:\d+: )?(GGML_ASSERT\(.*\) failed|(?:CUDA|Vulkan) error.*)")
 _LONGEST = 160
 
-_AGAIN = "Ask again: it is started anew."
+_AGAIN = "Try again: it is started anew."
 _MEANINGS = {
     "SIGBUS": "Most likely the model's file was cut short, or its disk went away",
     "SIGILL": "Most likely llama.cpp was built for another processor: see edge-med doctor",

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from edge_med import _platform
 from edge_med._platform import children, frames, interpreter
-from edge_med.engine.service.ending import died
+from edge_med.engine.service.ending import by_itself, died
 from edge_med.engine.service.host import Deliver
 from edge_med.engine.service.link import Link
 from edge_med.engine.service.protocol import (
@@ -28,7 +28,7 @@ from edge_med.engine.service.protocol import (
     ToEngine,
 )
 from edge_med.engine.service.wire import Packer, Unpacker
-from edge_med.errors import EngineError, MemoryShortError, UsageError
+from edge_med.errors import MemoryShortError, UsageError
 from edge_med.native import REDIRECTIONS
 
 LOGGER = logging.getLogger("edge_med.llama_cpp")
@@ -185,24 +185,24 @@ class EngineProcess:
                 if isinstance(message, Closed):
                     continue  # its process is about to end
                 if isinstance(message, Logged):
-                    with suppress(Exception):  # of a handler that somebody has put there
+                    with suppress(BaseException):  # of a handler that somebody has put there
                         logging.getLogger(message.name).log(message.level, "%s", message.text)
                 else:
                     self._deliver(message)
                 del message
         except (EOFError, OSError):
             pass
-        except Exception:  # noqa: BLE001 - whoever waits must hear of it
+        except BaseException:  # noqa: BLE001 - whoever waits must hear of it
             self._end()
         finally:
             pipe.close()
             self._outgoing.put(None)
             with self._ending:
-                self._ended = Closed(self._error(refused=refused))
+                self._ended = self._closed(refused=refused)
             self._deliver(self._ended)
 
-    def _error(self, *, refused: bool) -> EngineError | MemoryShortError | None:
-        """Why the process has ended; None if it should."""
+    def _closed(self, *, refused: bool) -> Closed:
+        """Why the process has ended, if it shouldn't."""
         try:
             code = self._process.wait(CLOSING)
         except subprocess.TimeoutExpired:  # it closed its pipe and goes on: nobody can use it
@@ -210,8 +210,8 @@ class EngineProcess:
             code = self._process.wait()
         self._threads[1].join(CLOSING)
         if self._closing or refused:
-            return None
-        return died(code, list(self._complaints))
+            return Closed()
+        return Closed(died(code, list(self._complaints)), by_itself(code))
 
     def _listen(self) -> None:
         """Keep what the process complains of, and give it to our logger."""
@@ -258,5 +258,5 @@ def _not_started(error: Exception) -> MemoryShortError:
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return MemoryShortError(
         f"The engine's process can't be started: {reason}.",
-        "Most likely memory is short: close other programs, or use a smaller model.",
+        "Most likely memory, or what may be open at once, is short: close other programs or files.",
     )

@@ -152,9 +152,11 @@ class Closed:
 
     Attributes:
         error: what has ended it; None if it was closed.
+        by_itself: whether a fault of its own has, and not somebody from outside.
     """
 
     error: EdgeMedError | None = None
+    by_itself: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edge_med.config import Options
 from edge_med.engine.grammar.form import Form
 from edge_med.engine.grammar.json_schema import compile_schema
+from edge_med.engine.grammar.response_format import ResponseFormat
 from edge_med.engine.grammar.schema_matcher import SchemaMatcher
 from edge_med.engine.grammar.token_mask import Grammar
 from edge_med.engine.llama.model import Model
@@ -97,6 +99,16 @@ def test_an_answer_that_is_whole_must_end(vocabulary: Vocabulary) -> None:
     longer = after(begun(vocabulary, {"type": "integer"}), vocabulary, "7")
     assert (whole.finished, whole.closed) == (True, True)
     assert (longer.finished, longer.closed) == (True, False)
+
+
+def test_a_number_that_could_go_on_and_was_cut_off_is_no_answer(vocabulary: Vocabulary) -> None:
+    form = ResponseFormat(Options(schema={"type": "integer"}))
+    written = form.begun(vocabulary)
+    assert written is not None
+    after(written, vocabulary, "12")
+    assert form.parsed("12", "stop", written) == 12
+    with pytest.raises(SchemaError, match="cut off"):
+        form.parsed("12", "length", written)
 
 
 def test_control_tokens_never_fit_and_an_end_where_it_may_end(vocabulary: Vocabulary) -> None:

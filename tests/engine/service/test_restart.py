@@ -81,12 +81,25 @@ def test_a_question_that_has_crashed_twice_is_refused(client: Client, transport:
         transport.answers = False
         with client.cancellable() as call:
             client.submit(question(), lambda _reply: None, call)
-            transport.deliver(Closed(CRASH))
+            transport.deliver(Closed(CRASH, by_itself=True))
     transport.answers = True
     with pytest.raises(EngineError, match="twice"):
         next(client.events(question()))
     other = CountRequest(Question((), Options(max_new_tokens=7)))
     assert client.reply(other) == Tokens(1, 0)
+
+
+def test_a_question_whose_engine_was_ended_from_outside_is_asked_again(
+    client: Client, transport: Transport
+) -> None:
+    for _ in range(3):
+        transport.answers = False
+        with client.cancellable() as call:
+            client.submit(COUNT, lambda _reply: None, call)
+            transport.deliver(Closed(CRASH))
+        client._connection.pause = lambda _seconds: None
+    transport.answers = True
+    assert client.reply(COUNT) == Tokens(1, 0)
 
 
 def test_an_engine_that_ends_right_after_it_was_opened_is_an_error() -> None:
