@@ -84,11 +84,15 @@ def first(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
 
 
 def memory(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """Read and write a little; the KV cache's bytes as planned before loading."""
+    """Read and write a little, all in this process; the KV cache's bytes as planned."""
     from edge_med import MedGemma, Options
 
     model = MedGemma.load(
-        options.model, context=options.context, kv=options.kv, threads=options.threads
+        options.model,
+        context=options.context,
+        kv=options.kv,
+        threads=options.threads,
+        isolation="thread",
     )
     with model:
         model.ask(LONG_PROMPT, options=Options(max_new_tokens=4))
@@ -123,6 +127,8 @@ def see(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
 def _placed(options: argparse.Namespace) -> LoadArguments:
     """How it is loaded where its device and layers may be named."""
     placed: LoadArguments = {"context": CONTEXT, "threads": options.threads}
+    if options.without_amx:  # which this process has left out
+        placed |= {"isolation": "thread"}
     if options.device is not None:
         placed |= {"device": options.device, "projector_device": options.device}
     if options.gpu_layers is not None:
