@@ -161,6 +161,10 @@ def test_who_waits_for_a_thread_that_dies_is_told(
         assert [type(replies.get(timeout=20)) for _ in range(3)] == [Failed] * 3
     with pytest.raises(EngineError, match="has ended"):
         tiny.ask("x")
+    tiny._client._connection.close()
+    for thread in threading.enumerate():
+        if thread.name == "edge-med engine":
+            thread.join(20)
 
 
 def test_a_count_heeds_its_cancellation(tiny: MedGemma) -> None:

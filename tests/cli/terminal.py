@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -44,6 +45,11 @@ def feed(screen: Screen, text: str) -> None:
     pyte.Stream(screen).feed(text.replace("\n", "\r\n"))
 
 
+def _heed_ctrl_c() -> None:
+    """As a terminal's programs do; those that a shell starts in the background don't."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Terminal:
     """`edge-med` in a pseudo terminal, ended with the block."""
 
@@ -78,6 +84,7 @@ class Terminal:
             cwd=str(cwd),
             env={**kept, "TERM": term, "EDGE_MED_HOME": str(cwd), "PYTHONPATH": str(Path.cwd())},
             dimensions=(lines, columns),
+            preexec_fn=_heed_ctrl_c,
         )
 
     def __enter__(self) -> Self:
