@@ -53,6 +53,10 @@ class LoadedModel(Fitting, Protocol):
 class Service(Protocol):
     """What answers requests; `engine.service.client.Client` does."""
 
+    @property
+    def starts(self) -> int:
+        """Engines that were started: what an earlier one has read is read again."""
+
     def cancellable(self) -> AbstractContextManager[Call]:
         """A call of one request or of several, which ends as a whole."""
 

@@ -14,6 +14,7 @@ from edge_med import export, transcript
 from edge_med.answers import Answer, End, Event, Notice, Tokens, whole
 from edge_med.config import Options
 from edge_med.engine.service.client import Call
+from edge_med.engine.service.connection import RESTARTED
 from edge_med.engine.service.protocol import CountRequest
 from edge_med.errors import BusyError, CancelledError
 from edge_med.messages import Message, TextPart
@@ -52,6 +53,7 @@ class Conversation:
         self._options = options
         self._system = [Message("system", (TextPart(system),))] if system is not None else []
         self._turns: tuple[Message, ...] = ()
+        self._engine: int | None = None  # that has read it
         self._busy = threading.Lock()
 
     def __repr__(self) -> str:
@@ -270,15 +272,20 @@ class Conversation:
         """Stream an answer to as many of the turns as fit; if some don't, that is said first."""
         with self._service.cancellable() as call:
             shown, trimmed = self._fitting(turns, options, call)
-            if trimmed is not None:
-                yield trimmed
+            said = tuple(filter(None, (self._restarted(), trimmed)))
+            yield from said
             question = Question(tuple(shown), options)
             for event in answering(self._service, question, self._hook(), call):
-                if isinstance(event, End) and trimmed is not None:
-                    notices = (trimmed, *event.answer.notices)
-                    yield End(replace(event.answer, notices=notices))
-                else:
+                if isinstance(event, End) and said:
+                    others = (one for one in event.answer.notices if one not in said)
+                    yield End(replace(event.answer, notices=(*said, *others)))
+                elif event not in said:
                     yield event
+
+    def _restarted(self) -> Notice | None:
+        """That the engine which had read the conversation is no more, once."""
+        before, self._engine = self._engine, self._service.starts
+        return RESTARTED if before not in (None, self._engine) else None
 
     def _fitting(
         self, turns: Sequence[Message], options: Options, call: Call

@@ -100,6 +100,7 @@ def root(ctx: click.Context) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit with its code; errors are told in two lines, never as a traceback."""
     if arguments is not None or not _is_process():
+        _fill_closed_streams()
         sys.exit(_run(arguments))
 
 
@@ -112,8 +113,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
         code = _tell(error.message, in_flags(error.hint), error.exit_code)
     except click.UsageError as error:
-        hint = f"See: {error.ctx.command_path} --help" if error.ctx else ""
-        code = _tell(error.format_message(), hint, 2)
+        code = _misused(error)
     except click.ClickException as error:
         code = _tell(error.format_message(), "", error.exit_code)
     except (click.Abort, KeyboardInterrupt):
@@ -141,6 +141,22 @@ def _is_process() -> bool:
         return False
     interpreter.call(*sys.argv[2:])
     return True
+
+
+def _fill_closed_streams() -> None:
+    """Whoever has closed stdout or stderr wants nothing of it, and no error either."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+
+
+def _misused(error: click.UsageError) -> int:
+    """Say what is wrong with a call; one without a word of its own gets the help."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message())
+        return 0
+    hint = f"See: {error.ctx.command_path} --help" if error.ctx else ""
+    return _tell(error.format_message(), hint, 2)
 
 
 def _of_system(error: OSError) -> str:

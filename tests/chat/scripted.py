@@ -51,6 +51,7 @@ class ScriptedWorker:
         self.notices: tuple[Notice, ...] = ()
         self.reason = "stop"
         self.asked: list[Question] = []
+        self.starts = 1
 
     @contextmanager
     def cancellable(self) -> Iterator[Call]:

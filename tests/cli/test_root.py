@@ -130,3 +130,20 @@ def test_another_end_of_the_process_keeps_its_code(
 
     monkeypatch.setattr(cli.root, "invoke", leave)
     assert edge_med("verify", ".").code == 3
+
+
+@pytest.mark.parametrize("command", [(), ("config",)])
+def test_a_command_without_a_word_gets_its_help(
+    command: tuple[str, ...], edge_med: Callable[..., Run]
+) -> None:
+    done = edge_med(*command)
+    assert (done.code, done.err) == (0, "")
+    assert "Commands:" in done.out.splitlines()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no such shell")
+def test_a_closed_stdout_is_no_fault() -> None:
+    command = f'"{sys.executable}" -m edge_med inspect none.gguf >&-'
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 4
+    assert "fault of edge-med" not in done.stderr

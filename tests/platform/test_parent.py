@@ -118,6 +118,16 @@ def test_windows_puts_a_child_into_a_job_that_ends_with_the_program(
     assert (child[0].value, child[1].value) == (5, 9)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone has it")
+def test_linux_is_asked_for_no_dump_at_all() -> None:
+    code = (
+        "import ctypes; from edge_med import _platform; _platform.forbid_dumps()\n"
+        "print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"  # PR_GET_DUMPABLE
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "0\n"
+
+
 def test_linux_is_asked_to_end_this_process_first(tmp_path: Any) -> None:
     score = tmp_path / "oom_score_adj"
     linux.go_first_without_memory(score)

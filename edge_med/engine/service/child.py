@@ -117,7 +117,6 @@ def _forward(deliver: Any) -> Any:
 
     forward = Forward()
     logging.getLogger("edge_med").addHandler(forward)
-    logging.getLogger("edge_med.llama_cpp").propagate = True
     return forward
 
 

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from edge_med import _platform
 from edge_med.answers import End, Event, Score, Tokens
 from edge_med.engine.service import thread
-from edge_med.engine.service.connection import Connection, Sink
+from edge_med.engine.service.connection import Connection
 from edge_med.engine.service.link import Start
+from edge_med.engine.service.pending import Sink
 from edge_med.engine.service.protocol import (
     Cancel,
     CountRequest,
@@ -69,6 +70,11 @@ class Client:
     def status(self) -> EngineStatus:
         """How the model is loaded, as of the last reply."""
         return self._connection.status
+
+    @property
+    def starts(self) -> int:
+        """Engines that were started: one more after each crash."""
+        return self._connection.starts
 
     @property
     def alive(self) -> bool:

@@ -9,6 +9,10 @@ from dataclasses import replace
 from edge_med.engine.service.protocol import EngineSpec, Request
 from edge_med.engine.service.wire import Packer
 from edge_med.engine.tasks.generate import GenerateRequest
+from edge_med.errors import EngineError
+
+DEADLY = 2
+"""Engines that have died of a request, after which it isn't asked again."""
 
 
 def files_of(spec: EngineSpec) -> list[tuple[int, ...]]:
@@ -20,6 +24,30 @@ def files_of(spec: EngineSpec) -> list[tuple[int, ...]]:
             facts = path.stat()
             found.append((facts.st_dev, facts.st_ino, facts.st_size))
     return found
+
+
+class Suspects:
+    """Requests that an engine has died of."""
+
+    def __init__(self) -> None:
+        self._deaths: dict[bytes, int] = {}
+
+    def note(self, request: Request) -> None:
+        """An engine has died while it worked on a request."""
+        key = fingerprint(request)
+        self._deaths[key] = self._deaths.get(key, 0) + 1
+
+    def refuse(self, request: Request) -> None:
+        """Refuse a request that several have died of.
+
+        Raises:
+            EngineError: it is one.
+        """
+        if self._deaths and self._deaths.get(fingerprint(request), 0) >= DEADLY:
+            raise EngineError(
+                "This question has ended llama.cpp's process twice, and isn't asked again.",
+                "Change it, or load the model again; edge-med doctor tries llama.cpp's code.",
+            )
 
 
 def fingerprint(request: Request) -> bytes:

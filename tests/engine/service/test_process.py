@@ -148,6 +148,20 @@ def test_a_conversation_goes_on_after_a_crash(tiny: MedGemma) -> None:
     assert answer.usage.image == 4
 
 
+def test_each_conversation_says_once_that_it_is_read_again(tiny: MedGemma) -> None:
+    chats = [tiny.chat(), tiny.chat()]
+    for chat in chats:
+        chat.send("is it large", options=SHORT)
+    os.kill(engine(), signal.SIGSEGV)
+    for chat in chats:
+        codes = [
+            [notice.code for notice in chat.send("is it small", options=SHORT).notices]
+            for _ in range(2)
+        ]
+        assert [one.count("restarted") for one in codes] == [1, 0]
+    assert "restarted" not in [one.code for one in tiny.chat().send("x", options=SHORT).notices]
+
+
 def test_what_waits_behind_a_crash_is_answered(tiny: MedGemma) -> None:
     found: dict[str, object] = {}
 

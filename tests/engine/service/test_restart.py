@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from pathlib import Path
 
 import pytest
@@ -142,6 +143,34 @@ def test_closing_while_an_engine_is_started_leaves_none(
     assert not client.alive
     with pytest.raises(UsageError, match="closed"):
         client.reply(COUNT)
+
+
+def test_closing_while_an_engine_opens_ends_it_without_the_lock(
+    client: Client, transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader of the engine's may want the lock before it ends."""
+    free: list[bool] = []
+
+    def abort() -> None:
+        other = threading.Thread(target=take)
+        other.start()
+        other.join()
+
+    def take() -> None:
+        free.append(lock.acquire(timeout=5))
+        lock.release()
+
+    def start(_spec: EngineSpec, deliver: Deliver) -> Link:
+        client.close()
+        deliver(OPENED)
+        return Link(transport.send, lambda: None, abort)
+
+    lock = client._connection._lock
+    transport.deliver(Closed(CRASH))
+    monkeypatch.setattr(client._connection, "_start", start)
+    with pytest.raises(UsageError, match="closed"):
+        client.reply(COUNT)
+    assert free == [True]
 
 
 def test_a_call_that_is_cancelled_in_the_pause_before_an_engine_is_started_ends(
