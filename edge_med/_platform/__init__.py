@@ -266,15 +266,26 @@ def limit_seconds(seconds: int) -> None:
     limits.limit_seconds(_resource, seconds)
 
 
-def go_on_in_children() -> bool:
+def end_after_computing(seconds: float) -> None:
+    """End this process once it has computed for so long without another call of this.
+
+    It ends by SIGVTALRM, even while something keeps Python's lock; on Windows nothing ends it.
+    """
+    limits.end_after_computing(seconds)
+
+
+def go_on_in_children(program: int | None = None) -> bool:
     """Go on in a child, and in another each time one is left by `leave_to_another`.
+
+    Args:
+        program: see `children.go_on`.
 
     Returns:
         whether this is a child. Only Linux forks: macOS's own libraries may break by it.
     """
     if SYSTEM != "linux":
         return False
-    children.go_on()
+    children.go_on(program)
     return True
 
 

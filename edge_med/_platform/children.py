@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from edge_med._platform import interpreter
+from edge_med._platform import interpreter, parent
 
 if TYPE_CHECKING:
     import subprocess
@@ -131,12 +131,18 @@ def fault(code: int) -> str | None:
     return f"signal {-code}"
 
 
-def go_on() -> None:
+def go_on(program: int | None) -> None:
     """Go on in a child; each time one ends with `AGAIN`, in another, as this one is now.
 
     A child that ends otherwise ends its parent. Only for a process without threads.
+
+    Args:
+        program: tells of the end of a program (`parent.opened`), with which the child is ended,
+            whatever it is busy with; None where nothing does.
     """
     while child := os.fork():
+        if program is not None and parent.ends_before(program, child):
+            os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         if os.waitstatus_to_exitcode(status) != AGAIN:
             os._exit(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 from typing import Any
 
 
@@ -41,3 +42,12 @@ def limit_seconds(system: Any, seconds: int) -> None:
     with contextlib.suppress(OSError, ValueError):
         most = int(used.ru_utime + used.ru_stime) + 1 + seconds
         system.setrlimit(system.RLIMIT_CPU, (most, hard))
+
+
+def end_after_computing(seconds: float) -> None:
+    """End this process by SIGVTALRM once it has computed for so long (setitimer(2)).
+
+    Each call begins anew. Neither what this process holds nor that it is stopped matters to it.
+    """
+    if hasattr(signal, "setitimer"):  # not on Windows
+        signal.setitimer(signal.ITIMER_VIRTUAL, seconds)

@@ -50,6 +50,22 @@ def await_input(descriptor: int, parent: int) -> None:
         raise EOFError
 
 
+def ends_before(parent: int, child: int) -> bool:
+    """Wait for the end of a parent or of a child of this process; True if the parent's came first.
+
+    Args:
+        parent: a descriptor as `opened` gave it.
+        child: the number of a process that this one has started, and hasn't waited for yet.
+    """
+    ended = os.pidfd_open(child)
+    ends = select.poll()
+    for one in (parent, ended):
+        ends.register(one, select.POLLIN)
+    ready = dict(ends.poll())
+    os.close(ended)
+    return ended not in ready
+
+
 def opened(parent: int) -> int | None:
     """A descriptor that tells of a parent's end (pidfd_open(2)); None where there are none.
 

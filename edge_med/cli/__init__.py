@@ -14,6 +14,7 @@ import click
 from edge_med import __version__
 from edge_med._platform import interpreter
 from edge_med.artifacts.safe_text import safe_line
+from edge_med.cli import apart
 from edge_med.errors import CancelledError, EdgeMedError
 
 COMMANDS = {
@@ -107,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run(arguments: Sequence[str] | None) -> int:
     """Run a command; returns the exit code."""
     try:
-        code = root.main(arguments, prog_name="edge-med", standalone_mode=False)
+        code = _called(sys.argv[1:] if arguments is None else arguments)
     except EdgeMedError as error:
         from edge_med.cli.hints import in_flags
 
@@ -130,6 +131,12 @@ def _run(arguments: Sequence[str] | None) -> int:
         fault = f"This is a fault of edge-med: {type(error).__name__}: {error}"
         code = _tell(fault, "Please report it; python -X dev -m edge_med … shows where it is.", 1)
     return code if isinstance(code, int) else 0
+
+
+def _called(arguments: Sequence[str]) -> object:
+    if apart.wanted(arguments):
+        return apart.run(arguments)
+    return root.main(arguments, prog_name="edge-med", standalone_mode=False)
 
 
 def _is_process() -> bool:

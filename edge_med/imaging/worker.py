@@ -21,6 +21,7 @@ import numpy as np
 from PIL import Image
 
 from edge_med import _platform
+from edge_med._platform import children
 from edge_med._platform import parent as _parent
 from edge_med.errors import EdgeMedError, ImageError, UsageError
 from edge_med.imaging import files, pipe
@@ -159,7 +160,9 @@ def main(*, parent: int, dicom: bool) -> None:
         importlib.import_module("edge_med.imaging.dicom.recipes")
     with suppress(EOFError):
         program = _parent.opened(parent)
-        followed = _platform.go_on_in_children()
+        followed = _platform.go_on_in_children(program)
+        if not followed:  # nothing is forked here, so there may be threads
+            _parent.watch(parent, children.exit_now)
         serve(taken, given, followed=followed, program=program)
         if followed:
             _platform.leave_to_another()

@@ -89,6 +89,7 @@ def test_verify_run_as_json(edge_med: Command, model: Models) -> None:
 def test_verify_run_of_a_model_that_sees_something_else_exits_with_4(
     edge_med: Command, model: Models, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("EDGE_MED_CHILD", "1")  # it stays in this process
     monkeypatch.setattr("edge_med.engine.tasks.selftest.compare", lambda *_: (0.5, 0.9))
     done = edge_med("verify", "--run", model("multimodal", "Q8_0"))
     assert done.code == 4

@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +158,32 @@ def test_processes_end_with_the_program() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     with pytest.raises(ProcessLookupError):
         os.kill(int(done.stdout), 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there it is forked")
+def test_what_is_busy_ends_with_a_program_that_was_killed() -> None:
+    code = (
+        "import sys; from edge_med.imaging.pool import POOL\n"
+        "from tests.imaging.test_pool import JOB, SOUND, pid\n"
+        "POOL.run('prepare', [SOUND], **JOB); print(pid(POOL), flush=True); sys.stdin.read()"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code], **pipes) as program:  # type: ignore[call-overload]
+        decoder = int(program.stdout.readline())
+        os.kill(decoder, signal.SIGSTOP)  # it answers nobody, as one that is busy
+        program.kill()
+    assert gone(decoder)
+
+
+def gone(number: int) -> bool:
+    """Whether a process ends within two seconds."""
+    for _ in range(40):
+        with suppress(FileNotFoundError):
+            if Path(f"/proc/{number}/stat").read_text().split()[2] != "Z":
+                time.sleep(0.05)
+                continue
+        return True
+    return False
 
 
 def test_a_program_without_a_guard_isnt_run_again(tmp_path: Path) -> None:

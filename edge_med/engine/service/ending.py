@@ -14,6 +14,9 @@ from edge_med.errors import EdgeMedError, EngineError, MemoryShortError
 STALLED = 79
 """The exit code of a process that has come to a standstill."""
 
+LOCKED = "SIGVTALRM"
+"""What ends a process whose watch is kept from looking; see `pulse.LOCKED`."""
+
 _ASSERTION = re.compile(r"([\w.-]+:\d+: )?(GGML_ASSERT\(.*\) failed|(?:CUDA|Vulkan) error.*)")
 _LONGEST = 160
 
@@ -32,16 +35,18 @@ def died(code: int, complaints: Sequence[str]) -> EngineError | MemoryShortError
         code: of the process's exit.
         complaints: the last lines of its stderr; none of them holds anything of a request.
     """
-    if code == STALLED:
-        return EngineError("llama.cpp has come to a standstill, and its process was ended.", _AGAIN)
+    name = _name(code)
+    if code == STALLED or name == LOCKED:
+        return EngineError(
+            "The engine has come to a standstill, and its process was ended.", _AGAIN
+        )
     if any(REFUSED.search(line) for line in complaints):
         return MemoryShortError(
-            f"The engine's process has ended ({_name(code)}), since memory was refused to it.",
+            f"The engine's process has ended ({name}), since memory was refused to it.",
             "Close other programs, or use a smaller model or context. " + _AGAIN,
         )
     said = [found[0][:_LONGEST] for line in complaints if (found := _ASSERTION.search(line))]
     what = f": {said[-1]}" if said else ""
-    name = _name(code)
     hint = f"{_MEANINGS[name]}. {_AGAIN}" if name in _MEANINGS else _AGAIN
     return EngineError(f"llama.cpp's process has ended ({name}){what}.", hint)
 

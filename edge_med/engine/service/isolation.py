@@ -14,8 +14,8 @@ from edge_med.engine.service.protocol import EngineSpec
 
 IN_PROGRAM = Notice(
     "isolation",
-    "llama.cpp runs inside this program, since no Python could be started for a process of its "
-    "own: a fault in it would end the program.",
+    "llama.cpp runs inside this program, and images are decoded in it, since no Python could be "
+    "started for processes of their own: a fault in them would end the program.",
 )
 
 

@@ -7,11 +7,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from edge_med import _platform
+
 TICK = 0.5
 """Seconds between two looks, of a patience that is long enough for several."""
 
 LOOKS = 20
 """At least, before it is called a standstill."""
+
+LOCKED = 20.0
+"""Seconds of all cores' computing without a look. What keeps Python's lock, as a regular expression
+without end does, keeps this thread from looking too; the system ends the process then."""
 
 JUMP = 5.0
 """Ticks that pass in one: the process was stopped, or the machine slept; time counts anew."""
@@ -59,9 +65,10 @@ class Pulse:
         ).start()
 
     def _watch(self, patience: float, stalled: Callable[[], None]) -> None:
-        tick = min(TICK, patience / LOOKS)
+        tick, locked = min(TICK, patience / LOOKS), LOCKED * _platform.usable_cores()
         known, still, last = self._beats, 0.0, time.monotonic()
         while still < patience * (1 if self._beats else OPENING):
+            _platform.end_after_computing(locked)
             time.sleep(tick)
             now = time.monotonic()
             passed, last = now - last, now
