@@ -100,6 +100,34 @@ def run(
     )
 
 
+def attend(command: Sequence[str]) -> int:
+    """Run a process that writes to this one's terminal; Ctrl-C is passed on to it.
+
+    It has a session of its own, so that it hears of each Ctrl-C once, whoever sends it; on Windows
+    the console tells both.
+
+    Returns:
+        its exit code.
+
+    Raises:
+        OSError: it can't be started.
+    """
+    import subprocess
+
+    def pass_on(*_: object) -> None:
+        if sys.platform != "win32":
+            started.send_signal(signal.SIGINT)
+
+    with subprocess.Popen(  # noqa: S603 - the caller's own command
+        command, env=environment(), start_new_session=True
+    ) as started:
+        before = signal.signal(signal.SIGINT, pass_on)
+        try:
+            return started.wait()
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
 def say(**told: object) -> None:
     """Tell the parent something, on a line of its own, before whatever may end this process."""
     sys.stdout.write(json.dumps(told) + "\n")

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from edge_med import _platform
 from edge_med._platform import children, interpreter
 from edge_med._platform import parent as _parent
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 COMMANDS: Mapping[str, str | None] = {"compare": None, "verify": "--run"}
 """Their names, and the flag without which they don't. Others speak to the engine's process."""
@@ -34,11 +28,13 @@ def run(arguments: Sequence[str]) -> int:
     Raises:
         EngineError: a fault has ended the process.
         MemoryShortError: the same, where memory was refused to it.
+        KeyboardInterrupt: Ctrl-C has ended it before it could say so.
         OSError: no process can be started.
     """
     command = children.command(__name__, arguments=[*arguments], parent=os.getpid())
-    with _ctrl_c_left_to_it():
-        code = subprocess.run(command, env=children.environment(), check=False).returncode  # noqa: S603
+    code = children.attend(command)
+    if code == -signal.SIGINT:
+        raise KeyboardInterrupt
     if code < 0 or children.fault(code):
         from edge_med.engine.service.ending import died
 
@@ -53,13 +49,3 @@ def main(*, arguments: Sequence[str], parent: int) -> None:
     _parent.watch(parent, children.exit_now)
     _platform.forgo_core_dumps()
     cli.main(arguments)
-
-
-@contextmanager
-def _ctrl_c_left_to_it() -> Iterator[None]:
-    """The terminal's Ctrl-C reaches both; the process says what it has stopped."""
-    before = signal.signal(signal.SIGINT, lambda *_: None)  # SIG_IGN would be inherited
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

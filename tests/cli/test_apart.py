@@ -53,11 +53,25 @@ def test_its_exit_code_is_the_commands(monkeypatch: pytest.MonkeyPatch) -> None:
     assert apart.run(["compare"]) == 4
 
 
-def test_ctrl_c_is_left_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    doing("os.kill(os.getppid(), signal.SIGINT); os._exit(130)", monkeypatch)
+HEARS = (
+    "signal.signal(signal.SIGINT, lambda *_: os._exit(130)); "
+    "os.kill(os.getppid(), signal.SIGINT); signal.pause()"
+)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the console tells both there")
+def test_ctrl_c_is_passed_on_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    doing(HEARS, monkeypatch)
     before = signal.getsignal(signal.SIGINT)
     assert apart.run(["compare"]) == 130
     assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals have no numbers there")
+def test_what_ctrl_c_ends_at_its_start_was_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    doing("signal.signal(signal.SIGINT, signal.SIG_DFL); signal.raise_signal(2)", monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        apart.run(["compare"])
 
 
 def test_the_command_says_what_it_says(

@@ -103,6 +103,7 @@ def test_models_of_different_vocabularies_exit_with_4(
 def test_too_little_memory_exits_with_5_unless_it_is_ignored(
     edge_med: Command, base: Path, text: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("EDGE_MED_CHILD", "1")  # it stays in this process
     monkeypatch.setattr(_platform, "available_memory", lambda: 1 << 20)
     both = ("compare", base, base, "--text", text, *ALONE)
     refused = edge_med(*both)
