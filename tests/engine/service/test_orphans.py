@@ -59,6 +59,16 @@ def program(*arguments: str) -> subprocess.Popen[str]:
     )
 
 
+def seconds_until_it_writes(files: Path) -> float:
+    """How long the program takes on this machine to its first word."""
+    began = time.monotonic()
+    with program(str(files)) as started:
+        assert started.stdout
+        next(line for line in started.stdout if line.startswith("Piece"))
+        started.kill()
+    return time.monotonic() - began
+
+
 @pytest.mark.parametrize("how", ["", "thread", "fork"])
 @pytest.mark.parametrize("last", ["loaded", "Progress encode", "Progress read", "Piece"])
 def test_it_ends_with_its_parent(how: str, last: str, files: Path) -> None:
@@ -129,11 +139,11 @@ def test_a_hundred_ends_of_the_process_end_nothing_else(micro: Path) -> None:
 
 @pytest.mark.long
 def test_no_process_outlives_a_program_that_is_ended_at_any_moment(files: Path) -> None:
-    moments = random.Random(1)
+    moments, length = random.Random(1), seconds_until_it_writes(files)
     seen = 0
     for number in range(50):
         started = program(str(files), ("", "thread", "fork")[number % 3])
-        time.sleep(moments.uniform(0.2, 3.0))
+        time.sleep(moments.uniform(0.2, 1.5) * length)
         pids = {*engines(started.pid)}
         os.kill(started.pid, signal.SIGKILL)
         until = time.monotonic() + 1.0
@@ -144,4 +154,4 @@ def test_no_process_outlives_a_program_that_is_ended_at_any_moment(files: Path) 
         assert not [pid for pid in pids if runs(pid)], f"the end number {number}"
         os.killpg(started.pid, signal.SIGKILL)
         started.communicate()
-    assert seen > 25
+    assert seen >= 25
