@@ -54,6 +54,12 @@ from edge_med.artifacts.safe_text import safe_line
     envvar="EDGE_MED_THREADS",
     help="By default all usable cores.",
 )
+@click.option(
+    "--base",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Of the base model: it supplies the small files that a fine-tune lacks.",
+)
 @click.option("--force", is_flag=True, help="Replace files that are there already.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -124,7 +130,8 @@ def _print_result(done: Any, plan: Any, *, as_json: bool, quiet: bool) -> None:
     ]
     if as_json:
         result = {"folder": str(folder), "files": files, "finished": done.finished}
-        click.echo(json.dumps({**result, "seconds": seconds, "notice": plan.notice}, indent=1))
+        result |= {"seconds": seconds, "notice": plan.notice, "warnings": _warnings(plan)}
+        click.echo(json.dumps(result, indent=1))
         return
     for name in done.finished:
         click.echo(f"finished an interrupted run: {safe_line(name)}", err=True)
@@ -133,6 +140,7 @@ def _print_result(done: Any, plan: Any, *, as_json: bool, quiet: bool) -> None:
     if not quiet:
         work = ", ".join(f"{stage} {spent:.1f} s" for stage, spent in seconds.items())
         click.echo(f"work of all threads: {work}", err=True)
+    _print_warnings(plan)
     click.echo(plan.notice, err=True)
     if not plan.licence:
         click.echo("Nothing in the checkpoint says whose terms apply; --source-id can.", err=True)
@@ -145,6 +153,7 @@ def _print_plan(plan: Any, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(_plan_as_data(plan, seconds), indent=1))
         return
+    _print_warnings(plan)
     for file in plan.files:
         click.echo(f"{file.name}  {_size(file.size)}  {len(file.tensors)} tensors")
         for t in file.tensors:
@@ -187,7 +196,17 @@ def _plan_as_data(plan: Any, seconds: float) -> dict[str, Any]:
         "seconds": round(seconds, 3),
         "memory": memory_bound(plan),
         "notice": plan.notice,
+        "warnings": _warnings(plan),
     }
+
+
+def _warnings(plan: Any) -> list[dict[str, str]]:
+    return [{"code": told.code, "text": told.text} for told in plan.told]
+
+
+def _print_warnings(plan: Any) -> None:
+    for told in plan.told:
+        click.echo(f"note: {safe_line(told.text)}", err=True)
 
 
 def _size(count: int) -> str:

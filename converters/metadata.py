@@ -7,71 +7,23 @@ what we add ourselves stands under `edge_med.` and in `general.quantized_by`.
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import gguf
-import yaml
 
+from converters.card import Card
 from converters.checkpoint import Checkpoint
 from converters.header import TypedValue
-from converters.licence import Licence, find_licence, notice
+from converters.small import chat_template
+from converters.told import Told
 from converters.vocabulary import Vocabulary
+from edge_med.artifacts import turns
 from edge_med.artifacts.hparams import ModelParams, TextParams, VisionParams
 from edge_med.errors import CheckpointError
 
-# The gguf package warns of what it leaves out of a file; we check the result instead.
-for _name in ("gguf", "metadata"):
-    logging.getLogger(_name).addHandler(logging.NullHandler())
-
 Values = Mapping[str, TypedValue]
 
-MAX_MODEL_CARD = 4 << 20
 QUANTIZATION_VERSION = 2  # GGML_QNT_VERSION, ggml.h
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """What the checkpoint says of itself, for one file with so many parameters."""
-
-    metadata: gguf.Metadata
-    licence: Licence
-
-    def notice(self, version: str) -> str:
-        """What every file made from the checkpoint says of its origin and terms."""
-        return notice(self.licence, version)
-
-
-def read_card(checkpoint: Checkpoint, parameters: int, called: tuple[str, ...]) -> Card:
-    """Read model card, generation config and folder name into `general.*` values.
-
-    Args:
-        checkpoint: an opened checkpoint.
-        parameters: numbers in all tensors of the file, for its size label.
-        called: what the user calls the model and its source, such as `google/medgemma-4b-it`.
-
-    Raises:
-        CheckpointError: the model card's header is damaged.
-    """
-    readme = checkpoint.folder / "README.md"
-    if readme.is_file() and readme.stat().st_size > MAX_MODEL_CARD:
-        raise CheckpointError("README.md is far too large.", "Remove it from the checkpoint.")
-    try:
-        found = gguf.Metadata.load(None, checkpoint.folder, None, parameters)
-    except (yaml.YAMLError, ValueError, TypeError, AttributeError, OSError, RecursionError):
-        raise CheckpointError(
-            "The header of README.md or generation_config.json can't be read.",
-            "Download it again, or remove it from the checkpoint.",
-        ) from None
-    # gguf 0.19 doesn't know this name yet; llama.cpp's own copy does.
-    repetition = checkpoint.json("generation_config.json").get("repetition_penalty")
-    found.sampling_penalty_repeat = found.sampling_penalty_repeat or repetition
-    found.name = found.name or checkpoint.folder.name
-    found.size_label = found.size_label or gguf.size_label(parameters, parameters, 0, 0)
-    bases = [str(value) for base in found.base_models or [] for value in base.values()]
-    said = [found.license, found.license_name, found.name, checkpoint.folder.name, *bases, *called]
-    return Card(found, find_licence([str(text) for text in said if text]))
 
 
 def text_values(
@@ -85,7 +37,7 @@ def text_values(
     writer.add_token_list(vocabulary.tokens)
     writer.add_token_scores(vocabulary.scores)
     writer.add_token_types(vocabulary.types)
-    _add_special_tokens(writer, checkpoint, len(vocabulary))
+    _add_special_tokens(writer, checkpoint, vocabulary)
     writer.add_add_space_prefix(False)
     return _finish(writer, card, version)
 
@@ -121,8 +73,37 @@ def with_file_type(values: Values, file_type: int) -> Values:
 
 def template_sha256(values: Values) -> str | None:
     """The hash of the chat template among a text model's metadata; None if it has none."""
+    found = _template(values)
+    return None if found is None else hashlib.sha256(found.encode()).hexdigest()
+
+
+def turns_told(values: Values) -> tuple[Told, ...]:
+    """What is to be known of a text model's turns, and how its checkpoint can say more of them."""
+    template, said = _template(values), values.get(turns.SAID)
+    if template is not None:
+        kind = turns.by_template(template)
+    else:
+        kind = "none" if said is not None and said.value == "none" else "assumed"
+    if kind == "gemma":
+        return ()
+    code, words = turns.WORDS[kind]
+    return (Told(code, f"{words} {_NEXT[kind]}"),)
+
+
+_SUPPLY = (
+    "copy chat_template.jinja, or the tokenizer_config.json that holds it, from the base model, or "
+    "name its folder by --base."
+)
+_NEXT: dict[turns.Turns, str] = {
+    "foreign": "If it was trained with Gemma's, " + _SUPPLY,
+    "assumed": "If it has one, " + _SUPPLY,
+    "none": "So says its generation_config.json; if it takes turns, " + _SUPPLY,
+}
+
+
+def _template(values: Values) -> str | None:
     found = values.get(gguf.Keys.Tokenizer.CHAT_TEMPLATE)
-    return None if found is None else hashlib.sha256(found.value.encode()).hexdigest()
+    return None if found is None else str(found.value)
 
 
 def _start(architecture: str, kind: str, card: Card) -> gguf.GGUFWriter:
@@ -161,12 +142,49 @@ def _add_text_params(writer: gguf.GGUFWriter, params: TextParams) -> None:
     writer.add_sliding_window(params.window)
 
 
-def _add_special_tokens(writer: gguf.GGUFWriter, checkpoint: Checkpoint, size: int) -> None:
+def _add_special_tokens(
+    writer: gguf.GGUFWriter, checkpoint: Checkpoint, vocabulary: Vocabulary
+) -> None:
     """Special token ids, flags and the chat template, from the tokenizer's JSON files."""
     try:
-        found = gguf.SpecialVocab(checkpoint.folder, load_merges=False, n_vocab=size)
+        with checkpoint.small.together() as folder:
+            found = gguf.SpecialVocab(folder, load_merges=False, n_vocab=len(vocabulary))
+        for kind, token_id in _named_tokens(checkpoint, vocabulary).items():
+            found.special_token_ids.setdefault(kind, token_id)
+        template = checkpoint.small.template or found.chat_template
+        found.chat_template = template or chat_template(checkpoint.small)
         found.add_to_gguf(writer, quiet=True)
     except (ValueError, TypeError, LookupError, AttributeError, OSError, RecursionError):
         raise CheckpointError(
             "The tokenizer's JSON files or the chat template are damaged.", "Download them again."
         ) from None
+    if found.chat_template is None and (said := _said_of_turns(checkpoint, vocabulary)):
+        writer.add_string(turns.SAID, said)
+
+
+def _named_tokens(checkpoint: Checkpoint, vocabulary: Vocabulary) -> dict[str, int]:
+    """Ids of the tokens that tokenizer_config.json names, which gguf finds by tokenizer.json alone.
+
+    A slow tokenizer of transformers 4 is saved without that file.
+    """
+    if checkpoint.small.path("tokenizer.json").is_file():
+        return {}
+    config = checkpoint.json("tokenizer_config.json")
+    ids = {text: token_id for token_id, text in reversed(list(enumerate(vocabulary.tokens)))}
+    found = {}
+    for kind in ("bos", "eos", "unk", "sep", "pad", "cls", "mask"):
+        entry = config.get(f"{kind}_token")
+        text = entry.get("content") if isinstance(entry, dict) else entry
+        if isinstance(text, str) and text in ids:
+            found[kind] = ids[text]
+    return found
+
+
+def _said_of_turns(checkpoint: Checkpoint, vocabulary: Vocabulary) -> str | None:
+    """What generation_config.json says of turns: a model that takes them ends with their end."""
+    ends = checkpoint.json("generation_config.json").get("eos_token_id")
+    ends = ends if isinstance(ends, list) else [ends]
+    texts = [vocabulary.tokens[n] for n in ends if type(n) is int and 0 <= n < len(vocabulary)]
+    if not texts:
+        return None
+    return "gemma" if turns.END in texts else "none"

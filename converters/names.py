@@ -14,7 +14,27 @@ from edge_med.errors import CheckpointError
 
 Part = Literal["text", "projector", "unused"]
 
-TEXT_PREFIXES = ("language_model.model.", "model.language_model.", "model.")
+_COMPILED = r"_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module"
+WRAPPERS = re.compile(rf"^(?:(?:base_model\.model|module|{_COMPILED})\.)+|(?<=\.)(?:{_COMPILED})\.")
+"""What PEFT, DataParallel, torch.compile, FSDP and activation checkpointing put into names."""
+
+BUFFERS = re.compile(
+    r"(?:^|\.)(?:position_ids|embed_scale|(?:\w+_)?inv_freq|masked_bias|num_batches_tracked)$"
+)
+"""What older versions of transformers have saved although it is computed anew."""
+
+UNMERGED = re.compile(
+    r"\.base_layer\.|\.lora_(?:A|B|embedding_A|embedding_B|magnitude_vector)\b"
+    r"|\.modules_to_save\.|\.original_module\.|\.token_adapter\."
+)
+"""What PEFT's names have as long as an adapter isn't merged."""
+
+TEXT_PREFIXES = (
+    "language_model.model.",
+    "model.language_model.model.",
+    "model.language_model.",
+    "model.",
+)
 VISION_PREFIXES = (
     "vision_tower.vision_model.",
     "model.vision_tower.vision_model.",
@@ -22,7 +42,12 @@ VISION_PREFIXES = (
     "model.vision_tower.",
 )
 PROJECTOR_PREFIXES = ("multi_modal_projector.", "model.multi_modal_projector.")
-HEADS = ("lm_head.weight", "language_model.lm_head.weight")
+HEADS = (
+    "lm_head.weight",
+    "language_model.lm_head.weight",
+    "model.language_model.lm_head.weight",
+    "model.lm_head.weight",
+)
 
 TEXT = {
     "embed_tokens.weight": "token_embd.weight",
@@ -87,6 +112,21 @@ class Target:
     name: str
 
 
+def is_buffer(source: str) -> bool:
+    """Whether a tensor is passed over: it is computed anew, whatever was saved."""
+    return BUFFERS.search(source) is not None
+
+
+def is_head(source: str) -> bool:
+    """Whether a tensor is the output head, under any of its names."""
+    return unwrapped(source) in HEADS
+
+
+def unwrapped(source: str) -> str:
+    """A name without what wrappers of the model have put into it."""
+    return WRAPPERS.sub("", source)
+
+
 def target(source: str, *, tied: bool) -> Target:
     """Where a tensor of the checkpoint goes.
 
@@ -95,8 +135,15 @@ def target(source: str, *, tied: bool) -> Target:
         tied: whether the output head is the embedding; then its copy is left out.
 
     Raises:
-        CheckpointError: no table has the name.
+        CheckpointError: no table has the name, or it belongs to an adapter.
     """
+    if UNMERGED.search(source):
+        raise CheckpointError(
+            f"{source} belongs to an adapter that isn't merged: the model was saved without "
+            "merge_and_unload.",
+            "Save it by model.merge_and_unload().save_pretrained(FOLDER), and convert that.",
+        )
+    given, source = source, unwrapped(source)
     if source in HEADS:
         return Target("unused", HEAD) if tied else Target("text", HEAD)
     found = _LAYER.search(source)
@@ -110,11 +157,12 @@ def target(source: str, *, tied: bool) -> Target:
         for prefix in prefixes:
             if pattern.startswith(prefix) and (name := table.get(pattern.removeprefix(prefix))):
                 return Target(part, name.format(layer))  # type: ignore[arg-type]
-    if any(source.startswith(p + head) for p in VISION_PREFIXES for head in UNUSED_VISION):
+    unused = any(source.startswith(p + head) for p in VISION_PREFIXES for head in UNUSED_VISION)
+    if unused or is_buffer(source):
         return Target("unused", source)
     raise CheckpointError(
-        f"The tensor {source} has no place in a Gemma 3 model.",
-        "Is this an adapter, or a model with added layers? Merge it into its base model first.",
+        f"The tensor {given} has no place in a Gemma 3 model.",
+        "Is it of another model, or was a layer added? Only unchanged Gemma 3 converts.",
     )
 
 

@@ -27,7 +27,7 @@ from converters.slabs import (
     encode_slab,
     in_flight,
     slab_size,
-    small_files,
+    source_files,
 )
 from converters.stages import Stage, Stopwatch
 from converters.writer import FileWriter, told_disk_errors
@@ -36,6 +36,7 @@ from edge_med.artifacts import manifest as manifests
 from edge_med.artifacts.manifest import (
     FORMAT,
     FileEntry,
+    Found,
     Manifest,
     ModelFacts,
     Recipe,
@@ -191,7 +192,7 @@ def _difference(plan: Plan, standing: Manifest) -> str | None:
     """What the new files wouldn't have in common with those of the manifest, before any is read."""
     known = {f.path: f for f in standing.source.files}
     shards = {shard.path.name: shard.size for shard in plan.checkpoint.shards}
-    small = {f.path: f for f in small_files(plan.checkpoint.folder)}
+    small = {f.path: f for f in source_files(plan.checkpoint.small)}
     if (
         standing.name != plan.request.model_name
         or known.keys() != shards.keys() | small.keys()
@@ -257,11 +258,19 @@ def _manifest(
         name=request.model_name,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         tool=Tool(__version__, version("llama-cpp-python"), version("gguf")),
-        source=Source(request.origin.id, request.origin.revision, plan.licence, sources),
+        source=Source(
+            request.origin.id,
+            request.origin.revision,
+            plan.licence,
+            sources,
+            tuple(Found(told.code, told.text) for told in plan.told),
+        ),
         recipe=Recipe(
             quants=tuple(quants),
             mmproj=request.mmproj if plan.params.vision else None,
             tensor_types=request.tensor_types,
+            lora=None,
+            imatrix=None,
         ),
         notice=plan.notice,
         model=_facts(plan),

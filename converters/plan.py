@@ -11,17 +11,23 @@ import contextlib
 import dataclasses
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 from converters import metadata, names
-from converters.checkpoint import Checkpoint, SourceTensor, open_checkpoint
+from converters.agreement import agree
+from converters.card import Card, read_card
+from converters.checkpoint import Checkpoint, open_checkpoint, snapshot
 from converters.header import Placed, pack_header
 from converters.quantize import Widening
 from converters.request import Request
+from converters.safetensors import SourceTensor
+from converters.small import gather
+from converters.told import Told
 from converters.vocabulary import read_vocabulary
 from edge_med import __version__
 from edge_med.artifacts import manifest as manifests
 from edge_med.artifacts.gguf import DEFAULT_ALIGNMENT, pad
-from edge_med.artifacts.hparams import ModelParams, VisionParams, read_params
+from edge_med.artifacts.hparams import ModelParams, VisionParams, read_params, unsaid
 from edge_med.artifacts.manifest import Role
 from edge_med.artifacts.naming import FILE_TYPES, projector_file, text_file
 from edge_med.artifacts.quant_mix import (
@@ -35,10 +41,16 @@ from edge_med.artifacts.tensor_types import TensorType
 from edge_med.errors import ArtifactError, CheckpointError, UsageError
 from edge_med.native import require_llama_cpp_python
 
+Config = dict[str, Any]
+
 
 @dataclass(frozen=True, slots=True)
 class TensorPlan:
-    """One tensor of one file; the offset counts from the file's first tensor."""
+    """One tensor of one file; the offset counts from the file's first tensor.
+
+    Attributes:
+        channels_last: whether the source holds filters as MLX does, with the colours last.
+    """
 
     name: str
     source: SourceTensor
@@ -47,6 +59,7 @@ class TensorPlan:
     offset: int
     size: int
     widening: Widening
+    channels_last: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +81,13 @@ class FilePlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The whole conversion; `licence` and `notice` are what the files say of their terms."""
+    """The whole conversion.
+
+    Attributes:
+        licence: what the files say of their terms.
+        notice: the same in a sentence.
+        told: what was found out of the checkpoint and should be known.
+    """
 
     request: Request
     checkpoint: Checkpoint
@@ -77,6 +96,7 @@ class Plan:
     notice: str
     template_sha256: str | None
     files: tuple[FilePlan, ...]
+    told: tuple[Told, ...] = ()
 
     @property
     def size(self) -> int:
@@ -92,6 +112,15 @@ class _Entry:
     name: str
     shape: tuple[int, ...]
 
+    @property
+    def channels_last(self) -> bool:
+        """Whether its filters have the colours last, which only MLX does."""
+        return len(self.shape) == _FILTERS and self.source.shape != self.shape
+
+
+_FILTERS = 4
+"""Dimensions of the patch embedding: filters, colours, rows, columns."""
+
 
 def make_plan(request: Request) -> Plan:
     """Decide every byte's place.
@@ -102,22 +131,18 @@ def make_plan(request: Request) -> Plan:
         EngineError: llama-cpp-python is missing, or not the version whose types we know.
     """
     require_llama_cpp_python()
-    request = _with_known_origin(request)
-    checkpoint = open_checkpoint(request.source)
-    preprocessor = checkpoint.json("preprocessor_config.json")
-    processor = checkpoint.json("processor_config.json")
-    nested = processor.get("image_processor")  # where transformers 5 keeps it
-    processor |= nested if isinstance(nested, dict) else {}
-    params = read_params(checkpoint.config, preprocessor | processor)
+    request = _with_known_origin(dataclasses.replace(request, source=snapshot(request.source)))
+    checkpoint, config, told = _opened(request)
+    params = read_params(config, _processor(checkpoint))
     text, projector = _entries(checkpoint, params)
     vocabulary = read_vocabulary(checkpoint, params.text.vocabulary)
-    called = (request.model_name, request.origin.id)
-    card = metadata.read_card(checkpoint, _parameters(text), called)
+    called = (request.model_name, request.origin.id, request.base.name if request.base else "")
+    card = read_card(checkpoint, _parameters(text), called)
     values = metadata.text_values(checkpoint, params.text, vocabulary, card, __version__)
     files = [_text_file(request, quant, params, values, text) for quant in _once(request.quants)]
     if params.vision:
-        card = metadata.read_card(checkpoint, _parameters(projector), called)
-        files.append(_projector_file(request, params, params.vision, card, projector))
+        seen_card = read_card(checkpoint, _parameters(projector), called)
+        files.append(_projector_file(request, params, params.vision, seen_card, projector))
     return Plan(
         request=request,
         checkpoint=checkpoint,
@@ -126,7 +151,25 @@ def make_plan(request: Request) -> Plan:
         notice=card.notice(__version__),
         template_sha256=metadata.template_sha256(values),
         files=tuple(files),
+        told=(*told, *_layout(projector), *card.told, *metadata.turns_told(values)),
     )
+
+
+def _opened(request: Request) -> tuple[Checkpoint, Config, tuple[Told, ...]]:
+    """The checkpoint with its small files, and a config.json that its tensors agree with."""
+    checkpoint = open_checkpoint(request.source)
+    agreed = agree(checkpoint)
+    small, told = gather(request.source, request.base, sees=agreed.sees)
+    checkpoint = dataclasses.replace(checkpoint, config=agreed.config, small=small)
+    return checkpoint, agreed.config, (*checkpoint.told, *agreed.told, *told)
+
+
+def _processor(checkpoint: Checkpoint) -> Config:
+    """The image processor's settings, from both of the files that may hold them."""
+    processor = checkpoint.json("processor_config.json")
+    nested = processor.get("image_processor")  # where transformers 5 keeps it
+    processor |= nested if isinstance(nested, dict) else {}
+    return checkpoint.json("preprocessor_config.json") | processor
 
 
 def _with_known_origin(request: Request) -> Request:
@@ -158,7 +201,8 @@ def _entries(checkpoint: Checkpoint, params: ModelParams) -> tuple[list[_Entry],
     for shard in checkpoint.shards:
         for source in shard.tensors:
             goal = names.target(source.name, tied=params.text.tied)
-            shape = source.shape if goal.part == "unused" else _shape(source, goal.name, shapes)
+            unused = goal.part == "unused"
+            shape = source.shape if unused else _shape(source, goal.name, shapes, checkpoint)
             parts[goal.part].append(_Entry(source, goal.name, shape))
     _compare(parts["text"], names.text_names(params.text.layers, tied=params.text.tied))
     _compare(
@@ -167,15 +211,27 @@ def _entries(checkpoint: Checkpoint, params: ModelParams) -> tuple[list[_Entry],
     return parts["text"], parts["projector"]
 
 
-def _shape(source: SourceTensor, name: str, shapes: dict[str, tuple[int, ...]]) -> tuple[int, ...]:
+def _layout(projector: list[_Entry]) -> list[Told]:
+    """Filters that were turned."""
+    text = "{} lies as MLX stores filters, with the colours last: it was turned to Gemma 3's order."
+    return [Told("mlx", text.format(e.source.name)) for e in projector if e.channels_last]
+
+
+def _shape(
+    source: SourceTensor, name: str, shapes: dict[str, tuple[int, ...]], checkpoint: Checkpoint
+) -> tuple[int, ...]:
     """The shape in the file; rows beyond the vocabulary are left out."""
-    wanted = shapes.get(without_layer(name))
-    cut = (wanted or ())[:1] + source.shape[1:] if name in ("token_embd.weight", names.HEAD) else ()
-    if wanted is None or (source.shape != wanted and (cut != wanted or source.shape < wanted)):
+    wanted, there = shapes.get(without_layer(name)), source.shape
+    if wanted and len(wanted) == len(there) == _FILTERS and there[0::3] == wanted[0:2]:
+        there = (there[0], there[3], *there[1:3])
+    cut = (wanted or ())[:1] + there[1:] if name in ("token_embd.weight", names.HEAD) else ()
+    if wanted is None or (there != wanted and (cut != wanted or there < wanted)):
+        keys = unsaid(checkpoint.config)
+        defaults = f" with transformers' defaults for {', '.join(keys)}" if keys else ""
         raise CheckpointError(
-            f"{source.name} has the shape {list(source.shape)}; by config.json it should be "
-            f"{list(wanted) if wanted else 'absent'}.",
-            "Weights and config.json don't belong together; download both again.",
+            f"{source.name} has the shape {list(source.shape)}; by config.json{defaults} it should "
+            f"be {list(wanted) if wanted else 'absent'}.",
+            "Weights and config.json don't belong together: take both from the same model.",
         )
     return wanted
 
@@ -195,12 +251,12 @@ def _compare(entries: list[_Entry], wanted: list[str]) -> None:
     if missing:
         raise CheckpointError(
             f"{len(missing)} tensors are missing, among them {missing[0]}.",
-            "Download the missing shards; an adapter must be merged into its base model first.",
+            "Copy or download the missing shards; is num_hidden_layers in config.json right?",
         )
     if leftover:
         raise CheckpointError(
             f"{leftover[0]} doesn't belong to a model of this config.json.",
-            "Weights and config.json don't belong together; download both again.",
+            "Weights and config.json don't belong together: take both from the same model.",
         )
 
 
@@ -231,7 +287,7 @@ def _projector_file(
     request: Request,
     params: ModelParams,
     vision: VisionParams,
-    card: metadata.Card,
+    card: Card,
     entries: list[_Entry],
 ) -> FilePlan:
     quant = request.mmproj
@@ -251,7 +307,11 @@ def _lay_out(
         plus = 1.0 if names.NORM_PLUS_ONE.search(entry.name) else 0.0
         # Norms are F32 in llama.cpp's intermediate file as well, so nothing rounds them.
         how = Widening(entry.source.type, plus, through_bf16 and len(entry.shape) > 1)
-        placed.append(TensorPlan(entry.name, entry.source, kind, entry.shape, at, size, how))
+        placed.append(
+            TensorPlan(
+                entry.name, entry.source, kind, entry.shape, at, size, how, entry.channels_last
+            )
+        )
         at = pad(at + size, DEFAULT_ALIGNMENT)
     return tuple(placed)
 

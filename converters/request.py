@@ -24,6 +24,7 @@ class Request:
         force: replace files that are there already.
         source_id: what the source is called, such as `google/medgemma-4b-it`; for the records.
         revision: of the source; for the records.
+        base: a folder that supplies the small files that the checkpoint lacks.
 
     Raises:
         UsageError: a quantization or a name that doesn't exist.
@@ -39,6 +40,7 @@ class Request:
     force: bool = False
     source_id: str = ""
     revision: str = ""
+    base: Path | None = None
 
     def __post_init__(self) -> None:
         unknown = [quant for quant in self.quants if quant not in QUANTS]

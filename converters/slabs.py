@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from converters.checkpoint import Checkpoint, Shard, SourceTensor
+from converters.checkpoint import Checkpoint
 from converters.plan import FilePlan, TensorPlan
 from converters.quantize import (
     Bytes,
@@ -23,6 +24,8 @@ from converters.quantize import (
     is_sound,
     widen,
 )
+from converters.safetensors import Shard, SourceTensor
+from converters.small import SmallFiles
 from converters.stages import Stopwatch
 from edge_med.artifacts.manifest import SourceFile
 from edge_med.artifacts.tensor_types import TensorType
@@ -37,23 +40,6 @@ MAX_IN_FLIGHT = 128
 MAX_SLAB = 4 << 20
 """Numbers in a slab. Smaller ones hand Python's lock around more often: Q8_0 of the 4B shape on two
 cores took a tenth longer with 1 << 20, and no less with 8 << 20."""
-
-SMALL_FILES = (
-    "config.json",
-    "generation_config.json",
-    "preprocessor_config.json",
-    "processor_config.json",
-    "model.safetensors.index.json",
-    "tokenizer.model",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "added_tokens.json",
-    "chat_template.json",
-    "chat_template.jinja",
-    "additional_chat_templates/*.jinja",
-    "README.md",
-)
-"""The files beside the weights that are read; what else lies there has no part in the result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +84,7 @@ class SourceReader:
 
     def files(self) -> tuple[SourceFile, ...]:
         """All files that shaped the result, with their hashes; only after the last slab."""
-        return (*small_files(self._checkpoint.folder), *self._hashed)
+        return (*source_files(self._checkpoint.small), *self._hashed)
 
     def _shard(self, shard: Shard) -> Iterator[Slab]:
         digest = hashlib.sha256()
@@ -108,7 +94,8 @@ class SourceReader:
             digest.update(header.data)
             for tensor in shard.tensors:
                 row = tensor.shape[-1] * tensor.type.block_bytes
-                step = max(1, self._slab_size // tensor.shape[-1]) * row
+                whole = math.prod(tensor.shape[1:]) if len(tensor.shape) > 2 else tensor.shape[-1]
+                step = max(1, self._slab_size // whole) * whole * tensor.type.block_bytes
                 for at in range(0, tensor.size, step):
                     space = self._free.pop() if self._free else Workspace()
                     raw = space.bytes("raw", min(step, tensor.size - at))
@@ -120,10 +107,9 @@ class SourceReader:
         self._hashed.append(SourceFile(shard.path.name, shard.size, digest.hexdigest()))
 
 
-def small_files(folder: Path) -> tuple[SourceFile, ...]:
+def source_files(small: SmallFiles) -> tuple[SourceFile, ...]:
     """The files beside the weights that shape the result, with their hashes."""
-    found = {path for pattern in SMALL_FILES for path in folder.glob(pattern)}
-    return tuple(_source_file(folder, path) for path in sorted(found) if path.is_file())
+    return tuple(_source_file(name, path) for name, path in small.all().items())
 
 
 def in_flight(threads: int) -> int:
@@ -176,9 +162,13 @@ def encode_slab(slab: Slab, wanted: Sequence[TensorPlan], watch: Stopwatch) -> l
 
 
 def _kept_rows(slab: Slab, plan: TensorPlan) -> Bytes:
-    """The slab without rows beyond the vocabulary."""
+    """The slab without rows beyond the vocabulary, and with filters as Gemma 3 has them."""
     if plan.shape == slab.tensor.shape:
         return slab.raw
+    if plan.channels_last:
+        _, colours, height, width = plan.shape
+        words = slab.raw.reshape(-1, height, width, colours, slab.tensor.type.block_bytes)
+        return np.ascontiguousarray(words.transpose(0, 3, 1, 2, 4)).reshape(-1)
     rows = max(0, plan.shape[0] - slab.first_row)
     return slab.raw[: rows * slab.tensor.shape[-1] * slab.tensor.type.block_bytes]
 
@@ -210,7 +200,7 @@ def _fill(file: FileIO, raw: Bytes, name: str) -> None:
         left = left[count:]
 
 
-def _source_file(folder: Path, path: Path) -> SourceFile:
+def _source_file(name: str, path: Path) -> SourceFile:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return SourceFile(path.relative_to(folder).as_posix(), path.stat().st_size, digest)
+    return SourceFile(name, path.stat().st_size, digest)

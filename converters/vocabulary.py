@@ -91,18 +91,18 @@ def _as_piece(added: _Added) -> Piece:
 
 
 def _pieces(checkpoint: Checkpoint) -> list[Piece]:
-    model = checkpoint.folder / "tokenizer.model"
+    model = checkpoint.small.path("tokenizer.model")
     if model.is_file():
         # llama.cpp takes user-defined pieces for normal ones here, and leaves it to
         # tokenizer_config.json to say otherwise.
         return [
             p._replace(type=NORMAL) if p.type == USER_DEFINED else p for p in read_pieces(model)
         ]
-    if (checkpoint.folder / "tokenizer.json").is_file():
+    if checkpoint.small.path("tokenizer.json").is_file():
         return _rebuilt_pieces(checkpoint.json("tokenizer.json"))
     raise CheckpointError(
         "The checkpoint has neither tokenizer.model nor tokenizer.json.",
-        "Download its tokenizer files as well.",
+        "Take them from the base model: --base FOLDER does.",
     )
 
 

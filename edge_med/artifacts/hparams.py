@@ -15,18 +15,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from edge_med.artifacts.normalization import check_size, read_normalization
+from edge_med.artifacts.rope import read_rope
+from edge_med.artifacts.section import DAMAGED, REFUSED, Section, short
 from edge_med.artifacts.shapes import WINDOW_PATTERN, TextShape, VisionShape
 from edge_med.errors import CheckpointError
 
-ARCHITECTURES = ("Gemma3ForConditionalGeneration", "Gemma3ForCausalLM")
+MULTIMODAL, TEXT_ALONE = ARCHITECTURES = ("Gemma3ForConditionalGeneration", "Gemma3ForCausalLM")
+_BY_TYPE = {"gemma3": MULTIMODAL, "gemma3_text": TEXT_ALONE}
 SCALED_BY_WIDTH = 62
 """At this number of layers, and no other, llama.cpp scales attention by 1/√(hidden/heads)."""
 
+VOCABULARY = 262_208
+"""transformers' default, which is that of the multimodal models."""
+
 MAX_LAYERS = 9999
 """As many as a tensor's name can count (converters/names.py); MedGemma 27B has 62."""
-
-_DAMAGED = "Download config.json and the preprocessor's file again."
-_REFUSED = "llama.cpp would run this model differently; only unchanged Gemma 3 settings convert."
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,71 +78,59 @@ def read_params(config: Mapping[str, Any], preprocessor: Mapping[str, Any]) -> M
     Raises:
         CheckpointError: the architecture or a setting can't be converted; the message names it.
     """
-    listed = config.get("architectures")
-    names = listed if isinstance(listed, list) and listed else ["(none)"]
-    if names[0] not in ARCHITECTURES:
+    name = architecture(config)
+    if name not in ARCHITECTURES:
         raise CheckpointError(
-            f"The architecture {_short(names[0])} can't be converted.",
+            f"The architecture {short(name or '(none)')} can't be converted.",
             f"edge-med converts MedGemma and Gemma 3: {', '.join(ARCHITECTURES)}.",
         )
-    multimodal = names[0] == ARCHITECTURES[0]
-    text = _Section(config.get("text_config", {}) if multimodal else config, "text_config")
-    tied = _Section(config, "config").flag(
+    text = text_section(config)
+    tied = Section(config, "config").flag(
         "tie_word_embeddings", text.flag("tie_word_embeddings", True)
     )
     params = _text_params(text, tied)
     _check_text(text, params)
-    if not multimodal:
+    if name != MULTIMODAL:
         return ModelParams(params, None)
-    vision = _Section(config.get("vision_config", {}), "vision_config")
+    vision = Section(config.get("vision_config", {}), "vision_config")
     return ModelParams(params, _vision_params(vision, preprocessor, config))
 
 
-class _Section:
-    """One object of config.json, read with types."""
-
-    def __init__(self, data: Any, name: str) -> None:
-        if not isinstance(data, Mapping):
-            raise CheckpointError(f"{name} in config.json isn't an object.", _DAMAGED)
-        self._data = data
-
-    def get(self, key: str) -> Any:
-        return self._data.get(key)
-
-    def integer(self, key: str, default: int, limit: int = (1 << 31) - 1) -> int:
-        value = self._data.get(key, default)
-        if type(value) is not int or not 0 < value <= limit:
-            raise CheckpointError(
-                f"{key} in config.json is {_short(value)}, not a number from 1 to {limit}.",
-                _DAMAGED,
-            )
-        return value
-
-    def number(self, key: str, default: float) -> float:
-        value = self._data.get(key, default)
-        if type(value) not in (int, float) or not 0 < value < math.inf:
-            raise CheckpointError(
-                f"{key} in config.json is {_short(value)}, not a positive number.", _DAMAGED
-            )
-        return float(value)
-
-    def section(self, key: str) -> _Section | None:
-        """An object inside, or None if it isn't there."""
-        value = self._data.get(key)
-        return None if value is None else _Section(value, key)
-
-    def known(self, *keys: str) -> None:
-        """Refuse an object that holds other keys: what isn't understood must not be dropped."""
-        for key in self._data.keys() - set(keys):
-            raise CheckpointError(f"{_short(key)} in config.json isn't known here.", _REFUSED)
-
-    def flag(self, key: str, default: bool) -> bool:  # noqa: FBT001 - it is the value itself
-        value = self._data.get(key, default)
-        return bool(default if value is None else value)
+def architecture(config: Mapping[str, Any]) -> Any:
+    """What config.json says that the model is; by its `model_type` where it names none."""
+    listed = config.get("architectures")
+    if isinstance(listed, list) and listed and listed[0]:
+        return listed[0]
+    return _BY_TYPE.get(str(config.get("model_type")))
 
 
-def _text_params(text: _Section, tied: bool) -> TextParams:  # noqa: FBT001
-    rope_global, rope_window, factor = _rope(text)
+def text_section(config: Mapping[str, Any]) -> Section:
+    """The text model's settings, which stand in `text_config` or, of a text model, at the top.
+
+    Raises:
+        CheckpointError: `text_config` isn't an object.
+    """
+    inner = config.get("text_config")
+    return Section(config if inner is None else inner, "text_config")
+
+
+def unsaid(config: Mapping[str, Any]) -> list[str]:
+    """What config.json leaves to transformers' defaults of the numbers that make shapes."""
+    text = text_section(config)
+    return [key for key in _SIZES if text.get(key) is None]
+
+
+_SIZES = (
+    "hidden_size",
+    "intermediate_size",
+    "num_attention_heads",
+    "num_key_value_heads",
+    "head_dim",
+)
+
+
+def _text_params(text: Section, tied: bool) -> TextParams:  # noqa: FBT001
+    rope_global, rope_window, factor = read_rope(text)
     softcap = text.get("final_logit_softcapping")
     return TextParams(
         layers=text.integer("num_hidden_layers", 26, MAX_LAYERS),
@@ -147,7 +139,7 @@ def _text_params(text: _Section, tied: bool) -> TextParams:  # noqa: FBT001
         heads=text.integer("num_attention_heads", 8),
         key_value_heads=text.integer("num_key_value_heads", 4),
         head_size=text.integer("head_dim", 256),
-        vocabulary=text.integer("vocab_size", 262_208),
+        vocabulary=text.integer("vocab_size", VOCABULARY),
         context=text.integer("max_position_embeddings", 131_072),
         window=text.integer("sliding_window", 4096),
         epsilon=text.number("rms_norm_eps", 1e-6),
@@ -159,36 +151,7 @@ def _text_params(text: _Section, tied: bool) -> TextParams:  # noqa: FBT001
     )
 
 
-def _rope(text: _Section) -> tuple[float, float, float | None]:
-    """Bases and linear factor, as transformers 5 (`rope_parameters`) or 4 writes them."""
-    layers = text.section("rope_parameters") or _Section({}, "rope_parameters")
-    layers.known("full_attention", "sliding_attention")
-    full = layers.section("full_attention") or text.section("rope_scaling")
-    window = layers.section("sliding_attention")
-    theta = _rope_base(full, text.number("rope_theta", 1_000_000.0))
-    theta_window = _rope_base(window, text.number("rope_local_base_freq", 10_000.0))
-    if window is not None and _rope_type(window) != "default":
-        raise CheckpointError("The window layers' rope in config.json is scaled.", _REFUSED)
-    if full is None or _rope_type(full) == "default":
-        return theta, theta_window, None
-    return theta, theta_window, full.number("factor", 1.0)
-
-
-def _rope_base(rope: _Section | None, default: float) -> float:
-    if rope is None:
-        return default
-    rope.known("rope_type", "type", "rope_theta", "factor")
-    return rope.number("rope_theta", default)
-
-
-def _rope_type(rope: _Section) -> str:
-    kind = rope.get("rope_type") or rope.get("type") or "default"
-    if kind not in ("default", "linear"):
-        raise CheckpointError(f"rope_type in config.json is {_short(kind)}.", _REFUSED)
-    return str(kind)
-
-
-def _check_text(text: _Section, params: TextParams) -> None:
+def _check_text(text: Section, params: TextParams) -> None:
     """Refuse what llama.cpp has fixed to another value than the config's."""
     by_width = params.layers == SCALED_BY_WIDTH
     scale = params.hidden // params.heads if by_width else params.head_size
@@ -210,9 +173,9 @@ def _check_text(text: _Section, params: TextParams) -> None:
         value = default if text.get(key) is None else text.get(key)
         if value not in honoured:
             raise CheckpointError(
-                f"{key} in config.json is {_short(value)}, and llama.cpp would use "
-                f"{_short(honoured[0])}.",
-                _REFUSED,
+                f"{key} in config.json is {short(value)}, and llama.cpp would use "
+                f"{short(honoured[0])}.",
+                REFUSED,
             )
     for key, whole, part in (
         ("num_key_value_heads", params.heads, params.key_value_heads),
@@ -220,19 +183,15 @@ def _check_text(text: _Section, params: TextParams) -> None:
     ):
         if whole % part:
             raise CheckpointError(
-                f"{key} in config.json is {part}, which doesn't divide {whole}.", _DAMAGED
+                f"{key} in config.json is {part}, which doesn't divide {whole}.", DAMAGED
             )
 
 
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "…"
-
-
 def _vision_params(
-    vision: _Section, preprocessor: Mapping[str, Any], config: Mapping[str, Any]
+    vision: Section, preprocessor: Mapping[str, Any], config: Mapping[str, Any]
 ) -> VisionParams:
-    tokens = _Section(config, "config").integer("mm_tokens_per_image", 256)
+    tokens = Section(config, "config").integer("mm_tokens_per_image", 256)
+    mean, deviation = read_normalization(preprocessor)
     params = VisionParams(
         layers=vision.integer("num_hidden_layers", 12, MAX_LAYERS),
         hidden=vision.integer("hidden_size", 768),
@@ -242,14 +201,15 @@ def _vision_params(
         patch_size=vision.integer("patch_size", 16),
         epsilon=vision.number("layer_norm_eps", 1e-6),
         image_tokens=tokens,
-        mean=_channels(preprocessor, "image_mean"),
-        deviation=_channels(preprocessor, "image_std"),
+        mean=mean,
+        deviation=deviation,
     )
     _check_vision(vision, params, preprocessor)
+    check_size(preprocessor, params.image_size)
     return params
 
 
-def _check_vision(vision: _Section, params: VisionParams, preprocessor: Mapping[str, Any]) -> None:
+def _check_vision(vision: Section, params: VisionParams, preprocessor: Mapping[str, Any]) -> None:
     side = math.isqrt(params.image_tokens)
     patches = params.image_size // params.patch_size
     checks = {
@@ -262,15 +222,4 @@ def _check_vision(vision: _Section, params: VisionParams, preprocessor: Mapping[
     }
     for key, honoured in checks.items():
         if not honoured:
-            raise CheckpointError(f"{key} in the checkpoint can't be converted.", _REFUSED)
-
-
-def _channels(preprocessor: Mapping[str, Any], key: str) -> tuple[float, ...]:
-    """Three numbers; Gemma 3's own are 0.5 each, but a projector without the file is incomplete."""
-    values = preprocessor.get(key)
-    if not isinstance(values, list) or len(values) != 3:
-        raise CheckpointError(
-            f"{key} is missing: preprocessor_config.json or processor_config.json should have it.",
-            "Download the missing file of the checkpoint.",
-        )
-    return tuple(_Section({key: value}, key).number(key, 1.0) for value in values)
+            raise CheckpointError(f"{key} in the checkpoint can't be converted.", REFUSED)

@@ -44,13 +44,25 @@ class SourceFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """What was found out of the checkpoint and told; `code` is for programs."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
-    """The checkpoint; `id` and `revision` are as the user gave them, or empty."""
+    """The checkpoint; `id` and `revision` are as the user gave them, or empty.
+
+    `warnings` aren't written where there are none, so that earlier versions read such a manifest.
+    """
 
     id: str
     revision: str
     license: str
     files: tuple[SourceFile, ...]
+    warnings: tuple[Found, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +72,8 @@ class Recipe:
     quants: tuple[str, ...]
     mmproj: str | None
     tensor_types: tuple[str, ...]
-    lora: str | None = None
-    imatrix: str | None = None
+    lora: str | None
+    imatrix: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +135,10 @@ class Manifest:
 
     def to_json(self) -> str:
         """The manifest as it stands in the file."""
-        return json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False) + "\n"
+        data = dataclasses.asdict(self)
+        if not self.source.warnings:
+            del data["source"]["warnings"]
+        return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -217,6 +232,7 @@ _hints = functools.cache(typing.get_type_hints)
 
 def _build_dataclass(kind: Any, data: Any, where: str) -> Any:
     hints = _hints(kind)
-    if not isinstance(data, dict) or data.keys() != hints.keys():
+    needed = {f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING}
+    if not isinstance(data, dict) or not needed <= data.keys() <= hints.keys():
         raise ValueError(f"{where} hasn't the right fields")
-    return kind(**{key: _build(hints[key], data[key], f"{where}.{key}") for key in hints})
+    return kind(**{key: _build(hints[key], data[key], f"{where}.{key}") for key in data})

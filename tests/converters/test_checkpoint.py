@@ -14,7 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from converters.checkpoint import INDEX, open_checkpoint, read_shard
+from converters.checkpoint import open_checkpoint
+from converters.safetensors import read_shard
+from converters.weights import INDEX
 from edge_med.errors import CheckpointError
 from tests.checkpoints.safetensors import write_safetensors
 from tests.conftest import Checkpoints
@@ -70,10 +72,13 @@ def test_a_gguf_file_is_refused_as_converted_already(tmp_path: Path) -> None:
 
 
 def test_quantized_weights_are_refused(sharded: Path) -> None:
-    config = json.loads((sharded / "config.json").read_text())
-    (sharded / "config.json").write_text(json.dumps({**config, "quantization_config": {}}))
-    with pytest.raises(CheckpointError, match="quantized already"):
+    header, body = header_of(sharded / SHARD)
+    name = next(name for name in header if name != "__metadata__")
+    header[name] |= {"dtype": "U8"}
+    rewrite(sharded / SHARD, header, body)
+    with pytest.raises(CheckpointError, match=f"{name} is stored as U8") as caught:
         open_checkpoint(sharded)
+    assert "quantized already" in caught.value.hint
 
 
 def test_pickled_weights_are_refused_unread(tmp_path: Path) -> None:

@@ -38,7 +38,6 @@ def test_the_classifier_of_the_vision_tower_is_left_out() -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        "model.layers.0.self_attn.q_proj.lora_A.weight",
         "model.layers.x.mlp.up_proj.weight",
         "model.layers.007.mlp.up_proj.weight",
         "model.layers.0.mlp.up_proj.bias",
@@ -49,6 +48,49 @@ def test_the_classifier_of_the_vision_tower_is_left_out() -> None:
 def test_any_other_name_is_an_error_that_names_it(source: str) -> None:
     with pytest.raises(CheckpointError, match="has no place"):
         target(source, tied=True)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "model.layers.0.self_attn.q_proj.lora_A.weight",
+        "model.language_model.layers.0.self_attn.q_proj.base_layer.weight",
+        "base_model.model.lm_head.modules_to_save.default.weight",
+    ],
+)
+def test_an_adapter_that_isnt_merged_is_told_as_one(source: str) -> None:
+    with pytest.raises(CheckpointError, match="saved without merge_and_unload"):
+        target(source, tied=True)
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("base_model.model.model.language_model.norm.weight", "output_norm.weight"),
+        ("base_model.model.lm_head.weight", "output.weight"),
+        ("module.language_model.model.norm.weight", "output_norm.weight"),
+        ("_orig_mod.model.norm.weight", "output_norm.weight"),
+        ("model._orig_mod.layers.3.mlp.up_proj.weight", "blk.3.ffn_up.weight"),
+        ("module._orig_mod.model.norm.weight", "output_norm.weight"),
+        ("model.language_model.model.norm.weight", "output_norm.weight"),
+        ("model.language_model.lm_head.weight", "output.weight"),
+    ],
+)
+def test_what_wrappers_put_into_names_is_passed_over(source: str, name: str) -> None:
+    assert target(source, tied=False).name == name
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "vision_tower.vision_model.embeddings.position_ids",
+        "model.embed_tokens.embed_scale",
+        "language_model.model.layers.0.self_attn.rotary_emb.inv_freq",
+        "model.rotary_emb.original_inv_freq",
+    ],
+)
+def test_buffers_are_passed_over(source: str) -> None:
+    assert target(source, tied=True).part == "unused"
 
 
 def test_one_is_added_to_rms_norms_and_to_nothing_else() -> None:

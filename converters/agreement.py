@@ -1,0 +1,183 @@
+"""What a model is, by its tensors: config.json is compared with them, and they decide.
+
+Whoever merges, exports or cuts a model often leaves a config.json that speaks of another form of
+it. Where the tensors are plain, they are taken, and the contradiction is told; what they can't say,
+such as the number of heads, is config.json's alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from converters import names
+from converters.checkpoint import Checkpoint
+from converters.safetensors import SourceTensor
+from converters.same import same_numbers
+from converters.told import Told, listed
+from edge_med.artifacts.hparams import (
+    ARCHITECTURES,
+    MULTIMODAL,
+    TEXT_ALONE,
+    VOCABULARY,
+    architecture,
+    text_section,
+)
+from edge_med.errors import CheckpointError
+
+Config = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """A config.json that says what the tensors are, and what of the original it contradicts.
+
+    Attributes:
+        sees: whether there is a vision tower.
+    """
+
+    config: Config
+    sees: bool
+    told: tuple[Told, ...]
+
+
+def agree(checkpoint: Checkpoint) -> Agreed:
+    """Hold config.json against the tensors.
+
+    Raises:
+        CheckpointError: a tensor is of no Gemma 3, or the two can't both be meant.
+    """
+    tensors = list(checkpoint.tensors.values())
+    sees = any(names.target(t.name, tied=True).part == "projector" for t in tensors)
+    config: Config = dict(checkpoint.config)
+    told = [*_names(tensors), *_quantized(config), *_architecture(config, sees=sees)]
+    embedding = _find(tensors, "token_embd.weight")
+    if architecture(config) in ARCHITECTURES and embedding:
+        told += _vocabulary(config, embedding)
+        told += _head(config, checkpoint, embedding)
+    return Agreed(config, sees, tuple(told))
+
+
+def _find(tensors: Iterable[SourceTensor], name: str) -> SourceTensor | None:
+    return next((t for t in tensors if names.target(t.name, tied=False).name == name), None)
+
+
+def _names(tensors: Iterable[SourceTensor]) -> Iterable[Told]:
+    """Names that are read in another form, and tensors that are in no model."""
+    buffers = [t.name for t in tensors if names.is_buffer(t.name)]
+    if buffers:
+        yield Told("buffers", f"Passed over, since it is computed anew: {listed(buffers)}.")
+    wrapped = [t.name for t in tensors if names.unwrapped(t.name) != t.name]
+    if wrapped:
+        yield Told(
+            "names",
+            f"Names are read without what a wrapper has put into them: {listed(wrapped, 1)} "
+            f"as {names.unwrapped(wrapped[0])}.",
+        )
+
+
+def _quantized(config: Config) -> Iterable[Told]:
+    inner = config.get("text_config")
+    for part in (config, inner if isinstance(inner, Mapping) else {}):
+        said = part.get("quantization_config")
+        if said is not None:
+            method = said.get("quant_method") if isinstance(said, Mapping) else None
+            yield Told(
+                "quantization_config",
+                f"config.json has a quantization_config ({method or 'of no method'}), and no "
+                "tensor is quantized: it is passed over.",
+            )
+
+
+def _architecture(config: Config, *, sees: bool) -> Iterable[Told]:
+    """What the model is; `config` is changed to say so."""
+    said, is_one = architecture(config), MULTIMODAL if sees else TEXT_ALONE
+    if said not in ARCHITECTURES and said is not None:
+        return
+    if said is None and not (config.get("text_config") or config.get("vision_config")):
+        return
+    if sees and not isinstance(config.get("vision_config"), Mapping):
+        raise CheckpointError(
+            "The weights have a vision tower, and config.json has no vision_config.",
+            "Copy config.json of the base model beside the weights.",
+        )
+    named = bool(config.get("architectures"))
+    config["architectures"] = [is_one]
+    text_section(config)  # whatever it is, it is looked at before it is spoken of
+    if said == MULTIMODAL and not sees:
+        yield Told(
+            "no_vision",
+            "config.json describes a vision tower, and the weights have none: the text model is "
+            "converted alone, without a projector.",
+        )
+    elif said == TEXT_ALONE and (sees or config.get("text_config")):
+        yield Told(
+            "architecture",
+            f"config.json says {said}, and has its settings in text_config: "
+            f"by the weights it is {is_one}.",
+        )
+    elif not named:
+        yield Told(
+            "architecture",
+            f"config.json names no architecture: by its model_type and the weights it is {is_one}.",
+        )
+
+
+def _vocabulary(config: Config, embedding: SourceTensor) -> Iterable[Told]:
+    """The embedding has as many rows as it has; fewer may be meant, more can't be."""
+    rows, said = (
+        embedding.shape[0] if embedding.shape else 0,
+        text_section(config).get("vocab_size"),
+    )
+    if said is None:
+        _set_text(config, "vocab_size", rows)
+        if rows != VOCABULARY:
+            yield Told("vocabulary", f"config.json has no vocab_size: the {rows} rows count.")
+    elif type(said) is int and said > rows:
+        _set_text(config, "vocab_size", rows)
+        yield Told(
+            "vocabulary",
+            f"config.json says vocab_size {said}, and the embedding has {rows} rows: these count.",
+        )
+    elif type(said) is int and 0 < said < rows:
+        yield Told(
+            "vocabulary",
+            f"config.json says vocab_size {said}, and the embedding has {rows} rows: those beyond "
+            "are left out.",
+        )
+
+
+def _head(config: Config, checkpoint: Checkpoint, embedding: SourceTensor) -> Iterable[Told]:
+    """A head of its own is kept whatever config.json says, as transformers 5 and llama.cpp do."""
+    text = text_section(config)
+    said = config.get("tie_word_embeddings")
+    tied = text.flag("tie_word_embeddings", True) if said is None else bool(said)
+    head = next((t for t in checkpoint.tensors.values() if names.is_head(t.name)), None)
+    if head is None:
+        if not tied:
+            raise CheckpointError(
+                "config.json says tie_word_embeddings false, and the weights have no lm_head.",
+                "If the embedding is the head as well, set it to true; else copy the shard that "
+                "holds lm_head.weight.",
+            )
+        return
+    if not tied:
+        return
+    rows = min(text.integer("vocab_size", VOCABULARY), embedding.shape[0])
+    config["tie_word_embeddings"] = same_numbers(checkpoint, head, embedding, rows)
+    if not config["tie_word_embeddings"]:
+        yield Told(
+            "head",
+            f"config.json says tie_word_embeddings, and {head.name} isn't the embedding: it is "
+            "written as output.weight, as transformers 5 and llama.cpp do.",
+        )
+
+
+def _set_text(config: Config, key: str, value: object) -> None:
+    """Set a value of the text model in a copy, wherever its settings stand."""
+    inner = config.get("text_config")
+    if isinstance(inner, Mapping):
+        config["text_config"] = {**inner, key: value}
+    else:
+        config[key] = value

@@ -1,0 +1,36 @@
+"""Whether two tensors of a checkpoint hold the same numbers, read no further than needed."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from converters.checkpoint import Checkpoint
+from converters.quantize import Floats, Widening, Workspace, widen
+from converters.safetensors import SourceTensor
+
+_CHUNK = 1 << 22
+"""Numbers that are compared at once; they take 16 MiB each as F32."""
+
+
+def same_numbers(checkpoint: Checkpoint, one: SourceTensor, other: SourceTensor, rows: int) -> bool:
+    """Whether the first rows of two tensors are equal as numbers, in whatever type they are."""
+    if len(one.shape) != len(other.shape) or one.shape[1:] != other.shape[1:]:
+        return False
+    if min(one.shape[0], other.shape[0]) < rows:
+        return False
+    count = rows * math.prod(one.shape[1:])
+    for start in range(0, count, _CHUNK):
+        size = min(_CHUNK, count - start)
+        first = _numbers(checkpoint, one, start, size)
+        if not np.array_equal(first, _numbers(checkpoint, other, start, size), equal_nan=True):
+            return False
+    return True
+
+
+def _numbers(checkpoint: Checkpoint, tensor: SourceTensor, start: int, count: int) -> Floats:
+    path = next(s.path for s in checkpoint.shards if tensor in s.tensors)
+    width = tensor.type.block_bytes
+    raw = np.fromfile(path, np.uint8, count * width, offset=tensor.offset + start * width)
+    return widen(raw, Widening(tensor.type, 0.0, through_bf16=False), Workspace())

@@ -1,0 +1,211 @@
+"""The files beside the weights: what a conversion needs of them, and where they are.
+
+Whoever merges a fine-tune and saves it leaves some of them behind. All that are missing are named
+at once, and another folder, that of the base model, can supply them: a need that the checkpoint
+itself meets is never met from there, so that nothing of two tokenizers is mixed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from converters.told import Told, listed
+from edge_med.errors import CheckpointError, UsageError
+
+MAX_JSON = 256 << 20  # Gemma 3's tokenizer.json has 33 MB
+
+DAMAGED = "Download or copy the checkpoint again."
+
+PATTERNS = (
+    "config.json",
+    "generation_config.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "model.safetensors.index.json",
+    "tokenizer.model",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "added_tokens.json",
+    "chat_template.json",
+    "chat_template.jinja",
+    "additional_chat_templates/*.jinja",
+    "README.md",
+)
+"""The files beside the weights that are read; what else lies there has no part in the result."""
+
+TEMPLATE_FILES = ("chat_template.jinja", "chat_template.json")
+_TOKENIZER_CONFIG = "tokenizer_config.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Something that a conversion needs: one of the first files meets it, all come along."""
+
+    what: str
+    one_of: tuple[str, ...]
+    with_it: tuple[str, ...] = ()
+
+
+PROCESSOR = Need(
+    "the image processor's settings (preprocessor_config.json or processor_config.json)",
+    ("preprocessor_config.json", "processor_config.json"),
+)
+TOKENIZER = Need(
+    "the tokenizer (tokenizer.json or tokenizer.model)",
+    ("tokenizer.model", "tokenizer.json"),
+    (_TOKENIZER_CONFIG, "added_tokens.json"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SmallFiles:
+    """Where each small file is, by the name that the checkpoint would have it under.
+
+    Attributes:
+        folder: the checkpoint's.
+        base: the folder that supplied what was missing; None if there is none.
+        borrowed: the names of what it supplied.
+        template: the base's chat template, where the checkpoint has none.
+    """
+
+    folder: Path
+    base: Path | None = None
+    borrowed: tuple[str, ...] = ()
+    template: str | None = None
+
+    def path(self, name: str) -> Path:
+        """Where a file is, or would be."""
+        return (self.base or self.folder) / name if name in self.borrowed else self.folder / name
+
+    def json(self, name: str) -> dict[str, Any]:
+        """A JSON file, or an empty dict if it isn't there."""
+        path = self.path(name)
+        return read_json(path) if path.is_file() else {}
+
+    def all(self) -> dict[str, Path]:
+        """Every file that shapes the result, by the name that the records have."""
+        own = {path for pattern in PATTERNS for path in self.folder.glob(pattern)}
+        found = {p.relative_to(self.folder).as_posix(): p for p in sorted(own) if p.is_file()}
+        return found | {f"base/{name}": self.path(name) for name in self.borrowed}
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[Path]:
+        """A folder with all of them, for those who read several by themselves."""
+        if not self.borrowed:
+            yield self.folder
+            return
+        with tempfile.TemporaryDirectory() as made:
+            for name in {*self.borrowed, *TOKENIZER.one_of, *TOKENIZER.with_it, "config.json"}:
+                if self.path(name).is_file():
+                    shutil.copyfile(self.path(name), Path(made) / name)
+            yield Path(made)
+
+
+def gather(folder: Path, base: Path | None, *, sees: bool) -> tuple[SmallFiles, tuple[Told, ...]]:
+    """The small files of a checkpoint, those of its base where it has none itself.
+
+    Args:
+        folder: the checkpoint's.
+        base: a folder that supplies what is missing.
+        sees: whether an image processor is needed.
+
+    Raises:
+        UsageError: the base's folder isn't there.
+        CheckpointError: something is missing; all of it is named at once.
+    """
+    if base is not None and not base.is_dir():
+        raise UsageError(f"There is no folder {base}.", "Give --base the base model's folder.")
+    missing, borrowed = [], []
+    for need in (PROCESSOR, TOKENIZER) if sees else (TOKENIZER,):
+        if _meets(folder, need):
+            continue
+        if base is None or not _meets(base, need):
+            missing.append(need.what)
+        else:
+            wanted = (*need.one_of, *need.with_it)
+            borrowed += [n for n in wanted if (base / n).is_file() and not (folder / n).is_file()]
+    own = chat_template(SmallFiles(folder))
+    if missing:
+        _refuse(folder, base, missing if own is not None else [*missing, "the chat template"])
+    template = chat_template(SmallFiles(base)) if base and own is None else None
+    if template is not None and base is not None and _TOKENIZER_CONFIG not in borrowed:
+        borrowed += [n for n in TEMPLATE_FILES if (base / n).is_file()][:1]
+    return SmallFiles(folder, base, tuple(borrowed), template), _told(base, borrowed, template)
+
+
+def chat_template(files: SmallFiles) -> str | None:
+    """The chat template, from where transformers looks for it; None if there is none."""
+    if (path := files.path(TEMPLATE_FILES[0])).is_file():
+        return path.read_text("utf-8", "replace")
+    for name in (TEMPLATE_FILES[1], _TOKENIZER_CONFIG):
+        found = files.json(name).get("chat_template")
+        if isinstance(found, list):
+            found = _default(found)
+        if isinstance(found, str):
+            return found
+    return None
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        CheckpointError: the file is too large, isn't JSON, or holds something else.
+    """
+    try:
+        if path.stat().st_size > MAX_JSON:
+            raise CheckpointError(f"{path.name} is far too large.", DAMAGED)
+        data = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path.name} can't be read: {_reason(error)}.", DAMAGED) from None
+    if not isinstance(data, dict):
+        raise CheckpointError(f"{path.name} doesn't hold a JSON object.", DAMAGED)
+    return data
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror or "unreadable") if isinstance(error, OSError) else "it isn't JSON"
+
+
+def _meets(folder: Path, need: Need) -> bool:
+    return any((folder / name).is_file() for name in need.one_of)
+
+
+def _default(templates: list[Any]) -> str | None:
+    """Of several, that which is called so."""
+    named = {t.get("name"): t.get("template") for t in templates if isinstance(t, Mapping)}
+    found = named.get("default")
+    return found if isinstance(found, str) else None
+
+
+def _refuse(folder: Path, base: Path | None, missing: list[str]) -> None:
+    where = f" and {base.resolve().name} have" if base else " has"
+    raise CheckpointError(
+        f"{folder.resolve().name}{where} not all that is needed beside the weights. Missing: "
+        f"{'; '.join(missing)}.",
+        "A fine-tune has these from its base model: --base FOLDER takes them from there, or copy "
+        "them beside the weights.",
+    )
+
+
+def _told(base: Path | None, borrowed: list[str], template: str | None) -> tuple[Told, ...]:
+    if base is None:
+        return ()
+    names = [*borrowed]
+    if template is not None and not {*TEMPLATE_FILES, _TOKENIZER_CONFIG} & set(borrowed):
+        names.append("the chat template")
+    text = (
+        f"From {base.resolve().name} came: {listed(names, 9)}."
+        if names
+        else (
+            f"Nothing was taken from {base.resolve().name}: the checkpoint has all that is needed."
+        )
+    )
+    return (Told("base", text),)

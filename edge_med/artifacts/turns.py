@@ -1,0 +1,60 @@
+"""Whether a text model takes turns, and whether its chat template is Gemma's: by their content.
+
+A template is never run, and its hash says little, for any save may change its spaces. What counts
+is whether it writes Gemma's turns. Without one, a model that knows the tokens of turns is asked in
+turns, unless the checkpoint that it was converted from said that it is a base model.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from edge_med.artifacts.gguf import Header
+
+START, END = "<start_of_turn>", "<end_of_turn>"
+
+TEMPLATE = "tokenizer.chat_template"
+SAID = "edge_med.turns"
+"""Key of our files without a template: `gemma` or `none`, by what its checkpoint ends answers with.
+Anybody else's base model without a template can be told by it as well."""
+
+Turns = Literal["gemma", "foreign", "assumed", "none"]
+"""`gemma`: by its template. `foreign`: the template writes others. `assumed`: there is no template,
+and Gemma's turns are given. `none`: a base model, which continues a text."""
+
+_FOREIGN = (
+    f"The chat template of this model isn't Gemma's: it has no {START}. It is asked in Gemma's "
+    "turns all the same, which it may not have been trained with."
+)
+_ASSUMED = (
+    "This model has no chat template. It knows Gemma's turns and is asked in them: if it was "
+    "trained with others, or is a base model, its answers are worth nothing."
+)
+_NONE = (
+    "This is a base model: it continues a text and answers no question. It has no chat template."
+)
+
+WORDS: dict[Turns, tuple[str, str]] = {
+    "foreign": ("template", _FOREIGN),
+    "assumed": ("template", _ASSUMED),
+    "none": ("base_model", _NONE),
+}
+"""Code and sentence of what should be known; nothing of a model with Gemma's template."""
+
+
+def turns_of(header: Header) -> Turns:
+    """What kind of turns a text model's file is for."""
+    template = header.text(TEMPLATE)
+    if template is not None:
+        return by_template(template)
+    said = header.text(SAID)
+    if said is not None:
+        return "none" if said == "none" else "assumed"
+    tokens = header.array("tokenizer.ggml.tokens")
+    known = set(tokens.values()) if tokens else set()
+    return "assumed" if {START, END} <= known else "none"
+
+
+def by_template(template: str) -> Turns:
+    """The kind of a template."""
+    return "gemma" if START in template else "foreign"

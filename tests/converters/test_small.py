@@ -1,0 +1,184 @@
+"""What a fine-tune lacks is named at once, and its base model supplies it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from converters.plan import Plan, make_plan
+from converters.request import Request
+from edge_med.artifacts.turns import SAID
+from edge_med.errors import CheckpointError, UsageError
+from tests.checkpoints.changes import change_json
+from tests.checkpoints.tiny import TINY, write_tiny
+from tests.checkpoints.tokenizer import TEMPLATE
+
+SMALL = (
+    "preprocessor_config.json",
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+)
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    return write_tiny(TINY["multimodal"], tmp_path / "base/tiny")
+
+
+def merged(tmp_path: Path, *without: str) -> Path:
+    folder = write_tiny(TINY["multimodal"], tmp_path / "merged/tiny")
+    for name in without:
+        (folder / name).unlink()
+    return folder
+
+
+def plan_of(source: Path, **more: Any) -> Plan:
+    return make_plan(Request(source=source, folder=source.parent, quants=("F16",), **more))
+
+
+def header(plan: Plan) -> bytes:
+    return plan.files[0].header
+
+
+def test_all_that_is_missing_is_named_at_once(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError) as caught:
+        plan_of(merged(tmp_path, *SMALL))
+    for name in ("preprocessor_config.json", "tokenizer.json", "chat template"):
+        assert name in caught.value.message
+    assert "--base FOLDER" in caught.value.hint
+
+
+def test_the_base_supplies_all_that_is_missing(tmp_path: Path, base: Path) -> None:
+    whole = plan_of(base)
+    plan = plan_of(merged(tmp_path, *SMALL), base=base)
+    assert header(plan) == header(whole)
+    assert [told.code for told in plan.told] == ["base"]
+    assert all(name in plan.told[0].text for name in SMALL)
+
+
+def test_what_the_fine_tune_has_is_never_taken_from_its_base(tmp_path: Path, base: Path) -> None:
+    change_json(base / "tokenizer.json", lambda data: data["model"].update(vocab={"a": 0}))
+    (base / "chat_template.jinja").write_text("another")
+    source = merged(tmp_path, "preprocessor_config.json")
+    plan = plan_of(source, base=base)
+    assert TEMPLATE.encode() in header(plan)
+    assert plan.checkpoint.small.borrowed == ("preprocessor_config.json",)
+
+
+@pytest.mark.parametrize("place", ["tokenizer_config.json", "chat_template.jinja"])
+def test_a_template_comes_from_the_base_wherever_it_stands_there(
+    place: str, tmp_path: Path, base: Path
+) -> None:
+    if place == "chat_template.jinja":
+        change_json(base / "tokenizer_config.json", lambda data: data.pop("chat_template"))
+        (base / place).write_text(TEMPLATE)
+    source = merged(tmp_path)
+    change_json(source / "tokenizer_config.json", lambda data: data.pop("chat_template"))
+    plan = plan_of(source, base=base)
+    assert TEMPLATE.encode() in header(plan)
+    assert "the chat template" in plan.told[0].text or place in plan.told[0].text
+
+
+def test_a_template_counts_without_a_tokenizer_config(tmp_path: Path) -> None:
+    source = merged(tmp_path, "tokenizer_config.json")
+    (source / "chat_template.jinja").write_text(TEMPLATE)
+    assert TEMPLATE.encode() in header(plan_of(source))
+
+
+def test_files_of_the_base_count_as_sources(tmp_path: Path, base: Path) -> None:
+    plan = plan_of(merged(tmp_path, "preprocessor_config.json"), base=base)
+    assert "base/preprocessor_config.json" in plan.checkpoint.small.all()
+
+
+def test_a_base_that_isnt_there_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="There is no folder"):
+        plan_of(merged(tmp_path), base=tmp_path / "nothing")
+
+
+def test_a_base_that_lacks_it_too_is_named(tmp_path: Path, base: Path) -> None:
+    (base / "preprocessor_config.json").unlink()
+    with pytest.raises(CheckpointError, match="tiny and tiny have not all that is needed"):
+        plan_of(merged(tmp_path, "preprocessor_config.json"), base=base)
+
+
+ENDS: dict[str, tuple[object, str, bytes]] = {
+    "generation_config ends with the end of a turn": ([1, 107], "template", b"gemma"),
+    "generation_config ends with the end of the text": (1, "base_model", b"none"),
+    "generation_config says no end": (None, "template", b""),
+}
+
+
+@pytest.mark.parametrize("case", ENDS)
+def test_a_missing_template_is_told_with_what_is_assumed(case: str, tmp_path: Path) -> None:
+    ends, code, said = ENDS[case]
+    source = merged(tmp_path)
+    change_json(source / "tokenizer_config.json", lambda data: data.pop("chat_template"))
+    (source / "generation_config.json").write_text(json.dumps({"eos_token_id": ends}))
+    plan = plan_of(source)
+    assert [told.code for told in plan.told] == [code]
+    assert "--base" in plan.told[0].text
+    assert (SAID.encode() in header(plan)) is bool(said)
+    assert said in header(plan)
+
+
+def test_a_foreign_template_is_told_by_its_content(tmp_path: Path) -> None:
+    source = merged(tmp_path)
+    foreign = "{{ '<|im_start|>' + message['role'] }}"
+    change_json(source / "tokenizer_config.json", lambda data: data.update(chat_template=foreign))
+    (told,) = plan_of(source).told
+    assert (told.code, "no <start_of_turn>" in told.text) == ("template", True)
+    own = TEMPLATE.replace("message", "m")
+    change_json(source / "tokenizer_config.json", lambda data: data.update(chat_template=own))
+    assert plan_of(source).told == ()
+
+
+def test_ends_are_found_without_a_tokenizer_json(tmp_path: Path) -> None:
+    whole = plan_of(merged(tmp_path))
+    shutil.rmtree(tmp_path / "merged")
+    source = merged(tmp_path, "tokenizer.json")
+    change_json(
+        source / "config.json",
+        lambda data: [data["text_config"].pop(f"{k}_token_id") for k in ("eos", "bos", "pad")],
+    )
+    plan = plan_of(source)
+    for kind in (b"eos", b"bos", b"padding", b"unknown"):
+        key = b"tokenizer.ggml." + kind + b"_token_id"
+        at, there = header(plan).index(key), header(whole).index(key)
+        value = header(plan)[at : at + len(key) + 8]
+        assert value == header(whole)[there : there + len(key) + 8]
+
+
+CARDS = {
+    "a list in a list": b"---\nlanguage: [en, [de]]\nlicense: gemma\n---\n",
+    "a number as the licence": b"---\nlicense: 1.5\n---\n",
+    "a template that wasn't filled": b"---\nlicense: {{ license }}\n---\n",
+    "a colon in a value": b"---\nbase_model: google: medgemma\n---\n",
+    "Latin-1": "---\nlicense: gemma\nauthor: M\u00fcller\n---\n".encode("latin-1"),
+    "a date that isn't one": b"---\nversion: 2026-02-31\n---\n",
+    "a surrogate": b'---\nname: "\\ud800"\n---\n',
+}
+
+
+@pytest.mark.parametrize("case", CARDS)
+def test_no_model_card_stops_a_conversion(case: str, tmp_path: Path) -> None:
+    source = merged(tmp_path)
+    (source / "README.md").write_bytes(CARDS[case])
+    plan = plan_of(source)
+    assert [told.code for told in plan.told] == ["model_card"]
+
+
+def test_what_a_card_says_soundly_counts_beside_what_it_doesnt(tmp_path: Path) -> None:
+    source = merged(tmp_path)
+    (source / "README.md").write_bytes(CARDS["a list in a list"])
+    assert plan_of(source).licence == "gemma"
+
+
+def test_a_sound_card_is_not_spoken_of(tmp_path: Path) -> None:
+    source = merged(tmp_path)
+    (source / "README.md").write_text("---\nlicense: gemma\ninference: false\n---\n# A model\n")
+    assert plan_of(source).told == ()
