@@ -11,6 +11,8 @@ from pathlib import Path
 from edge_med.artifacts.adapter import ALPHA, KIND, is_adapter
 from edge_med.artifacts.gguf import Header, read_header
 from edge_med.artifacts.naming import FILE_TYPES
+from edge_med.artifacts.peft import refuse_peft
+from edge_med.artifacts.turns import TEMPLATE, Turns, turns_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,8 @@ class Facts:
         rank: of an adapter's largest pair.
         alpha: of an adapter.
         template_sha256: hash of the chat template, which is never run.
-        template_known: whether it is Gemma 3's own, whose turns are what the model gets.
+        template_known: whether it is Gemma 3's own, to the letter.
+        turns: what turns the model gets, and why: `gemma`, `foreign`, `assumed` or `none`.
     """
 
     file: str
@@ -64,6 +67,7 @@ class Facts:
     alpha: float | None
     template_sha256: str | None
     template_known: bool | None
+    turns: Turns | None
     license: str | None
     notice: str | None
     types: tuple[TypeTotal, ...]
@@ -73,8 +77,9 @@ def inspect(path: Path) -> Facts:
     """Read the facts of a GGUF file.
 
     Raises:
-        ArtifactError: its header is damaged.
+        ArtifactError: its header is damaged, or it is an adapter as PEFT saves it.
     """
+    refuse_peft(path)
     return facts(path.name, read_header(path))
 
 
@@ -95,6 +100,7 @@ def facts(file: str, header: Header) -> Facts:
         alpha=header.single(ALPHA),
         template_sha256=(template := template_sha256(header)),
         template_known=None if template is None else template == GEMMA_3_TEMPLATE,
+        turns=turns_of(header) if role == "text" else None,
         license=header.text("general.license.name") or header.text("general.license"),
         notice=header.text("edge_med.notice"),
         types=_type_totals(header),
@@ -104,7 +110,7 @@ def facts(file: str, header: Header) -> Facts:
 
 def template_sha256(header: Header) -> str | None:
     """The hash of the chat template in the file, in hexadecimal; None if there is none."""
-    template = header.text("tokenizer.chat_template")
+    template = header.text(TEMPLATE)
     return None if template is None else hashlib.sha256(template.encode()).hexdigest()
 
 

@@ -53,7 +53,8 @@ def refuse_peft(path: Path) -> None:
     Raises:
         ArtifactError: it is an adapter as PEFT saves it.
     """
-    if found := peft_adapter(path):
+    found = peft_adapter(path)
+    if found and not (path.is_dir() and any(path.glob("*.gguf"))):
         raise ArtifactError(found.words, WAYS)
 
 

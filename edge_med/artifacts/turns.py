@@ -50,9 +50,22 @@ def turns_of(header: Header) -> Turns:
     said = header.text(SAID)
     if said is not None:
         return "none" if said == "none" else "assumed"
-    tokens = header.array("tokenizer.ggml.tokens")
-    known = set(tokens.values()) if tokens else set()
-    return "assumed" if {START, END} <= known else "none"
+    return "assumed" if _knows_turns(header) else "none"
+
+
+def words(header: Header) -> tuple[str, str] | None:
+    """What should be known of a text model's turns, with its code; None of Gemma's own."""
+    return WORDS.get(turns_of(header))
+
+
+def _knows_turns(header: Header) -> bool:
+    """Whether the vocabulary has both tokens; Gemma's are among the first of 262,144."""
+    tokens, missing = header.array("tokenizer.ggml.tokens"), {START, END}
+    for token in tokens.values() if tokens else ():
+        missing.discard(token)
+        if not missing:
+            return True
+    return False
 
 
 def by_template(template: str) -> Turns:

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_med.artifacts import manifest as manifests
+from edge_med.artifacts.adapter import is_adapter
 from edge_med.artifacts.gguf import Header, read_header
 from edge_med.artifacts.manifest import FileEntry, Manifest
 from edge_med.artifacts.naming import is_model_file
+from edge_med.artifacts.turns import words
 from edge_med.errors import ArtifactError, PairingError
 
 _CHUNK = 1 << 20
@@ -24,12 +26,14 @@ class Checked:
     Attributes:
         listed: whether the manifest lists it; only then are its bytes compared with hashes.
         problems: what is wrong, naming the damaged tensor; empty if nothing is.
+        notes: what isn't wrong and should be known.
     """
 
     file: str
     listed: bool
     size: int
     problems: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +116,15 @@ def _check(path: Path, manifest: Manifest | None, advance: Advance) -> Checked:
             path.name, listed, size, (error.message, *_hash_problems(path, entry, advance))
         )
     problems = _header_problems(header, entry) if entry else []
-    return Checked(path.name, listed, size, (*problems, *_hash_problems(path, entry, advance)))
+    problems += _hash_problems(path, entry, advance)
+    return Checked(path.name, listed, size, tuple(problems), _notes(header))
+
+
+def _notes(header: Header) -> tuple[str, ...]:
+    """Of a text model: whether it has Gemma's chat template."""
+    is_text = header.text("general.architecture") == "gemma3" and not is_adapter(header)
+    said = words(header) if is_text else None
+    return (said[1],) if said else ()
 
 
 def _header_problems(header: Header, entry: FileEntry) -> list[str]:

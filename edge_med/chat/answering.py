@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from edge_med.answers import Answer, End, Event, Notice, Piece, Progress
+from edge_med.artifacts.turns import WORDS
 from edge_med.chat.state import Chat, Waiting
 from edge_med.chat.ui import UI
 from edge_med.errors import EdgeMedError
@@ -17,6 +18,9 @@ LONG = 60.0
 
 WORTH_TELLING = 2.0
 """Seconds from which on a wait is told."""
+
+AT_THE_START = {"research_only", *(code for code, _ in WORDS.values())}
+"""Codes of what the first lines have said: what it is not for, and what the model is."""
 
 Stream = Callable[[], Iterator[Event]]
 
@@ -112,8 +116,8 @@ def agreed(ui: UI, seconds: float, what: str, *, yes: bool) -> bool:
 
 
 def _tell(chat: Chat, notice: Notice, told: set[str]) -> None:
-    """Each notice once; the first screen has said already what it is not for."""
-    if notice.code not in told | {"research_only"}:
+    """Each notice once; what is always so was said at the start."""
+    if notice.code not in told | AT_THE_START:
         told.add(notice.code)
         chat.ui.notice(notice.text)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edge_med.artifacts.turns import WORDS
 from edge_med.chat import answering, commands, dropped, images
 from edge_med.chat.state import Chat
 from edge_med.chat.ui import UI
@@ -26,10 +27,9 @@ def introduce(chat: Chat) -> None:
     info = chat.model.info
     sees = "sees images" if info.projector else "reads text only"
     chat.ui.notice(f"{info.model.file}, {sees}. /help lists commands, Ctrl-D leaves.")
-    if info.model.template_sha256 is None:
-        chat.ui.notice(
-            "A base model: it continues one text and answers no question; /clear before another."
-        )
+    if said := WORDS.get(info.model.turns or "gemma"):
+        more = " /clear comes before another text." if info.model.turns == "none" else ""
+        chat.ui.notice(f"{said[1]}{more}")
 
 
 def run(chat: Chat) -> None:

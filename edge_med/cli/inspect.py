@@ -11,6 +11,7 @@ import click
 from edge_med.artifacts.inspect import Facts
 from edge_med.artifacts.inspect import inspect as read_facts
 from edge_med.artifacts.safe_text import safe_line
+from edge_med.artifacts.turns import WORDS
 
 
 @click.command()
@@ -24,8 +25,8 @@ def inspect(file: Path, *, as_json: bool) -> None:
         return
     for name, value in _lines(facts):
         click.echo(f"{name:<18} {safe_line(value)}")
-    if facts.template_known is False:
-        click.echo("Its chat template isn't Gemma 3's. It is never run: turns are ours.", err=True)
+    if facts.turns in WORDS:
+        click.echo(f"note: {WORDS[facts.turns][1]}", err=True)
 
 
 def _lines(facts: Facts) -> list[tuple[str, str]]:

@@ -87,6 +87,8 @@ def _print(verdict: Verdict) -> None:
         click.echo(f"{state:<9} {safe_line(file.file)}")
         for problem in file.problems:
             click.echo(f"          {safe_line(problem)}")
+        for note in file.notes:
+            click.echo(f"note: {safe_line(file.file)}: {note}", err=True)
     for problem in verdict.problems:
         click.echo(f"mismatch  {safe_line(problem)}")
     if any(not file.listed for file in verdict.files):

@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from edge_med.artifacts.turns import WORDS
 from edge_med.compat.hub import Local
+from edge_med.compat.ignored import TemplateWarning, warn
 from edge_med.compat.texts import END_OF_TURN, START_OF_TURN, Texts
 from edge_med.engine.prompt import written
 from edge_med.errors import ImageError, PromptError, UsageError
@@ -17,6 +19,21 @@ from edge_med.messages import Message, TextPart, as_messages
 
 SOURCES = ("image", "url", "path", "base64")
 """Where a part of a message may have its image, as in transformers' chat templates."""
+
+
+def check_template(local: Local) -> None:
+    """Refuse turns where transformers would, and warn where they may be wrong.
+
+    Raises:
+        PromptError: it is a base model.
+    """
+    if local.turns == "none":
+        raise PromptError(
+            f"{local.name} has no chat template: it is a base model.",
+            "Give it a text to continue, or copy the template from the model that was trained.",
+        )
+    if local.turns in WORDS:
+        warn(f"{local.name}: {WORDS[local.turns][1]}", TemplateWarning)
 
 
 @dataclass(frozen=True, slots=True)

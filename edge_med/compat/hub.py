@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from edge_med.api import MEDGEMMA_SIDE, MedGemma
 from edge_med.artifacts import manifest as manifests
 from edge_med.artifacts.inspect import inspect
+from edge_med.artifacts.turns import Turns
 from edge_med.engine.prompt import IMAGE_TOKENS
 from edge_med.errors import ArtifactError, UsageError
 from edge_med.models import store
@@ -34,6 +35,7 @@ class Local:
         sees: whether it has a projector.
         side: of its square of pixels.
         image_tokens: that an image takes.
+        turns: what its chat template is; `none` of a base model.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Local:
     sees: bool
     side: int
     image_tokens: int
+    turns: Turns = "gemma"
 
 
 def find(name: str | Path) -> Local:
@@ -62,6 +65,7 @@ def find(name: str | Path) -> Local:
         sees=eye is not None,
         side=(eye.image_size if eye else None) or MEDGEMMA_SIDE,
         image_tokens=(eye.image_tokens if eye else None) or IMAGE_TOKENS,
+        turns=inspect(found.text).turns or "none",
     )
 
 

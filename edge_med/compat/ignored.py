@@ -57,6 +57,10 @@ class CutWarning(UserWarning):
     """An answer ended where the context is full."""
 
 
+class TemplateWarning(UserWarning):
+    """The model's chat template is missing, or isn't Gemma's."""
+
+
 def warn(message: str, kind: type[Warning]) -> None:
     """Warn, at the caller's line."""
     frame, level = inspect.currentframe(), 1

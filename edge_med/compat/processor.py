@@ -8,7 +8,7 @@ from typing import Any
 
 from edge_med import imaging
 from edge_med.compat import hub
-from edge_med.compat.conversation import Turns, as_source, blind, read_messages
+from edge_med.compat.conversation import Turns, as_source, blind, check_template, read_messages
 from edge_med.compat.ignored import take_loading
 from edge_med.compat.inputs import Inputs, as_inputs, as_values
 from edge_med.compat.texts import END_OF_IMAGE, SOFT, START_OF_IMAGE
@@ -92,6 +92,7 @@ class Processor:
             UsageError: an argument is unknown.
         """
         take_without_effect("apply_chat_template", ignored)
+        check_template(self.local)
         turns = Turns(
             read_messages(conversation, self.local), add_generation_prompt, continue_final_message
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 from edge_med.compat import hub, texts
 from edge_med.compat.backend import as_lists
-from edge_med.compat.conversation import Turns, read_messages
+from edge_med.compat.conversation import Turns, check_template, read_messages
 from edge_med.compat.ignored import refuse_unknown, say, take_loading
 from edge_med.compat.inputs import Inputs, as_inputs
 from edge_med.errors import PromptError
@@ -113,6 +113,7 @@ class Tokenizer:
             UsageError: an argument is unknown.
         """
         take_without_effect("apply_chat_template", ignored)
+        check_template(self.local)
         turns = Turns(
             read_messages(conversation, self.local), add_generation_prompt, continue_final_message
         )

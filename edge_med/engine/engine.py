@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edge_med.answers import Notice
 from edge_med.artifacts.gguf import Header
+from edge_med.artifacts.turns import WORDS
 from edge_med.config import LoadOptions
 from edge_med.engine.cache.ledger import Ledger
 from edge_med.engine.llama import heap
@@ -95,7 +96,9 @@ class Engine:
     @property
     def notices(self) -> list[Notice]:
         """What the user should know of it, by what has been opened so far."""
-        return [*self._notices, *self._opened.notices, *self.images.notices]
+        said = WORDS.get(self.model.turns)
+        of_turns = [Notice(*said)] if said else []
+        return [*of_turns, *self._notices, *self._opened.notices, *self.images.notices]
 
     @property
     def fallbacks(self) -> list[str]:

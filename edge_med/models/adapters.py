@@ -10,6 +10,7 @@ from pathlib import Path
 
 from edge_med.artifacts.adapter import Adapter, check_fits, read_adapter
 from edge_med.artifacts.gguf import Header
+from edge_med.artifacts.peft import refuse_peft
 from edge_med.errors import ArtifactError, UsageError
 
 Wanted = str | Path | Iterable[str | Path] | Mapping[str, str | Path]
@@ -52,6 +53,7 @@ def find_adapters(wanted: Wanted, text: Header) -> tuple[FoundAdapter, ...]:
                 f"Two adapters are called '{name}'." if name else "An adapter has no name.",
                 'Give them with names: adapters={"first": "PATH", "second": "PATH"}.',
             )
+        refuse_peft(path)
         header = read_adapter(path)
         check_fits(header, text)
         found[name] = FoundAdapter(name, path, _sha256(path), header)

@@ -20,6 +20,7 @@ from edge_med.artifacts.naming import (
     PROJECTOR_TYPES,
     is_bare_file_name,
 )
+from edge_med.artifacts.peft import refuse_peft
 from edge_med.artifacts.verify import check_pair
 from edge_med.errors import ArtifactError, InputError, PairingError, UsageError
 from edge_med.models import ollama
@@ -159,6 +160,7 @@ def _located(model: str | Path) -> Path:
         raise UsageError("A model's name or path isn't a text.", "Give a name or a path.")
     name, folder = str(model), models_folder()
     if name and Path(model).exists():
+        refuse_peft(Path(model))
         return Path(model)
     if is_stored(name):
         return folder / name

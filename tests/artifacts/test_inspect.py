@@ -32,19 +32,20 @@ def test_a_projector(model: Models) -> None:
     assert facts.vocabulary is None
 
 
-def test_a_template_that_is_not_gemmas_is_told_of(
+def test_a_template_is_known_to_the_letter_and_judged_by_its_turns(
     model: Models, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = model("text", "F32") / "text-F32.gguf"
     facts = inspect(path)
     assert facts.template_known is False, "the tiny checkpoints bring their own"
+    assert facts.turns == "gemma", "which writes Gemma's turns"
     monkeypatch.setattr(inspecting, "GEMMA_3_TEMPLATE", facts.template_sha256)
     assert inspect(path).template_known is True
 
 
 def test_without_a_template_nothing_is_said_of_it(model: Models) -> None:
     facts = inspect(model("multimodal", "Q8_0") / "multimodal-mmproj-F16.gguf")
-    assert (facts.template_sha256, facts.template_known) == (None, None)
+    assert (facts.template_sha256, facts.template_known, facts.turns) == (None, None, None)
 
 
 @pytest.mark.parametrize("path", [TINY, REAL], ids=["tiny", "real"])

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from edge_med.answers import Notice
+from edge_med.artifacts.turns import Turns
 from edge_med.chat import loop
 from edge_med.errors import CancelledError, ContextOverflowError
 from edge_med.models.estimates import Rates
@@ -26,11 +27,14 @@ def test_the_first_screen_says_in_two_lines_what_it_is_not_for() -> None:
     assert "check" in second
 
 
-@pytest.mark.parametrize("template", ["a hash", None])
-def test_a_base_model_is_introduced_as_one(held: Held, template: str | None) -> None:
-    held.chat.model.info.model.template_sha256 = template
+@pytest.mark.parametrize("turns", ["gemma", "foreign", "assumed", "none"])
+def test_what_is_amiss_with_the_chat_template_is_told_at_the_start(
+    held: Held, turns: Turns
+) -> None:
+    held.chat.model.info.model.turns = turns
     loop.introduce(held.chat)
-    assert any("base model" in notice for notice in held.ui.notices) is (template is None)
+    assert any("chat template" in notice for notice in held.ui.notices) is (turns != "gemma")
+    assert any("/clear" in notice for notice in held.ui.notices) is (turns == "none")
 
 
 def test_a_line_is_a_question_and_an_empty_one_is_nothing(held: Held) -> None:

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from edge_med.artifacts.gguf import Header, read_header
+from edge_med.artifacts.turns import Turns, turns_of
 from edge_med.engine.llama.bindings import llama_cpp, verdict
 from edge_med.engine.llama.offload import offload
 from edge_med.engine.llama.vocabulary import Vocabulary
@@ -102,10 +103,15 @@ class Model:
         width: int = self._api.llama_model_n_embd(self._model)
         return width
 
+    @functools.cached_property
+    def turns(self) -> Turns:
+        """What kind of turns it takes; none are a base model's."""
+        return turns_of(self.header)
+
     @property
     def has_turns(self) -> bool:
-        """Whether it takes conversations; a file without a chat template holds a base model."""
-        return self.header.text("tokenizer.chat_template") is not None
+        """Whether it takes conversations."""
+        return self.turns != "none"
 
 
 def _checked(path: Path, header: Header) -> Header:
