@@ -29,12 +29,21 @@ from edge_med.errors import PromptError, UsageError
 from edge_med.imaging import Picture, Room
 from edge_med.imaging.slices import QUESTION
 from edge_med.loading import Info, opened
-from edge_med.messages import Message, Prompt, as_messages, check_sizes
+from edge_med.messages import Message, Prompt
 from edge_med.models import store
 from edge_med.models.adapters import Wanted, find_adapters
 from edge_med.models.estimates import Estimates
 from edge_med.opened import Opened
-from edge_med.question import DEFAULTS, Given, Question, Shown, check_given, check_names, shows
+from edge_med.question import (
+    DEFAULTS,
+    Given,
+    Question,
+    Shown,
+    check_asked,
+    check_names,
+    composed,
+    shows,
+)
 from edge_med.session import Conversation
 from edge_med.watching import Hook, answering, measuring
 
@@ -119,6 +128,7 @@ class MedGemma(Opened):
             given: `image` or `images`, a `system` text, and `options`; as in `question`.
 
         Raises:
+            UsageError: nothing is asked.
             PromptError: the prompt can't be composed.
             ImageError: an image can't be read, or the model can't see.
             ContextOverflowError: it doesn't fit the context.
@@ -135,7 +145,9 @@ class MedGemma(Opened):
         Nothing is computed before the first event is asked for, and leaving the iteration ends the
         answer. Arguments and errors are those of `ask`; those of the arguments come at once.
         """
-        return answering(self._client, self.question(prompt, **given), self.on_answer)
+        question = self.question(prompt, **given)
+        check_asked(question.messages)
+        return answering(self._client, question, self.on_answer)
 
     @shows(Given, DEFAULTS)
     async def ask_async(self, prompt: Prompt, **given: Unpack[Given]) -> Answer:
@@ -152,6 +164,7 @@ class MedGemma(Opened):
 
     async def _events_async(self, prompt: Prompt, given: Given) -> AsyncGenerator[Event, None]:
         question = await asyncio.to_thread(self.question, prompt, **given)
+        check_asked(question.messages)
         loop, replies = asyncio.get_running_loop(), asyncio.Queue[Reply]()
 
         def sink(reply: Reply) -> None:
@@ -300,24 +313,12 @@ class MedGemma(Opened):
 
         Raises:
             PromptError: the prompt can't be composed.
-            ImageError: an image can't be read.
+            ImageError: an image can't be read, or the model can't see.
             TypeError: there is no such argument.
         """
         check_names(given, Given)
-        options, images = given.get("options", Options()), given.get("images", ())
-        check_given(options, images)
-        image = given.get("image")
-        found = as_messages(
-            prompt,
-            images=[*([image] if image is not None else []), *images],
-            system=given.get("system"),
-            fit=options.fit,
-            side=self.side,
-            room=self.room(options),
-        )
-        if self.info.projector:
-            check_sizes(found, self.side)
-        return Question(found, options)
+        sees = self.info.projector is not None
+        return composed(prompt, given, side=self.side, room=self.room, sees=sees)
 
     def room(self, options: Options = Options()) -> Room:  # noqa: B008 - frozen
         """What there is for the slices of a series beside a question and its answer."""

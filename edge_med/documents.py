@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,11 +13,40 @@ MOST_BYTES = 4 << 20
 """Of a text: several times what MedGemma's 128K tokens of context hold in any language."""
 
 
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+"""Marks by which a text says that it is UTF-16; Windows writes the first (Unicode 23.8)."""
+
+_IMAGE = "Give it as an image: `image`."
+_COPY = "Save it as plain text in UTF-8 (.txt)."
+OTHERS: tuple[tuple[bytes, str, str], ...] = (
+    (b"%PDF-", "a PDF", "Take its text out, as with: pdftotext report.pdf report.txt"),
+    (b"\x89PNG", "a PNG image", _IMAGE),
+    (b"\xff\xd8\xff", "a JPEG image", _IMAGE),
+    (b"GIF8", "a GIF image", _IMAGE),
+    (b"II*\0", "a TIFF image", _IMAGE),
+    (b"MM\0*", "a TIFF image", _IMAGE),
+    (b"RIFF", "a RIFF file, as WebP images are", _IMAGE),
+    (b"{\\rtf", "a rich text (RTF)", _COPY),
+    (b"\xd0\xcf\x11\xe0", "a document of older Office programs (DOC)", _COPY),
+    (b"PK\x03\x04", "a zip", "Unpack it, and give the text in it."),
+    (b"\x1f\x8b", "packed with gzip", "Unpack it first, as with: gunzip report.txt.gz"),
+)
+"""What is given as a text and is none: how it begins, what it is, and what to do."""
+
+_OFFICE = ((b"word/", "a Word document (DOCX)"), (b"xl/", "an Excel sheet (XLSX)"))
+"""What a zip is that has such a folder near its beginning (ECMA-376)."""
+
+_DICOM = slice(128, 132)
+
+_PROBED = 64
+"""Bytes that tell whether every other one is zero, as in UTF-16 of most languages."""
+
+
 def read(path: str | os.PathLike[str]) -> str:
     """A file's text; errors don't name it, since names of files are often patients'.
 
     Raises:
-        InputError: it can't be read, is too long, or isn't a text in UTF-8.
+        InputError: it can't be read, is too long, or isn't a text in UTF-8 or marked UTF-16.
     """
     file = Path(path)
     try:
@@ -33,19 +63,59 @@ def decode(data: bytes) -> str:
     """A text from its bytes, with line feeds for line ends.
 
     Raises:
-        InputError: it is too long, or isn't a text in UTF-8.
+        InputError: it is too long, or isn't a text in UTF-8, or in UTF-16 with a mark.
     """
+    _check_kind(data)
     if len(data) > MOST_BYTES:
         raise InputError(
             f"The text has more than {MOST_BYTES >> 20} MiB.", "Give the part that matters."
         )
+    return _text(data).replace("\r\n", "\n")
+
+
+def _check_kind(data: bytes) -> None:
+    """Refuse what is known to be something else, by its first bytes."""
+    for begin, what, hint in OTHERS:
+        if data.startswith(begin):
+            named = next((name for mark, name in _OFFICE if what == "a zip" and mark in data), None)
+            raise InputError(f"It is {named or what}, and no plain text.", _COPY if named else hint)
+    if data[_DICOM] == b"DICM":
+        raise InputError("It is a DICOM file, and no plain text.", _IMAGE)
+
+
+def _text(data: bytes) -> str:
+    encoding = "utf-16" if data.startswith(_UTF16) else "utf-8-sig"
     try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = "\0"
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise _undecodable(data, error) from None
     if "\0" in text:
-        raise InputError("The text isn't plain text in UTF-8.", "Save it as a .txt file in UTF-8.")
-    return text.replace("\r\n", "\n")
+        raise _zero(data)
+    return text
+
+
+def _zero(data: bytes) -> InputError:
+    """The error of what has a byte in it that no text in UTF-8 has."""
+    even, odd = (data[start:_PROBED:2].count(0) for start in (0, 1))
+    if max(even, odd) > min(len(data), _PROBED) // 4:
+        kind = "UTF-16BE" if even > odd else "UTF-16LE"
+        return InputError(
+            f"The text is in {kind} without a mark.",
+            f"Convert it: iconv -f {kind} -t UTF-8 report.txt > report-utf8.txt",
+        )
+    return InputError(f"There is a zero byte at place {data.index(0) + 1}: it is no text.", _COPY)
+
+
+def _undecodable(data: bytes, error: UnicodeDecodeError) -> InputError:
+    if error.encoding != "utf-8":
+        return InputError("The text's mark says UTF-16, and it isn't.", _COPY)
+    byte, place = data[error.start], error.start + 1
+    return InputError(
+        f"The text isn't in UTF-8: byte {byte:#04x} at place {place} isn't. Windows-1252 and "
+        "Latin-1 are likely.",
+        "Convert it: iconv -f WINDOWS-1252 -t UTF-8 report.txt > report-utf8.txt; or save it as a "
+        ".txt file in UTF-8.",
+    )
 
 
 def above(question: str, documents: Iterable[str]) -> str:

@@ -173,3 +173,12 @@ def too_long(what: str, tokens: int, context: int, hint: str) -> ContextOverflow
     """The error of something with more tokens than the context; `what` says what, and how many."""
     over = tokens - context
     return ContextOverflowError(f"{what}, {over} tokens too long for a context of {context}.", hint)
+
+
+def blind(model: str = "This model") -> ImageError:
+    """The error of a model without a projector that is shown an image."""
+    return ImageError(
+        f"{model} can't see: it has no projector.",
+        "Put its -mmproj- file into the same folder, or convert the whole checkpoint; a projector "
+        "of another model is passed over.",
+    )

@@ -1,26 +1,17 @@
-"""A conversation as values: messages of text and image parts, from Hugging Face's form or ours."""
+"""A conversation as values: messages of text and image parts, whatever form they came in."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from edge_med import imaging
-from edge_med.errors import ImageError, PromptError
+from edge_med import forms, imaging
+from edge_med.errors import REPORT, ImageError, PromptError, blind
+from edge_med.form_keys import FORM, ROLES, Role
+from edge_med.forms import Given, Piece, Place, short
 from edge_med.imaging import Fit, Picture, Room, Study
-
-Role = Literal["system", "user", "assistant"]
-ROLES: dict[str, Role] = {
-    "system": "system",
-    "user": "user",
-    "assistant": "assistant",
-    "model": "assistant",
-}
-"""`model` is what Gemma's template calls the assistant."""
-
-FORM = "Give messages as {'role': 'user', 'content': 'text' or [{'type': 'text', 'text': …}]}."
+from edge_med.imaging.addresses import holds_image
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +22,7 @@ class TextPart:
 
     def __post_init__(self) -> None:
         if not isinstance(self.text, str):
-            raise PromptError(f"{_short(self.text)} isn't a text.", FORM)
+            raise PromptError(f"{short(self.text)} isn't a text.", FORM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +60,15 @@ class Message:
     @property
     def pictures(self) -> tuple[Picture, ...]:
         """Its pictures, in order."""
-        return tuple(part.picture for part in self.parts if isinstance(part, ImagePart))
+        return _pictures(self.parts)
 
 
-Prompt = str | Sequence[Message | Mapping[str, Any]]
-"""A question, or a conversation in Hugging Face's form or ours."""
+def _pictures(parts: Iterable[Part]) -> tuple[Picture, ...]:
+    return tuple(part.picture for part in parts if isinstance(part, ImagePart))
+
+
+Prompt = str | Message | Mapping[str, Any] | Sequence[Message | Mapping[str, Any]]
+"""A question; a message or a conversation, as ours or in another's form; or a dataset's row."""
 
 
 def as_messages(
@@ -84,6 +79,7 @@ def as_messages(
     fit: Fit = "pad",
     side: int = 896,
     room: Room = Room(),  # noqa: B008 - frozen
+    sees: bool = True,
 ) -> tuple[Message, ...]:
     """Messages from whatever a caller has.
 
@@ -96,29 +92,110 @@ def as_messages(
         fit: for images that aren't pictures yet.
         side: of the model's square, in pixels.
         room: what there is for the slices of a series.
+        sees: whether the model can; if not, no image is opened.
 
     Raises:
         PromptError: it has another form, or images are left over or missing.
-        ImageError: an image can't be read.
+        ImageError: an image can't be read, or the model can't see.
     """
-    opener = _Opener(fit, side, room)
-    opened = imaging.open_all([*images], fit=fit, side=side, room=room)
-    pending = iter([shown_parts(image) for image in opened])
-    if isinstance(prompt, str):
-        shown = tuple(part for parts in pending for part in parts)
-        messages = [Message("user", (*shown, TextPart(prompt)))]
-    elif isinstance(prompt, Iterable):
-        messages = [_message(message, pending, opener) for message in prompt]
-    else:
-        raise PromptError(f"{_short(prompt)} isn't a prompt.", f"Give a text. {FORM}")
-    if next(pending, None) is not None:
+    given, beside = _read(prompt, len(images))
+    sources = [*images, *beside]
+    own = [piece.image for read in given for piece in _pieces(read) if isinstance(piece, Given)]
+    ours = [read.parts for read in given if isinstance(read, Message)]
+    if not sees and (sources or own or any(map(_pictures, ours))):
+        raise blind()
+    found = imaging.open_all([*sources, *own], fit=fit, side=side, room=room)
+    opened = [shown_parts(image) for image in found]
+    pending = _Opened(iter(opened[: len(sources)]), iter(opened[len(sources) :]))
+    messages = [_message(read, pending) for read in given]
+    if next(pending.beside, None) is not None:
         raise PromptError(
             "More images were given than the conversation has places for.",
             "Add a part {'type': 'image'} for each.",
         )
     if system is not None:
-        messages.insert(0, Message("system", (TextPart(system),)))
+        messages.insert(0, Message("system", (_text(system),)))
+    _check_shown(messages, [*opened, *ours])
     return tuple(messages)
+
+
+_Read = Message | tuple[Role, tuple[Piece, ...]]
+"""A message of ours, or what another's form says."""
+
+
+def _read(prompt: Any, images: int) -> tuple[list[_Read], tuple[Any, ...]]:
+    """The messages of a conversation, and the images of a dataset's row; nothing is opened.
+
+    A question is a message with places for so many images before its text.
+    """
+    if isinstance(prompt, str):
+        return [("user", (*[Place()] * images, prompt))], ()
+    beside: tuple[Any, ...] = ()
+    try:
+        if isinstance(prompt, Mapping):
+            prompt, beside = forms.row(prompt)
+        given = [prompt] if isinstance(prompt, Message) else prompt
+        if isinstance(given, bytes | bytearray | memoryview) or not isinstance(given, Iterable):
+            raise PromptError(f"{short(given)} isn't a prompt.", f"Give a text. {FORM}")
+        return [one if isinstance(one, Message) else forms.read(one) for one in given], beside
+    except RecursionError:
+        raise PromptError("The conversation's values lie too deep in each other.", FORM) from None
+
+
+def _pieces(read: _Read) -> tuple[Piece, ...]:
+    return () if isinstance(read, Message) else read[1]
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What is sent of each image: of those beside a conversation, and of those inside of it."""
+
+    beside: Iterator[tuple[Part, ...]]
+    inside: Iterator[tuple[Part, ...]]
+
+    def parts(self, piece: Piece) -> tuple[Part, ...]:
+        """A text; what is sent of an image, or of a series of slices."""
+        if isinstance(piece, str):
+            return (_text(piece),)
+        if isinstance(piece, Given):
+            return next(self.inside)
+        if (shown := next(self.beside, None)) is not None:
+            return shown
+        raise PromptError(
+            "The conversation has a place for an image that wasn't given.",
+            "Give it as images=[…], or in the part itself as 'image'.",
+        )
+
+
+def _message(read: _Read, opened: _Opened) -> Message:
+    """A message of ours as it is, and any other with its images."""
+    if isinstance(read, Message):
+        return read
+    role, pieces = read
+    return Message(role, tuple(part for piece in pieces for part in opened.parts(piece)))
+
+
+def _text(text: Any) -> TextPart:
+    """A text that has no image in it as letters, which the model wouldn't see as one."""
+    if isinstance(text, str) and holds_image(text):
+        raise PromptError(
+            "An image stands in a text as base64, which the model would read as letters.",
+            "Give it as image=…, or as a part {'type': 'image', 'image': …} of a message.",
+        )
+    return TextPart(text)
+
+
+def _check_shown(messages: Sequence[Message], opened: Sequence[tuple[Part, ...]]) -> None:
+    """Every picture that was handed in is in the messages: the first of two such checks.
+
+    The engine's prompt has the second.
+    """
+    handed = [picture.sha256 for parts in opened for picture in _pictures(parts)]
+    shown = [picture.sha256 for message in messages for picture in message.pictures]
+    if sorted(handed) != sorted(shown):
+        raise PromptError(
+            f"{len(handed)} images were given, and the conversation shows {len(shown)}.", REPORT
+        )
 
 
 def check_sizes(messages: Sequence[Message], side: int) -> None:
@@ -140,92 +217,3 @@ def shown_parts(image: Picture | Study) -> tuple[Part, ...]:
     """What is sent of a picture, or of a series: each slice and its label."""
     content = (image,) if isinstance(image, Picture) else image.content()
     return tuple(TextPart(part) if isinstance(part, str) else ImagePart(part) for part in content)
-
-
-@dataclass(frozen=True, slots=True)
-class _Opener:
-    """How images that aren't pictures yet are opened."""
-
-    fit: Fit
-    side: int
-    room: Room
-
-    def parts(self, image: Any) -> tuple[Part, ...]:
-        """What is sent of an image, or of a series of slices."""
-        return shown_parts(
-            imaging.open(image, fit=self.fit, side=self.side, slices="auto", room=self.room)
-        )
-
-
-_Pending = Iterator[tuple[Part, ...]]
-
-
-def _message(message: object, pending: _Pending, opener: _Opener) -> Message:
-    if isinstance(message, Message):
-        return message
-    if not isinstance(message, Mapping):
-        raise PromptError(f"{_short(message)} isn't a message.", FORM)
-    if message.get("role") not in ROLES:
-        raise PromptError(
-            f"A message has {_named('role', message)}, and there are {', '.join(ROLES)}.", FORM
-        )
-    content = message.get("content")
-    parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
-    if not isinstance(parts, Sequence):
-        raise PromptError(f"{_short(content)} isn't a message's content.", FORM)
-    role = ROLES[message["role"]]
-    found = [_parts(part, pending, opener) for part in parts]
-    return Message(role, tuple(part for several in found for part in several))
-
-
-def _parts(part: Any, pending: _Pending, opener: _Opener) -> tuple[Part, ...]:
-    match part:
-        case {"type": "text", "text": str(text)}:
-            return (TextPart(text),)
-        case {"type": "image", "image": image, **rest} | {
-            "type": "image",
-            "path": image,
-            **rest,
-        } if not rest:
-            return opener.parts(image)
-        case {"type": "image", "url": url}:
-            raise PromptError(
-                f"{_short(url)} would have to be fetched, and nothing here opens a connection.",
-                "Save the image, and give its path as 'image'.",
-            )
-        case {"type": "image", **rest} if not rest:
-            shown = next(pending, None)
-            if shown is None:
-                raise PromptError(
-                    "The conversation has a place for an image that wasn't given.",
-                    "Give it as images=[…], or in the part itself as 'image'.",
-                )
-            return shown
-        case {"type": "image"}:
-            raise PromptError(
-                "A part of type image has a key that isn't known.",
-                "Give it as 'image': a path, bytes, an open file, an image of Pillow's, an array.",
-            )
-    if isinstance(part, Mapping):
-        raise PromptError(
-            f"A part of a message has {_named('type', part)}, and there are text and image.",
-            "Give {'type': 'text', 'text': …} or {'type': 'image', 'image': …}: a path, bytes, an "
-            "open file, an image of Pillow's or an array.",
-        )
-    raise PromptError(f"{_short(part)} isn't a part of a message.", FORM)
-
-
-_NAME = re.compile(r"[A-Za-z_-]{1,30}")
-
-
-def _named(key: str, given: Mapping[str, Any]) -> str:
-    """What stands under a key, if it is a name of some other program's; no text of a patient's."""
-    value = given.get(key)
-    if value is None:
-        return f"no {key}"
-    return f"the {key} {value}" if _NAME.fullmatch(str(value)) else f"another {key}"
-
-
-def _short(value: object) -> str:
-    """What kind of thing was given; never its content, which may be a patient's."""
-    return f"A value of type {type(value).__name__}"

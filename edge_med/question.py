@@ -9,7 +9,8 @@ from typing import Any, TypedDict, TypeVar
 
 from edge_med.config import Options
 from edge_med.errors import UsageError
-from edge_med.messages import Message
+from edge_med.imaging import Room
+from edge_med.messages import Message, Prompt, as_messages, check_sizes
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,40 @@ def check_names(given: Mapping[str, object], kind: type) -> None:
             raise TypeError(f"unexpected keyword argument '{name}'; there are {there}")
 
 
-def check_given(options: object, images: object) -> None:
+def composed(
+    prompt: Prompt, given: Given, *, side: int, room: Callable[[Options], Room], sees: bool
+) -> Question:
+    """A prompt and what was given with it, with images fitted to a model.
+
+    Args:
+        prompt: a question or a conversation.
+        given: beside it.
+        side: of the model's square, in pixels.
+        room: what there is for the slices of a series, by the options of the answer.
+        sees: whether the model can.
+
+    Raises:
+        UsageError: something given is of another kind.
+        PromptError: the prompt can't be composed.
+        ImageError: an image can't be read, or the model can't see.
+    """
+    options, several = given.get("options", Options()), given.get("images", ())
+    _check_given(options, several)
+    image = given.get("image")
+    found = as_messages(
+        prompt,
+        images=[*([image] if image is not None else []), *several],
+        system=given.get("system"),
+        fit=options.fit,
+        side=side,
+        room=room(options),
+        sees=sees,
+    )
+    check_sizes(found, side)
+    return Question(found, options)
+
+
+def _check_given(options: object, images: object) -> None:
     """Refuse what isn't of the kind that `Given` says.
 
     Raises:
@@ -104,3 +138,14 @@ def check_given(options: object, images: object) -> None:
         raise UsageError("The options aren't Options.", "Give options=Options(max_new_tokens=…).")
     if isinstance(images, str | bytes) or not isinstance(images, Iterable):
         raise UsageError("images isn't a list.", "Give images=[…], or a single one as image=….")
+
+
+def check_asked(messages: Sequence[Message]) -> None:
+    """Refuse a conversation whose last question says and shows nothing.
+
+    Raises:
+        UsageError: it does, or there is none.
+    """
+    questions = [message for message in messages if message.role == "user"]
+    if not questions or not (questions[-1].pictures or questions[-1].text.strip()):
+        raise UsageError("There is no question.", "Give it as a text, or as the last message.")

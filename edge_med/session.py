@@ -19,7 +19,7 @@ from edge_med.engine.service.protocol import CountRequest
 from edge_med.errors import BusyError, CancelledError
 from edge_med.messages import Message, TextPart
 from edge_med.protocols import Fitting, Service
-from edge_med.question import Question
+from edge_med.question import Question, check_asked
 from edge_med.trimming import Trimming
 from edge_med.turns import edited, questions, without_image
 from edge_med.watching import Hook, answering
@@ -81,6 +81,7 @@ class Conversation:
             options: of this answer, instead of the conversation's.
 
         Raises:
+            UsageError: nothing is asked.
             BusyError: an answer of this conversation is being written.
             ContextOverflowError: it doesn't fit, even without the oldest turns.
             ImageError: an image can't be read, or the model can't see.
@@ -104,6 +105,7 @@ class Conversation:
         """
         chosen = options or self._options
         (turn,) = self._model.messages(text, image=image, images=images, options=chosen)
+        check_asked((turn,))
         return self._answered(lambda turns: (*turns, turn), chosen)
 
     def regenerate(self, *, options: Options | None = None) -> Answer:
@@ -140,7 +142,7 @@ class Conversation:
         self, turn: int, text: str, *, options: Options | None = None
     ) -> Iterator[Event]:
         """The same while it is written; one that is cancelled before a word changes nothing."""
-        self.edited(turn, text)
+        check_asked(self.edited(turn, text))
         change = functools.partial(edited, turn=turn, text=text)
         return self._answered(change, options or self._options)
 

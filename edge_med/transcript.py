@@ -12,8 +12,9 @@ from typing import Any
 from edge_med import _platform, imaging
 from edge_med.config import Fit
 from edge_med.errors import ImageError, InputError, UsageError
+from edge_med.form_keys import ROLES
 from edge_med.imaging import Picture
-from edge_med.messages import ROLES, ImagePart, Message, Part, TextPart
+from edge_med.messages import ImagePart, Message, Part, TextPart
 
 FORMAT = 1
 _HINT = "Give a file that /save in the chat, or Conversation.save, wrote."

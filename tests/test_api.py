@@ -270,12 +270,11 @@ def test_tokens_are_counted_with_images(tiny: MedGemma, photo: Path) -> None:
 @pytest.mark.parametrize(
     ("prompt", "error"),
     [
-        ([], PromptError),
-        ([{"role": "assistant", "content": "x"}], PromptError),
+        ([{"role": "user", "content": None}], PromptError),
         ([{"role": "nurse", "content": "x"}], PromptError),
         ([{"role": "user", "content": 5}], PromptError),
         ([{"role": "user", "content": [{"type": "image"}]}], PromptError),
-        ([{"role": "user", "content": [{"type": "image", "url": "http://x"}]}], PromptError),
+        ([{"role": "user", "content": [{"type": "image", "url": "http://x"}]}], ImageError),
         ([{"role": "user", "content": [{"type": "image", "image": b"nonsense"}]}], ImageError),
     ],
 )

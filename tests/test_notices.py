@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from edge_med import MedGemma, Options
@@ -18,3 +20,28 @@ def test_several_images_are_answered_with_one_notice_of_the_models_limits(model:
         ["single_image_single_turn"],
         [],
     ]
+
+
+def codes(model: MedGemma, prompt: Any, **given: Any) -> list[str]:
+    answer = model.ask(prompt, options=Options(max_new_tokens=1), **given)
+    return [notice.code for notice in answer.notices if notice.code != "research_only"]
+
+
+def test_each_question_about_an_image_that_isnt_there_has_a_notice(model: Models) -> None:
+    image = np.zeros((8, 8, 3), np.uint8)
+    with MedGemma.load(model("multimodal", "F32"), context=256, threads=1) as tiny:
+        assert codes(tiny, "Describe this X-ray") == ["no_image"]
+        assert codes(tiny, "What does the image show?") == ["no_image"]
+        assert codes(tiny, "What does the heart do?") == []
+        assert codes(tiny, "Describe this X-ray", image=image) == []
+        earlier = [
+            {"role": "user", "content": "Describe this X-ray", "image": image},
+            {"role": "assistant", "content": "Normal."},
+            {"role": "user", "content": "Is the image sharp?"},
+        ]
+        assert "no_image" not in codes(tiny, earlier)
+
+
+def test_a_model_that_sees_nothing_says_nothing_of_images(model: Models) -> None:
+    with MedGemma.load(model("text", "F32"), context=64, threads=1) as blind:
+        assert codes(blind, "Describe this X-ray") == []

@@ -6,14 +6,12 @@ import re
 import shlex
 from pathlib import Path
 
+from edge_med.imaging.addresses import from_url
+
 _WINDOWS = re.compile(r"""^(?:&\s+)?["']?(?:[A-Za-z]:[\\/]|\\\\)""")
 """A drive or a share; PowerShell puts `&` before a quoted path. A backslash escapes nothing."""
 
 _QUOTED = re.compile(r'"([^"]*)"|\'([^\']*)\'|(\S+)')
-
-_URL = re.compile(r"^file://(?:localhost)?(?=/)")
-
-_BEFORE_DRIVE = re.compile(r"^/(?=[A-Za-z]:)")
 
 
 def files(line: str) -> list[Path]:
@@ -32,22 +30,7 @@ def split(line: str) -> list[str]:
         parts = shlex.split(line)
     except ValueError:  # an apostrophe in a sentence, or in a path that is given bare
         parts = line.split()
-    return [_from_url(part) for part in parts]
-
-
-def _from_url(part: str) -> str:
-    if not _URL.match(part):
-        return part
-    path = _unescaped(_URL.sub("", part))
-    return _BEFORE_DRIVE.sub("", path)
-
-
-def _unescaped(text: str) -> str:
-    """Without `%20` and the like."""
-    data = re.sub(
-        rb"%([0-9A-Fa-f]{2})", lambda found: bytes.fromhex(found[1].decode()), text.encode()
-    )
-    return data.decode(errors="replace")
+    return [from_url(part) for part in parts]
 
 
 def _is_folder(path: Path) -> bool:

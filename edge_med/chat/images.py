@@ -10,7 +10,7 @@ from pathlib import Path
 from edge_med import _platform, documents, imaging
 from edge_med.chat import dropped
 from edge_med.chat.state import Chat, Report
-from edge_med.errors import ImageError, UsageError
+from edge_med.errors import UsageError, blind
 from edge_med.imaging import Fit, Picture, Room, Study
 from edge_med.imaging.slices import QUESTION
 from edge_med.messages import Message, TextPart
@@ -26,10 +26,7 @@ def add(chat: Chat, argument: str) -> None:
     """Let images wait for the next question; they are opened now, so that errors come now."""
     paths, wanted = _asked(argument)
     if chat.model.info.projector is None:
-        raise ImageError(
-            "This model can't see: it has no projector.",
-            "Put its -mmproj- file into the same folder, or convert the whole checkpoint.",
-        )
+        raise blind()
     fit, side, room = chat.options.fit, chat.model.side, _room(chat)
     opened = imaging.open_all(paths, fit=fit, side=side, slices=wanted, room=room)
     for path, image in zip(paths, opened, strict=True):

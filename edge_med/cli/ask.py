@@ -90,7 +90,7 @@ def ask(
 
     _note(NOTICE, quiet=quiet)
     options = answer_settings(_with_files_read(settings))
-    question = _from_stdin() if text in (None, "-") else str(text)
+    question = _asked(text)
     search = Search(question, images, save_box, force) if save_box else None
     prompt = documents.above(search.prompt if search else question, map(documents.read, files))
     shown = not (as_json or search) and sys.stdout.isatty()
@@ -120,16 +120,17 @@ def _note(text: str, *, quiet: bool) -> None:
         click.echo(text, err=True)
 
 
-def _from_stdin() -> str:
-    """The question that is piped in, without the line end that a pipe leaves there."""
-    text = ""
-    if sys.stdin and not sys.stdin.isatty():
-        text = documents.decode(sys.stdin.buffer.read(documents.MOST_BYTES + 1))
-    if not text.strip():
+def _asked(text: str | None) -> str:
+    """The question, which may be piped in; then without the line end that a pipe leaves there."""
+    if text in (None, "-"):
+        text = ""
+        if sys.stdin and not sys.stdin.isatty():
+            text = documents.decode(sys.stdin.buffer.read(documents.MOST_BYTES + 1)).rstrip("\n")
+    if not text or not text.strip():
         raise UsageError(
             "There is no question.", 'Give it as text, as in: edge-med ask "…"; or pipe it in.'
         )
-    return text.rstrip("\n")
+    return text
 
 
 def _with_files_read(settings: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ FLAGS = {
     "force": "--force",
     "frame": "--frame",
     "gpu_layers": "--gpu-layers",
+    "image": "--image",
     "kv": "--kv",
     "max_new_tokens": "--max-new-tokens",
     "memory": "--memory",

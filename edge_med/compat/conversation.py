@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from edge_med import errors
 from edge_med.artifacts.turns import WORDS
 from edge_med.compat.hub import Local
 from edge_med.compat.ignored import TemplateWarning, warn
@@ -16,9 +15,6 @@ from edge_med.engine.prompt import written
 from edge_med.errors import ImageError, PromptError, UsageError
 from edge_med.imaging import Picture
 from edge_med.messages import Message, TextPart, as_messages
-
-SOURCES = ("image", "url", "path", "base64")
-"""Where a part of a message may have its image, as in transformers' chat templates."""
 
 
 def check_template(local: Local) -> None:
@@ -128,15 +124,15 @@ def read_messages(conversation: Any, local: Local) -> tuple[Message, ...]:
     """Messages in Hugging Face's form, their images stretched to the model's square as there.
 
     Raises:
-        PromptError: it has another form, or an image would have to be fetched.
-        ImageError: an image can't be read, or the model can't see.
+        PromptError: it has another form.
+        ImageError: an image can't be read, as one that would have to be fetched, or the model can't
+            see.
     """
     if not conversation or not all(isinstance(message, Mapping) for message in conversation):
         raise PromptError(
             "That isn't a conversation.", "Give messages: [{'role': 'user', 'content': …}, …]."
         )
-    shown = [{**message, "content": _content(message)} for message in conversation]
-    messages = as_messages(shown, fit="stretch", side=local.side)
+    messages = as_messages(conversation, fit="stretch", side=local.side)
     if not local.sees and any(message.pictures for message in messages):
         raise blind(local)
     return messages
@@ -144,43 +140,4 @@ def read_messages(conversation: Any, local: Local) -> tuple[Message, ...]:
 
 def blind(local: Local) -> ImageError:
     """The error of a model without a projector that is shown an image."""
-    return ImageError(
-        f"The model of '{local.name}' can't see: it has no projector.",
-        "Put its -mmproj- file into the same folder, or convert the whole checkpoint.",
-    )
-
-
-def _content(message: Mapping[str, Any]) -> Any:
-    content = message.get("content")
-    if isinstance(content, str) or not isinstance(content, Sequence):
-        return content
-    return [_part(part) for part in content]
-
-
-def _part(part: Any) -> Any:
-    if not isinstance(part, Mapping) or part.get("type") != "image":
-        return part
-    given = next((kind for kind in SOURCES if kind in part), None)
-    return part if given is None else {"type": "image", "image": as_source(part[given], given)}
-
-
-def as_source(image: Any, kind: str = "image") -> Any:
-    """What `edge_med.imaging` opens: texts are paths or base64, and never addresses.
-
-    Raises:
-        PromptError: it would have to be fetched.
-        ImageError: it isn't base64.
-    """
-    if not isinstance(image, str):
-        return image
-    if image.startswith(("http://", "https://")):
-        raise PromptError(
-            "An image would have to be fetched, and nothing here opens a connection.",
-            "Save it, and give its path or the opened image.",
-        )
-    if kind != "base64" and not image.startswith("data:image/"):
-        return image
-    try:
-        return base64.b64decode(image.rpartition(",")[2], validate=True)
-    except binascii.Error:
-        raise ImageError("The image isn't base64.", "Give its path instead.") from None
+    return errors.blind(f"The model of '{local.name}'")

@@ -8,7 +8,7 @@ from typing import Any
 
 from edge_med import imaging
 from edge_med.compat import hub
-from edge_med.compat.conversation import Turns, as_source, blind, check_template, read_messages
+from edge_med.compat.conversation import Turns, blind, check_template, read_messages
 from edge_med.compat.ignored import take_loading
 from edge_med.compat.inputs import Inputs, as_inputs, as_values
 from edge_med.compat.texts import END_OF_IMAGE, SOFT, START_OF_IMAGE
@@ -128,7 +128,7 @@ class Processor:
         given = images if isinstance(images, list | tuple) else [images]
         flat = [i for image in given for i in (image if isinstance(image, list) else [image])]
         side = self.local.side
-        return [imaging.open(as_source(i), fit="stretch", side=side) for i in flat]
+        return [imaging.open(i, fit="stretch", side=side) for i in flat]
 
 
 def _only(text: Any) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from edge_med.engine.cache.ledger import ImageBlock, Item
 from edge_med.engine.llama.model import Model
-from edge_med.errors import PromptError
+from edge_med.errors import REPORT, PromptError
 from edge_med.imaging import Picture
 from edge_med.messages import ImagePart, Message, Part, TextPart
 
@@ -43,7 +43,10 @@ def compose(
 
     Args:
         model: whose vocabulary is used.
-        messages: from a system text or the user on; an assistant's last message is continued.
+        messages: a system text, if any, and turns. One of the assistant's may come first, as a
+            greeting does; then the system text stands in the first question, where llama.cpp's own
+            template for Gemma has it (`LLM_CHAT_TEMPLATE_GEMMA` in llama-chat.cpp), since Hugging
+            Face's takes no such conversation. An assistant's last message is continued.
         image_tokens: positions that an image takes.
 
     Raises:
@@ -51,14 +54,25 @@ def compose(
     """
     segments = _conversation(messages) if model.has_turns else _plain(messages)
     items = list(_items(model, _joined(segments), image_tokens))
-    given = sum(len(message.pictures) for message in messages)
-    shown = sum(isinstance(item, ImageBlock) for item in items)
-    if shown != given:
-        raise PromptError(
-            f"{given} images were given, and the prompt shows {shown}.",
-            "This is a fault of edge-med: please report it.",
-        )
+    pictures_of(messages, items)
     return items
+
+
+def pictures_of(messages: Sequence[Message], items: Sequence[Item]) -> dict[str, Picture]:
+    """The pictures of messages, by the keys that a prompt's blocks have; it shows every one.
+
+    This is the second of two such checks: `edge_med.messages` has the first.
+
+    Raises:
+        PromptError: the prompt shows others, or in another order.
+    """
+    given = [picture for message in messages for picture in message.pictures]
+    shown = [item.key for item in items if isinstance(item, ImageBlock)]
+    if shown != [picture.sha256 for picture in given]:
+        raise PromptError(
+            f"{len(given)} images were given, and the prompt shows {len(shown)} or others.", REPORT
+        )
+    return {picture.sha256: picture for picture in given}
 
 
 def written(messages: Sequence[Message]) -> str:
@@ -114,12 +128,13 @@ def _conversation(messages: Sequence[Message]) -> Iterator[Segment]:
     turns = merged(messages)
     system = turns.pop(0) if turns and turns[0].role == "system" else None
     _check(turns, system)
+    asked = next(index for index, turn in enumerate(turns) if turn.role == "user")
     yield _Control("<bos>")
     for index, turn in enumerate(turns):
         last = index == len(turns) - 1
         yield _Control("<start_of_turn>")
         yield f"{ROLES[turn.role]}\n"
-        if system is not None and index == 0:
+        if system is not None and index == asked:
             yield f"{system.text}{BLANK_LINE}"
         for part in turn.parts:
             yield from _image(part.picture) if isinstance(part, ImagePart) else [part.text.strip()]
@@ -132,8 +147,8 @@ def _conversation(messages: Sequence[Message]) -> Iterator[Segment]:
 
 
 def _check(turns: Sequence[Message], system: Message | None) -> None:
-    if not turns or turns[0].role != "user":
-        raise PromptError("A conversation begins with the user.", "Put a question first.")
+    if not any(turn.role == "user" for turn in turns):
+        raise PromptError("The conversation has no question.", "Add a message of the role user.")
     if any(turn.role == "system" for turn in turns):
         raise PromptError("A system text stands before all turns.", "Put it first.")
     if system is not None and system.pictures:

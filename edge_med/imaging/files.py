@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import re
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,9 +14,6 @@ from edge_med.errors import ImageError
 from edge_med.imaging.container import MAX_BYTES, check_bytes
 
 FilePath = str | os.PathLike[str]
-
-_ADDRESS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+)://|data:[\w/+.;=-]*,", re.IGNORECASE)
-"""Of something that isn't here, or a `data:` URL."""
 
 
 class Readable(Protocol):
@@ -35,9 +31,6 @@ def check(source: FilePath) -> Path:
     """
     try:
         path = Path(source)
-        found = _ADDRESS.match(os.fspath(source))
-        if found and not (found["scheme"] and path.exists()):
-            raise _elsewhere(found["scheme"] or "data")
         if path.exists() and not (path.is_file() or path.is_dir()):
             raise ImageError("The image isn't a file.", "Give the path of a file.")
     except (OSError, ValueError) as error:
@@ -88,18 +81,6 @@ def contents(file: Readable) -> bytes:
         raise ImageError("The image's file doesn't give bytes.", "Open it with 'rb'.")
     check_bytes(len(data))
     return data
-
-
-def _elsewhere(scheme: str) -> ImageError:
-    if scheme == "data":
-        return ImageError(
-            "The image is a data: URL, and only files and their bytes are read.",
-            "Give its bytes: base64.b64decode(url.partition(',')[2])",
-        )
-    return ImageError(
-        f"The image is at a {scheme}: address, and nothing here opens a connection.",
-        "Save it, and give its path or its bytes.",
-    )
 
 
 def unreadable(error: Exception) -> ImageError:

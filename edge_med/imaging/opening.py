@@ -14,7 +14,7 @@ from PIL import Image
 
 from edge_med.config import Fit
 from edge_med.errors import ImageError, UsageError
-from edge_med.imaging import bundle, files, study
+from edge_med.imaging import addresses, bundle, files, study
 from edge_med.imaging.container import check_bytes
 from edge_med.imaging.fit import FITS
 from edge_med.imaging.photo import Photo, from_array, from_pillow
@@ -66,9 +66,10 @@ def open(
     """Open a picture for the model, or, where slices are asked for, a series of them.
 
     Args:
-        source: a file's path; its bytes; the file, open for reading bytes; an image of
-            Pillow's; an array of uint8 or uint16, grey, RGB or RGBA; a folder, a zip or a file with
-            the slices of a CT or an MR; or a picture or study, which is returned as it is.
+        source: a file's path, its `file:` or `data:` URL or its base64; its bytes; the file, open
+            for reading bytes; an image of Pillow's; an array of uint8 or uint16, grey, RGB or RGBA;
+            a folder, a zip or a file with the slices of a CT or an MR; or a picture or study, which
+            is returned as it is.
         fit: how it comes into the model's square.
         side: of that square, in pixels.
         frame: of a DICOM file with several, from 1 on; None for the slices of a CT or an MR, if
@@ -167,7 +168,9 @@ def upright(source: Source, frame: int = 1, windows: str = DEFAULT) -> Image.Ima
 
 
 def _given(source: Any) -> Any:
-    """What was given; of an open file, its bytes."""
+    """What was given; of an open file and of a URL, its bytes."""
+    if isinstance(source, (str, os.PathLike)):
+        return addresses.resolve(source)
     if isinstance(source, Encoded) or not callable(getattr(source, "read", None)):
         return source
     return files.contents(source)

@@ -6,17 +6,19 @@ of the file couldn't pass.
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from llama_cpp import llama_cpp
 
 from edge_med.artifacts.naming import text_file
 from edge_med.engine.cache.ledger import ImageBlock
 from edge_med.engine.llama.model import Model
-from edge_med.engine.prompt import compose
+from edge_med.engine.prompt import compose, pictures_of, written
 from edge_med.errors import PromptError
 from edge_med.messages import as_messages
 from tests.checkpoints.tiny import MULTIMODAL, Vision
@@ -59,6 +61,40 @@ def test_an_image_that_gets_lost_is_an_error(tiny: Model, monkeypatch: pytest.Mo
     shown = pictures(conversation, VISION.image_size)
     with pytest.raises(PromptError, match="2 images were given, and the prompt shows 0"):
         compose(tiny, as_messages(conversation.messages, images=shown), image_tokens=4)
+
+
+def test_other_images_than_those_that_were_given_are_an_error() -> None:
+    conversation = CONVERSATIONS["images in the second and third turn"]
+    messages = as_messages(conversation.messages, images=pictures(conversation, 8))
+    before, after = (ImageBlock(p.sha256, 4) for m in messages for p in m.pictures)
+    assert len(pictures_of(messages, [before, 1, after])) == 2
+    for items in ([after, before], [before, before], [before]):
+        with pytest.raises(PromptError, match="2 images were given"):
+            pictures_of(messages, items)
+
+
+GREETINGS = {
+    "alone": [("assistant", " Hello. "), ("user", "What is this?")],
+    "after a system text": [
+        ("system", "You are an expert."),
+        ("assistant", "Hello."),
+        ("user", " What is this? "),
+        ("assistant", "A heart."),
+        ("user", "Is it large?"),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", GREETINGS)
+def test_a_greeting_comes_first_as_llama_cpps_template_for_gemma_has_it(name: str) -> None:
+    turns = GREETINGS[name]
+    chat = (llama_cpp.llama_chat_message * len(turns))(
+        *(llama_cpp.llama_chat_message(r.encode(), t.encode()) for r, t in turns)
+    )
+    buffer = ctypes.create_string_buffer(1_000)
+    size = llama_cpp.llama_chat_apply_template(b"gemma", chat, len(turns), True, buffer, 1_000)
+    ours = written(as_messages([{"role": r, "content": t} for r, t in turns]))
+    assert ours == f"<bos>{buffer.raw[:size].decode()}"
 
 
 def test_the_template_in_the_file_is_not_the_one_that_the_golden_ids_come_from() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -96,16 +98,55 @@ def test_a_file_of_asyncio_is_refused_with_the_way_out() -> None:
     [
         ("https://example.org/a.png", "https: address", "Save it"),
         ("s3://bucket/a.png", "s3: address", "Save it"),
-        ("data:image/png;base64,AAAA", "data: URL", "b64decode"),
-        ("data:,AAAA", "data: URL", "b64decode"),
-        ("data:image/png;base64," + "A" * 100_000, "data: URL", "b64decode"),
+        (Path("https://example.org/a.png"), "https: address", "Save it"),
+        ("file://server/share/a.png", "file: address", "Save it"),
+        ("data:image/png;base64,AAAA!", "isn't base64", "b64encode"),
+        ("data:image/png;base64," + "A" * 100_001, "isn't base64", "b64encode"),
     ],
 )
-def test_an_address_is_refused_for_what_it_is(address: str, message: str, hint: str) -> None:
+def test_an_address_is_refused_for_what_it_is(address: str | Path, message: str, hint: str) -> None:
     with pytest.raises(ImageError, match=message) as caught:
         imaging.open(address)
     assert hint in caught.value.hint
     assert "AAAA" not in caught.value.message
+
+
+ENCODED: dict[str, Callable[[bytes], str]] = {
+    "a data: URL": lambda data: f"data:image/png;base64,{base64.b64encode(data).decode()}",
+    "one without a type": lambda data: f"data:;base64,{base64.b64encode(data).decode()}",
+    "one with escapes": lambda data: "data:image/png," + "".join(f"%{byte:02X}" for byte in data),
+    "base64": lambda data: base64.b64encode(data).decode(),
+    "base64 in lines": lambda data: base64.encodebytes(data).decode(),
+    "base64 for URLs": lambda data: base64.urlsafe_b64encode(data).decode(),
+    "base64 without its end": lambda data: base64.b64encode(data).decode().rstrip("="),
+}
+
+
+@pytest.mark.parametrize("encoded", ENCODED.values(), ids=ENCODED)
+def test_an_image_as_letters_is_the_picture_that_is_in_them(
+    encoded: Callable[[bytes], str], png: Path
+) -> None:
+    assert imaging.open(encoded(png.read_bytes()), side=32) == imaging.open(png, side=32)
+
+
+def test_a_file_url_is_the_path_that_it_names(png: Path) -> None:
+    png = png.rename(png.with_name("chest 1 ü.png"))
+    quoted = quote(str(png))
+    for url in (f"file://{quoted}", f"file://localhost{quoted}", f"FILE:{quoted}"):
+        assert imaging.open(url, side=32) == imaging.open(png, side=32)
+
+
+def test_an_empty_path_is_no_folder() -> None:
+    with pytest.raises(ImageError, match="path is empty"):
+        imaging.open("")
+
+
+def test_a_file_that_is_called_like_an_address_is_a_file(
+    png: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(png.parent)
+    png.rename("data:image,png")
+    assert imaging.open("data:image,png", side=32).original_size == (32, 32)
 
 
 @pytest.mark.parametrize("path", ["c:/scans/a.png", "scan 1:2.png", "a:b.png"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from edge_med.answers import Notice
+from edge_med.engine.decode.pointing import points_at_an_image
 from edge_med.messages import Message
 
 LOOP = Notice("loop", "The answer repeated itself and was ended.")
@@ -16,6 +17,7 @@ LIMITS = Notice(
     "be the more careful with several.",
 )
 """Source: the model card, under limitations."""
+NO_IMAGE = Notice("no_image", "No image was shown: this answer is about none.")
 
 
 def thought_ended(tokens: int) -> Notice:
@@ -39,3 +41,12 @@ def first_time(
     for notice, concerns in (*general, *((notice, True) for notice in of_model)):
         if concerns and notice.code not in given:
             yield notice
+
+
+def unseen(messages: Sequence[Message]) -> Iterator[Notice]:
+    """What is said whenever a question speaks of an image, and the conversation has none."""
+    questions = [message for message in messages if message.role == "user"]
+    if any(message.pictures for message in messages) or not questions:
+        return
+    if points_at_an_image(questions[-1].text):
+        yield NO_IMAGE

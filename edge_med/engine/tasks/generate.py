@@ -10,14 +10,14 @@ from edge_med import __version__
 from edge_med.answers import AppliedAdapter, End, Provenance
 from edge_med.config import Options
 from edge_med.engine.decode.answer_state import AnswerState
-from edge_med.engine.decode.notices import first_time
+from edge_med.engine.decode.notices import first_time, unseen
 from edge_med.engine.decode.thinking import instructed
 from edge_med.engine.engine import Engine
 from edge_med.engine.grammar.response_format import ResponseFormat
 from edge_med.engine.llama.arrays import Floats
 from edge_med.engine.llama.bindings import verdict
 from edge_med.engine.prefill import Emit, PrefillStats
-from edge_med.engine.prompt import compose
+from edge_med.engine.prompt import compose, pictures_of
 from edge_med.engine.tasks.task import Prompt, Step
 from edge_med.errors import CancelledError, SchemaError
 from edge_med.native import LLAMA_CPP_PYTHON
@@ -77,13 +77,15 @@ class GenerateTask:
         form = ResponseFormat(options)
         shown = form.shown(instructed(question.messages, options))
         items = compose(engine.model, shown, identity.image_tokens)
-        pictures = {picture.sha256: picture for m in question.messages for picture in m.pictures}
+        pictures = pictures_of(question.messages, items)
         self.prompt = Prompt(items, pictures, options.adapters)
         self._engine, self._identity, self._question, self._emit = engine, identity, question, emit
         context, vocabulary = engine.options.context, engine.model.vocabulary
         self._state = AnswerState(vocabulary, context, options, form, emit, began)
         self._said: set[str] = set()
         self._say()
+        if engine.images.sees:
+            self._state.say(unseen(question.messages))
 
     def prefilled(self) -> None:
         """Say what has shown meanwhile: where the projector went shows with the first image."""

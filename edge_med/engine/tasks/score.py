@@ -11,7 +11,7 @@ from edge_med.engine.decode.logprobs import token_logprobs
 from edge_med.engine.llama.arrays import Floats
 from edge_med.engine.llama.model import Model
 from edge_med.engine.prefill import PrefillStats
-from edge_med.engine.prompt import IMAGE_TOKENS, compose
+from edge_med.engine.prompt import IMAGE_TOKENS, compose, pictures_of
 from edge_med.engine.tasks.task import Prompt, Step
 from edge_med.errors import CancelledError, PromptError, too_long
 from edge_med.question import Question
@@ -68,7 +68,7 @@ class ScoreTask:
         messages = asked.question.messages
         items = compose(model, messages, image_tokens)
         _check(items, self._ids, context)
-        pictures = {picture.sha256: picture for m in messages for picture in m.pictures}
+        pictures = pictures_of(messages, items)
         self.prompt = Prompt(items, pictures, asked.question.options.adapters)
         self._tokens: list[Token] = []
 

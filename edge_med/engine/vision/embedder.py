@@ -17,7 +17,7 @@ from edge_med.engine.vision.crosscheck import Tell, open_verified
 from edge_med.engine.vision.embedding_cache import EmbeddingCache
 from edge_med.engine.vision.encoder import OpenEncoder, VisionEncoder
 from edge_med.engine.vision.mtmd import MtmdEncoder
-from edge_med.errors import EngineError, ImageError
+from edge_med.errors import EngineError, blind
 
 
 class ImageEmbedder:
@@ -60,6 +60,11 @@ class ImageEmbedder:
             self.encoder.close()
 
     @property
+    def sees(self) -> bool:
+        """Whether there is a projector."""
+        return self._path is not None
+
+    @property
     def device(self) -> str:
         """What encodes images, or shall."""
         return self.encoder.device if self.encoder else self._wanted
@@ -77,12 +82,8 @@ class ImageEmbedder:
         Raises:
             ImageError: there is none.
         """
-        if self._path is None:
-            raise ImageError(
-                "This model can't see: it has no projector.",
-                "Put its -mmproj- file into the same folder, or convert the whole checkpoint; a "
-                "projector of another model is passed over.",
-            )
+        if not self.sees:
+            raise blind()
 
     def rows(self, image: ImageBlock, job: PrefillJob) -> Floats:
         """The embeddings of an image, encoded if nobody has seen it yet.

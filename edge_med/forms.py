@@ -1,0 +1,251 @@
+"""Conversations in the forms of other programs, read by their keys.
+
+A key is understood, has the value None and so isn't there, is known to carry nothing that the model
+should see, or is refused by its name: what was handed in is never left out without a word. The keys
+stand in `edge_med.form_keys`, and the forms in docs/api.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edge_med.errors import PromptError
+from edge_med.form_keys import (
+    BESIDE,
+    CONTENT,
+    ENCODED,
+    FORM,
+    IMAGE,
+    IMAGE_TYPES,
+    LEAVE,
+    NEXT,
+    ROLES,
+    SOURCES,
+    TEXT_TYPES,
+    WITHOUT_CONTENT,
+    Role,
+)
+from edge_med.imaging.addresses import from_base64, holds_image
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An image, as it was given: whatever `edge_med.imaging.open` takes."""
+
+    image: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place for the next of the images that are given beside the conversation."""
+
+
+Piece = str | Given | Place
+
+
+def row(prompt: Mapping[str, Any]) -> tuple[Sequence[Any], tuple[Any, ...]]:
+    """The messages of one message alone, or of a dataset's row, and the row's images.
+
+    Raises:
+        PromptError: it is neither.
+    """
+    fields = _fields(prompt) or {}
+    if "role" in fields:
+        return [prompt], ()
+    messages = fields.pop("messages", None)
+    if not isinstance(messages, Sequence) or not _is_list(messages):
+        raise PromptError(
+            "A value of type dict isn't a prompt: it has neither role nor messages.", FORM
+        )
+    images = tuple(given.image for given in _beside(fields))
+    _refuse_others("A conversation", fields, BESIDE)
+    return messages, images
+
+
+def read(message: object) -> tuple[Role, tuple[Piece, ...]]:
+    """The role of a message, and what it says and shows, in order.
+
+    Raises:
+        PromptError: it has another form, or a key that isn't understood.
+        ImageError: an image isn't base64.
+    """
+    fields = _fields(message)
+    if not fields:
+        raise PromptError(f"{short(message)} isn't a message.", FORM)
+    kind, role = fields.pop("type", "message"), fields.pop("role", None)
+    if not isinstance(kind, str) or kind != "message":
+        raise _refused("A message", "type", kind)
+    if not isinstance(role, str) or role not in ROLES:
+        raise _refused("A message", "role", role, f"there are {', '.join(ROLES)}")
+    _refuse_others("A message", fields, (*CONTENT, *BESIDE))
+    contents = [fields[key] for key in CONTENT if key in fields]
+    images = _beside(fields)
+    if len(contents) > 1 or not (contents or images):
+        raise PromptError(f"A message has {'two contents' if contents else 'no content'}.", FORM)
+    pieces = [piece for content in contents for piece in _pieces(content)]
+    return ROLES[role], _placed(pieces, images)
+
+
+def _beside(fields: Mapping[str, Any]) -> list[Given]:
+    """The images beside a content."""
+    found = [fields[key] for key in BESIDE if key in fields]
+    each = [one for value in found for one in (value if _is_list(value) else [value])]
+    return [Given(_source(one)) for one in each if one is not None]
+
+
+def _placed(pieces: Sequence[Piece], images: Sequence[Given]) -> tuple[Piece, ...]:
+    """Images in the places that a message has for them; before its text, if it has none."""
+    places = pieces.count(Place())
+    if not places:
+        return (*images, *pieces)
+    if images and places != len(images):
+        raise PromptError(
+            f"A message has {len(images)} images, and its content has places for {places}.",
+            "Add a part {'type': 'image'} for each, or leave these parts out.",
+        )
+    waiting = iter(images)
+    return tuple(next(waiting, piece) if piece == Place() else piece for piece in pieces)
+
+
+def _pieces(content: object) -> list[Piece]:
+    if isinstance(content, str):
+        return [content]
+    if isinstance(content, Mapping):
+        return [_piece(content)]
+    if not isinstance(content, Sequence) or not _is_list(content):
+        raise PromptError(f"{short(content)} isn't a message's content.", FORM)
+    return [_piece(part) for part in content]
+
+
+def _piece(part: object) -> Piece:
+    if isinstance(part, str):
+        return part
+    fields = _fields(part)
+    if not fields:
+        raise PromptError(f"{short(part)} isn't a part of a message.", FORM)
+    kind, shown = _kind(fields), SOURCES & fields.keys()
+    what = f"A part of type {kind}"
+    if kind in TEXT_TYPES:
+        _refuse_others(what, fields, ["text"])
+        return _text(what, fields.get("text"))
+    if shown:
+        return Given(_only_source(what, fields))
+    _refuse_others(what, fields, ())
+    return Place()
+
+
+def _kind(fields: Mapping[str, Any]) -> str:
+    """A part's type, which some forms leave to its one key."""
+    what, there = "A part of a message", "there are text and image"
+    kind = fields.get("type")
+    if kind is None and "text" in fields:
+        return "text"
+    if kind is None and SOURCES & fields.keys():
+        return "image"
+    if kind is None:
+        _refuse_others(what, fields, ())
+    if not isinstance(kind, str) or kind not in TEXT_TYPES | IMAGE_TYPES:
+        raise _refused(what, "type", kind, there)
+    return kind
+
+
+def _text(what: str, text: object) -> str:
+    if not isinstance(text, str):
+        raise PromptError(f"{what} has no text: {short(text)} stands there.", FORM)
+    return text
+
+
+def _source(value: Any) -> Any:
+    """An image out of the mappings that some forms wrap it in."""
+    fields = _fields(value)
+    return value if fields is None else _only_source("An image", fields)
+
+
+def _only_source(what: str, fields: Mapping[str, Any]) -> Any:
+    """What stands under the one key that has an image."""
+    _refuse_others(what, fields, SOURCES)
+    found = {key: value for key, value in fields.items() if key in SOURCES}
+    if "bytes" in found:
+        found.pop("path", None)  # the name of the file that they are of, in Hugging Face's datasets
+    if len(found) != 1:
+        keys = " and ".join(sorted(found)) or f"none of {', '.join(sorted(SOURCES))}"
+        raise PromptError(f"{what} has {keys}, and one key says which image it is.", IMAGE)
+    ((key, value),) = found.items()
+    if key in ENCODED and isinstance(value, str) and not value.lower().startswith("data:"):
+        return from_base64(value)
+    return _source(value)
+
+
+def _refuse_others(what: str, fields: Mapping[str, Any], known: Collection[str]) -> None:
+    """Refuse keys that may carry something, and aren't among the known ones.
+
+    Raises:
+        PromptError: there is one.
+    """
+    for key, value in fields.items():
+        if key in known or _is_empty(value) or (key in WITHOUT_CONTENT and _is_plain(value)):
+            continue
+        raise PromptError(
+            f"{what} has {_named('key', key)}, which isn't understood there.",
+            NEXT.get(key, IMAGE if key in SOURCES | set(BESIDE) else LEAVE),
+        )
+
+
+def _refused(what: str, kind: str, value: object, there: str = "") -> PromptError:
+    hint = NEXT.get(value, FORM) if isinstance(value, str) else FORM
+    return PromptError(f"{what} has {_named(kind, value)}{there and f', and {there}'}.", hint)
+
+
+def _fields(value: object) -> dict[str, Any] | None:
+    """The keys that have a value, of a mapping or of a client's message; None of anything else."""
+    if hasattr(type(value), "model_dump"):
+        value = value.model_dump()  # type: ignore[attr-defined]
+    if not isinstance(value, Mapping):
+        return None
+    return {str(key): each for key, each in value.items() if each is not None}
+
+
+_TEXTS = (str, bytes, bytearray, memoryview)
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, _TEXTS)
+
+
+def _is_empty(value: object) -> bool:
+    """Whether there is nothing in it."""
+    return value is False or (
+        isinstance(value, str | bytes | Sequence | Mapping) and not len(value)
+    )
+
+
+def _is_plain(value: object) -> bool:
+    """Whether it is of JSON's kinds, and no image as letters."""
+    match value:
+        case str():
+            return not holds_image(value)
+        case bool() | int() | float() | None:
+            return True
+        case Mapping():
+            return all(map(_is_plain, value.values()))
+        case list() | tuple():
+            return all(map(_is_plain, value))
+    return False
+
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,29}")
+
+
+def _named(kind: str, value: object) -> str:
+    """What stands there, if it is a name of some other program's; no text of a patient's."""
+    if value is None:
+        return f"no {kind}"
+    return f"the {kind} {value}" if _NAME.fullmatch(str(value)) else f"another {kind}"
+
+
+def short(value: object) -> str:
+    """What kind of thing was given; never its content, which may be a patient's."""
+    return f"A value of type {type(value).__name__}"

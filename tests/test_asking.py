@@ -1,0 +1,81 @@
+"""What is a question to a model, and what is none."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge_med import ImageError, MedGemma, Options
+from edge_med.errors import UsageError
+from tests.conftest import Models
+
+SHORT = Options(max_new_tokens=2)
+PHOTO = np.zeros((9, 9, 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def tiny(model: Models) -> Iterator[MedGemma]:
+    with MedGemma.load(model("multimodal", "F32"), context=256, threads=1) as loaded:
+        yield loaded
+
+
+NOTHING: dict[str, Any] = {
+    "an empty text": "",
+    "blanks": " \n\t",
+    "no messages": [],
+    "no parts": [{"role": "user", "content": []}],
+    "an empty part": [{"role": "user", "content": [{"type": "text", "text": " "}]}],
+    "a system text alone": [{"role": "system", "content": "Be brief."}],
+    "an answer alone": [{"role": "assistant", "content": "The heart"}],
+    "an empty question after others": [
+        {"role": "user", "content": "x"},
+        {"role": "assistant", "content": "y"},
+        {"role": "user", "content": ""},
+    ],
+}
+
+
+@pytest.mark.parametrize("case", NOTHING)
+def test_asking_nothing_is_an_error(case: str, tiny: MedGemma) -> None:
+    with pytest.raises(UsageError, match="There is no question"):
+        tiny.ask(NOTHING[case])
+    with pytest.raises(UsageError, match="There is no question"):
+        asyncio.run(tiny.ask_async(NOTHING[case]))
+
+
+def test_an_image_alone_is_a_question(tiny: MedGemma) -> None:
+    assert tiny.ask("", image=PHOTO, options=SHORT).usage.image == 4
+
+
+def test_a_conversation_may_begin_with_a_greeting(tiny: MedGemma) -> None:
+    greeted = [{"role": "assistant", "content": "Hello."}, {"role": "user", "content": "x"}]
+    assert tiny.ask(greeted, options=SHORT).usage.prompt > tiny.count("x").prompt
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"image": "chest.png"}, {"images": ["chest.png"]}, {"image": PHOTO}],
+    ids=["image", "images", "array"],
+)
+def test_an_image_for_a_model_that_cannot_see_is_refused_before_anything_is_opened(
+    given: dict[str, Any], model: Models
+) -> None:
+    with MedGemma.load(model("text", "F32"), context=16, threads=1) as loaded:
+        with pytest.raises(ImageError, match="can't see"):
+            loaded.ask("x", **given)
+        with pytest.raises(ImageError, match="can't see"):
+            loaded.ask([{"role": "user", "content": "x", **given}])
+
+
+def test_a_conversation_is_asked_something_in_each_turn(tiny: MedGemma) -> None:
+    chat = tiny.chat(options=SHORT)
+    chat.send("x")
+    with pytest.raises(UsageError, match="There is no question"):
+        chat.send(" ")
+    with pytest.raises(UsageError, match="There is no question"):
+        chat.edit(0, "")
+    assert len(chat.messages) == 2
