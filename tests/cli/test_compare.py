@@ -126,6 +126,9 @@ def test_ctrl_c_ends_it_with_130(base: Path, other: Path, tmp_path: Path) -> Non
     )
     time.sleep(3)
     process.send_signal(signal.SIGINT)
-    _out, err = process.communicate(timeout=20)
+    try:
+        _out, err = process.communicate(timeout=20)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert b"Traceback" not in err
