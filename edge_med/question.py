@@ -148,4 +148,9 @@ def check_asked(messages: Sequence[Message]) -> None:
     """
     questions = [message for message in messages if message.role == "user"]
     if not questions or not (questions[-1].pictures or questions[-1].text.strip()):
-        raise UsageError("There is no question.", "Give it as a text, or as the last message.")
+        raise no_question()
+
+
+def no_question() -> UsageError:
+    """The error of asking nothing."""
+    return UsageError("There is no question.", "Give it as a text, or as the last message.")

@@ -17,7 +17,15 @@ from PIL import Image
 
 from edge_med import imaging
 from edge_med.errors import EdgeMedError, ImageError, PromptError
-from edge_med.form_keys import BESIDE, CONTENT, IMAGE_TYPES, NEXT, SOURCES, TEXT_TYPES
+from edge_med.form_keys import (
+    BESIDE,
+    CONTENT,
+    IMAGE_TYPES,
+    NEXT,
+    ROLES,
+    SOURCES,
+    TEXT_TYPES,
+)
 from edge_med.form_keys import WITHOUT_CONTENT as PASSED_OVER
 from edge_med.messages import Message, TextPart, as_messages
 
@@ -161,6 +169,12 @@ def test_what_openai_hands_back_can_be_sent_on() -> None:
     assert seen([*user(text("ask")), answer, *user(text("more"))]) == ["ask", "No.", "more"]
 
 
+def test_the_documentation_names_every_key_that_is_known() -> None:
+    documented = (Path(__file__).parents[1] / "docs/api.md").read_text("utf-8")
+    known = SOURCES | PASSED_OVER | TEXT_TYPES | IMAGE_TYPES | {*CONTENT, *BESIDE, *ROLES}
+    assert [key for key in sorted(known) if f"`{key}`" not in documented] == []
+
+
 def test_images_beside_a_conversation_and_inside_of_it_keep_their_places() -> None:
     prompt = user(text("before"), {"type": "image"}, text("after"), {"type": "image", "image": RED})
     assert seen(prompt, images=[BLUE]) == ["before", "blue", "after", "red"]
@@ -281,12 +295,10 @@ INNER = [*sorted(SOURCES) * 10, *KEYS]
 TYPES = sorted(TEXT_TYPES | IMAGE_TYPES | {"file", "base64", "url"})
 FILLERS: list[Any] = [None, "", "ask", 5, True, []]
 KEY = st.sampled_from(INNER)
-MORE = (
-    st.just({})
-    | st.just({})
-    | st.just({})
-    | st.builds(lambda key, value: {key: value}, KEY, st.sampled_from(FILLERS))
-)
+SMALL: list[dict[str, Any]] = [{}] * len(KEYS) + [
+    {key: FILLERS[n % len(FILLERS)]} for n, key in enumerate(KEYS)
+]
+MORE = st.sampled_from(SMALL)
 TYPE = st.sampled_from([{}, {}, {"type": "image"}, *({"type": kind} for kind in TYPES)])
 OTHERS: list[list[Any]] = [[], [], [None], ["ask"], [text("ask")], [{"type": "image"}], [5]]
 BESIDES = st.sampled_from(OTHERS)

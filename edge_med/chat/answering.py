@@ -49,6 +49,7 @@ def ask(chat: Chat, text: str, pictures: Sequence[Picture] = ()) -> Answer | Non
         ),
     )
     if len(chat.questions) > before:
+        chat.sent[turn] = waiting
         chat.waiting = Waiting()
     else:
         rest = "; its images and texts wait for the next one." if waiting else "."

@@ -57,6 +57,7 @@ class Chat:
         last: the last answer.
         thoughts: whether they are shown.
         above: texts that stand before questions, by the whole that was sent.
+        sent: what had waited for a question and went with it, which waits again if it is undone.
         files: of this chat, which may be written again without asking.
         leaving: whether it is over.
     """
@@ -74,6 +75,7 @@ class Chat:
     last: Answer | None = None
     thoughts: bool = False
     above: dict[str, str] = field(default_factory=dict)
+    sent: dict[Message, Waiting] = field(default_factory=dict)
     files: set[Path] = field(default_factory=set)
     leaving: bool = False
 
@@ -86,6 +88,17 @@ class Chat:
         """What was typed of a question, without texts that stand before it."""
         whole = question.question
         return whole.removeprefix(self.above.get(whole, ""))
+
+    def wait_again(self, question: Message) -> None:
+        """Let what went with a question wait for the next one, before what waits already.
+
+        Of a question that was loaded these are its images; slices have lost their series.
+        """
+        before = self.sent.get(question, Waiting([*question.pictures]))
+        waiting = self.waiting
+        self.waiting = Waiting(
+            [*before.pictures, *waiting.pictures], [*before.reports, *waiting.reports]
+        )
 
     @property
     def system(self) -> str | None:
@@ -118,7 +131,7 @@ class Chat:
     def begin_anew(self) -> None:
         """An empty conversation with the same system text and settings; nothing waits."""
         self.conversation = self.model.chat(self.system, self.options)
-        self.waiting = Waiting()
+        self.waiting, self.sent = Waiting(), {}
         self.last = None
 
     def set(self, **options: Any) -> None:

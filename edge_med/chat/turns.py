@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from edge_med.chat import answering
-from edge_med.chat.state import Chat
+from edge_med.chat.state import Chat, Waiting
 from edge_med.errors import UsageError
 from edge_med.messages import Message
 
@@ -35,6 +35,8 @@ def edit(chat: Chat, argument: str) -> None:
         text = above + text
         chat.above[text] = above
     turns = chat.conversation.edited(number - 1, text)
+    if waited := chat.sent.get(question):
+        chat.sent[turns[-1]] = waited
     system = [message for message in chat.conversation.messages if message.role == "system"]
     stream = chat.conversation.stream_edit(number - 1, text, options=chat.options)
     answering.respond(chat, [*system, *turns], lambda: stream)
@@ -44,11 +46,13 @@ def edit(chat: Chat, argument: str) -> None:
 
 
 def undo(chat: Chat, _argument: str) -> None:
-    """Take the last question and its answer back."""
+    """Take the last question and its answer back; what went with it waits for the next one."""
     last = chat.questions[-1:]
     chat.conversation.undo()
-    number = len(chat.questions) + 1
-    chat.ui.notice(f"Question {number} is taken back, with {_belongings(chat, last)}.")
+    (question,) = last
+    chat.wait_again(question)
+    rest = f" {_waits(chat.waiting)}" if chat.waiting else ""
+    chat.ui.notice(f"Question {len(chat.questions) + 1} is taken back, with its answer.{rest}")
 
 
 def clear(chat: Chat, _argument: str) -> None:
@@ -86,9 +90,19 @@ def _belongings(chat: Chat, questions: Sequence[Message]) -> str:
     """What goes with questions."""
     images = sum(len(question.pictures) for question in questions)
     texts = sum(question.question in chat.above for question in questions)
-    counted = [(images, "image"), (texts, "text")]
-    more = [f"{count} {name}{'s' if count > 1 else ''}" for count, name in counted if count]
+    more = _counted(images, texts)
     return " and ".join(["their answers" if len(questions) > 1 else "its answer", *more])
+
+
+def _waits(waiting: Waiting) -> str:
+    """What waits for the next question."""
+    counts = len(waiting.pictures), len(waiting.reports)
+    return f"{' and '.join(_counted(*counts))} wait{'s' if sum(counts) == 1 else ''} for the next."
+
+
+def _counted(images: int, texts: int) -> list[str]:
+    counted = [(images, "image"), (texts, "text")]
+    return [f"{count} {name}{'s' if count > 1 else ''}" for count, name in counted if count]
 
 
 def _short(text: str) -> str:

@@ -24,7 +24,7 @@ from edge_med.cli.options import (
     output_options,
     series_options,
 )
-from edge_med.cli.pictures import pictures_of, with_tags
+from edge_med.cli.pictures import IMAGE, pictures_of, with_tags
 from edge_med.cli.running import NOTICE, interruptible, written
 from edge_med.errors import CancelledError, UsageError
 from edge_med.plain import plain
@@ -39,7 +39,7 @@ FILE = click.Path(path_type=Path)
 @click.command()
 @click.argument("text", metavar="[TEXT]", required=False)
 @click.option(
-    "--image", "images", multiple=True, type=FILE, metavar="FILE", help="Shown before the text."
+    "--image", "images", multiple=True, type=IMAGE, metavar="FILE", help="Shown before the text."
 )
 @click.option(
     "--file",
@@ -47,7 +47,7 @@ FILE = click.Path(path_type=Path)
     multiple=True,
     type=FILE,
     metavar="FILE",
-    help="A text in UTF-8, such as a report, that stands before TEXT.",
+    help="A text in UTF-8 or marked UTF-16, such as a report, that stands before TEXT.",
 )
 @model_options
 @answer_options
@@ -72,7 +72,7 @@ def ask(
     text: str | None,
     *,
     model: str | None,
-    images: tuple[Path, ...],
+    images: tuple[Path | bytes, ...],
     files: tuple[Path, ...],
     system: str | None,
     save_box: Path | None,

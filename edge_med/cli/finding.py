@@ -36,7 +36,13 @@ class Found:
 class Search:
     """A search in one image, whose result is saved."""
 
-    def __init__(self, what: str, images: Sequence[Path], target: Path, force: bool) -> None:  # noqa: FBT001
+    def __init__(
+        self,
+        what: str,
+        images: Sequence[Path | bytes],
+        target: Path,
+        force: bool,  # noqa: FBT001
+    ) -> None:
         """Check what can be checked before the model is loaded.
 
         Raises:

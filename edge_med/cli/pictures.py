@@ -7,13 +7,38 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from edge_med.artifacts.safe_text import safe_line
+from edge_med.errors import blind
 
 if TYPE_CHECKING:
     from edge_med.api import MedGemma
     from edge_med.config import Options
     from edge_med.imaging import Picture, Study
+
+
+class ImageSource(click.ParamType["Path | bytes"]):
+    """A path, or a `file:` or `data:` URL."""
+
+    name = "image"
+
+    def convert(
+        self, value: Any, _param: click.Parameter | None, _ctx: click.Context | None
+    ) -> Path | bytes:
+        """The path of an image, or its bytes; errors are those of an image."""
+        from edge_med.imaging.addresses import resolve
+
+        return resolve(value) if isinstance(value, str) else value
+
+    def shell_complete(
+        self, _ctx: click.Context, _param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Files."""
+        return [CompletionItem(incomplete, type="file")]
+
+
+IMAGE = ImageSource()
 
 BURNED_IN = (
     "Letters in the pixels are likely, names among them: look before you show this to anyone."
@@ -21,7 +46,7 @@ BURNED_IN = (
 
 
 def pictures_of(
-    paths: Sequence[Path],
+    paths: Sequence[Path | bytes],
     model: MedGemma,
     options: Options,
     settings: Mapping[str, Any],
@@ -31,14 +56,19 @@ def pictures_of(
     """Open images for a model; what is chosen or odd is told on stderr.
 
     Args:
-        paths: files, folders or zips.
+        paths: files, folders or zips, or the bytes of one.
         model: that they are for.
         options: of the answer.
         settings: with `threads`, and with `slices`, `windows` and `frame` of `series_options`.
         quiet: tell nothing.
+
+    Raises:
+        ImageError: one can't be read, or the model can't see.
     """
     from edge_med import imaging
 
+    if paths and model.info.projector is None:
+        raise blind()
     room = model.room(options)
     how = {
         "fit": options.fit,

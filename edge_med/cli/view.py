@@ -21,7 +21,7 @@ from edge_med.cli.options import (
     series_options,
     threads_option,
 )
-from edge_med.cli.pictures import notices
+from edge_med.cli.pictures import IMAGE, notices
 from edge_med.errors import InputError, UsageError
 from edge_med.plain import plain
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=IMAGE)
 @click.option(
     "--save", "out", type=click.Path(path_type=Path), metavar="FILE.png", help="Save what it sees."
 )
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 @click.option("--force", is_flag=True, help="Let --save replace a file.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def view(
-    path: Path,
+    path: Path | bytes,
     *,
     out: Path | None,
     model: str | None,

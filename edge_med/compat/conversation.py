@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edge_med import errors
+from edge_med import errors, forms
 from edge_med.artifacts.turns import WORDS
 from edge_med.compat.hub import Local
 from edge_med.compat.ignored import TemplateWarning, warn
@@ -15,6 +15,7 @@ from edge_med.engine.prompt import written
 from edge_med.errors import ImageError, PromptError, UsageError
 from edge_med.imaging import Picture
 from edge_med.messages import Message, TextPart, as_messages
+from edge_med.question import no_question
 
 
 def check_template(local: Local) -> None:
@@ -136,6 +137,19 @@ def read_messages(conversation: Any, local: Local) -> tuple[Message, ...]:
     if not local.sees and any(message.pictures for message in messages):
         raise blind(local)
     return messages
+
+
+def check_asked(conversation: Any) -> None:
+    """Refuse messages whose last question says and shows nothing; no image is opened.
+
+    Raises:
+        UsageError: it does, or there is none.
+        PromptError: they have another form.
+    """
+    read = [forms.read(message) for message in conversation]
+    last = [pieces for role, pieces in read if role == "user"][-1:]
+    if not any(not isinstance(one, str) or one.strip() for pieces in last for one in pieces):
+        raise no_question()
 
 
 def blind(local: Local) -> ImageError:

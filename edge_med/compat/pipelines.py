@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_med.compat import hub
-from edge_med.compat.conversation import blind
+from edge_med.compat.conversation import blind, check_asked
 from edge_med.compat.generation import KNOWN
 from edge_med.compat.ignored import refuse_unknown
 from edge_med.compat.inputs import Inputs
@@ -78,13 +78,18 @@ class Pipeline:
         """The records of one prompt, or of each prompt in a list."""
         refuse_unknown("The pipeline", arguments, CALL | KNOWN)
         if isinstance(given, str) or _is_chat(given):
-            return [self._record(given, **arguments)]
+            return [self._asked(given, arguments)]
         if isinstance(given, list | tuple) and given:
-            return [[self._record(one, **arguments)] for one in given]
+            return [[self._asked(one, arguments)] for one in given]
         raise PromptError(
             "The pipeline got neither a text nor messages.",
             "Give messages: [{'role': 'user', 'content': …}, …].",
         )
+
+    def _asked(self, given: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+        """The record of one prompt, if anything is asked."""
+        check_asked([{"role": "user", "content": given}] if isinstance(given, str) else given)
+        return self._record(given, **arguments)
 
     def _record(self, given: Any, **arguments: Any) -> dict[str, Any]:
         raise NotImplementedError

@@ -39,6 +39,12 @@ def test_a_folder_that_is_dropped_goes_with_the_next_question(held: Held, series
     assert turn.text == "SLICE 1SLICE 2SLICE 3what is it"
 
 
+def test_a_series_whose_question_is_undone_waits_with_its_labels(held: Held, series: Path) -> None:
+    held.enter(f"/image {series}", "a", "/undo", "b")
+    said = [asked.messages[-1].text for asked in held.worker.asked]
+    assert said == ["SLICE 1SLICE 2SLICE 3a", "SLICE 1SLICE 2SLICE 3b"]
+
+
 def test_which_slices_are_shown_is_told(held: Held, series: Path) -> None:
     held.enter(f"/image {series}", "/images")
     assert held.ui.notices[0].startswith("A series, 3 of 3 slices (all)")

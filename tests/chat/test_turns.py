@@ -70,12 +70,34 @@ def test_undo_takes_the_last_question_back(held: Held) -> None:
     assert isinstance(held.error, UsageError)
 
 
-def test_undo_says_that_an_image_goes_too(held: Held, picture: Path) -> None:
-    held.enter(f"/image {picture}", "a", "/undo")
-    assert held.ui.notices[-1] == "Question 1 is taken back, with its answer and 1 image."
+def test_undo_leaves_an_image_waiting(held: Held, picture: Path) -> None:
+    held.enter(f"/image {picture}", "a", "/undo", "b")
+    assert held.ui.notices[-1] == (
+        "Question 1 is taken back, with its answer. 1 image waits for the next."
+    )
+    assert held.ui.prompts[3] == "[1 image] 1> "
+    (question, _answer) = held.chat.conversation.messages
+    assert (len(question.pictures), question.text) == (1, "b")
 
 
-def test_undo_says_that_a_text_goes_too(held: Held, tmp_path: Path) -> None:
+def test_undo_leaves_a_text_waiting(held: Held, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("no effusion")
-    held.enter(f"/file {tmp_path / 'a.txt'}", "what is it", "/undo")
-    assert held.ui.notices[-1] == "Question 1 is taken back, with its answer and 1 text."
+    held.enter(f"/file {tmp_path / 'a.txt'}", "what is it", "/undo", "where")
+    assert held.worker.asked[-1].messages[-1].text == "Document:\nno effusion\n\nwhere"
+
+
+def test_undo_leaves_what_an_edited_question_had_before_what_waits(
+    held: Held, picture: Path
+) -> None:
+    held.enter(f"/image {picture}", "a", "/edit 1 b", f"/image {picture}", "/undo", "c")
+    assert held.ui.notices[-1].endswith("2 images wait for the next.")
+    assert len(held.chat.conversation.messages[0].pictures) == 2
+
+
+def test_undo_leaves_the_image_of_a_loaded_question_waiting(
+    held: Held, picture: Path, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept.json"
+    held.enter(f"/image {picture}", "a", f"/save {kept} --images", "/clear", f"/load {kept}")
+    held.enter("/undo")
+    assert len(held.chat.waiting.pictures) == 1

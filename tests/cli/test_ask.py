@@ -73,6 +73,13 @@ def test_a_prompt_too_long_exits_with_5(edge_med: Command, tiny: Path) -> None:
     assert "tokens too long for a context of 64" in done.err
 
 
+@pytest.mark.parametrize("text", ["", "  ", "\n"])
+def test_asking_nothing_exits_with_2(text: str, edge_med: Command, tiny: Path) -> None:
+    done = edge_med("ask", text, "--model", tiny)
+    assert (done.code, done.out) == (2, "")
+    assert "There is no question." in done.err
+
+
 def test_a_missing_model_exits_with_2(edge_med: Command, tmp_path: Path) -> None:
     done = edge_med("ask", "x", "--model", tmp_path / "none.gguf")
     assert done.code == 2

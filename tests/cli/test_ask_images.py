@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from edge_med.api import MedGemma
 from edge_med.models.estimates import Estimates
@@ -116,3 +118,43 @@ def test_a_box_is_looked_for_in_one_slice(
     assert run.code == 2
     assert "there are 4 slices" in run.err
     assert "--slices 12:12" in run.err
+
+
+@pytest.fixture
+def png(tmp_path: Path) -> Path:
+    path = tmp_path / "chest 1.png"
+    Image.linear_gradient("L").save(path)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["path", "file", "data"])
+def test_an_image_may_be_a_path_or_a_url(
+    kind: str, edge_med: Command, call: tuple[object, ...], png: Path
+) -> None:
+    given = {
+        "path": str(png),
+        "file": f"file://{str(png).replace(' ', '%20')}",
+        "data": f"data:image/png;base64,{base64.b64encode(png.read_bytes()).decode()}",
+    }
+    run = edge_med(*call, "--image", given[kind], "--json", "--quiet")
+    assert json.loads(run.out)["usage"]["image"] == 4
+    assert edge_med("view", given[kind], "--json").code == 0
+
+
+@pytest.mark.parametrize("command", ["ask", "view"])
+def test_an_address_is_refused_since_edge_med_is_offline(
+    command: str, edge_med: Command, call: tuple[object, ...]
+) -> None:
+    address = "https://example.org/chest.png"
+    run = edge_med(*(*call, "--image", address) if command == "ask" else ("view", address))
+    assert run.code == 3
+    assert "at a https: address, and edge-med is offline" in run.err
+
+
+def test_a_model_that_cannot_see_says_so_before_the_image_is_opened(
+    edge_med: Command, model: Models, png: Path
+) -> None:
+    text = model("text", "F32")
+    run = edge_med("ask", "well?", "--model", text, "--context", 16, "--image", png)
+    assert run.code == 3
+    assert "can't see" in run.err

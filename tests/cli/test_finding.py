@@ -111,7 +111,7 @@ def test_what_cant_be_saved_is_refused_without_the_images_name(
 def test_a_search_for_nothing_is_refused(
     edge_med: Command, call: tuple[object, ...], tmp_path: Path
 ) -> None:
-    assert edge_med("ask", " ", *call[2:], "--save-box", tmp_path / "out.png").code == 3
+    assert edge_med("ask", " ", *call[2:], "--save-box", tmp_path / "out.png").code == 2
 
 
 @pytest.fixture
