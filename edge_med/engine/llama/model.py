@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import os
 from pathlib import Path
@@ -12,6 +13,7 @@ from edge_med.artifacts.gguf import Header, read_header
 from edge_med.artifacts.turns import Turns, turns_of
 from edge_med.engine.llama.bindings import llama_cpp, verdict
 from edge_med.engine.llama.offload import offload
+from edge_med.engine.llama.overrides import overrides
 from edge_med.engine.llama.vocabulary import Vocabulary
 from edge_med.errors import LOOK, ArtifactError, EngineError
 from edge_med.models.shares import Placement
@@ -60,6 +62,9 @@ class Model:
         if not mmap:
             params.load_mode, params.lazy_mode = _COPIED, _AT_ONCE
         copies = verdict().copies if copies is None else copies
+        self._overrides = overrides(self.header)
+        if self._overrides is not None:
+            params.kv_overrides = ctypes.addressof(self._overrides)
         # llama.cpp keeps pointers to what this returns.
         self._told = offload(self._api, params, self.header, placement, copies)
         self._model = self._api.llama_model_load_from_file(os.fsencode(path), params)
