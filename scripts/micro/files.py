@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from edge_med.demo.phantom import SIDE, phantom
 from edge_med.engine.decode.thinking import INSTRUCTION, LABEL
 from edge_med.imaging.locating import locate_prompt
 from scripts.micro.questions import FACTS, KINDS, ROLES, ask
-from tests.checkpoints.tiny import Text, Tiny, Vision, config, preprocessor
+from tests.checkpoints.tiny import VISION_PREFIX, Text, Tiny, Vision, config, preprocessor
 from tests.checkpoints.tokenizer import SPACE, Tokenizer, gemma_tokenizer, write_tokenizer
 
 MERGES = 620
@@ -101,6 +102,25 @@ def configuration(names: Tokenizer) -> dict[str, Any]:
     return config(SHAPE) | places | {"torch_dtype": "bfloat16"}
 
 
+def give_published_names(path: Path) -> None:
+    """Call the vision tower's tensors as Google's files do, in a file saved by transformers 5.
+
+    It saves a model that was made from its config under the names that it has in memory, which
+    transformers 4 doesn't know. Order and bytes of the tensors stay.
+    """
+    data = path.read_bytes()
+    (length,) = struct.unpack_from("<Q", data)
+    header = json.loads(data[8 : 8 + length])
+    short, long = VISION_PREFIX["transformers5"], VISION_PREFIX["old"]
+    named = {
+        long + name.removeprefix(short) if name.startswith(short) and long not in name else name: at
+        for name, at in header.items()
+    }
+    raw = json.dumps(named, separators=(",", ":")).encode()
+    raw += b" " * (-len(raw) % 8)
+    path.write_bytes(struct.pack("<Q", len(raw)) + raw + data[8 + length :])
+
+
 def write_files(folder: Path) -> None:
     """Everything but the weights."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -117,6 +137,7 @@ def write_files(folder: Path) -> None:
             "pad_token_id": names.id("<pad>"),
         },
         "processor_config.json": {"image_seq_length": 16, "processor_class": "Gemma3Processor"},
+        "chat_template.json": {"chat_template": TEMPLATE},  # of processors, as Google has it
     }
     for name, content in files.items():
         (folder / name).write_text(json.dumps(content, indent=1) + "\n", "utf-8")

@@ -7,6 +7,8 @@ from pathlib import Path
 import torch
 import transformers
 
+from scripts.micro.files import give_published_names
+
 OWN = ("config.json", "generation_config.json")
 """Files that `save_pretrained` would write in a form of its own, without the end of a turn."""
 
@@ -25,6 +27,7 @@ def save_weights(model: torch.nn.Module, folder: Path) -> None:
     own = {name: (folder / name).read_bytes() for name in OWN}
     dtype = next(model.parameters()).dtype
     model.to(torch.bfloat16).save_pretrained(folder)
+    give_published_names(folder / "model.safetensors")
     model.to(dtype)
     for name, content in own.items():
         (folder / name).write_bytes(content)

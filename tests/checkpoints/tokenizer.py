@@ -196,6 +196,11 @@ def _tokenizer_json(tokenizer: Tokenizer) -> dict[str, Any]:
 
 def _tokenizer_config(tokenizer: Tokenizer, *, template: str | None) -> dict[str, Any]:
     decoder = {str(n): {"content": t, "special": s} for n, (t, s) in tokenizer.added.items()}
+    image = {
+        "boi_token": "<start_of_image>",
+        "eoi_token": "<end_of_image>",
+        "image_token": "<image_soft_token>",
+    }
     return {
         "add_bos_token": True,
         "add_eos_token": False,
@@ -204,9 +209,8 @@ def _tokenizer_config(tokenizer: Tokenizer, *, template: str | None) -> dict[str
         "eos_token": "<eos>",
         "pad_token": "<pad>",
         "unk_token": "<unk>",
-        "boi_token": "<start_of_image>",
-        "eoi_token": "<end_of_image>",
-        "image_token": "<image_soft_token>",
+        **image,
+        "extra_special_tokens": image,  # where transformers 4.50 looks for them
         "tokenizer_class": "GemmaTokenizer",
         **({"chat_template": template} if template else {}),
     }
