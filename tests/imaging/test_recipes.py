@@ -49,6 +49,21 @@ def test_an_x_ray_of_eight_bits_stays_as_it_is() -> None:
     assert (shown(dicom(pixels, Modality="CR")) == pixels).all()
 
 
+@pytest.mark.parametrize(("slope", "intercept"), [(1, 0), (0.5, -7), (-2, 300)])
+def test_an_x_ray_of_eight_bits_that_is_rescaled_is_spread_as_in_googles_code(
+    slope: float, intercept: float
+) -> None:
+    pixels = (ramp(8) // 2 + 40).astype(np.uint8)
+    item = elements(pixels, {"Modality": "DX", "RescaleSlope": slope})
+    item.RescaleIntercept = intercept
+    assert (shown(written(item)) == x_ray(np.asarray(apply_modality_lut(pixels, item)))).all()
+
+
+def test_half_of_a_rescaling_leaves_an_x_ray_of_eight_bits_as_it_is() -> None:
+    pixels = (ramp(8) // 2 + 40).astype(np.uint8)
+    assert (shown(dicom(pixels, Modality="DX", RescaleSlope=1)) == pixels).all()
+
+
 def test_the_window_of_a_chest_x_ray_is_passed_over() -> None:
     pixels = ramp(12)
     narrow = dicom(pixels, Modality="DX", WindowCenter=2000, WindowWidth=100)
@@ -142,17 +157,6 @@ def test_planes_of_colours_are_put_together() -> None:
         scene(23, 17), Modality="US", PlanarConfiguration=1, PixelData=planes.tobytes() + b"\0"
     )
     assert (whole(data) == scene(23, 17)).all()
-
-
-def test_a_palette_is_applied() -> None:
-    pixels = ramp(8).astype(np.uint8)
-    tables = np.random.default_rng(0).integers(0, 256, (3, 256)).astype(np.uint16) * 257
-    tags: dict[str, Any] = {"PhotometricInterpretation": "PALETTE COLOR", "Modality": "US"}
-    for name, table in zip(("Red", "Green", "Blue"), tables, strict=True):
-        tags[f"{name}PaletteColorLookupTableDescriptor"] = [256, 0, 16]
-        tags[f"{name}PaletteColorLookupTableData"] = table.tobytes()
-    expected = np.stack([table[pixels] >> 8 for table in tables], axis=-1)
-    assert (whole(dicom(pixels, **tags)) == expected).all()
 
 
 @pytest.mark.parametrize("frame", [1, 2, 3])

@@ -7,7 +7,6 @@ looked up in the result once; so an X-ray of 12 megapixels never becomes 12 mill
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,15 +17,10 @@ from edge_med.errors import ImageError
 from edge_med.imaging.container import DAMAGED
 from edge_med.imaging.dicom.frames import number
 from edge_med.imaging.dicom.groups import of_frame
+from edge_med.imaging.greys import Extent, Patterns, Values, in_eight_bits, spread
 from edge_med.imaging.windows import Windows
 
-Values = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
-Patterns = npt.NDArray[Any]
-Extent = tuple[float, float]
-
-_ROWS = 16
-"""Rows that are looked up at once: their indices stay in the processor's cache."""
 
 
 def stored(data: Dataset, patterns: int) -> npt.NDArray[np.int64]:
@@ -59,6 +53,13 @@ def _signed_as_pixels(data: Dataset, value: int) -> int:
     if number(data, "PixelRepresentation"):
         return value - patterns if patterns // 2 <= value < patterns else value
     return value + patterns if -patterns // 2 <= value < 0 else value
+
+
+def says_meaning(data: Dataset, index: int) -> bool:
+    """Whether a file says what its numbers mean: by a modality LUT, or by slope and intercept."""
+    source = of_frame(data, index, "PixelValueTransformationSequence") or data
+    rescaled = None not in (source.get("RescaleSlope"), source.get("RescaleIntercept"))
+    return rescaled or bool(data.get("ModalityLUTSequence"))
 
 
 def meant(data: Dataset, numbers: npt.NDArray[np.int64], index: int, *, ct: bool) -> Values:
@@ -97,20 +98,6 @@ def extent(pixels: Patterns, values: Values, hidden: Flags) -> Extent | None:
     return (float(there.min()), float(there.max())) if len(there) else None
 
 
-def spread(values: Values, ends: Extent) -> Values:
-    """Values from 0 to 1 between two ends; 0 if these are the same."""
-    low, high = ends
-    return np.clip((values - low) / (high - low), 0, 1) if high > low else np.zeros_like(values)
-
-
-def spread_by_16_bits(values: Values, ends: Extent) -> Values:
-    """The same in the 65,536 steps, cut off and not rounded, that Google's code goes by."""
-    if ends[0] >= ends[1]:
-        return np.zeros_like(values)
-    found: Values = np.floor(np.interp(values, ends, (0, 65_535))) / 65_535
-    return found
-
-
 def windowed(values: Values, windows: Windows) -> Values:
     """Values of CT in windows of red, green and blue, of the shape (patterns, 3)."""
     return np.stack([spread(values, window) for window in windows], axis=-1)
@@ -139,18 +126,9 @@ def displayed(data: Dataset, values: Values, index: int) -> tuple[Values, str] |
 
 def eight_bits(shares: Values, hidden: Flags, *, inverted: bool) -> npt.NDArray[np.uint8]:
     """Shares of white in eight bits, rounded; padding is black."""
-    table = np.rint((1 - shares if inverted else shares) * 255).astype(np.uint8)
+    table = in_eight_bits(1 - shares if inverted else shares)
     table[hidden] = 0
     return table
-
-
-def look_up(pixels: Patterns, table: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """The pixels in eight bits, grey or RGB as the table is."""
-    out = np.empty((*pixels.shape, *table.shape[1:]), np.uint8)
-    for row in range(0, len(pixels), _ROWS):
-        rows = slice(row, row + _ROWS)
-        np.take(table, pixels[rows], axis=0, out=out[rows], mode="clip")
-    return out
 
 
 def _first(value: object) -> float | None:

@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 from pydicom.dataset import Dataset
-from pydicom.pixels.processing import apply_color_lut
 
 from edge_med.imaging.about import About, code
-from edge_med.imaging.dicom import levels
+from edge_med.imaging.dicom import levels, palettes
 from edge_med.imaging.dicom.frames import COLOUR, PALETTE, check, decode, frames, number
 from edge_med.imaging.dicom.groups import of_frame, value
-from edge_med.imaging.dicom.levels import Extent, Flags, Values
+from edge_med.imaging.dicom.levels import Flags
+from edge_med.imaging.greys import Extent, Values, look_up, spread, spread_by_16_bits
 from edge_med.imaging.photo import Photo
 from edge_med.imaging.windows import Windows
 
@@ -112,10 +112,10 @@ def prepare(
     if data.PhotometricInterpretation in COLOUR:
         shown = _colours(data, pixels, steps)
     elif data.PhotometricInterpretation == PALETTE:
-        shown = levels.look_up(pixels, _palette(data, pixels))
+        shown = look_up(pixels, _palette(data, pixels))
         steps.append("palette applied")
     else:
-        shown = levels.look_up(pixels, _greys(data, pixels, index, windows, ends, steps))
+        shown = look_up(pixels, _greys(data, pixels, index, windows, ends, steps))
     return Photo(Image.fromarray(shown), tuple(steps)), about(data, index)
 
 
@@ -176,13 +176,24 @@ def _shares(
         shares, how = shown
         steps.append(f"the file's own {how}")
         return shares
-    whole = pixels.dtype == np.uint8 and not number(data, "PixelRepresentation")
-    if whole and not recipe.over_series:
-        return levels.spread(values, (values.min(), values.max()))  # as they are
+    if _as_they_are(data, pixels, index):
+        return spread(values, (values.min(), values.max()))
     found = ends or levels.extent(pixels, values, hidden) or (0.0, 0.0)
-    spread = levels.spread_by_16_bits if recipe.by_16_bits else levels.spread
+    spreading = spread_by_16_bits if recipe.by_16_bits else spread
     steps.append("full range of the series" if ends else "full range of the image")
-    return spread(values, found)
+    return spreading(values, found)
+
+
+def _as_they_are(data: Dataset, pixels: npt.NDArray[Any], index: int) -> bool:
+    """Whether greys of eight bits aren't spread.
+
+    Google's code leaves an X-ray's alone only where nothing says what they mean: rescaled ones are
+    fractions to it (pydicom's `apply_modality_lut`), and it spreads these.
+    """
+    if pixels.dtype != np.uint8 or number(data, "PixelRepresentation"):
+        return False
+    recipe = recipe_of(data)
+    return not (recipe.over_series or (recipe.by_16_bits and levels.says_meaning(data, index)))
 
 
 _LAST: dict[str, tuple[npt.NDArray[np.uint8], bool]] = {}
@@ -224,15 +235,12 @@ def _colours(data: Dataset, pixels: npt.NDArray[Any], steps: list[str]) -> npt.N
     bits = number(data, "BitsStored")
     steps.append(f"{bits} bits scaled to 8")
     scale = np.arange(1 << 16).clip(max=(1 << bits) - 1) / ((1 << bits) - 1)
-    return levels.look_up(pixels, np.rint(scale * 255).astype(np.uint8))
+    return look_up(pixels, np.rint(scale * 255).astype(np.uint8))
 
 
 def _palette(data: Dataset, pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """The colour of each pattern, in eight bits (PS3.3 C.7.6.3.1.5)."""
-    numbers = levels.stored(data, 1 << 8 * pixels.dtype.itemsize)
-    colours = np.asarray(apply_color_lut(numbers, data))
-    deep = colours.dtype.itemsize == 2
-    return (colours >> 8 if deep else colours)[..., :3].astype(np.uint8)
+    """The colour of each pattern, in eight bits."""
+    return palettes.colours(data, levels.stored(data, 1 << 8 * pixels.dtype.itemsize))
 
 
 def _spacing(data: Dataset, index: int) -> Any:
