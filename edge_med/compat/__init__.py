@@ -18,12 +18,27 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from edge_med.compat.adapters import PeftModel as PeftModel
     from edge_med.compat.ignored import CutWarning as CutWarning
+    from edge_med.compat.ignored import DoubledWarning as DoubledWarning
     from edge_med.compat.ignored import IgnoredWarning as IgnoredWarning
+    from edge_med.compat.ignored import TemplateWarning as TemplateWarning
     from edge_med.compat.model import AutoModelForCausalLM as AutoModelForCausalLM
     from edge_med.compat.model import AutoModelForImageTextToText as AutoModelForImageTextToText
+    from edge_med.compat.model import Gemma3ForCausalLM as Gemma3ForCausalLM
+    from edge_med.compat.model import (
+        Gemma3ForConditionalGeneration as Gemma3ForConditionalGeneration,
+    )
     from edge_med.compat.pipelines import pipeline as pipeline
     from edge_med.compat.processor import AutoProcessor as AutoProcessor
+    from edge_med.compat.processor import Gemma3Processor as Gemma3Processor
+    from edge_med.compat.quantization import BitsAndBytesConfig as BitsAndBytesConfig
+    from edge_med.compat.seeds import set_seed as set_seed
+    from edge_med.compat.settings import GenerationConfig as GenerationConfig
+    from edge_med.compat.stopping import StoppingCriteria as StoppingCriteria
+    from edge_med.compat.stopping import StoppingCriteriaList as StoppingCriteriaList
+    from edge_med.compat.streamers import TextIteratorStreamer as TextIteratorStreamer
+    from edge_med.compat.streamers import TextStreamer as TextStreamer
     from edge_med.compat.tokenizer import AutoTokenizer as AutoTokenizer
 
     torch: Any
@@ -33,9 +48,22 @@ _DOORS = {
     "AutoModelForImageTextToText": "model",
     "AutoProcessor": "processor",
     "AutoTokenizer": "tokenizer",
+    "BitsAndBytesConfig": "quantization",
     "CutWarning": "ignored",
+    "DoubledWarning": "ignored",
+    "TemplateWarning": "ignored",
+    "Gemma3ForCausalLM": "model",
+    "Gemma3ForConditionalGeneration": "model",
+    "Gemma3Processor": "processor",
+    "GenerationConfig": "settings",
     "IgnoredWarning": "ignored",
+    "PeftModel": "adapters",
+    "StoppingCriteria": "stopping",
+    "StoppingCriteriaList": "stopping",
+    "TextIteratorStreamer": "streamers",
+    "TextStreamer": "streamers",
     "pipeline": "pipelines",
+    "set_seed": "seeds",
 }
 """Names that are imported when they are used first: torch alone takes seconds."""
 
@@ -44,9 +72,22 @@ __all__ = [
     "AutoModelForImageTextToText",
     "AutoProcessor",
     "AutoTokenizer",
+    "BitsAndBytesConfig",
     "CutWarning",
+    "DoubledWarning",
+    "Gemma3ForCausalLM",
+    "Gemma3ForConditionalGeneration",
+    "Gemma3Processor",
+    "GenerationConfig",
     "IgnoredWarning",
+    "PeftModel",
+    "StoppingCriteria",
+    "StoppingCriteriaList",
+    "TemplateWarning",
+    "TextIteratorStreamer",
+    "TextStreamer",
     "pipeline",
+    "set_seed",
     "torch",
 ]
 

@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from edge_med import errors, forms
 from edge_med.artifacts.turns import WORDS
+from edge_med.compat import places
 from edge_med.compat.hub import Local
 from edge_med.compat.ignored import TemplateWarning, warn
 from edge_med.compat.texts import END_OF_TURN, START_OF_TURN, Texts
@@ -121,8 +124,15 @@ def _last(ids: Sequence[int], wanted: int | None) -> int:
     return max((place for place, token in enumerate(ids) if token == wanted), default=len(ids))
 
 
-def read_messages(conversation: Any, local: Local) -> tuple[Message, ...]:
+def read_messages(
+    conversation: Any, local: Local, *, text_only: bool = False
+) -> tuple[Message, ...]:
     """Messages in Hugging Face's form, their images stretched to the model's square as there.
+
+    Args:
+        conversation: the messages.
+        local: the model that they are for.
+        text_only: whether only their text is wanted; then an image's place needs no image.
 
     Raises:
         PromptError: it has another form.
@@ -133,7 +143,9 @@ def read_messages(conversation: Any, local: Local) -> tuple[Message, ...]:
         raise PromptError(
             "That isn't a conversation.", "Give messages: [{'role': 'user', 'content': …}, …]."
         )
-    messages = as_messages(conversation, fit="stretch", side=local.side)
+    blank = Picture(np.zeros((local.side, local.side, 3), np.uint8), (1, 1), "stretch", ())
+    shown = [blank] * places.count(conversation) if text_only else []
+    messages = as_messages(conversation, images=shown, fit="stretch", side=local.side)
     if not local.sees and any(message.pictures for message in messages):
         raise blind(local)
     return messages

@@ -3,80 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
+from edge_med.compat import seeds
 from edge_med.compat.backend import as_lists
-from edge_med.compat.ignored import DOCS, refuse_unknown, say
+from edge_med.compat.ignored import refuse_unknown, say
+from edge_med.compat.settings import (
+    KNOWN,
+    LENGTHS,
+    SAMPLING,
+    WITHOUT_EFFECT,
+    present,
+    refuse_impossible,
+    said,
+)
+from edge_med.compat.stopping import StoppingCriteriaList, as_criteria
 from edge_med.config import Options, is_whole
 from edge_med.errors import UsageError
 
 NEW_TOKENS = 20
 """Of an answer whose length nobody says (transformers: GenerationConfig.max_length)."""
 
-SAMPLING = ("temperature", "top_k", "top_p", "min_p")
-"""What `do_sample` follows."""
-
-_LENGTHS = ("max_new_tokens", "max_length")
-
-USED = frozenset((*_LENGTHS, "do_sample", "eos_token_id", "stop_strings", "streamer"))
-
-WITHOUT_EFFECT = frozenset(
-    [
-        "use_cache",
-        "cache_implementation",
-        "pad_token_id",
-        "bos_token_id",
-        "tokenizer",
-        "processor",
-        "synced_gpus",
-        "disable_compile",
-    ]
-)
-
-NEUTRAL: dict[str, tuple[Any, ...]] = {
-    "num_beams": (1,),
-    "num_return_sequences": (1,),
-    "repetition_penalty": (1.0,),
-    "length_penalty": (1.0,),
-    "no_repeat_ngram_size": (0,),
-    "min_length": (0,),
-    "min_new_tokens": (0,),
-    "early_stopping": (False,),
-    "return_dict_in_generate": (False,),
-    "output_scores": (False,),
-    "output_logits": (False,),
-    "output_attentions": (False,),
-    "output_hidden_states": (False,),
-}
-"""Arguments that can have no other value than these, besides None."""
-
-KNOWN = USED | WITHOUT_EFFECT | {*SAMPLING} | NEUTRAL.keys()
-
-
-@dataclass(slots=True)
-class GenerationConfig:
-    """What `generate` does where a call doesn't say: a model's `generation_config`, to be changed.
-
-    Attributes:
-        do_sample: MedGemma's generation_config.json says true; here answers are greedy.
-        max_new_tokens: None for 20, of a pipeline 256.
-        temperature: with `do_sample`, as the next three.
-        top_k: that of Gemma 3's generation_config.json.
-        top_p: the same.
-        min_p: of the most probable token's probability.
-        eos_token_id: one or several ids that end an answer; None for the model's own.
-        pad_token_id: without effect, since nothing is padded.
-    """
-
-    do_sample: bool = False
-    max_new_tokens: int | None = None
-    temperature: float | None = 1.0
-    top_k: int | None = 64
-    top_p: float | None = 0.95
-    min_p: float | None = 0.0
-    eos_token_id: Any = None
-    pad_token_id: Any = None
+SAMPLED = {"temperature": 1.0, "top_k": 50}
+"""Where neither the call nor the model's `generation_config` says (transformers:
+GenerationConfig._get_default_generation_params); nothing else leaves a token out then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,47 +37,53 @@ class Generation:
     Attributes:
         options: of the engine; greedy unless `do_sample` is asked for.
         stop_strings: texts that end it, and are part of it.
+        criteria: that end it.
         streamer: gets the prompt's ids, each token, and the end.
     """
 
     options: Options
     stop_strings: tuple[str, ...]
+    criteria: StoppingCriteriaList
     streamer: Any
 
 
-def read_arguments(given: Mapping[str, Any], prompt: int, config: GenerationConfig) -> Generation:
+def read_arguments(given: Mapping[str, Any], prompt: int, config: Any) -> Generation:
     """What the arguments of `generate` ask for.
 
     Args:
         given: the arguments; None is as good as none.
         prompt: its length in tokens.
-        config: what isn't given.
+        config: what isn't given, neither as an argument nor in its `generation_config`.
 
     Raises:
         UsageError: one is unknown, or can't be had.
     """
     refuse_unknown("generate", given, KNOWN)
-    asked = {name: value for name, value in given.items() if value is not None}
-    for name, possible in NEUTRAL.items():
-        if asked.get(name, possible[0]) not in possible:
-            raise UsageError(f"{name} can't be {asked[name]!r} here.", f"Leave it out. {DOCS}")
+    asked = {**said(given.get("generation_config")), **present(given)}
+    refuse_impossible(asked)
     say(WITHOUT_EFFECT & asked.keys(), "the engine keeps its own cache, and nothing is padded")
-    unsaid = {name: value for name, value in asdict(config).items() if value is not None}
-    if not (unsaid | asked).get("do_sample"):
-        say(asked.keys() & {*SAMPLING}, "without do_sample=True the most probable token is taken")
-    asked = unsaid | asked
+    told = {**said(config), **asked}
+    if not told.get("do_sample"):
+        idle = asked.keys() & {*SAMPLING, "seed"}
+        say(idle, "without do_sample=True the most probable token is taken")
     options = Options(
-        max_new_tokens=_new_tokens(asked, prompt),
-        stop_ids=_ends(asked.get("eos_token_id")),
+        max_new_tokens=_new_tokens(told, prompt),
+        stop_ids=_ends(told.get("eos_token_id")),
         stop_loops=False,
         fit="stretch",
-        **(_sampling(asked) if asked.get("do_sample") else {}),
+        adapters=told.get("adapters", {}),
+        **(_sampling(told) if told.get("do_sample") else {}),
     )
-    return Generation(options, _as_tuple(asked.get("stop_strings")), asked.get("streamer"))
+    return Generation(
+        options,
+        _as_tuple(told.get("stop_strings")),
+        as_criteria(told.get("stopping_criteria")),
+        told.get("streamer"),
+    )
 
 
 def _new_tokens(asked: Mapping[str, Any], prompt: int) -> int:
-    name = "max_length" if asked.keys() & {*_LENGTHS} == {"max_length"} else "max_new_tokens"
+    name = "max_length" if asked.keys() & {*LENGTHS} == {"max_length"} else "max_new_tokens"
     count = asked.get(name, NEW_TOKENS)
     if not is_whole(count):
         raise UsageError(f"{name} is {count!r}.", "It is a whole number.")
@@ -147,9 +104,10 @@ def _ends(given: Any) -> tuple[int, ...]:
     return ids
 
 
-def _sampling(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Without a temperature it is 1; the others then leave no token out."""
-    return {"temperature": 1.0} | {name: asked[name] for name in SAMPLING if name in asked}
+def _sampling(told: Mapping[str, Any]) -> dict[str, Any]:
+    """How tokens are drawn; the seed too, if nobody says one."""
+    drawing = {**SAMPLED, **{name: told[name] for name in SAMPLING if name in told}}
+    return drawing | {"seed": told["seed"] if "seed" in told else seeds.drawn()}
 
 
 def _as_tuple(value: Any) -> tuple[Any, ...]:

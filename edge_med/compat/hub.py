@@ -6,7 +6,7 @@ import contextlib
 import re
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -69,16 +69,22 @@ def find(name: str | Path) -> Local:
     )
 
 
-def load(local: Local, **options: Any) -> MedGemma:
+def load(local: Local, adapters: Mapping[str, Path] | None = None, **options: Any) -> MedGemma:
     """The loaded model, one for everybody who wants the same; it goes with its last user.
+
+    Args:
+        local: the model.
+        adapters: files of LoRA adapters by name.
+        options: of `MedGemma.load`.
 
     Raises:
         UsageError: an option can't be had.
         MemoryShortError: the plan doesn't fit this machine.
         EngineError: llama.cpp can't load it.
     """
-    key = (str(local.text.resolve()), *sorted(options.items()))
-    return shared(_models, key, lambda: MedGemma.load(local.text, **options))
+    files = {name: str(path.resolve()) for name, path in (adapters or {}).items()}
+    key = (str(local.text.resolve()), *sorted(files.items()), *sorted(options.items()))
+    return shared(_models, key, lambda: MedGemma.load(local.text, adapters=files, **options))
 
 
 def shared(

@@ -57,6 +57,10 @@ class CutWarning(UserWarning):
     """An answer ended where the context is full."""
 
 
+class DoubledWarning(UserWarning):
+    """A text begins with `<bos>`, and has another put before it."""
+
+
 class TemplateWarning(UserWarning):
     """The model's chat template is missing, or isn't Gemma's."""
 

@@ -9,16 +9,21 @@ from typing import Any, Self
 
 import numpy as np
 
+from edge_med.compat import adapters as loras
 from edge_med.compat import hub
 from edge_med.compat.backend import as_tensors, torch
 from edge_med.compat.conversation import blind
-from edge_med.compat.generation import Generation, GenerationConfig, read_arguments
-from edge_med.compat.ignored import CutWarning, say, take_loading, warn
+from edge_med.compat.generation import Generation, read_arguments
+from edge_med.compat.ignored import DOCS, CutWarning, say, take_loading, warn
 from edge_med.compat.inputs import Prompt, as_prompt, only_row
+from edge_med.compat.settings import OF_A_MODEL, GenerationConfig
+from edge_med.compat.stopping import say_so
+from edge_med.compat.streamers import told_of_failure
 from edge_med.compat.texts import SOFT, open_texts
 from edge_med.config import Options
 from edge_med.engine.cache.ledger import length
-from edge_med.errors import PromptError
+from edge_med.errors import EdgeMedError, PromptError, UsageError
+from edge_med.models.adapters import Wanted
 
 OPTIONS = ("context", "kv", "threads", "memory")
 """Of `MedGemma.load`; the only arguments of ours among those of transformers."""
@@ -29,7 +34,12 @@ class AutoModelForCausalLM:
 
     @staticmethod
     def from_pretrained(name: str | Path, **options: Any) -> Model:
-        """Load a model; `context`, `kv`, `threads` and `memory` are those of `MedGemma.load`.
+        """Load a model.
+
+        Args:
+            name: of it.
+            options: `context`, `kv`, `threads`, `memory` and `adapters` of `MedGemma.load`, where
+                each adapter is applied with the scale 1; and transformers', without effect.
 
         Raises:
             UsageError: there is no such model here, or an argument is unknown.
@@ -56,6 +66,11 @@ class AutoModelForImageTextToText:
         return Model(local, **options)
 
 
+Gemma3ForCausalLM = AutoModelForCausalLM
+Gemma3ForConditionalGeneration = AutoModelForImageTextToText
+"""The classes that MedGemma's checkpoints name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """What a checkpoint's config.json calls the kind of model: `gemma3`, or `gemma3_text`."""
@@ -67,16 +82,20 @@ class Model:
     """A loaded model. It is shared with whoever loads the same, and freed with the last of them.
 
     Its `generation_config` is its own: what is changed there changes nobody else's answers.
+
+    Attributes:
+        adapters: that it answers with, by name, with their scales, which can be changed.
     """
 
-    def __init__(self, local: hub.Local, **options: Any) -> None:
+    def __init__(self, local: hub.Local, *, adapters: Wanted = (), **options: Any) -> None:
         """Load a model, or take it from who has it."""
         take_loading("from_pretrained", {k: v for k, v in options.items() if k not in OPTIONS})
         self.local = local
         self.name_or_path = local.name
-        self.medgemma = hub.load(local, **{k: v for k, v in options.items() if k in OPTIONS})
+        self._options = {k: v for k, v in options.items() if k in OPTIONS}
+        self._load(loras.found(adapters, local))
         self.config = Config("gemma3" if local.sees else "gemma3_text")
-        self.generation_config = GenerationConfig()
+        self.generation_config = GenerationConfig(**OF_A_MODEL)
         self.texts = open_texts(local)
         self._soft = self.texts.id(SOFT)
 
@@ -98,6 +117,59 @@ class Model:
         """It stays where it is."""
         say(["device"], "the model stays where it was loaded")
         return self
+
+    def load_adapter(
+        self, peft_model_id: str | Path, adapter_name: str | None = None, **ignored: Any
+    ) -> None:
+        """Answer with an adapter from now on; the model is loaded again with it.
+
+        Args:
+            peft_model_id: the adapter's GGUF file.
+            adapter_name: how it is called; by default as the file without `.gguf`.
+            ignored: how PEFT would load it.
+
+        Raises:
+            UsageError: the model has one already, or there is no such file here.
+            ArtifactError: it is no adapter that can be applied.
+            PairingError: it is made for a model of another shape.
+        """
+        loras.take_loading("load_adapter", ignored)
+        if self.adapters:
+            raise UsageError(
+                f"The model has an adapter already: {', '.join(self.adapters)}.",
+                "Load several together: from_pretrained(…, adapters={'first': 'PATH', …}).",
+            )
+        name = adapter_name or Path(peft_model_id).stem
+        (path,) = loras.found(peft_model_id, self.local).values()
+        del self.medgemma  # so that it isn't in memory twice
+        try:
+            self._load({name: path})
+        except EdgeMedError:
+            self._load({})
+            raise
+
+    def merge_and_unload(self, **_ignored: Any) -> Self:
+        """It answers as if its adapters were merged into its weights, which stay as they are."""
+        say(["merge_and_unload"], "adapters are applied while the model computes")
+        return self
+
+    def _load(self, adapters: dict[str, Path]) -> None:
+        self.medgemma = hub.load(self.local, adapters, **self._options)
+        self.adapters = dict.fromkeys(adapters, 1.0)
+
+    def __call__(self, *_args: Any, **_kwargs: Any) -> Any:
+        """Refused: it writes, and shows neither logits nor states.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError(
+            "A model can't be called here: it gives no logits and no hidden states.",
+            "Use generate; log-probabilities of a text are in model.medgemma.score(…).",
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"A model has no {name} here. {DOCS}")
 
     def generate(
         self,
@@ -130,34 +202,37 @@ class Model:
             ContextOverflowError: it doesn't fit the context.
             EngineError: llama.cpp failed.
         """
-        ids = only_row("input_ids", inputs if input_ids is None else input_ids)
-        self.texts.check(ids)
-        self._check_mask("attention_mask", attention_mask, [1] * len(ids))
-        self._check_mask("token_type_ids", token_type_ids, [int(id == self._soft) for id in ids])
-        prompt = as_prompt(ids, pixel_values, soft=self._soft, local=self.local)
-        how = read_arguments(arguments, len(ids), self.generation_config)
-        new = self._streamed(ids, prompt, how)
-        return as_tensors(np.array([[*ids, *new]], np.int64), "pt")
+        with told_of_failure(arguments.get("streamer")):
+            ids = only_row("input_ids", inputs if input_ids is None else input_ids)
+            self.texts.check(ids)
+            self._check_mask("attention_mask", attention_mask, [1] * len(ids))
+            types = [int(id == self._soft) for id in ids]
+            self._check_mask("token_type_ids", token_type_ids, types)
+            prompt = as_prompt(ids, pixel_values, soft=self._soft, local=self.local)
+            arguments = {"adapters": self.adapters, **arguments}
+            how = read_arguments(arguments, len(ids), self.generation_config)
+            new = self._streamed(ids, prompt, how)
+            return as_tensors(np.array([[*ids, *new]], np.int64), "pt")
 
     def _streamed(self, ids: list[int], prompt: Prompt, how: Generation) -> Iterator[int]:
         """New tokens, also given to the streamer if there is one."""
         if how.streamer is not None:
             how.streamer.put(as_tensors(np.array([ids], np.int64), "pt"))
-        for token in self._until_stopped(prompt, how):
+        for token in self._until_stopped(ids, prompt, how):
             if how.streamer is not None:
                 how.streamer.put(as_tensors(np.array([token], np.int64), "pt"))
             yield token
         if how.streamer is not None:
             how.streamer.end()
 
-    def _until_stopped(self, prompt: Prompt, how: Generation) -> Iterator[int]:
-        """New tokens, up to the one that completes a text which ends it."""
+    def _until_stopped(self, ids: list[int], prompt: Prompt, how: Generation) -> Iterator[int]:
+        """New tokens, up to the one that completes a text which ends it, or meets a criterion."""
         new: list[int] = []
         for token in self.medgemma.continue_ids(prompt.items, prompt.pictures, how.options):
             yield token
             new.append(token)
             text = self.texts.text(new, skip_special=False) if how.stop_strings else ""
-            if any(stop in text for stop in how.stop_strings):
+            if any(stop in text for stop in how.stop_strings) or say_so(how.criteria, [*ids, *new]):
                 return
         self._warn_if_cut(length(prompt.items), new, how.options)
 

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edge_med.compat import hub
+from edge_med.compat import hub, places
 from edge_med.compat.conversation import blind, check_asked
-from edge_med.compat.generation import KNOWN
-from edge_med.compat.ignored import refuse_unknown
+from edge_med.compat.ignored import DOCS, LOADING, refuse_unknown, say, take_loading
 from edge_med.compat.inputs import Inputs
-from edge_med.compat.model import Model
+from edge_med.compat.model import OPTIONS, Model
 from edge_med.compat.processor import Processor
+from edge_med.compat.settings import KNOWN, LENGTHS, refuse_impossible, said
+from edge_med.compat.streamers import told_of_failure
 from edge_med.compat.tokenizer import Tokenizer
 from edge_med.errors import PromptError, UsageError
 
@@ -28,7 +29,12 @@ CALL = frozenset(
         "generate_kwargs",
     ]
 )
-"""Arguments of a call that aren't those of `generate`."""
+"""Arguments of a call that aren't those of `generate`; they may be given to `pipeline` as well."""
+
+CALL_WITHOUT_EFFECT = frozenset(
+    ["batch_size", "num_workers", "padding", "truncation", "clean_up_tokenization_spaces"]
+)
+"""Prompts are answered one by one; nothing is padded, cut off or cleaned up."""
 
 Messages = Sequence[Mapping[str, Any]]
 
@@ -45,48 +51,111 @@ def pipeline(
     """A model with its tokenizer or processor.
 
     Args:
-        task: `text-generation` or `image-text-to-text`.
+        task: `text-generation` or `image-text-to-text`; by default what the model is made for.
         model: a hub id, a folder's name, a path, or a model that is loaded already.
         tokenizer: only the model's own can be had; so with `processor`.
         processor: see `tokenizer`.
-        model_kwargs: more options.
-        options: as `AutoModelForCausalLM.from_pretrained` takes them.
+        model_kwargs: more options of `from_pretrained`.
+        options: as `AutoModelForCausalLM.from_pretrained` takes them, and what each call takes:
+            those are kept for the calls that don't say.
 
     Raises:
-        UsageError: there is no such task or model, or an argument is unknown.
+        UsageError: there is no such task or model, or an argument is unknown or can't be had.
         ImageError: the model can't see, and should.
         MemoryShortError: the plan doesn't fit this machine.
     """
-    if task not in TASKS:
-        raise UsageError(f"There is no pipeline '{task}' here.", f"Use {' or '.join(TASKS)}.")
+    if task is not None and task not in TASKS:
+        raise UsageError(
+            f"There is no pipeline '{task}' here.",
+            f"Use {' or '.join(TASKS)}; a model goes into model='google/medgemma-4b-it'.",
+        )
     if model is None:
         raise UsageError("A pipeline needs a model.", "Give model='google/medgemma-4b-it'.")
-    if isinstance(model, Model):
-        return TASKS[task](model)
-    return TASKS[task](Model(hub.find(model), **{**(model_kwargs or {}), **options}))
+    refuse_unknown("pipeline", options, LOADING | {*OPTIONS} | _CALLS)
+    calls = {name: value for name, value in options.items() if name in _CALLS}
+    refuse_impossible(calls)
+    loading = {name: value for name, value in options.items() if name not in _CALLS}
+    found = _model(model, {**(model_kwargs or {}), **loading})
+    for own in (tokenizer, processor):
+        _check_own(own, found)
+    kind = task or ("image-text-to-text" if found.local.sees else "text-generation")
+    return TASKS[kind](found, **calls)
+
+
+_CALLS = CALL | CALL_WITHOUT_EFFECT | KNOWN
+
+
+def _model(given: str | Path | Model, loading: Mapping[str, Any]) -> Model:
+    """A model by its name, or one that is loaded already."""
+    if not isinstance(given, Model):
+        return Model(hub.find(given), **loading)
+    if late := sorted(loading.keys() & {*OPTIONS}):
+        raise UsageError(
+            f"The model is loaded already, and {', '.join(late)} can't be changed.",
+            "Give it to the model's from_pretrained.",
+        )
+    take_loading("pipeline", loading)
+    return given
+
+
+def _check_own(given: Any, model: Model) -> None:
+    """Refuse another model's tokenizer or processor, or one of transformers'.
+
+    Raises:
+        UsageError: it isn't the model's own.
+    """
+    if given is None:
+        return
+    local = hub.find(given) if isinstance(given, str | Path) else getattr(given, "local", None)
+    if not isinstance(local, hub.Local) or local.text.resolve() != model.local.text.resolve():
+        raise UsageError(
+            "That tokenizer or processor isn't the model's own, which alone can be used here.",
+            "Leave it out, or open it with edge_med.compat's from_pretrained by the model's name.",
+        )
 
 
 class Pipeline:
-    """What both tasks share."""
+    """What both tasks share.
 
-    def __init__(self, model: Model) -> None:
-        """Of a loaded model."""
+    Attributes:
+        task: its name.
+        framework: `pt`, for tensors are torch's, or the stand-in's.
+    """
+
+    task = ""
+    framework = "pt"
+
+    def __init__(self, model: Model, **calls: Any) -> None:
+        """Of a loaded model; `calls` is what calls do where they don't say."""
         self.model = model
         self.tokenizer = Tokenizer(model.local)
+        self._calls = calls
 
-    def _each(self, given: Any, arguments: dict[str, Any]) -> list[Any]:
-        """The records of one prompt, or of each prompt in a list."""
-        refuse_unknown("The pipeline", arguments, CALL | KNOWN)
-        if isinstance(given, str) or _is_chat(given):
-            return [self._asked(given, arguments)]
-        if isinstance(given, list | tuple) and given:
-            return [[self._asked(one, arguments)] for one in given]
-        raise PromptError(
-            "The pipeline got neither a text nor messages.",
-            "Give messages: [{'role': 'user', 'content': …}, …].",
-        )
+    @property
+    def device(self) -> Any:
+        """Where inputs belong."""
+        return self.model.device
 
-    def _asked(self, given: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"A pipeline has no {name} here. {DOCS}")
+
+    def _each(self, given: Any, arguments: dict[str, Any], **beside: Any) -> list[Any]:
+        """The records of one prompt, with what is beside it, or of each prompt in a list."""
+        with told_of_failure(arguments.get("streamer", self._calls.get("streamer"))):
+            refuse_unknown("The pipeline", arguments, _CALLS)
+            arguments = {**self._calls, **arguments}
+            idle = {name for name in CALL_WITHOUT_EFFECT if arguments.pop(name, None) is not None}
+            say(idle, "prompts are answered one by one, and nothing is padded or cut off")
+            if isinstance(given, str) or _is_chat(given):
+                return [self._asked(given, **beside, **arguments)]
+            if isinstance(given, list | tuple) and given:
+                return [[self._asked(one, **arguments)] for one in given]
+            raise PromptError(
+                "The pipeline got neither a text nor messages.",
+                "Give messages: [{'role': 'user', 'content': …}, …].",
+            )
+
+    def _asked(self, given: Any, **arguments: Any) -> dict[str, Any]:
         """The record of one prompt, if anything is asked."""
         check_asked([{"role": "user", "content": given}] if isinstance(given, str) else given)
         return self._record(given, **arguments)
@@ -96,12 +165,13 @@ class Pipeline:
 
     def _answer(self, inputs: Inputs, arguments: Mapping[str, Any]) -> str:
         """The new text after a prompt."""
-        ours = {k: v for k, v in arguments.items() if k not in CALL}
-        said = "max_length" in ours or self.model.generation_config.max_new_tokens is not None
-        asked = {} if said else {"max_new_tokens": NEW_TOKENS}
-        asked |= {**ours, **(arguments.get("generate_kwargs") or {})}
+        ours = {name: value for name, value in arguments.items() if name not in CALL}
+        asked = {**ours, **(arguments.get("generate_kwargs") or {})}
         if arguments.get("stop_sequence") is not None:
             asked["stop_strings"] = arguments["stop_sequence"]
+        told = said(self.model.generation_config), said(asked.get("generation_config")), asked
+        if all(source.get(name) is None for source in told for name in LENGTHS):
+            asked["max_new_tokens"] = NEW_TOKENS
         length = inputs["input_ids"].shape[-1]
         row = self.model.generate(**inputs, **asked)[0][length:]
         skip = arguments.get("skip_special_tokens")
@@ -110,6 +180,8 @@ class Pipeline:
 
 class TextGeneration(Pipeline):
     """Texts only, as `text-generation`."""
+
+    task = "text-generation"
 
     def __call__(self, text_inputs: Any = None, *, text: Any = None, **arguments: Any) -> list[Any]:
         """Continue texts or conversations.
@@ -148,18 +220,21 @@ class TextGeneration(Pipeline):
 class ImageTextToText(Pipeline):
     """Texts and images, as `image-text-to-text`."""
 
-    def __init__(self, model: Model) -> None:
+    task = "image-text-to-text"
+
+    def __init__(self, model: Model, **calls: Any) -> None:
         """Of a loaded model that can see."""
         if not model.local.sees:
             raise blind(model.local)
-        super().__init__(model)
+        super().__init__(model, **calls)
         self.processor = Processor(model.local)
 
     def __call__(self, images: Any = None, text: Any = None, **arguments: Any) -> list[Any]:
         """Answer conversations with images in them, or a text beside images.
 
         Args:
-            images: for a text with as many `<start_of_image>`; or messages.
+            images: one or several, for a text with as many `<start_of_image>`, or for messages
+                with as many parts `{"type": "image"}` that name none; or the messages alone.
             text: a text, messages, or a list of them.
             arguments: as for `text-generation`.
 
@@ -178,10 +253,14 @@ class ImageTextToText(Pipeline):
             text, images = images, None
         if images is None:
             return self._each(text, arguments)
+        if _is_chat(text):
+            several = images if isinstance(images, list | tuple) else [images]
+            return self._each(places.filled(text, several), arguments)
         if not isinstance(text, str):
-            raise PromptError("Images stand beside one text.", "Put them into the messages.")
-        refuse_unknown("The pipeline", arguments, CALL | KNOWN)
-        return [self._record(text, images=images, **arguments)]
+            raise PromptError(
+                "Images stand beside one text, or one conversation.", "Put them into the messages."
+            )
+        return self._each(text, arguments, images=images)
 
     def _record(self, given: Any, images: Any = None, **arguments: Any) -> dict[str, Any]:
         goes_on = _continues(given, arguments)

@@ -32,6 +32,9 @@ class AutoProcessor:
         return Processor(hub.find(name))
 
 
+Gemma3Processor = AutoProcessor
+
+
 class Processor:
     """Texts and images to ids and pixel values, and ids back to texts."""
 
@@ -93,9 +96,8 @@ class Processor:
         """
         take_without_effect("apply_chat_template", ignored)
         check_template(self.local)
-        turns = Turns(
-            read_messages(conversation, self.local), add_generation_prompt, continue_final_message
-        )
+        messages = read_messages(conversation, self.local, text_only=not tokenize)
+        turns = Turns(messages, add_generation_prompt, continue_final_message)
         if not tokenize:
             return turns.text()
         ids = turns.ids(self.tokenizer.texts, self.local.image_tokens)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import operator
+import random
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +13,8 @@ import numpy as np
 
 from edge_med.compat.tensor import DTYPES, DType, Tensor
 from edge_med.compat.tensor import device as _device
+
+_numbers = random.Random()  # noqa: S311 - samples, and no secrets
 
 bfloat16, float16, float32, float64, int64, int32 = (DTYPES[name] for name in DTYPES)
 half, float, long, int = float16, float32, int64, int32
@@ -19,8 +24,15 @@ cuda = SimpleNamespace(
     is_available=lambda: False,
     device_count=lambda: 0,
     is_bf16_supported=lambda: False,
-    empty_cache=lambda: None,
+    **dict.fromkeys(("empty_cache", "reset_peak_memory_stats", "synchronize"), lambda *_: None),
+    **dict.fromkeys(("manual_seed", "manual_seed_all"), lambda _seed: None),
+    **dict.fromkeys(
+        ("memory_allocated", "max_memory_allocated", "memory_reserved", "max_memory_reserved"),
+        lambda *_device: 0,
+    ),
 )
+"""What torch says where it was built without CUDA."""
+
 backends = SimpleNamespace(mps=SimpleNamespace(is_available=lambda: False))
 
 
@@ -43,6 +55,17 @@ no_grad = inference_mode
 def tensor(data: Any, dtype: DType | None = None, device: object = None) -> Tensor:
     """A tensor of numbers in lists, an array or another tensor; `device` changes nothing."""
     return Tensor(np.asarray(data), dtype)
+
+
+def manual_seed(seed: Any) -> None:
+    """Let samples be drawn as they were after the same seed."""
+    _numbers.seed(operator.index(seed))
+
+
+def randint(low: Any, high: Any, size: tuple[Any, ...]) -> Tensor:
+    """Whole numbers from `low` up to and without `high`."""
+    drawn = [_numbers.randrange(low, high) for _ in range(math.prod(size))]
+    return Tensor(np.array(drawn, np.int64).reshape(size))
 
 
 def is_tensor(value: object) -> bool:

@@ -97,6 +97,22 @@ class Tensor:
         """It is there already."""
         return self
 
+    def detach(self) -> Tensor:
+        """It has no gradients."""
+        return self
+
+    def clone(self) -> Tensor:
+        """A copy."""
+        return Tensor(self._values.copy(), self.dtype)
+
+    def float(self) -> Tensor:
+        """In single precision."""
+        return Tensor(self._values, DTYPES["float32"])
+
+    def long(self) -> Tensor:
+        """As whole numbers."""
+        return Tensor(self._values, DTYPES["int64"])
+
     def numpy(self) -> npt.NDArray[Any]:
         """Its array."""
         return self._values

@@ -9,7 +9,7 @@ from typing import Any
 from edge_med.compat import hub, texts
 from edge_med.compat.backend import as_lists
 from edge_med.compat.conversation import Turns, check_template, read_messages
-from edge_med.compat.ignored import refuse_unknown, say, take_loading
+from edge_med.compat.ignored import DoubledWarning, refuse_unknown, say, take_loading, warn
 from edge_med.compat.inputs import Inputs, as_inputs
 from edge_med.errors import PromptError
 
@@ -26,6 +26,12 @@ WITHOUT_EFFECT = frozenset(
     ]
 )
 """Nothing is padded or cut off: prompts come one by one, and one that is too long is an error."""
+
+
+_DOUBLED = (
+    "The text begins with <bos>, and has another one put before it, as in transformers: "
+    "add_special_tokens=False leaves that out."
+)
 
 
 class AutoTokenizer:
@@ -93,7 +99,10 @@ class Tokenizer:
         if not isinstance(text, str):
             raise PromptError("The tokenizer takes one text.", "Give several one by one.")
         start = [self.bos_token_id] if add_special_tokens and self.bos_token_id is not None else []
-        return start + self.texts.ids(text)
+        ids = self.texts.ids(text)
+        if start and ids[:1] == start:
+            warn(_DOUBLED, DoubledWarning)
+        return start + ids
 
     def apply_chat_template(
         self,
@@ -114,9 +123,8 @@ class Tokenizer:
         """
         take_without_effect("apply_chat_template", ignored)
         check_template(self.local)
-        turns = Turns(
-            read_messages(conversation, self.local), add_generation_prompt, continue_final_message
-        )
+        messages = read_messages(conversation, self.local, text_only=not tokenize)
+        turns = Turns(messages, add_generation_prompt, continue_final_message)
         if not tokenize:
             return turns.text()
         if turns.pictures:

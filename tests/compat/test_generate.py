@@ -105,9 +105,15 @@ def test_each_model_has_a_generation_config_of_its_own(torch: Any) -> None:
     assert other.generation_config.max_new_tokens is None
 
 
-def test_an_unknown_setting_of_a_generation_config_is_an_error(model: Model) -> None:
-    with pytest.raises(AttributeError):
-        model.generation_config.num_beams = 4  # type: ignore[attr-defined]
+def test_a_generation_config_refuses_what_cannot_be_had_where_it_is_set(model: Model) -> None:
+    config = model.generation_config
+    with pytest.raises(UsageError, match="num_beams can't be 4 here"):
+        config.num_beams = 4
+    with pytest.raises(AttributeError, match="no beams"):
+        config.beams = 1
+    config.num_beams, config.repetition_penalty = 1, 1.0
+    with pytest.raises(UsageError, match=r"repetition_penalty can't be 1\.1"):
+        compat.GenerationConfig(repetition_penalty=1.1)
 
 
 @pytest.mark.parametrize(("name", "kind"), [(IMAGE_ID, "gemma3"), (TEXT_ID, "gemma3_text")])

@@ -1,0 +1,52 @@
+"""Parts `{"type": "image"}` that name no image: places, for images that are given beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from edge_med import forms
+from edge_med.errors import PromptError
+from edge_med.form_keys import BESIDE, IMAGE_TYPES, SOURCES
+
+
+def count(conversation: Sequence[Any]) -> int:
+    """How many places there are that nothing in the conversation fills.
+
+    Raises:
+        PromptError: it has another form.
+    """
+    return sum(forms.read(message)[1].count(forms.Place()) for message in conversation)
+
+
+def filled(conversation: Sequence[Any], images: Sequence[Any]) -> list[Any]:
+    """A conversation with an image in each place, in their order; the one that was given stays.
+
+    Raises:
+        PromptError: there are more or fewer places than images, or it has another form.
+    """
+    places = count(conversation)
+    if places != len(images):
+        raise PromptError(
+            f"The images given are {len(images)}, and the conversation has {places} places.",
+            "Write {'type': 'image'} where each of them stands, and nothing in it but that.",
+        )
+    waiting = iter(images)
+    return [_filled(message, waiting) for message in conversation]
+
+
+def _filled(message: Mapping[str, Any], images: Iterator[Any]) -> Mapping[str, Any]:
+    content = message.get("content")
+    if isinstance(content, str) or any(message.get(key) is not None for key in BESIDE):
+        return message
+    parts = [content] if isinstance(content, Mapping) else content or ()
+    shown = [{"type": "image", "image": next(images)} if _is_place(p) else p for p in parts]
+    return {**message, "content": shown}
+
+
+def _is_place(part: Any) -> bool:
+    return (
+        isinstance(part, Mapping)
+        and part.get("type") in IMAGE_TYPES
+        and all(part.get(key) is None for key in SOURCES)
+    )
