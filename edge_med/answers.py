@@ -157,6 +157,7 @@ class Provenance:
         options: as the call had them.
         seed: of the choice of tokens; None if it was greedy.
         versions: of edge_med and llama_cpp.
+        toy: whether a toy has answered, which knows no medicine.
     """
 
     model_sha256: str | None
@@ -171,6 +172,7 @@ class Provenance:
     options: Options
     seed: int | None
     versions: Mapping[str, str] = field(hash=False)
+    toy: bool = False
 
 
 @dataclass(frozen=True, slots=True)

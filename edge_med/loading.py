@@ -8,6 +8,7 @@ from pathlib import Path
 from edge_med.artifacts.gguf import Header
 from edge_med.artifacts.inspect import Facts, facts
 from edge_med.config import LoadOptions
+from edge_med.engine.decode.notices import TOY
 from edge_med.engine.prompt import IMAGE_TOKENS
 from edge_med.engine.service.client import Client
 from edge_med.engine.service.isolation import connect
@@ -61,7 +62,10 @@ def opened(
     Raises:
         EdgeMedError: as `MedGemma.load` has it.
     """
-    eye = _facts(found.projector, found.projector_header)
+    text, eye = (
+        facts(found.text.name, found.header),
+        _facts(found.projector, found.projector_header),
+    )
     subject = Subject(found.text.stem, found.quant, found.header, found.projector_header)
     identity = ModelIdentity(
         model_sha256=found.model_sha256,
@@ -69,10 +73,12 @@ def opened(
         quant=found.quant,
         image_tokens=(eye.image_tokens if eye else None) or IMAGE_TOKENS,
         adapters={adapter.name: adapter.sha256 for adapter in adapters},
+        toy=text.toy,
     )
-    spec = EngineSpec(found.text, found.projector, subject, identity, options, adapters)
+    notices = (TOY,) if text.toy else ()
+    spec = EngineSpec(found.text, found.projector, subject, identity, options, adapters, notices)
     client = connect(spec, starter)
-    text, told = facts(found.text.name, found.header), client.opened
+    told = client.opened
     info = Info(text, eye, options, told.plan, (), told.cpu_code, found.others, adapters)
     return client, info
 

@@ -27,6 +27,8 @@ class TypeTotal:
 GEMMA_3_TEMPLATE = "7de1c58e208eda46e9c7f86397df37ec49883aeece39fb961e0a6b24088dd3c4"
 """SHA-256 of Gemma 3's chat template, which MedGemma shares (its tokenizer_config.json)."""
 
+TOY_TAG = "toy"
+
 _ROLES = {"mmproj": "projector", KIND: KIND}
 """What a file is by its `general.type`; anything else is a text model."""
 
@@ -45,6 +47,7 @@ class Facts:
         template_sha256: hash of the chat template, which is never run.
         template_known: whether it is Gemma 3's own, to the letter.
         turns: what turns the model gets, and why: `gemma`, `foreign`, `assumed` or `none`.
+        toy: whether it calls itself one.
     """
 
     file: str
@@ -68,6 +71,7 @@ class Facts:
     template_sha256: str | None
     template_known: bool | None
     turns: Turns | None
+    toy: bool
     license: str | None
     notice: str | None
     types: tuple[TypeTotal, ...]
@@ -101,6 +105,7 @@ def facts(file: str, header: Header) -> Facts:
         template_sha256=(template := template_sha256(header)),
         template_known=None if template is None else template == GEMMA_3_TEMPLATE,
         turns=turns_of(header) if role == "text" else None,
+        toy=is_toy(header),
         license=header.text("general.license.name") or header.text("general.license"),
         notice=header.text("edge_med.notice"),
         types=_type_totals(header),
@@ -112,6 +117,16 @@ def template_sha256(header: Header) -> str | None:
     """The hash of the chat template in the file, in hexadecimal; None if there is none."""
     template = header.text(TEMPLATE)
     return None if template is None else hashlib.sha256(template.encode()).hexdigest()
+
+
+def is_toy(header: Header) -> bool:
+    """Whether a file has the tag `toy`, as every file has that any converter makes of micro.
+
+    Converters take `general.tags` from the model card, and quantizers keep them; so it doesn't
+    matter what the file is called, or where it lies.
+    """
+    tags = header.array("general.tags")
+    return tags is not None and TOY_TAG in tags.values()
 
 
 def image_tokens(header: Header) -> int | None:

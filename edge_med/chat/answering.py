@@ -8,6 +8,7 @@ from edge_med.answers import Answer, End, Event, Notice, Piece, Progress
 from edge_med.artifacts.turns import WORDS
 from edge_med.chat.state import Chat, Waiting
 from edge_med.chat.ui import UI
+from edge_med.engine.decode.notices import TOY
 from edge_med.errors import EdgeMedError
 from edge_med.imaging import Picture
 from edge_med.messages import Message
@@ -19,7 +20,7 @@ LONG = 60.0
 WORTH_TELLING = 2.0
 """Seconds from which on a wait is told."""
 
-AT_THE_START = {"research_only", *(code for code, _ in WORDS.values())}
+AT_THE_START = {"research_only", TOY.code, *(code for code, _ in WORDS.values())}
 """Codes of what the first lines have said: what it is not for, and what the model is."""
 
 Stream = Callable[[], Iterator[Event]]

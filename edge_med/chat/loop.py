@@ -6,6 +6,7 @@ from edge_med.artifacts.turns import WORDS
 from edge_med.chat import answering, commands, dropped, images
 from edge_med.chat.state import Chat
 from edge_med.chat.ui import UI
+from edge_med.engine.decode.notices import TOY
 from edge_med.errors import CancelledError, EdgeMedError
 from edge_med.export import NOTICE
 
@@ -27,6 +28,8 @@ def introduce(chat: Chat) -> None:
     info = chat.model.info
     sees = "sees images" if info.projector else "reads text only"
     chat.ui.notice(f"{info.model.file}, {sees}. /help lists commands, Ctrl-D leaves.")
+    if info.model.toy:
+        chat.ui.notice(TOY.text, always=True)
     if said := WORDS.get(info.model.turns or "gemma"):
         more = " /clear comes before another text." if info.model.turns == "none" else ""
         chat.ui.notice(f"{said[1]}{more}")

@@ -123,7 +123,8 @@ class Chat:
     def status(self) -> str:
         """One line: the model, its device, how full the context is, how fast it writes."""
         info = self.model.info
-        parts = [info.model.file, info.device, f"{self.used()} of {info.options.context} tokens"]
+        name = f"{info.model.file}, a toy: no medicine" if info.model.toy else info.model.file
+        parts = [name, info.device, f"{self.used()} of {info.options.context} tokens"]
         if self.last and self.last.timings.tokens_per_second:
             parts.append(f"{self.last.timings.tokens_per_second:.1f} tok/s")
         return " · ".join(parts)

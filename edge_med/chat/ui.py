@@ -25,8 +25,8 @@ class UI(Protocol):
     def say(self, text: str) -> None:
         """Show what was asked for: a list, help, figures."""
 
-    def notice(self, text: str) -> None:
-        """Show what the user should know."""
+    def notice(self, text: str, *, always: bool = False) -> None:
+        """Show what the user should know; `always` even where no notices are wanted."""
 
     def fail(self, error: EdgeMedError) -> None:
         """Show an error; or raise it, where going on without the user would mislead."""

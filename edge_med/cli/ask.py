@@ -94,9 +94,10 @@ def ask(
     search = Search(question, images, save_box, force) if save_box else None
     prompt = documents.above(search.prompt if search else question, map(documents.read, files))
     shown = not (as_json or search) and sys.stdout.isatty()
+    taken = chosen(model, quiet=quiet, as_json=as_json)
     with (
         shown_log(verbose),
-        MedGemma.load(taken := chosen(model, quiet=quiet), **load_settings(settings)) as opened,
+        MedGemma.load(taken, **load_settings(settings)) as opened,
         interruptible(opened.cancel),
         Live(hidden=quiet) as live,
     ):
@@ -109,8 +110,6 @@ def ask(
         learn(taken, settings["threads"], pictures, answer)
     found = search.found(answer, searched) if search and searched else None
     _report(answer, found, as_json=as_json, shown=shown, quiet=quiet)
-    if answer.finish_reason == "cancelled":
-        raise click.exceptions.Exit(CancelledError.exit_code)
     if search and found:
         search.save(found, settings, quiet=quiet)
 
@@ -150,9 +149,11 @@ def _tell_choice(info: Info, *, quiet: bool) -> None:
 def _report(
     answer: Answer, found: Found | None, *, as_json: bool, shown: bool, quiet: bool
 ) -> None:
-    """The answer, and what the user should know of it."""
+    """The answer, and what the user should know of it; one that was cancelled ends all."""
     _print(answer, found, as_json=as_json, shown=shown)
     _tell(answer, found, quiet=quiet)
+    if answer.finish_reason == "cancelled":
+        raise click.exceptions.Exit(CancelledError.exit_code)
 
 
 def _print(answer: Answer, found: Found | None, *, as_json: bool, shown: bool) -> None:
@@ -170,11 +171,12 @@ def _print(answer: Answer, found: Found | None, *, as_json: bool, shown: bool) -
 
 
 def _tell(answer: Answer, found: Found | None, *, quiet: bool) -> None:
-    """What the user should know, on stderr."""
+    """What the user should know, on stderr; that a toy has answered is always said."""
+    for notice in answer.notices:
+        said = notice.code == "research_only"
+        if notice.code == "toy" or not (quiet or said):
+            click.echo(notice.text, err=True)
     if quiet:
         return
-    for notice in answer.notices:
-        if notice.code != "research_only":  # it was said before
-            click.echo(notice.text, err=True)
     for quirk in found.quirks if found else ():
         click.echo(f"In the model's answer: {quirk}.", err=True)

@@ -4,34 +4,47 @@ from __future__ import annotations
 
 import contextlib
 import io
+import sys
 from pathlib import Path
 
 import click
 
 from edge_med.artifacts.safe_text import safe_line
 from edge_med.cli.converting import convert
-from edge_med.models import default
-
-TOY = (
-    "No model is named: using micro, a toy trained on synthetic phantoms. It knows no medicine: "
-    "nothing that it says about a real picture or patient means anything."
-)
+from edge_med.errors import UsageError
+from edge_med.models import default, store
 
 
-def chosen(named: str | None, *, quiet: bool) -> str | Path:
+def chosen(named: str | None, *, quiet: bool, as_json: bool = False) -> str | Path:
     """The model to load; what was chosen for the user is said on stderr.
 
     Args:
         named: by flag, environment or config.toml.
         quiet: say nothing.
+        as_json: a program reads the answer.
+
+    Raises:
+        UsageError: none is named and none is here, and nobody sits there who would be told that a
+            toy answers; or several could be meant.
     """
     choice = default.choose(named)
     if choice.embedded:
+        if not choice.named and (quiet or as_json or not _somebody_looks()):
+            raise UsageError(
+                f"No model is here: none is named, and {store.models_folder()} has none.",
+                "Name one with `model`; edge-med convert makes one from a checkpoint. To try the "
+                "toy, which knows no medicine: --model micro",
+            )
         _prepare(Path(choice.model))
-        _say(TOY, quiet=quiet)
-    elif not choice.named:
-        _say(f"No model is named: using {choice.model}, the only one there is.", quiet=quiet)
+    if not choice.named:
+        why = "what comes with edge-med" if choice.embedded else "the only one there is"
+        _say(f"No model is named: using {Path(choice.model).name}, {why}.", quiet=quiet)
     return choice.model
+
+
+def _somebody_looks() -> bool:
+    """Whether a terminal is at both ends, and no script."""
+    return all(end is not None and end.isatty() for end in (sys.stdin, sys.stdout))
 
 
 def _prepare(folder: Path) -> None:
@@ -39,7 +52,7 @@ def _prepare(folder: Path) -> None:
     checkpoint = default.embedded()
     if default.is_made_from(folder, checkpoint):
         return
-    unseen = io.StringIO()  # its licence's notice comes in `TOY`, and the files aren't the answer
+    unseen = io.StringIO()  # the files aren't the answer, and that it is a toy is said with that
     with contextlib.redirect_stdout(unseen), contextlib.redirect_stderr(unseen):
         convert(
             *(checkpoint, "--out", folder, "--name", default.MICRO),

@@ -52,9 +52,9 @@ class Plain:
         """To stdout."""
         click.echo(safe_text(text))
 
-    def notice(self, text: str) -> None:
+    def notice(self, text: str, *, always: bool = False) -> None:
         """To stderr."""
-        if not self._quiet:
+        if always or not self._quiet:
             click.echo(safe_text(text), err=True)
 
     def fail(self, error: EdgeMedError) -> None:

@@ -56,10 +56,10 @@ class Terminal:
         self._quieten()
         self._out.print(Text(safe_text(text)))
 
-    def notice(self, text: str) -> None:
+    def notice(self, text: str, *, always: bool = False) -> None:
         """To stderr."""
         self._quieten()
-        if not self._quiet:
+        if always or not self._quiet:
             self._err.print(Text(safe_text(text), style="dim"))
 
     def fail(self, error: EdgeMedError) -> None:

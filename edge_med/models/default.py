@@ -35,9 +35,13 @@ class Choice:
 def choose(named: str | Path | None) -> Choice:
     """The model that is named, else the only complete one that there is, else micro.
 
+    `micro` as a name is the one that comes with edge-med, unless a path is called so.
+
     Raises:
-        UsageError: there are several.
+        UsageError: there are several, or `EDGE_MED_HOME` names no folder.
     """
+    if named == MICRO and not Path(named).exists():
+        return Choice(store.models_folder() / MICRO, named=True, embedded=True)
     if named:
         return Choice(named, named=True)
     complete = [name for name in store.names() if name != MICRO and is_complete(name)]

@@ -138,8 +138,18 @@ def models_folder() -> Path:
 
 
 def home() -> Path:
-    """Where models and settings are: `EDGE_MED_HOME`, else where the system keeps a user's data."""
+    """Where models and settings are: `EDGE_MED_HOME`, else where the system keeps a user's data.
+
+    Raises:
+        UsageError: `EDGE_MED_HOME` names no folder. It is never made: a name that is misspelt would
+            have another model answer than the one that was meant.
+    """
     given = os.environ.get("EDGE_MED_HOME")
+    if given and not Path(given).is_dir():
+        raise UsageError(
+            f"EDGE_MED_HOME is '{given}', and there is no such folder.",
+            "Correct it, or make the folder.",
+        )
     return Path(given) if given else platformdirs.user_data_path("edge-med", appauthor=False)
 
 

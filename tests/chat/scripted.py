@@ -109,7 +109,7 @@ class ScriptedModel:
         self.worker = ScriptedWorker()
         self.side = SIDE
         self.info = SimpleNamespace(
-            model=SimpleNamespace(file="toy-F32.gguf", quant="F32"),
+            model=SimpleNamespace(file="toy-F32.gguf", quant="F32", toy=False),
             projector=SimpleNamespace(size=1000, image_size=SIDE, image_tokens=IMAGE_TOKENS),
             options=LoadOptions(context=512),
             cpu_code="as built",
@@ -161,7 +161,7 @@ class ScriptedUI:
     def say(self, text: str) -> None:
         self.said.append(text)
 
-    def notice(self, text: str) -> None:
+    def notice(self, text: str, *, always: bool = False) -> None:
         self.notices.append(text)
 
     def fail(self, error: EdgeMedError) -> None:

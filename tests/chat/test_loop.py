@@ -12,6 +12,7 @@ import pytest
 from edge_med.answers import Notice
 from edge_med.artifacts.turns import Turns
 from edge_med.chat import loop
+from edge_med.engine.decode.notices import TOY
 from edge_med.errors import CancelledError, ContextOverflowError
 from edge_med.models.estimates import Rates
 from tests.chat.scripted import Held, ScriptedUI
@@ -35,6 +36,15 @@ def test_what_is_amiss_with_the_chat_template_is_told_at_the_start(
     loop.introduce(held.chat)
     assert any("chat template" in notice for notice in held.ui.notices) is (turns != "gemma")
     assert any("/clear" in notice for notice in held.ui.notices) is (turns == "none")
+
+
+def test_a_toy_says_so_at_the_start_and_in_the_bottom_line(held: Held) -> None:
+    assert "toy:" not in held.chat.status()
+    held.chat.model.info.model.toy = True
+    held.chat.model.info.model.template_sha256 = "a hash"
+    loop.introduce(held.chat)
+    assert held.ui.notices[-1] == TOY.text
+    assert "toy-F32.gguf, a toy: no medicine" in held.chat.status()
 
 
 def test_a_line_is_a_question_and_an_empty_one_is_nothing(held: Held) -> None:

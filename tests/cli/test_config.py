@@ -25,6 +25,7 @@ Command = Callable[..., Run]
 @pytest.fixture(autouse=True)
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where config.toml will be."""
+    (tmp_path / "home").mkdir()
     monkeypatch.setenv("EDGE_MED_HOME", str(tmp_path / "home"))
     return tmp_path / "home" / "config.toml"
 
@@ -83,7 +84,7 @@ def test_flags_come_before_config_toml_and_that_before_defaults(
 def test_the_environment_comes_before_config_toml(
     edge_med: Command, tiny: Path, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file.parent.mkdir()
+    file.parent.mkdir(exist_ok=True)
     file.write_text('model = "none.gguf"\n')
     monkeypatch.setenv("EDGE_MED_MODEL", str(tiny))
     assert edge_med("ask", "x", "--max-new-tokens", 1).code == 0
@@ -128,7 +129,7 @@ def test_a_key_that_there_isnt_exits_with_2(edge_med: Command, command: tuple[st
 def test_a_wrong_file_is_told_and_nothing_is_asked(
     edge_med: Command, file: Path, text: str
 ) -> None:
-    file.parent.mkdir()
+    file.parent.mkdir(exist_ok=True)
     file.write_text(text, "latin-1")
     done = edge_med("ask", "x")
     assert (done.code, done.out, done.err.count("\n")) == (2, "", 2)
@@ -137,7 +138,7 @@ def test_a_wrong_file_is_told_and_nothing_is_asked(
 def test_commands_that_take_no_setting_run_beside_a_wrong_file(
     edge_med: Command, file: Path, tiny: Path
 ) -> None:
-    file.parent.mkdir()
+    file.parent.mkdir(exist_ok=True)
     file.write_text("context = 5")
     assert edge_med("inspect", tiny).code == 0
 
@@ -146,14 +147,14 @@ def test_commands_that_take_no_setting_run_beside_a_wrong_file(
 def test_a_wrong_value_can_be_set_right(
     edge_med: Command, file: Path, change: tuple[str, ...]
 ) -> None:
-    file.parent.mkdir()
+    file.parent.mkdir(exist_ok=True)
     file.write_text("context = 5\n")
     assert edge_med("config", *change).code == 0
     assert edge_med("config", "get").code == 0
 
 
 def test_comments_and_the_order_stay(edge_med: Command, file: Path) -> None:
-    file.parent.mkdir()
+    file.parent.mkdir(exist_ok=True)
     file.write_text("# of this clinic\ncontext = 4096  # small\nkv = 'f16'\n")
     edge_med("config", "set", "context", 512)
     edge_med("config", "set", "fit", "stretch")
@@ -163,7 +164,7 @@ def test_comments_and_the_order_stay(edge_med: Command, file: Path) -> None:
 
 
 def test_a_file_in_a_form_of_its_own_is_written_anew(edge_med: Command, file: Path) -> None:
-    file.parent.mkdir()
+    file.parent.mkdir(exist_ok=True)
     file.write_text('"kv" = """f16"""\ncontext = 512')
     edge_med("config", "set", "kv", "q8_0")
     assert tomllib.loads(file.read_text()) == {"context": 512, "kv": "q8_0"}

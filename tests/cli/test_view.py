@@ -76,6 +76,7 @@ def test_a_model_that_cant_see_costs_no_time(edge_med: EdgeMed, image: Path, mod
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "home").mkdir()
     monkeypatch.setenv("EDGE_MED_HOME", str(tmp_path / "home"))
 
 

@@ -91,6 +91,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 @pytest.fixture
 def silent(edge_med: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     """Run a command in an empty folder; it neither prints nor writes the name."""
+    (tmp_path / "home").mkdir()
     monkeypatch.setenv("EDGE_MED_HOME", str(tmp_path / "home"))
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")

@@ -53,9 +53,19 @@ def test_without_any_it_is_micro_wherever_that_came_from(home: Path, model: Mode
     assert default.choose("") == micro
 
 
-def test_a_missing_home_has_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_micro_is_the_one_that_comes_with_edge_med_unless_a_path_is_called_so(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert default.choose("micro") == Choice(home / "micro", named=True, embedded=True)
+    (tmp_path / "micro").mkdir()
+    assert default.choose("micro") == Choice("micro", named=True)
+
+
+def test_a_missing_home_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGE_MED_HOME", str(tmp_path / "nowhere"))
-    assert default.choose(None).embedded
+    with pytest.raises(UsageError, match="nowhere', and there is no such folder"):
+        default.choose(None)
 
 
 def test_the_embedded_checkpoint_is_the_first_that_is_there(

@@ -48,7 +48,7 @@ def test_a_folder_that_holds_no_model_is_told_with_its_problem(home: Path) -> No
 def test_without_a_folder_there_is_no_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("EDGE_MED_HOME", str(tmp_path / "absent"))
+    monkeypatch.setenv("EDGE_MED_HOME", str(tmp_path))
     assert stored() == ()
 
 

@@ -112,7 +112,7 @@ def test_an_unknown_name_is_told_the_known_ones(
 def test_where_no_name_is_known_a_path_is_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("EDGE_MED_HOME", str(tmp_path / "absent"))
+    monkeypatch.setenv("EDGE_MED_HOME", str(tmp_path))
     with pytest.raises(UsageError) as caught:
         find("medgemma")
     assert caught.value.hint.startswith("Give the path of a GGUF file")

@@ -19,6 +19,15 @@ LIMITS = Notice(
 """Source: the model card, under limitations."""
 NO_IMAGE = Notice("no_image", "No image was shown: this answer is about none.")
 
+TOY = Notice(
+    "toy",
+    "A toy answers, which was trained on synthetic phantoms. It knows no medicine: nothing that it "
+    "says about a real picture or patient means anything.",
+)
+
+ALWAYS = frozenset({TOY.code})
+"""Codes of what is said with every answer: a script may look at any of them alone."""
+
 
 def thought_ended(tokens: int) -> Notice:
     """The thought was closed in the model's place."""
@@ -33,7 +42,7 @@ def first_time(
     Args:
         messages: the conversation.
         of_model: of devices and the like, which come with any answer.
-        given: codes of those that were said before; whoever says more adds theirs.
+        given: codes of those that needn't be said again; whoever says more adds theirs.
     """
     images = sum(len(message.pictures) for message in messages)
     turns = sum(message.role == "user" for message in messages)

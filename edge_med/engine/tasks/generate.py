@@ -10,7 +10,7 @@ from edge_med import __version__
 from edge_med.answers import AppliedAdapter, End, Provenance
 from edge_med.config import Options
 from edge_med.engine.decode.answer_state import AnswerState
-from edge_med.engine.decode.notices import first_time, unseen
+from edge_med.engine.decode.notices import ALWAYS, first_time, unseen
 from edge_med.engine.decode.thinking import instructed
 from edge_med.engine.engine import Engine
 from edge_med.engine.grammar.response_format import ResponseFormat
@@ -28,7 +28,7 @@ from edge_med.question import Question
 class ModelIdentity:
     """What is known of the files that an engine has opened; it goes into every answer.
 
-    `adapters` has the hashes of their files by their names.
+    `adapters` has the hashes of their files by their names; `toy` says that it calls itself one.
     """
 
     model_sha256: str | None
@@ -36,6 +36,7 @@ class ModelIdentity:
     quant: str
     image_tokens: int
     adapters: Mapping[str, str] = field(default_factory=dict)
+    toy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +124,8 @@ class GenerateTask:
         self._engine.notices_given.update(self._said)
 
     def _say(self) -> None:
-        given = self._engine.notices_given | self._said
-        found = list(first_time(self._question.messages, self._engine.notices, given))
+        before = self._engine.notices_given - ALWAYS
+        found = list(first_time(self._question.messages, self._engine.notices, before | self._said))
         self._state.say(found)
         self._said.update(notice.code for notice in found)
 
@@ -144,6 +145,7 @@ class GenerateTask:
             options=self._question.options,
             seed=self._state.seed,
             versions={"edge_med": __version__, "llama_cpp": LLAMA_CPP_PYTHON},
+            toy=identity.toy,
         )
 
 
