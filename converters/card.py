@@ -19,6 +19,7 @@ import gguf
 import yaml
 
 from converters.checkpoint import Checkpoint
+from converters.fingerprint import fingerprint
 from converters.licence import Licence, find_licence, notice
 from converters.told import Told, listed
 from edge_med.errors import CheckpointError
@@ -58,11 +59,13 @@ class Card:
 
     Attributes:
         told: what of its model card was left out.
+        source: the hash that all files made of it have.
     """
 
     metadata: gguf.Metadata
     licence: Licence
     told: tuple[Told, ...]
+    source: str
 
     def notice(self, version: str) -> str:
         """What every file made from the checkpoint says of its origin and terms."""
@@ -95,7 +98,8 @@ def read_card(checkpoint: Checkpoint, parameters: int, called: tuple[str, ...]) 
     found.size_label = found.size_label or gguf.size_label(parameters, parameters, 0, 0)
     bases = [str(value) for base in found.base_models or [] for value in base.values()]
     said = [found.license, found.license_name, found.name, checkpoint.folder.name, *bases, *called]
-    return Card(found, find_licence([str(text) for text in said if text]), told)
+    licence = find_licence([str(text) for text in said if text])
+    return Card(found, licence, told, fingerprint(checkpoint))
 
 
 def _usable_card(folder: Path) -> tuple[dict[str, Any], tuple[Told, ...]]:

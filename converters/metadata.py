@@ -19,6 +19,7 @@ from converters.told import Told
 from converters.vocabulary import Vocabulary
 from edge_med.artifacts import turns
 from edge_med.artifacts.hparams import ModelParams, TextParams, VisionParams
+from edge_med.artifacts.naming import SOURCE
 from edge_med.errors import CheckpointError
 
 Values = Mapping[str, TypedValue]
@@ -117,6 +118,7 @@ def _start(architecture: str, kind: str, card: Card) -> gguf.GGUFWriter:
 def _finish(writer: gguf.GGUFWriter, card: Card, version: str) -> Values:
     writer.add_quantized_by(f"edge-med {version}")
     writer.add_string("edge_med.notice", card.notice(version))
+    writer.add_string(SOURCE, card.source)
     writer.add_quantization_version(QUANTIZATION_VERSION)
     values: Values = writer.kv_data[0]
     return values

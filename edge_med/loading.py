@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_med.answers import Notice
 from edge_med.artifacts.gguf import Header
 from edge_med.artifacts.inspect import Facts, facts
 from edge_med.config import LoadOptions
@@ -15,6 +16,7 @@ from edge_med.engine.service.isolation import connect
 from edge_med.engine.service.process import Starter
 from edge_med.engine.service.protocol import EngineSpec
 from edge_med.engine.tasks.generate import ModelIdentity
+from edge_med.engine.vision import pair
 from edge_med.models import memory
 from edge_med.models.adapters import FoundAdapter
 from edge_med.models.shares import Placed, Subject, devices_of
@@ -75,12 +77,19 @@ def opened(
         adapters={adapter.name: adapter.sha256 for adapter in adapters},
         toy=text.toy,
     )
-    notices = (TOY,) if text.toy else ()
+    notices = (*((TOY,) if text.toy else ()), *_of_pair(found))
     spec = EngineSpec(found.text, found.projector, subject, identity, options, adapters, notices)
     client = connect(spec, starter)
     told = client.opened
     info = Info(text, eye, options, told.plan, (), told.cpu_code, found.others, adapters)
     return client, info
+
+
+def _of_pair(found: Found) -> tuple[Notice, ...]:
+    """What speaks against a text model and a projector that weren't made together."""
+    if found.projector is None or found.projector_header is None or found.together:
+        return ()
+    return pair.check(found.text, found.header, found.projector, found.projector_header)
 
 
 def _facts(path: Path | None, header: Header | None) -> Facts | None:

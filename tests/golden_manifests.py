@@ -42,6 +42,7 @@ PROJECTORS = PROJECTOR_TYPES
 
 OURS = {
     "edge_med.notice": "the terms ask that it comes with every copy",
+    "edge_med.source": "tells a projector that was made of another checkpoint",
     "general.quantized_by": "says who made the file",
 }
 """Keys that only our files have, and why."""

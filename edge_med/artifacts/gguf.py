@@ -96,6 +96,7 @@ class Tensor:
         shape: rows first, as in the checkpoint it came from; GGUF itself stores the reverse.
         offset: of its first byte, from the start of the file.
         size: its bytes.
+        part: the number of the file that it is in, where a model is split into several.
     """
 
     name: str
@@ -103,6 +104,7 @@ class Tensor:
     shape: tuple[int, ...]
     offset: int
     size: int
+    part: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,9 @@ FILE_TYPES = MappingProxyType(
 QUANTS = tuple(FILE_TYPES)
 PROJECTOR_TYPES = ("F16", "BF16", "F32", "Q8_0")
 
+SOURCE = "edge_med.source"
+"""The key of a GGUF header that says which checkpoint a file was made of."""
+
 MANIFEST = "manifest.json"
 PARTIAL = ".partial"
 PENDING = MANIFEST + PARTIAL

@@ -58,6 +58,7 @@ class Found:
             tells it; None if neither does.
         projector_sha256: the same of the projector.
         others: text models of the same name and other quants in a folder, that weren't taken.
+        together: whether one manifest lists both, so that one conversion has made them.
     """
 
     text: Path
@@ -68,6 +69,7 @@ class Found:
     model_sha256: str | None
     projector_sha256: str | None
     others: tuple[Path, ...] = ()
+    together: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,7 @@ def find(model: str | Path, projector: str | Path | None = None) -> Found:
         model_sha256=text.sha256,
         projector_sha256=vision.sha256 if vision else None,
         others=tuple(others),
+        together=vision is not None and _together(text, vision, manifest),
     )
 
 
@@ -257,6 +260,13 @@ def _beside(text: _File, manifest: Manifest | None) -> _File | None:
     best = min((file.quant for file in fitting), key=order.index)
     alike = {file.path: file for file in fitting if file.quant == best}
     return alike[_only(list(alike), "projectors that fit", ONE_PROJECTOR)]
+
+
+def _together(text: _File, projector: _File, manifest: Manifest | None) -> bool:
+    """Whether a text model's manifest lists its projector as well."""
+    if manifest is None or projector.path.resolve().parent != text.path.resolve().parent:
+        return False
+    return all(manifest.entry(file.path.name) for file in (text, projector))
 
 
 def _called(file: _File) -> str:

@@ -1,0 +1,27 @@
+"""Which checkpoint a file was made of: a hash that text model and projector both carry.
+
+It is known before the weights are read, so that it can stand in the header: of each tensor a few
+bytes are taken. Training changes some of them, whatever it changes of the model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from converters.checkpoint import Checkpoint
+
+SAMPLE = 4096
+"""Bytes of each tensor, from its middle: 2,048 numbers in BF16."""
+
+
+def fingerprint(checkpoint: Checkpoint) -> str:
+    """A hash in hexadecimal, the same however the tensors are spread over files."""
+    found = []
+    for shard in checkpoint.shards:
+        with shard.path.open("rb", buffering=0) as file:
+            for tensor in shard.tensors:
+                size = min(SAMPLE, tensor.size)
+                file.seek(tensor.offset + (tensor.size - size) // 2)
+                told = f"{tensor.name} {tensor.type.name} {tensor.shape}"
+                found.append((told, hashlib.sha256(file.read(size)).hexdigest()))
+    return hashlib.sha256("\n".join(map(" ".join, sorted(found))).encode()).hexdigest()
