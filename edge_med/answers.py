@@ -12,6 +12,7 @@ from edge_med.errors import CancelledError
 from edge_med.plain import plain
 
 FinishReason = Literal["stop", "length", "stop_string", "loop", "cancelled", "thought_budget"]
+Integrity = Literal["verified", "unverified", "unlisted"]
 PieceKind = Literal["thought", "answer"]
 
 
@@ -144,8 +145,9 @@ class Provenance:
     """What an answer came from, so that it can be had again.
 
     Attributes:
-        model_sha256: of the text model's file, as its manifest says; None without a manifest.
-        projector_sha256: of the projector's file; None without one or without a manifest.
+        model_sha256: of the text model's file, as its manifest says, or as it was read; None as
+            long as neither is known.
+        projector_sha256: of the projector's file likewise; None without one.
         quant: of the text model.
         adapters: that were applied, with their scales.
         fit: how images came into the model's square; None without images, or if they differ.
@@ -158,6 +160,8 @@ class Provenance:
         seed: of the choice of tokens; None if it was greedy.
         versions: of edge_med and llama_cpp.
         toy: whether a toy has answered, which knows no medicine.
+        integrity: `verified` if all files are what their manifest says, `unverified` as long as
+            they haven't been read since they came, `unlisted` without a manifest.
     """
 
     model_sha256: str | None
@@ -173,6 +177,7 @@ class Provenance:
     seed: int | None
     versions: Mapping[str, str] = field(hash=False)
     toy: bool = False
+    integrity: Integrity = "unlisted"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from edge_med.engine.tasks.generate import ModelIdentity
 from edge_med.engine.vision import pair
 from edge_med.models import memory
 from edge_med.models.adapters import FoundAdapter
+from edge_med.models.intact import Listed, Watch
 from edge_med.models.shares import Placed, Subject, devices_of
 from edge_med.models.store import Found
 
@@ -79,10 +80,20 @@ def opened(
     )
     notices = (*((TOY,) if text.toy else ()), *_of_pair(found))
     spec = EngineSpec(found.text, found.projector, subject, identity, options, adapters, notices)
+    watch = Watch(_listed(found))
     client = connect(spec, starter)
+    client.watch = watch
     told = client.opened
     info = Info(text, eye, options, told.plan, (), told.cpu_code, found.others, adapters)
     return client, info
+
+
+def _listed(found: Found) -> list[Listed]:
+    """The files of a model, with the hashes that are told of them."""
+    files = [Listed("text", found.text, found.model_sha256)]
+    if found.projector is not None:
+        files.append(Listed("projector", found.projector, found.projector_sha256))
+    return files
 
 
 def _of_pair(found: Found) -> tuple[Notice, ...]:

@@ -326,6 +326,16 @@ def go_first_without_memory() -> None:
         linux.go_first_without_memory()
 
 
+def step_back() -> None:
+    """Have this thread compute and read behind all others; it may do so at any speed."""
+    if SYSTEM == "linux":
+        linux.step_back()
+    elif SYSTEM == "darwin":
+        macos.step_back()
+    elif SYSTEM == "win32":
+        windows.step_back()
+
+
 def forbid_dumps() -> None:
     """Keep this process's memory from whoever takes core dumps through a pipe; Linux can."""
     if SYSTEM == "linux":

@@ -85,3 +85,12 @@ def _value(name: str) -> int | None:
 def library() -> Any:
     """The system's own library, which every process has loaded."""
     return ctypes.CDLL(None)
+
+
+BACKGROUND = 0x09
+"""QOS_CLASS_BACKGROUND (sys/qos.h): efficiency cores, and reading behind others."""
+
+
+def step_back() -> None:
+    """Put this thread behind all others."""
+    library().pthread_set_qos_class_self_np(ctypes.c_uint(BACKGROUND), ctypes.c_int(0))

@@ -164,3 +164,14 @@ def graphics() -> tuple[str, ...]:
 def kernel() -> Any:
     """The system's own library; on 64 bits there is one calling convention for all."""
     return ctypes.CDLL("kernel32")
+
+
+BACKGROUND = 0x00010000
+"""THREAD_MODE_BACKGROUND_BEGIN (winbase.h): computing and reading behind others."""
+
+
+def step_back() -> None:
+    """Put this thread behind all others."""
+    library = kernel()
+    library.GetCurrentThread.restype = ctypes.c_void_p
+    library.SetThreadPriority(ctypes.c_void_p(library.GetCurrentThread()), BACKGROUND)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import queue
@@ -35,6 +36,7 @@ from edge_med.engine.tasks.generate import GenerateRequest
 from edge_med.engine.tasks.raw_generate import Chosen, ContinueRequest, Ended
 from edge_med.engine.tasks.score import ScoreRequest
 from edge_med.errors import UsageError
+from edge_med.models.intact import Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,13 @@ class Call:
 
 
 class Client:
-    """A loaded model, behind a transport; all methods may be called in any thread."""
+    """A loaded model, behind a transport; all methods may be called in any thread.
+
+    Attributes:
+        watch: of the model's files, if somebody has set it; it begins with the first answer.
+    """
+
+    watch: Watch | None = None
 
     def __init__(self, spec: EngineSpec, start: Start = thread.start) -> None:
         """Start the engine, and wait until everything is open.
@@ -113,9 +121,14 @@ class Client:
 
         Raises:
             UsageError: the model was closed.
+            ArtifactError: a file of the model isn't what it was.
             EngineError: the engine can't be started, or this request has ended it twice.
         """
         number = next(self._numbers)
+        if self.watch is not None and not isinstance(request, CountRequest | TokenizeRequest):
+            self.watch.refuse()
+            self.watch.begin()
+            sink = functools.partial(_marking, self.watch, sink)
         self._connection.submit(Submit(number, call.number, request), sink)
         return number
 
@@ -173,6 +186,8 @@ class Client:
 
     def close(self) -> None:
         """Cancel everything and free everything; harmless when done twice."""
+        if self.watch is not None:
+            self.watch.stop()
         self._end()
 
     def _check_process(self) -> None:
@@ -196,6 +211,17 @@ class Client:
                         continue
             finally:
                 self.forget(number)
+
+
+def _marking(watch: Watch, sink: Sink, reply: Reply) -> None:
+    """Pass a reply on; an answer with what is known of the files by now, which is told before."""
+    if not isinstance(reply, End):
+        sink(reply)
+        return
+    answer, notices = watch.marked(reply.answer)
+    for notice in notices:
+        sink(notice)
+    sink(End(answer))
 
 
 def event_of(reply: Reply) -> Event:

@@ -1,0 +1,82 @@
+"""Hashes of model files that were read before, in a file of our state: read once, known from then.
+
+It holds hashes, sizes and times, nothing else: a path stands there as its hash. A file is known
+again by its place, size, times and inode, so that one that was copied or changed is read anew.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge_med._platform import state
+from edge_med.models import store
+
+FILE = "files.json"
+
+MOST = 200
+"""Files that are kept; those that were noted longest ago go."""
+
+Facts = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A file as it was when it was read: its hash in hexadecimal, and the day."""
+
+    sha256: str
+    day: str
+
+
+def facts_of(path: Path) -> Facts:
+    """By what a file is known to be unchanged; its ctime tells of a copy that kept the time."""
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+
+
+class SeenFiles:
+    """What was read before."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        """`folder` is by default the one for our state."""
+        self._path = (folder or store.home() / "state") / FILE
+
+    def known(self, path: Path) -> str | None:
+        """The hash of a file that hasn't changed since it was read; None for any other."""
+        entry = self._entry(path)
+        if entry is None or tuple(entry["facts"]) != facts_of(path):
+            return None
+        return str(entry["sha256"])
+
+    def before(self, path: Path) -> Seen | None:
+        """What lay in this place when it was read the last time; None if it never was."""
+        entry = self._entry(path)
+        return Seen(entry["sha256"], entry["day"]) if entry else None
+
+    def note(self, path: Path, facts: Facts, sha256: str) -> None:
+        """Remember a file that was read."""
+        files = {key: entry for key, entry in self._stored().items() if key != _key(path)}
+        day = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
+        files[_key(path)] = {"facts": list(facts), "sha256": sha256, "day": day}
+        state.write(self._path, dict(list(files.items())[-MOST:]))
+
+    def _entry(self, path: Path) -> dict[str, Any] | None:
+        entry = self._stored().get(_key(path))
+        return entry if isinstance(entry, dict) and _is_whole(entry) else None
+
+    def _stored(self) -> Mapping[str, Any]:
+        data = state.read(self._path)
+        return data if isinstance(data, dict) else {}
+
+
+def _key(path: Path) -> str:
+    return hashlib.sha256(str(path.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:32]
+
+
+def _is_whole(entry: Mapping[str, Any]) -> bool:
+    facts, texts = entry.get("facts"), (entry.get("sha256"), entry.get("day"))
+    return isinstance(facts, list) and all(isinstance(text, str) for text in texts)
