@@ -40,8 +40,7 @@ def test_what_is_amiss_with_the_chat_template_is_told_at_the_start(
 
 def test_a_toy_says_so_at_the_start_and_in_the_bottom_line(held: Held) -> None:
     assert "toy:" not in held.chat.status()
-    held.chat.model.info.model.toy = True
-    held.chat.model.info.model.template_sha256 = "a hash"
+    held.chat.model.info.model.toy, held.chat.model.info.model.turns = True, "gemma"
     loop.introduce(held.chat)
     assert held.ui.notices[-1] == TOY.text
     assert "toy-F32.gguf, a toy: no medicine" in held.chat.status()
