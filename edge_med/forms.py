@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+from numbers import Number
 from typing import Any
 
 from edge_med.errors import PromptError
@@ -55,8 +57,8 @@ def row(prompt: Mapping[str, Any]) -> tuple[Sequence[Any], tuple[Any, ...]]:
     fields = _fields(prompt) or {}
     if "role" in fields:
         return [prompt], ()
-    messages = fields.pop("messages", None)
-    if not isinstance(messages, Sequence) or not _is_list(messages):
+    messages = _items(fields.pop("messages", None))
+    if messages is None:
         raise PromptError(
             "A value of type dict isn't a prompt: it has neither role nor messages.", FORM
         )
@@ -92,8 +94,8 @@ def read(message: object) -> tuple[Role, tuple[Piece, ...]]:
 def _beside(fields: Mapping[str, Any]) -> list[Given]:
     """The images beside a content."""
     found = [fields[key] for key in BESIDE if key in fields]
-    each = [one for value in found for one in (value if _is_list(value) else [value])]
-    return [Given(_source(one)) for one in each if one is not None]
+    lists = [[value] if (items := _items(value)) is None else items for value in found]
+    return [Given(_source(one)) for items in lists for one in items if one is not None]
 
 
 def _placed(pieces: Sequence[Piece], images: Sequence[Given]) -> tuple[Piece, ...]:
@@ -115,9 +117,10 @@ def _pieces(content: object) -> list[Piece]:
         return [content]
     if isinstance(content, Mapping):
         return [_piece(content)]
-    if not isinstance(content, Sequence) or not _is_list(content):
+    parts = _items(content)
+    if parts is None:
         raise PromptError(f"{short(content)} isn't a message's content.", FORM)
-    return [_piece(part) for part in content]
+    return [_piece(part) for part in parts]
 
 
 def _piece(part: object) -> Piece:
@@ -211,8 +214,11 @@ def _fields(value: object) -> dict[str, Any] | None:
 _TEXTS = (str, bytes, bytearray, memoryview)
 
 
-def _is_list(value: object) -> bool:
-    return isinstance(value, Sequence) and not isinstance(value, _TEXTS)
+def _items(value: Any) -> Sequence[Any] | None:
+    """The values of a list, or of an array of objects, which is a list of pandas'."""
+    if str(getattr(value, "dtype", "")) == "object":
+        value = value.tolist()
+    return value if isinstance(value, Sequence) and not isinstance(value, _TEXTS) else None
 
 
 def _is_empty(value: object) -> bool:
@@ -227,7 +233,7 @@ def _is_plain(value: object) -> bool:
     match value:
         case str():
             return not holds_image(value)
-        case bool() | int() | float() | None:
+        case Number() | date() | None:
             return True
         case Mapping():
             return all(map(_is_plain, value.values()))

@@ -16,7 +16,7 @@ from edge_med.config import Options
 from edge_med.engine.service.client import Call
 from edge_med.engine.service.connection import RESTARTED
 from edge_med.engine.service.protocol import CountRequest
-from edge_med.errors import BusyError, CancelledError
+from edge_med.errors import BusyError, CancelledError, UsageError
 from edge_med.messages import Message, TextPart
 from edge_med.protocols import Fitting, Service
 from edge_med.question import Question, check_asked
@@ -104,9 +104,14 @@ class Conversation:
         written, and goes if nothing was; an answer that is empty of itself stays.
         """
         chosen = options or self._options
-        (turn,) = self._model.messages(text, image=image, images=images, options=chosen)
-        check_asked((turn,))
-        return self._answered(lambda turns: (*turns, turn), chosen)
+        said = self._model.messages(text, image=image, images=images, options=chosen)
+        if [message.role for message in said] != ["user"]:
+            raise UsageError(
+                "What was given isn't one message of the user's.",
+                "Give its text; a whole conversation is for `MedGemma.ask`.",
+            )
+        check_asked(said)
+        return self._answered(lambda turns: (*turns, *said), chosen)
 
     def regenerate(self, *, options: Options | None = None) -> Answer:
         """Have the last turn answered anew.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -52,6 +53,13 @@ def text(content: str) -> dict[str, Any]:
 
 def user(*parts: Any, **keys: Any) -> list[dict[str, Any]]:
     return [{"role": "user", "content": [*parts], **keys}]
+
+
+def objects(*values: Any) -> Any:
+    """An array of objects, as pandas has lists out of a Parquet file."""
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array
 
 
 def seen(prompt: Any, **given: Any) -> list[str]:
@@ -118,6 +126,17 @@ FORMS: dict[str, Any] = {
     "a dataset's row": {
         "messages": user({"type": "image", "text": None}, {**text("ask"), "image": None}),
         "images": [{"bytes": FILE, "path": "chest.png"}],
+    },
+    "a row out of pandas": {
+        "messages": objects(
+            {
+                "role": "user",
+                "content": objects({"type": "image"}, text("ask")),
+                "id": np.int64(5),
+                "timestamp": datetime.datetime(2026, 11, 29),
+            }
+        ),
+        "images": objects({"bytes": FILE, "path": None}),
     },
     "a message that is alone": user({"image": RED}, {"text": "ask"})[0],
     "an image beside the content": [{"role": "user", "content": "ask", "image": RED}],

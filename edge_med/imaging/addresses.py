@@ -54,6 +54,11 @@ def resolve(source: str | os.PathLike[str]) -> Path | bytes:
     if os.path.lexists(text):
         return Path(text)
     if data := _DATA.match(text):
+        if not isinstance(source, str):
+            raise ImageError(
+                "The image is a data: URL in a Path, which keeps one slash of two.",
+                "Give it as a text.",
+            )
         rest = text[data.end() :]
         return from_base64(rest) if data[1].lower().endswith(";base64") else unescaped(rest)
     path = from_url(text)
@@ -62,7 +67,8 @@ def resolve(source: str | os.PathLike[str]) -> Path | bytes:
             f"The image is at a {scheme[1]}: address, and {OFFLINE}.",
             "Save it, and give its path or its bytes.",
         )
-    return from_base64(text) if _BASE64.fullmatch(text) else Path(path)
+    encoded = isinstance(source, str) and _BASE64.fullmatch(text)
+    return from_base64(text) if encoded else Path(path)
 
 
 def holds_image(text: str) -> bool:

@@ -99,6 +99,7 @@ def test_a_file_of_asyncio_is_refused_with_the_way_out() -> None:
         ("https://example.org/a.png", "https: address", "Save it"),
         ("s3://bucket/a.png", "s3: address", "Save it"),
         (Path("https://example.org/a.png"), "https: address", "Save it"),
+        (Path("data:image/png;base64,AAAA"), "URL in a Path", "as a text"),
         ("file://server/share/a.png", "file: address", "Save it"),
         ("data:image/png;base64,AAAA!", "isn't base64", "b64encode"),
         ("data:image/png;base64," + "A" * 100_001, "isn't base64", "b64encode"),
