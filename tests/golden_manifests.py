@@ -47,6 +47,9 @@ OURS = {
 }
 """Keys that only our files have, and why."""
 
+WITHOUT_TEMPLATE = {"edge_med.turns": "says whether a model without a chat template takes turns"}
+"""The same of a text model that has none."""
+
 _PIECE = 1 << 20
 
 

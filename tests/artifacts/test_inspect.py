@@ -9,7 +9,10 @@ import pytest
 
 from edge_med.artifacts import inspect as inspecting
 from edge_med.artifacts.inspect import GEMMA_3_TEMPLATE, inspect
-from tests.checkpoints.tiny import PADDED_VOCABULARY
+from edge_med.artifacts.peft import peft_adapter
+from edge_med.errors import ArtifactError
+from tests.checkpoints.adapters import Lora, write_peft
+from tests.checkpoints.tiny import PADDED_VOCABULARY, Tiny
 from tests.conftest import Models
 from tests.conversations import REAL, TINY
 
@@ -52,3 +55,17 @@ def test_without_a_template_nothing_is_said_of_it(model: Models) -> None:
 def test_the_known_template_is_the_one_that_the_golden_ids_come_from(path: Path) -> None:
     made_with = json.loads(path.read_text("utf-8"))["made_with"]
     assert made_with["template_sha256"] == GEMMA_3_TEMPLATE
+
+
+def test_a_peft_folder_is_told_as_one(tmp_path: Path) -> None:
+    folder = write_peft(Lora(seed=1), Tiny(), tmp_path / "chest")
+    with pytest.raises(ArtifactError, match="PEFT adapter"):
+        inspect(folder)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"peft_type": 1}', ""])
+def test_a_peft_folder_with_damaged_settings_is_one_all_the_same(text: str, tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text(text)
+    found = peft_adapter(tmp_path)
+    assert found is not None
+    assert "a PEFT adapter for a model that it doesn't name" in found.words

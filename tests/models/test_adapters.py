@@ -10,7 +10,7 @@ import pytest
 from edge_med.artifacts.gguf import Header, read_header
 from edge_med.errors import ArtifactError, PairingError, UsageError
 from edge_med.models.adapters import find_adapters
-from tests.checkpoints.adapters import Lora, write_gguf
+from tests.checkpoints.adapters import Lora, write_gguf, write_peft
 from tests.checkpoints.tiny import TINY
 from tests.conftest import Models
 
@@ -59,3 +59,10 @@ def test_one_for_another_shape_is_refused_by_name(tmp_path: Path, text: Header) 
     other = write_gguf(LORA, TINY["odd-rows"], tmp_path / "other.gguf")
     with pytest.raises(PairingError, match=r"other.gguf is for a blk.0.attn_q.weight"):
         find_adapters([other], text)
+
+
+def test_an_adapter_as_peft_saves_it_is_told_as_one(tmp_path: Path, text: Header) -> None:
+    folder = write_peft(Lora(seed=1), TINY["text"], tmp_path / "chest")
+    for path in (folder, folder / "adapter_model.safetensors"):
+        with pytest.raises(ArtifactError, match="PEFT adapter"):
+            find_adapters(path, text)

@@ -15,6 +15,8 @@ from edge_med.errors import ArtifactError, InputError, PairingError, UsageError
 from edge_med.models import store
 from edge_med.models.store import find
 from tests.artifacts.hostile import Value
+from tests.checkpoints.adapters import Lora, write_peft
+from tests.checkpoints.tiny import TINY
 from tests.conftest import Models
 
 TEXT, PROJECTOR = "multimodal-Q8_0.gguf", "multimodal-mmproj-F16.gguf"
@@ -303,3 +305,11 @@ def test_an_adapter_beside_a_model_is_not_taken_for_one(tmp_path: Path) -> None:
 def test_an_adapter_is_no_text_model(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="is an adapter"):
         find(adapter(tmp_path / "adapter.gguf"))
+
+
+def test_a_peft_folder_is_told_as_one(tmp_path: Path) -> None:
+    folder = write_peft(Lora(seed=1), TINY["text"], tmp_path / "chest")
+    for path in (folder, folder / "adapter_model.safetensors"):
+        with pytest.raises(ArtifactError, match=r"chest is a PEFT adapter \(LORA\) for tiny") as e:
+            store.find(path)
+        assert "convert_lora_to_gguf.py" in e.value.hint
