@@ -6,7 +6,7 @@ from typing import Any
 
 from edge_med.compat.ignored import refuse_unknown, say
 
-_SETTINGS = frozenset(
+SETTINGS = frozenset(
     [
         "load_in_8bit",
         "load_in_4bit",
@@ -31,6 +31,6 @@ class BitsAndBytesConfig:
         Raises:
             UsageError: one is unknown.
         """
-        refuse_unknown("BitsAndBytesConfig", settings, _SETTINGS)
+        refuse_unknown("BitsAndBytesConfig", settings, SETTINGS)
         say(["BitsAndBytesConfig"], "weights are quantized by edge-med convert --quant")
         vars(self).update(settings)

@@ -29,7 +29,28 @@ def test_axes_of_length_one_go_as_with_torch() -> None:
 
 def test_there_is_no_cuda_to_ask_for() -> None:
     assert not torch.cuda.is_bf16_supported()
+    assert torch.cuda.memory_allocated() == torch.cuda.max_memory_allocated(0) == 0
     torch.cuda.empty_cache()
+    torch.cuda.manual_seed_all(7)
+
+
+def test_a_tensor_leaves_the_graph_and_the_device_as_with_torch() -> None:
+    values = torch.tensor([0.5, 2.0], dtype=torch.bfloat16)
+    assert values.detach().cpu().float().dtype is torch.float32
+    assert values.detach().cpu().tolist() == [0.5, 2.0]
+    assert values.long().tolist() == [0, 2]
+    copy = values.clone()
+    assert copy is not values
+    assert copy.dtype is torch.bfloat16
+    assert isinstance(values, vars(torch)["Tensor"])
+
+
+def test_numbers_are_drawn_as_they_were_after_the_same_seed() -> None:
+    torch.manual_seed(-7)
+    first = torch.randint(0, 9, (2, 3)).tolist()
+    torch.manual_seed(-7)
+    assert torch.randint(0, 9, (2, 3)).tolist() == first
+    assert all(0 <= number < 9 for row in first for number in row)
 
 
 def test_a_type_changes_the_name_and_a_device_nothing() -> None:
