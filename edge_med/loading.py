@@ -91,6 +91,8 @@ def opened(
 def _listed(found: Found) -> list[Listed]:
     """The files of a model, with the hashes that are told of them."""
     files = [Listed("text", found.text, found.model_sha256)]
+    if len(found.parts) > 1:  # such a model has no hash of its own
+        files = [Listed("part", part, None) for part in found.parts]
     if found.projector is not None:
         files.append(Listed("projector", found.projector, found.projector_sha256))
     return files

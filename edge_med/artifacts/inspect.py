@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_med.artifacts.adapter import ALPHA, KIND, is_adapter
-from edge_med.artifacts.gguf import Header, read_header
+from edge_med.artifacts.gguf import Header
 from edge_med.artifacts.naming import FILE_TYPES
 from edge_med.artifacts.peft import refuse_peft
+from edge_med.artifacts.split import read_model
 from edge_med.artifacts.turns import TEMPLATE, Turns, turns_of
 
 
@@ -84,7 +85,8 @@ def inspect(path: Path) -> Facts:
         ArtifactError: its header is damaged, or it is an adapter as PEFT saves it.
     """
     refuse_peft(path)
-    return facts(path.name, read_header(path))
+    header, _ = read_model(path)
+    return facts(path.name, header)
 
 
 def facts(file: str, header: Header) -> Facts:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_med import _platform
+from edge_med.artifacts import split
 from edge_med.artifacts.inspect import image_tokens
 from edge_med.config import Options
 from edge_med.errors import UsageError
@@ -105,7 +106,7 @@ def eye_of(named: str | None, threads: int | None) -> Eye:
         1 / rates.encode if rates.encode else None,
         1 / rates.read if rates.read else None,
         estimates.encode(1, eye),
-        files=found.text.stat().st_size + eye,
+        files=split.size(found.text) + eye,
     )
 
 

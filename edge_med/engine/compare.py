@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_med.artifacts.gguf import read_header
+from edge_med.artifacts.split import read_model
 from edge_med.config import LoadOptions
 from edge_med.engine.divergence import (
     Divergence,
@@ -78,7 +78,7 @@ def memory(base: Path, other: Path) -> Plan:
     Raises:
         ArtifactError: a file is damaged or of another kind.
     """
-    plans = [plan(read_header(path), OPTIONS) for path in (base, other)]
+    plans = [plan(read_model(path)[0], OPTIONS) for path in (base, other)]
     return Plan(*(sum(sizes) for sizes in zip(*map(astuple, plans), strict=True)))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from edge_med import _platform
 from edge_med._platform import state
+from edge_med.artifacts import split
 from edge_med.models import store
 
 FILE = "rates.json"
@@ -57,7 +58,7 @@ class Estimates:
             threads: that compute; the usual ones if None.
             folder: where the file of rates is; by default the one for our state.
         """
-        self._size = text.stat().st_size
+        self._size = split.size(text)
         self._cores = threads or _platform.performance_cores()
         self._path = (folder or store.home() / "state") / FILE
         machine = f"{_platform.SYSTEM} {_platform.MACHINE} {self._cores}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_med import _platform
+from edge_med.artifacts import split
 from edge_med.artifacts.naming import LOCK, MANIFEST, PARTIAL, PENDING
 from edge_med.errors import EdgeMedError, UsageError
 from edge_med.models import store
@@ -91,11 +92,11 @@ def _stored(name: str) -> Stored:
         return Stored(name, (), None, size, error.message)
     return Stored(
         name=name,
-        quants=tuple((quant, path.stat().st_size) for quant, path in texts),
+        quants=tuple((quant, split.size(path)) for quant, path in texts),
         projector=found.projector.stat().st_size if found.projector else None,
         size=size,
     )
 
 
 def _quant(path: Path) -> str:
-    return path.stem.rpartition("-")[2].upper()
+    return split.stem(path).rpartition("-")[2].upper()

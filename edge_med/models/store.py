@@ -11,6 +11,7 @@ from pathlib import Path
 import platformdirs
 
 from edge_med.artifacts import manifest as manifests
+from edge_med.artifacts import split
 from edge_med.artifacts.adapter import is_adapter
 from edge_med.artifacts.gguf import Header, read_header
 from edge_med.artifacts.manifest import Manifest, Role
@@ -58,6 +59,7 @@ class Found:
             tells it; None if neither does.
         projector_sha256: the same of the projector.
         others: text models of the same name and other quants in a folder, that weren't taken.
+        parts: the files that the text model is in, of which `text` is the first.
         together: whether one manifest lists both, so that one conversion has made them.
     """
 
@@ -69,16 +71,21 @@ class Found:
     model_sha256: str | None
     projector_sha256: str | None
     others: tuple[Path, ...] = ()
+    parts: tuple[Path, ...] = ()
     together: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """A file whose header has been read, and its hash if a manifest lists it."""
+    """A model whose header has been read, and its hash if a manifest lists it.
+
+    It may be in several files, of which `path` is the first.
+    """
 
     path: Path
     header: Header
     sha256: str | None
+    parts: tuple[Path, ...]
 
     @property
     def quant(self) -> str:
@@ -97,7 +104,7 @@ def find(model: str | Path, projector: str | Path | None = None) -> Found:
 
     Raises:
         UsageError: there is no such model, or several models or projectors could be meant.
-        InputError: the model is in several parts.
+        InputError: the projector is in several parts.
         ArtifactError: a file is damaged or of another kind, or a folder has no text model.
         PairingError: the given projector doesn't fit the text model.
     """
@@ -120,6 +127,7 @@ def find(model: str | Path, projector: str | Path | None = None) -> Found:
         model_sha256=text.sha256,
         projector_sha256=vision.sha256 if vision else None,
         others=tuple(others),
+        parts=text.parts,
         together=vision is not None and _together(text, vision, manifest),
     )
 
@@ -201,12 +209,13 @@ def _texts_in(folder: Path, manifest: Manifest | None) -> list[Path]:
 
 def _model_name(path: Path) -> str:
     """What a file's name says before its quant; all of it where it says none."""
-    name, dash, quant = path.stem.rpartition("-")
-    return name if dash and quant.upper() in RECOMMENDED else path.stem
+    stem = split.stem(path)
+    name, dash, quant = stem.rpartition("-")
+    return name if dash and quant.upper() in RECOMMENDED else stem
 
 
 def _rank(path: Path) -> int:
-    quant = path.stem.rpartition("-")[2].upper()
+    quant = split.stem(path).rpartition("-")[2].upper()
     return RECOMMENDED.index(quant) if quant in RECOMMENDED else len(RECOMMENDED)
 
 
@@ -239,8 +248,19 @@ def _opened_text(path: Path, manifest: Manifest | None) -> _File:
 
 def _given(path: Path, text: _File) -> _File:
     """The projector that was named, if it fits."""
-    file = _opened(path, manifests.load(path.parent))
+    file = _opened_projector(path, manifests.load(path.parent))
     check_pair(text.header, file.header)
+    return file
+
+
+def _opened_projector(path: Path, manifest: Manifest | None) -> _File:
+    file = _opened(path, manifest)
+    if len(file.parts) > 1:
+        raise InputError(
+            f"{path.name} is one of {len(file.parts)} parts of a projector, which llama.cpp takes "
+            "in one file.",
+            "Merge them with its tool: llama-gguf-split --merge FIRST_PART WHOLE",
+        )
     return file
 
 
@@ -252,7 +272,7 @@ def _beside(text: _File, manifest: Manifest | None) -> _File | None:
     """
     speaks_of_it = manifest is not None and manifest.entry(text.path.name) is not None
     paths = _files(text.path.parent, "projector", manifest if speaks_of_it else None)
-    fitting = [file for path in paths if _fits(text, file := _opened(path, manifest))]
+    fitting = [file for path in paths if _fits(text, file := _opened_projector(path, manifest))]
     if not fitting:
         return None
     fitting = [file for file in fitting if _called(file) == _called(text)] or fitting
@@ -298,9 +318,13 @@ def _files(folder: Path, role: Role, manifest: Manifest | None) -> Iterator[Path
 
 
 def _architecture(path: Path) -> str | None:
-    """What a model's file holds; an adapter names its base model's, and is none itself."""
+    """What a model's file holds; an adapter names its base model's, and is none itself.
+
+    Nor is a further part of a model, which is found by its first.
+    """
     header = read_header(path)
-    return None if is_adapter(header) else header.text("general.architecture")
+    further = is_adapter(header) or header.integer(split.NUMBER)
+    return None if further else header.text("general.architecture")
 
 
 def _only(paths: Iterable[Path], what: str, hint: str) -> Path:
@@ -314,7 +338,7 @@ def _only(paths: Iterable[Path], what: str, hint: str) -> Path:
 
 
 def _opened(path: Path, manifest: Manifest | None) -> _File:
-    """Read a file's header, and hold its size against the manifest."""
+    """Read a model's header, and hold its size against the manifest."""
     if path.name.endswith(PARTIAL):
         raise ArtifactError(f"{path.name} isn't finished.", "Run the conversion again.")
     entry = manifest.entry(path.name) if manifest else None
@@ -323,10 +347,6 @@ def _opened(path: Path, manifest: Manifest | None) -> _File:
             f"{path.name} has {path.stat().st_size} bytes; the manifest says {entry.size}.",
             f"Copy or convert it again; see what is damaged with: edge-med verify {path}",
         )
-    header = read_header(path)
-    if (header.integer("split.count") or 1) > 1:
-        raise InputError(
-            f"{path.name} is one part of several.",
-            "Merge them with llama.cpp's tool: llama-gguf-split --merge FIRST_PART WHOLE",
-        )
-    return _File(path, header, entry.sha256 if entry else ollama.digest(path))
+    header, parts = split.read_model(path)
+    sha256 = entry.sha256 if entry else ollama.digest(path)
+    return _File(parts[0], header, sha256 if len(parts) == 1 else None, parts)

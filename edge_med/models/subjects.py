@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from edge_med.artifacts import split
 from edge_med.artifacts.draft import draft_projector, draft_text, text_shape
-from edge_med.artifacts.gguf import read_header
 from edge_med.artifacts.hparams import read_params
 from edge_med.artifacts.shapes import TextShape, VisionShape
 from edge_med.errors import CheckpointError, UsageError
@@ -82,8 +82,9 @@ def _of_files(model: str, quant: str | None) -> Subject:
     if quant is None or quant == found.quant:
         return subject
     for other in found.others:
-        if other.stem.upper().endswith(f"-{quant}"):
-            return dataclasses.replace(subject, quant=quant, text=read_header(other))
+        if split.stem(other).upper().endswith(f"-{quant}"):
+            text, _ = split.read_model(other)
+            return dataclasses.replace(subject, quant=quant, text=text)
     return in_quant(subject, quant)
 
 
@@ -92,7 +93,7 @@ def _name(model: str, found: store.Found) -> str:
     if ollama.is_blob(found.text):
         return found.header.text("general.name") or found.text.name[:14]
     path = Path(model).resolve()
-    return path.stem.removesuffix(f"-{found.quant}") if path.is_file() else path.name
+    return split.stem(path).removesuffix(f"-{found.quant}") if path.is_file() else path.name
 
 
 def _of_config(path: Path, name: str, quant: str | None) -> Subject:

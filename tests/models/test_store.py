@@ -11,7 +11,7 @@ import pytest
 from converters.header import pack_header
 from edge_med.artifacts import manifest as manifests
 from edge_med.artifacts.naming import FILE_TYPES
-from edge_med.errors import ArtifactError, InputError, PairingError, UsageError
+from edge_med.errors import ArtifactError, PairingError, UsageError
 from edge_med.models import store
 from edge_med.models.store import find
 from tests.artifacts.hostile import Value
@@ -192,16 +192,6 @@ def test_a_file_that_is_not_finished_is_refused(tmp_path: Path) -> None:
         find(text(tmp_path / "m.gguf.partial"))
     with pytest.raises(ArtifactError, match="isn't finished"):
         find(text(tmp_path / "m.gguf"), projector(tmp_path / "p.gguf.partial"))
-
-
-@pytest.mark.parametrize("name", ["m-00001-of-00002.gguf", "m-00002-of-00002.gguf"])
-def test_a_model_in_parts_is_refused(name: str, tmp_path: Path) -> None:
-    text(tmp_path / "m-00001-of-00002.gguf", more={"split.count": 2})
-    write(tmp_path / "m-00002-of-00002.gguf", {"split.count": 2})
-    for model in (tmp_path, tmp_path / name):
-        with pytest.raises(InputError, match="is one part of several") as caught:
-            find(model)
-        assert "llama-gguf-split --merge" in caught.value.hint
 
 
 def test_a_projector_is_no_text_model(converted: Path) -> None:

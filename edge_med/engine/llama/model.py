@@ -9,7 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from edge_med.artifacts.gguf import Header, read_header
+from edge_med.artifacts.gguf import Header
+from edge_med.artifacts.split import read_model
 from edge_med.artifacts.turns import Turns, turns_of
 from edge_med.engine.llama.bindings import llama_cpp, verdict
 from edge_med.engine.llama.offload import offload
@@ -55,7 +56,7 @@ class Model:
             ArtifactError: the file is damaged, or no Gemma 3 text model.
             EngineError: llama.cpp can't load it.
         """
-        self.header = _checked(path, header or read_header(path))
+        self.header = _checked(path, header or read_model(path)[0])
         self._api = llama_cpp()
         params = self._api.llama_model_default_params()
         params.vocab_only = vocabulary_only

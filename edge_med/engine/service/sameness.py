@@ -6,6 +6,7 @@ import hashlib
 from contextlib import suppress
 from dataclasses import replace
 
+from edge_med.artifacts.split import parts
 from edge_med.engine.service.protocol import EngineSpec, Request
 from edge_med.engine.service.wire import Packer
 from edge_med.engine.tasks.generate import GenerateRequest
@@ -17,7 +18,7 @@ DEADLY = 2
 
 def files_of(spec: EngineSpec) -> list[tuple[int, ...]]:
     """Which files a model is made of, as the system knows them."""
-    paths = [spec.text, spec.projector, *(adapter.path for adapter in spec.adapters)]
+    paths = [*parts(spec.text), spec.projector, *(adapter.path for adapter in spec.adapters)]
     found: list[tuple[int, ...]] = []
     for path in filter(None, paths):
         with suppress(OSError):
