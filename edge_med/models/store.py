@@ -24,9 +24,9 @@ from edge_med.artifacts.naming import (
 from edge_med.artifacts.peft import refuse_peft
 from edge_med.artifacts.verify import check_pair
 from edge_med.errors import ArtifactError, InputError, PairingError, UsageError
-from edge_med.models import ollama
+from edge_med.models import ollama, refusals
 
-ARCHITECTURES: dict[Role, str] = {"text": "gemma3", "projector": "clip"}
+ARCHITECTURES: dict[Role, str] = {"text": refusals.TEXT, "projector": refusals.PROJECTOR}
 """The `general.architecture` of each role."""
 
 QUANT_NAMES = {number: name for name, number in FILE_TYPES.items()}
@@ -185,23 +185,14 @@ def _located(model: str | Path) -> Path:
         return Path(model)
     if is_stored(name):
         return folder / name
-    known = names()
-    raise UsageError(
-        f"There is no model '{name}'.",
-        f"Give a path or one of these names: {', '.join(known)}."
-        if known
-        else "Give the path of a GGUF file or of its folder; edge-med convert makes one.",
-    )
+    raise refusals.no_model(name, names())
 
 
 def _texts_in(folder: Path, manifest: Manifest | None) -> list[Path]:
     """The text models of a folder, all quants of one model, the recommended first."""
     paths = list(_files(folder, "text", manifest))
     if not paths:
-        raise ArtifactError(
-            f"{folder.resolve().name} holds no Gemma 3 text model.",
-            "Make one with edge-med convert; if it should be there, edge-med verify its file.",
-        )
+        raise refusals.no_text_model(folder)
     if len({_model_name(path) for path in paths}) > 1:
         _only(paths, "text models", "Name one of them, as in ")
     return sorted(paths, key=_rank)
@@ -221,28 +212,7 @@ def _rank(path: Path) -> int:
 
 def _opened_text(path: Path, manifest: Manifest | None) -> _File:
     file = _opened(path, manifest)
-    architecture = file.header.text("general.architecture")
-    if is_adapter(file.header):
-        raise ArtifactError(
-            f"{path.name} is an adapter, and no text model.",
-            "Give it as an adapter, and its base model's file as the model.",
-        )
-    if architecture == ARCHITECTURES["projector"]:
-        raise ArtifactError(
-            f"{path.name} is a projector, and no text model.",
-            "Give it as the projector, and the text model's file as the model.",
-        )
-    if architecture != ARCHITECTURES["text"]:
-        raise ArtifactError(
-            f"{path.name} holds a model of architecture {architecture}, not "
-            f"{ARCHITECTURES['text']}.",
-            "Give a MedGemma or Gemma 3 text model.",
-        )
-    if any(tensor.name.startswith(("v.", "mm.")) for tensor in file.header.tensors):
-        raise ArtifactError(
-            f"{path.name} holds text model and projector in one, which only Ollama can run.",
-            "Get it as two GGUF files, or convert the original checkpoint.",
-        )
+    refusals.check_text(file.path, file.header)
     return file
 
 

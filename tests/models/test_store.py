@@ -99,7 +99,7 @@ def test_without_a_home_models_are_where_the_system_keeps_data(
     assert find("medgemma").text == model
 
 
-@pytest.mark.parametrize("name", ["medgema", "", "../models/medgemma", "no/such.gguf"])
+@pytest.mark.parametrize("name", ["skin", "", "../models/medgemma", "no/such.gguf"])
 def test_an_unknown_name_is_told_the_known_ones(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -197,7 +197,39 @@ def test_a_file_that_is_not_finished_is_refused(tmp_path: Path) -> None:
 def test_a_projector_is_no_text_model(converted: Path) -> None:
     with pytest.raises(ArtifactError, match="is a projector") as caught:
         find(converted / PROJECTOR)
-    assert caught.value.hint.startswith("Give it as the projector")
+    assert "the projector beside it is found by itself" in caught.value.hint
+
+
+def test_a_model_that_is_known_but_not_here_is_called_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGE_MED_HOME", str(tmp_path))
+    for name in ("medgemma-4b-it", "google/medgemma-4b-it"):
+        with pytest.raises(UsageError, match="medgemma-4b-it isn't on this machine yet") as caught:
+            find(name)
+        assert "Download google/medgemma-4b-it, and convert it" in caught.value.hint
+
+
+def test_a_name_that_is_misspelt_is_guessed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGE_MED_HOME", str(tmp_path))
+    (tmp_path / "models/chest").mkdir(parents=True)
+    both = "medgemma-4b-it or medgemma-4b-pt"
+    for name, meant in (("medgemma-4b", both), ("Chests", "chest")):
+        with pytest.raises(UsageError) as caught:
+            find(name)
+        assert caught.value.hint == f"Did you mean {meant}?"
+
+
+def test_of_a_folder_without_a_model_those_below_it_are_named(tmp_path: Path) -> None:
+    text(tmp_path / "kept/micro/micro.gguf")
+    text(tmp_path / "kept/models/gemma/gemma.gguf")
+    projector(tmp_path / "kept/eyes/eye.gguf")
+    with pytest.raises(ArtifactError) as caught:
+        find(tmp_path / "kept")
+    named = ", ".join(str(tmp_path / "kept" / one) for one in ("micro", "models/gemma"))
+    assert caught.value.message == f"kept holds no Gemma 3 text model. Below it lie: {named}."
 
 
 def test_a_model_of_another_architecture_is_refused(tmp_path: Path) -> None:
