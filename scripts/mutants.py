@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 from edge_med.imaging.pool import POOL
 from tests.imaging.mutants import DICOM, dicom_mutant, photo_mutant, timed
-from tests.imaging.samples import FILES
+from tests.imaging.samples import DEEP, FILES
 
 Mutant = Callable[[bytes, random.Random], bytes]
 
@@ -38,13 +38,14 @@ def lots(dicom: int, photos: int) -> Iterator[tuple[str, list[bytes], Mutant, in
     """What each row is of: DICOM by its samples, photos by their formats."""
     for name, data in DICOM.items():
         yield f"DICOM, {name}", [data], dicom_mutant, -(-dicom // len(DICOM))
-    for kind in dict.fromkeys(name.split()[0] for name in FILES):
-        files = [data for name, data in FILES.items() if name.split()[0] == kind]
+    samples = {**FILES, **DEEP}
+    for kind in dict.fromkeys(name.split()[0] for name in samples):
+        files = [data for name, data in samples.items() if name.split()[0] == kind]
         yield (
             f"{kind}, {len(files)} kinds",
             files,
             photo_mutant,
-            -(-photos * len(files) // len(FILES)),
+            -(-photos * len(files) // len(samples)),
         )
 
 

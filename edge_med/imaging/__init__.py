@@ -3,7 +3,7 @@
 from edge_med.config import Fit
 from edge_med.imaging.about import About
 from edge_med.imaging.fit import FITS
-from edge_med.imaging.opening import Source, open, open_all
+from edge_med.imaging.opening import Source, loaded, open, open_all
 from edge_med.imaging.picture import Picture, Pixels
 from edge_med.imaging.slices import Room
 from edge_med.imaging.study import Study
@@ -17,6 +17,7 @@ __all__ = [
     "Room",
     "Source",
     "Study",
+    "loaded",
     "open",
     "open_all",
 ]

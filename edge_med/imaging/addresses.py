@@ -34,9 +34,10 @@ first it is a path, or a JPEG, whose three first bytes are `/9j/`."""
 
 _ENCODED = re.compile(
     r"data:image/[\w.+-]+;base64,|"
-    r"(?<![A-Za-z0-9+/_-])(?:iVBORw0KGgo|/9j/|R0lGOD|UklGR|SUkqA|TU0AK)[A-Za-z0-9+/_-]{32}"
+    r"(?<![A-Za-z0-9+/_-])(?:iVBORw0KGgo|/9j/|R0lGOD|UklGR|SUkqA|TU0AK"
+    r"|AAAA..Z0eXBhdmlm|AAAADGpQICANCocK)[A-Za-z0-9+/_-]{32}"
 )
-"""How PNG, JPEG, GIF, WebP and TIFF begin in base64."""
+"""How PNG, JPEG, GIF, WebP, TIFF, AVIF and JPEG 2000 begin in base64."""
 
 _URL_SAFE = str.maketrans("-_", "+/")
 """RFC 4648, 5: the letters that Google's libraries write."""

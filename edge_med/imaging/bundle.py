@@ -51,7 +51,8 @@ def _gather(folder: Path, found: list[Entry], depth: int) -> None:
         if entry.is_dir(follow_symlinks=False):
             if not depth:
                 raise ImageError(
-                    f"Its folders lie more than {_DEPTH} deep in each other.", "Give an inner one."
+                    f"The folder has more than {_DEPTH} folders in each other.",
+                    "Give the one that holds the images.",
                 )
             _gather(Path(entry.path), found, depth - 1)
         elif entry.is_file(follow_symlinks=False) and not _is_systems(entry.name):

@@ -53,9 +53,9 @@ def check_size(width: int, height: int) -> None:
         raise ImageError("The image has no pixels.", DAMAGED)
     if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
         raise ImageError(
-            f"The image has {width} x {height} pixels.",
-            f"Cut it out or save it smaller: {MAX_SIDE:,} pixels a side and {MAX_PIXELS:,} in all"
-            " are taken.",
+            f"The image is too large: {width} x {height} pixels.",
+            f"Crop or shrink it: at most {MAX_SIDE:,} pixels a side and {MAX_PIXELS // 10**6} "
+            "megapixels are taken.",
         )
 
 
@@ -67,7 +67,8 @@ def check_bytes(size: int) -> None:
     """
     if size > MAX_BYTES:
         raise ImageError(
-            f"The image's file has more than {MAX_BYTES >> 20} MiB.", "Save it smaller, or as PNG."
+            f"The image's file has more than {MAX_BYTES >> 20} MiB.",
+            "Save it smaller, or as PNG; of a whole slide, export the region that you mean.",
         )
 
 

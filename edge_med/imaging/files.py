@@ -70,17 +70,31 @@ def contents(file: Readable) -> bytes:
             "The image is a file that asyncio reads.",
             "Read it first: await it.read(); of an UploadFile give its .file.",
         )
+    if getattr(file, "closed", False) is True:
+        raise ImageError(
+            "The image can't be read: its file is closed.", "Give it while it is open."
+        )
     back: Any = getattr(file, "seek", None)
     try:
+        if _for_writing(file):
+            raise ImageError("The image's file isn't open for reading.", "Open it with 'rb'.")
         if back and getattr(file, "seekable", lambda: True)():
             back(0)
         data: object = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
-        raise unreadable(error) from None
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        raise ImageError(
+            f"The image's file can't be read: {reason}.", "Open it with 'rb', and give it anew."
+        ) from None
     if not isinstance(data, bytes):
         raise ImageError("The image's file doesn't give bytes.", "Open it with 'rb'.")
     check_bytes(len(data))
     return data
+
+
+def _for_writing(file: Any) -> bool:
+    """Whether a file can be written to and not be read; many that are like one say neither."""
+    return hasattr(file, "readable") and not file.readable() and file.writable()
 
 
 def unreadable(error: Exception) -> ImageError:

@@ -7,6 +7,7 @@ Pillow's bilinear filter with antialiasing in both, so that the result equals th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from PIL import Image
@@ -71,6 +72,33 @@ def box_to_original(box: Box, fit: Fit, size: Size) -> Box:
         _within(x1 * across / SCALE - left, width),
         _within(y1 * down / SCALE - top, height),
     )
+
+
+def inside(size: Size, fit: Fit, side: int) -> tuple[slice, slice]:
+    """Rows and columns of the square that show the picture alone, and nothing of its margin.
+
+    Args:
+        size: width and height of the picture.
+        fit: how it came into the square.
+        side: of the square, in pixels.
+    """
+    if fit == "stretch" or size[0] == size[1]:
+        return slice(None), slice(None)
+    longest = max(size)
+    blurred = 1 + math.ceil(side / longest)  # pixels on which the margin next to them has bearing
+    columns, rows = (
+        _middle(less * side / longest, (less + length) * side / longest, side, blurred)
+        for less, length in zip(_margin(size), size, strict=True)
+    )
+    return rows, columns
+
+
+def _middle(first: float, last: float, side: int, blurred: int) -> slice:
+    """From one place to another without what is blurred at a margin; at least one pixel."""
+    start = math.ceil(first) + blurred if first else 0
+    stop = math.floor(last) - blurred if last < side else side
+    middle = int((first + last) / 2)
+    return slice(start, stop) if start < stop else slice(middle, middle + 1)
 
 
 def _margin(size: Size) -> Size:

@@ -17,7 +17,7 @@ from edge_med.errors import ImageError, UsageError
 from edge_med.imaging import addresses, bundle, files, study
 from edge_med.imaging.container import check_bytes
 from edge_med.imaging.fit import FITS
-from edge_med.imaging.photo import Photo, from_array, from_pillow
+from edge_med.imaging.photo import Photo, from_array, from_pillow, load_image
 from edge_med.imaging.picture import Picture, fitted
 from edge_med.imaging.pool import POOL, Reply
 from edge_med.imaging.recognise import HEAD, is_dicom, is_zip
@@ -157,7 +157,7 @@ def upright(source: Source, frame: int = 1, windows: str = DEFAULT) -> Image.Ima
     """The whole original in RGB, upright, before any fit; the rest is as in `open`."""
     source = _given(source)
     if not isinstance(source, Encoded):
-        return _photo(source).image.convert("RGB")
+        return _photo(source, "pad").image.convert("RGB")
     check_windows(windows)
     entries = _entries(source)
     if len(entries) > 1:
@@ -165,6 +165,11 @@ def upright(source: Source, frame: int = 1, windows: str = DEFAULT) -> Image.Ima
     reply, (pixels,) = _run("upright", entries[0], frame, windows=windows)
     (told,) = reply["pictures"]
     return Image.frombytes(told["mode"], told["size"], bytes(pixels)).convert("RGB")
+
+
+def loaded(source: Any) -> Any:
+    """An image of Pillow's as transformers' `load_image` makes it; all else as it is."""
+    return load_image(source) if isinstance(source, Image.Image) else source
 
 
 def _given(source: Any) -> Any:
@@ -178,22 +183,22 @@ def _given(source: Any) -> Any:
 
 def _several() -> ImageError:
     return ImageError(
-        "There are several images in it.",
-        "Give one of them, or ask for slices and no frame.",
+        "There are several images in it, and one is wanted.",
+        "Give one of them, or ask for `slices`; `frame` is for a single file.",
     )
 
 
 def _in_memory(source: object, fit: Fit, side: int) -> Picture:
-    photo = _photo(source)
+    photo = _photo(source, fit)
     pixels = np.asarray(FITS[fit](photo.image, side))
     return Picture(pixels, photo.image.size, fit, (*photo.steps, fitted(fit, side)))
 
 
-def _photo(source: object) -> Photo:
+def _photo(source: object, fit: Fit) -> Photo:
     """What needs no decoder."""
     match source:
         case Image.Image():
-            return from_pillow(source)
+            return from_pillow(source, fit)
         case np.ndarray():
             return from_array(source)
     raise ImageError(

@@ -10,20 +10,23 @@ import io
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, features
+from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
+from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from edge_med.config import Fit
 from edge_med.errors import ImageError
-from edge_med.imaging import tags, walk
+from edge_med.imaging import boxed, depth, known, tags, walk
 from edge_med.imaging.container import DAMAGED, Container, check_bytes, check_size
 from edge_med.imaging.gif import gif
 
@@ -36,14 +39,18 @@ FORMATS: tuple[tuple[re.Pattern[bytes], Callable[[bytes], Container], Decoder], 
     (re.compile(rb"II\*\x00|MM\x00\*"), tags.tiff, TiffImageFile),
     (re.compile(rb"BM"), walk.bmp, BmpImageFile),
     (re.compile(rb"GIF8[79]a"), gif, GifImageFile),
+    (known.AVIF, boxed.avif, AvifImageFile),
+    (
+        re.compile(rb"\x00\x00\x00\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51"),
+        boxed.jpeg2000,
+        Jpeg2KImageFile,
+    ),
 )
 """How each format begins, what walks through its files, and what decodes them. The decoders are
 called by their names: Pillow's `open` would take pictures that other parts of a file hold."""
 
-DEEPEST = 65_535
-"""White in 16 bits. More bits come with a window, which only their own formats tell (DICOM)."""
-
-_SCALED = "{} bits scaled to 8"
+_CODECS = {"JPEG": "jpg", "PNG": "zlib", "WebP": "webp", "AVIF": "avif", "JPEG 2000": "jpg_2000"}
+"""By which names Pillow knows the libraries that it may be built without."""
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -56,7 +63,6 @@ _TURNS = {
 }
 """What makes a photo upright, by EXIF's orientation (Exif 2.32, tag 274)."""
 
-_DEEP = ("I;16", "I;16L", "I;16B", "I;16N")
 _ALPHA = ("LA", "PA", "RGBA")
 _PLAIN = ("1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr")
 """Pillow's modes that are taken; the others have no white, or none that everybody agrees on."""
@@ -67,6 +73,8 @@ _SAID = {
     "CMYK": "CMYK to RGB without a profile",
 }
 """What is said of a mode where a choice was made."""
+
+_ON_WHITE, _LEFT_OUT = "alpha laid on white", "alpha left out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +90,13 @@ class Photo:
     steps: tuple[str, ...]
 
 
-def decode(data: bytes) -> Photo:
+def decode(data: bytes, fit: Fit = "pad") -> Photo:
     """Decode a photo's file.
 
     Args:
         data: the whole file.
+        fit: that it will have: for `stretch` transparency is left out, as in transformers'
+            `load_image`, else it is laid on white.
 
     Raises:
         ImageError: it isn't a photo that can be read as it is meant.
@@ -95,24 +105,54 @@ def decode(data: bytes) -> Photo:
     for mark, walk_through, decoder in FORMATS:
         if mark.match(data):
             container = walk_through(data)
+            _check_codec(container.kind)
             with _refusing(f"{container.kind} image"):
-                return _decoded(decoder(io.BytesIO(container.data)), container)
-    raise ImageError(
-        "The image isn't of a known format.",
-        "PNG, JPEG, WebP, TIFF, BMP, GIF and DICOM are read; convert the image to one of them.",
-    )
+                image = decoder(io.BytesIO(container.data))
+                if decoder is AvifImageFile:  # its file has its own word for being turned
+                    turned = walk.turned(image.info.get("exif", b""))
+                    container = replace(container, orientation=turned)
+                return _decoded(image, container, opaque=fit == "stretch")
+    raise known.unknown(data)
 
 
-def from_pillow(image: Image.Image) -> Photo:
+def _check_codec(kind: str) -> None:
+    codec = _CODECS.get(kind)
+    if codec and not features.check(codec):
+        raise ImageError(
+            f"The image is a {kind}, and the Pillow that is installed was built without {codec}.",
+            "Install Pillow's own wheel (pip install --force-reinstall pillow), or save the image "
+            "as a PNG.",
+        )
+
+
+def from_pillow(image: Image.Image, fit: Fit = "pad") -> Photo:
     """Take an image of Pillow's: the frame that it is at, turned as its EXIF block says.
+
+    Args:
+        image: it.
+        fit: that it will have: for `stretch` it isn't turned, as transformers' processor doesn't
+            turn what is opened already.
 
     Raises:
         ImageError: it can't be decoded, or its mode has no meaning that is known.
     """
-    depth = 16 if image.mode in _DEEP else 8
+    return _of_pillow(image, upright=fit != "stretch")
+
+
+def load_image(image: Image.Image) -> Image.Image:
+    """Upright, in RGB, and without transparency, as transformers' `load_image` has it.
+
+    Raises:
+        ImageError: as of `from_pillow`.
+    """
+    return _of_pillow(image, upright=True, opaque=True).image
+
+
+def _of_pillow(image: Image.Image, *, upright: bool, opaque: bool = False) -> Photo:
+    bits = 16 if image.mode in depth.DEEP else 8
     with _refusing("image"):
-        exif = image.info.get("exif", b"")
-        return _decoded(image, Container("image", b"", walk.turned(exif), depth))
+        turned = walk.turned(image.info.get("exif", b"")) if upright else 1
+        return _decoded(image, Container("image", b"", turned, bits), opaque=opaque)
 
 
 def from_array(pixels: npt.NDArray[np.generic]) -> Photo:
@@ -128,32 +168,28 @@ def from_array(pixels: npt.NDArray[np.generic]) -> Photo:
             "Give uint8 or uint16 of the shape (height, width), or (height, width, 3 or 4).",
         )
     check_size(pixels.shape[1], pixels.shape[0])
-    steps: tuple[str, ...] = ()
-    if kind == "u2":
-        pixels, steps = _to_8_bits(DEEPEST)[pixels], (_SCALED.format(16),)
     if channels == (1,):
         pixels = pixels[:, :, 0]
-    image = Image.fromarray(np.ascontiguousarray(pixels))
-    return _decoded(image, Container("array", b"", steps=steps))
+    if kind == "u1":
+        return _decoded(Image.fromarray(np.ascontiguousarray(pixels)), Container("array", b""))
+    image, step = depth.spread(pixels.astype(np.uint16, copy=False), 16)
+    return _decoded(image, Container("array", b"", steps=(step,)))
 
 
-def _decoded(image: Image.Image, container: Container) -> Photo:
+def _decoded(image: Image.Image, container: Container, *, opaque: bool = False) -> Photo:
     """Pixels to RGB, upright; the size is checked before anything is decoded."""
     check_size(*image.size)
     image.load()
-    rgb, colours = _to_rgb(image, container)
+    rgb, colours = _to_rgb(image, container, opaque=opaque)
     upright, turn = _upright(rgb, container.orientation)
     return Photo(upright, (container.kind, *container.steps, *turn, *colours))
 
 
-def _to_rgb(image: Image.Image, container: Container) -> tuple[Image.Image, list[str]]:
+def _to_rgb(
+    image: Image.Image, container: Container, *, opaque: bool
+) -> tuple[Image.Image, list[str]]:
     """Pixels to RGB by their mode, and what was done to them."""
-    steps = []
-    if image.mode in _DEEP:
-        image = _shallow(image, container)
-        steps.append(_SCALED.format(container.depth))
-    elif container.depth > 8:
-        steps.append(f"the upper 8 of {container.depth} bits taken")
+    image, steps = depth.shallow(image, container)
     if image.mode not in _PLAIN + _ALPHA:
         raise ImageError(
             f"Pixels of the mode {image.mode} have no range that says what is black and white.",
@@ -161,10 +197,17 @@ def _to_rgb(image: Image.Image, container: Container) -> tuple[Image.Image, list
         )
     if image.mode in _SAID:
         steps.append(_SAID[image.mode])
-    if image.mode in _ALPHA or "transparency" in image.info:
-        image = _on_black(image, container.depth)
-        steps.append("alpha laid on black")
+    if image.mode in _ALPHA or _has_clear_colour(image):
+        if opaque:  # what convert keeps of it, transformers' processor lays on white after that
+            image = image.convert("RGB")
+        shows = opaque and not _has_clear_colour(image)
+        steps.append(_LEFT_OUT if shows else _ON_WHITE)
+        image = image if shows else _on_white(image, container.depth)
     return image.convert("RGB"), steps
+
+
+def _has_clear_colour(image: Image.Image) -> bool:
+    return image.info.get("transparency") is not None
 
 
 def _upright(image: Image.Image, orientation: int | None) -> tuple[Image.Image, list[str]]:
@@ -176,34 +219,14 @@ def _upright(image: Image.Image, orientation: int | None) -> tuple[Image.Image, 
     return turned, [f"turned by EXIF orientation {orientation}"]
 
 
-def _shallow(image: Image.Image, container: Container) -> Image.Image:
-    """Grey of more than 8 bits to 8, and a grey that stands for `transparent` to an alpha of 0."""
-    table = _to_8_bits((1 << container.depth) - 1, negative=container.negative)
-    levels = np.asarray(image)
-    grey = Image.fromarray(table[levels])
-    if "transparency" in image.info:
-        grey.putalpha(Image.fromarray(levels != image.info["transparency"]))
-    return grey
-
-
-def _to_8_bits(white: int, *, negative: bool = False) -> npt.NDArray[np.uint8]:
-    """Every level in 8 bits, rounded as Google's serving code does: x / (white / 255)."""
-    levels = np.arange(DEEPEST + 1).clip(max=white)
-    return np.rint((white - levels if negative else levels) / (white / 255)).astype(np.uint8)
-
-
-def _on_black(image: Image.Image, depth: int) -> Image.Image:
-    if image.mode == "RGB" and depth > 8:
-        raise ImageError(
-            "The image's transparent colour has 16 bits.", "Save it without, or with 8 bits."
-        )
-    if image.mode == "L" and depth < 8:
+def _on_white(image: Image.Image, bits: int) -> Image.Image:
+    """As viewers show what is transparent, and as transformers' `convert_to_rgb` does."""
+    if image.mode == "L" and bits < 8:
         # PNG gives this grey in its own depth, and Pillow holds it against greys of 8 bits.
-        image.info["transparency"] *= 255 // ((1 << depth) - 1)
+        image.info["transparency"] *= 255 // ((1 << bits) - 1)
     layers = image.convert("RGBA")
-    black = Image.new("RGB", layers.size)
-    black.paste(layers, mask=layers.getchannel("A"))
-    return black
+    white = Image.new("RGBA", layers.size, "white")
+    return Image.alpha_composite(white, layers)
 
 
 @contextmanager

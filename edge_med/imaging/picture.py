@@ -14,13 +14,11 @@ from PIL import Image
 
 from edge_med.config import Fit
 from edge_med.imaging import fit as fits
+from edge_med.imaging import remarks
 from edge_med.imaging.about import About
 from edge_med.imaging.fit import Box
 
 Pixels = npt.NDArray[np.uint8]
-
-_CHOICES = ("the first of several ", "frame ")
-"""How steps begin that say which of a file's pictures was taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +77,8 @@ class Picture:
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What the user should know: which of several it is that its file holds."""
-        return tuple(
-            f"Of the image's file, {step} is taken."
-            for step in self.provenance
-            if step.startswith(_CHOICES)
-        )
+        """What the user should know: which of several it is, or that it shows nothing."""
+        return tuple(notice.text for notice in remarks.of(self))
 
     def png(self) -> bytes:
         """The prepared pixels as a PNG file."""

@@ -22,6 +22,9 @@ PATIENCE = 600.0
 BYTES = 8 << 20
 """Memory of a slice on its way: its picture, and the decoder's copies of it."""
 
+_SHOWN = 40
+"""Characters of a choice that isn't understood."""
+
 _RANGE = re.compile(r"(\d{0,6}):(\d{0,6})(?::(\d{1,6}))?")
 
 
@@ -132,7 +135,7 @@ def _range(total: int, wanted: str) -> tuple[int, ...]:
     chosen = tuple(range((first or 1) - 1, min(last or total, total), step or 1))
     if not match or first == 0 or step == 0 or not chosen:
         raise UsageError(
-            f"There are no such slices among {total}.",
+            f"There are no slices {wanted[:_SHOWN]!r}: they are 1 to {total}.",
             "Use auto, a number of slices, or first:last:step, counted from 1.",
         )
     return chosen

@@ -21,6 +21,9 @@ _BITS, _PHOTOMETRIC, _ORIENTATION, _FORMAT = 258, 262, 274, 339
 _SIZES = ((256, 257), (322, 323))
 """Of the picture, and of its tiles."""
 
+_SMALLER = 330
+"""SubIFDs: where smaller copies of the picture lie (TIFF Technical Note 1)."""
+
 _SINGLE = {
     256: "ImageWidth",
     257: "ImageLength",
@@ -101,6 +104,7 @@ def tiff(data: bytes) -> Container:
     try:
         tags = [*_directory(data, order)]
         following = _unpack(data, order + "I", _start(data, order) + 2 + 12 * len(tags))[0]
+        _check_single({tag.number for tag in tags}, following)
         # Of two alike the first one counts.
         found = {tag.number: tag for tag in reversed(tags) if tag.number in _RELEVANT}
         numbers = {tag.number: _values(data, order, tag) for tag in found.values()}
@@ -108,8 +112,6 @@ def tiff(data: bytes) -> Container:
             raise struct.error
     except struct.error:
         raise damaged("TIFF") from None
-    if following:
-        raise several("TIFF")
     _check(numbers)
     turned = _known(numbers.pop(_ORIENTATION, (1,)))
     depth = max(numbers.get(_BITS, (1,)))
@@ -120,6 +122,18 @@ def tiff(data: bytes) -> Container:
         depth=depth,
         negative=depth > 8 and numbers.get(_PHOTOMETRIC) == (0,),
     )
+
+
+def _check_single(numbers: set[int], following: int) -> None:
+    """Refuse several pictures; where the first has tiles, they are sizes of one, of a scanner."""
+    if not (following or _SMALLER in numbers):
+        return
+    if _SIZES[1][0] in numbers:
+        raise ImageError(
+            "The TIFF is a whole-slide image: one picture in several sizes.",
+            "Export the region that you mean as PNG or TIFF, with the slide's viewer.",
+        )
+    raise several("TIFF")
 
 
 def _start(data: bytes, order: str) -> int:

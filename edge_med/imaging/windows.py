@@ -35,6 +35,9 @@ radiologists use (radiopaedia.org, Windowing (CT)): 50/400, 400/1800, 40/80, 30/
 
 DEFAULT = "medgemma"
 
+_SHOWN = 40
+"""Characters of a name that isn't known."""
+
 _OWN = re.compile(r"(-?\d{1,5}):(-?\d{1,5})")
 
 
@@ -50,7 +53,7 @@ def windows(name: str) -> Windows:
     pairs = [(float(match[1]), float(match[2])) for match in found if match]
     if len(pairs) != len(found) or len(pairs) not in (1, 3) or any(a >= b for a, b in pairs):
         raise UsageError(
-            "There are no such windows.",
+            f"There are no windows {name[:_SHOWN]!r}.",
             f"Use one of {', '.join(WINDOWS)}; or HU from black to white, as -150:250, or three of"
             " them with commas for red, green and blue.",
         )

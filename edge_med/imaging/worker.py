@@ -18,7 +18,7 @@ from dataclasses import asdict
 from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import Image
+from PIL import AvifImagePlugin, Image
 
 from edge_med import _platform
 from edge_med._platform import children
@@ -122,7 +122,7 @@ def _frames(
 def _opened(data: bytes) -> Callable[[int, dict[str, Any]], tuple[Photo, About]]:
     """What makes a photo of a frame; a file that isn't DICOM has only one."""
     if not is_dicom(data):
-        return lambda _frame, _job: (decode(data), About())
+        return lambda _frame, job: (decode(data, job.get("fit", "pad")), About())
     from edge_med.imaging.dicom import recipes
 
     elements = _elements(data)
@@ -155,6 +155,7 @@ def main(*, parent: int, dicom: bool) -> None:
     warnings.simplefilter("ignore")
     logging.disable()
     Image.MAX_IMAGE_PIXELS = None  # ours are checked before, and sizes that pass aren't warned of
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # each takes addresses from the limit of memory
     _platform.limit_process(memory=MEMORY, files=OPEN_FILES)
     if dicom:
         importlib.import_module("edge_med.imaging.dicom.recipes")

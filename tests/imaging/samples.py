@@ -78,6 +78,17 @@ FILES = {
     "GIF L": saved(drawn("L"), "GIF"),
     "GIF P with one clear colour": saved(drawn("P"), "GIF", transparency=3),
     "GIF P, interlaced": saved(drawn("P"), "GIF", interlace=1),
+    "AVIF L": saved(drawn("L"), "AVIF"),
+    "AVIF RGB": saved(drawn("RGB"), "AVIF"),
+    "AVIF RGBA": saved(drawn("RGBA"), "AVIF"),
+    "JPEG-2000 L": saved(drawn("L"), "JPEG2000"),
+    "JPEG-2000 LA": saved(drawn("LA"), "JPEG2000"),
+    "JPEG-2000 RGB": saved(drawn("RGB"), "JPEG2000"),
+    "JPEG-2000 RGB, lossy": saved(drawn("RGB"), "JPEG2000", irreversible=True),
+    "JPEG-2000 RGB, in tiles": saved(drawn("RGB"), "JPEG2000", tile_size=(16, 16)),
+    "JPEG-2000 RGB, bare": saved(drawn("RGB"), "JPEG2000", no_jp2=True),
+    "JPEG-2000 RGBA": saved(drawn("RGBA"), "JPEG2000"),
+    "JPEG-2000 CMYK": saved(drawn("CMYK"), "JPEG2000"),
     "BMP 1": saved(drawn("1"), "BMP"),
     "BMP L": saved(drawn("L"), "BMP"),
     "BMP P": saved(drawn("P"), "BMP"),
@@ -151,3 +162,25 @@ def whole(source: imaging.Source) -> Pixels:
     side = max(width, height)
     left, top = (side - width) // 2, (side - height) // 2
     return imaging.open(source, side=side).pixels[top : top + height, left : left + width]
+
+
+def _deep_rows(channels: int) -> list[bytes]:
+    """The scene in 16 bits a channel, as PNG has it."""
+    pixels = np.dstack([scene(23, 17), scene(23, 17)[::-1]])[:, :, :channels].astype(">u2") * 199
+    return [row.tobytes() for row in pixels]
+
+
+DEEP = {
+    "PNG I;16": saved(drawn("I;16"), "PNG"),
+    "PNG LA, 16 bits": png(16, 4, (23, 17), _deep_rows(2)),
+    "PNG RGB, 16 bits": png(16, 2, (23, 17), _deep_rows(3)),
+    "PNG RGBA, 16 bits": png(16, 6, (23, 17), _deep_rows(4)),
+    "TIFF I;16, LZW": saved(drawn("I;16"), "TIFF", compression="tiff_lzw"),
+    "TIFF RGB, 16 bits": tiff(
+        {**grey_tiff(23, 17, 16, photometric=2), 258: (16, 16, 16), 277: 3},
+        b"".join(_deep_rows(3)),
+        order=">",
+    ),
+    "JPEG-2000 I;16": saved(drawn("I;16"), "JPEG2000"),
+}
+"""Files of more than 8 bits a channel."""

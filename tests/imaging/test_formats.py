@@ -6,19 +6,19 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from edge_med import imaging
+from edge_med.errors import ImageError
+from edge_med.imaging.photo import decode
 from tests.imaging.samples import FILES, Pixels, saved, whole
 
 
 def by_pillow(data: bytes) -> Pixels:
-    """The same in plain calls: alpha is composited on black."""
+    """The same in plain calls: alpha is composited on white."""
     image: Image.Image = Image.open(io.BytesIO(data))
     if image.mode in ("LA", "RGBA") or "transparency" in image.info:
-        image = Image.alpha_composite(
-            Image.new("RGBA", image.size, (0, 0, 0, 255)), image.convert("RGBA")
-        )
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
     return np.asarray(image.convert("RGB"))
 
 
@@ -30,7 +30,7 @@ def test_every_kind_of_file_gives_pillows_pixels(name: str) -> None:
 @pytest.mark.parametrize("name", FILES)
 def test_provenance_begins_with_the_format_and_ends_with_the_fit(name: str) -> None:
     provenance = imaging.open(FILES[name], side=32).provenance
-    assert provenance[0] == name.split(maxsplit=1)[0]
+    assert provenance[0].replace(" ", "-") == name.split(maxsplit=1)[0]
     assert provenance[-1] == "pad to 32 x 32"
 
 
@@ -38,8 +38,8 @@ def test_provenance_begins_with_the_format_and_ends_with_the_fit(name: str) -> N
     ("name", "step"),
     [
         ("PNG P", "palette applied"),
-        ("PNG LA", "alpha laid on black"),
-        ("PNG RGB with a clear colour", "alpha laid on black"),
+        ("PNG LA", "alpha laid on white"),
+        ("PNG RGB with a clear colour", "alpha laid on white"),
         ("JPEG CMYK", "CMYK to RGB without a profile"),
     ],
 )
@@ -47,9 +47,22 @@ def test_provenance_names_the_step(name: str, step: str) -> None:
     assert imaging.open(FILES[name]).provenance[1:-1] == (step,)
 
 
-def test_a_palette_with_transparency_is_applied_first_and_then_laid_on_black() -> None:
+def test_a_palette_with_transparency_is_applied_first_and_then_laid_on_white() -> None:
     steps = imaging.open(FILES["PNG P with an alpha each"]).provenance[1:-1]
-    assert steps == ("palette applied", "alpha laid on black")
+    assert steps == ("palette applied", "alpha laid on white")
+
+
+@pytest.mark.parametrize(
+    ("kind", "codec"), [("AVIF", "avif"), ("JPEG-2000", "jpg_2000"), ("WebP", "webp")]
+)
+def test_a_codec_that_pillow_was_built_without_is_named(
+    kind: str, codec: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(features, "check", lambda name: name != codec)
+    with pytest.raises(ImageError, match=f"built without {codec}") as caught:
+        decode(FILES[f"{kind} RGB"])
+    assert "pip install" in caught.value.hint
+    assert decode(FILES["PNG RGB"]).steps == ("PNG",)
 
 
 def test_an_inverted_cmyk_jpeg_of_adobes_is_not_shown_as_a_negative() -> None:

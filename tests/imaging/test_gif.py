@@ -29,11 +29,11 @@ def test_of_several_frames_the_first_is_taken_and_that_is_said(mode: str) -> Non
     picture = imaging.open(moving(mode))
     assert picture == imaging.open(saved(drawn(mode), "GIF"))
     assert picture.provenance[:2] == ("GIF", "the first of several frames")
-    assert picture.notices == ("Of the image's file, the first of several frames is taken.",)
+    assert "the first of several frames is taken" in picture.notices[0]
 
 
 def test_a_single_frame_needs_no_notice() -> None:
-    assert imaging.open(SOUND).notices == ()
+    assert not any("the first" in notice for notice in imaging.open(SOUND).notices)
 
 
 def test_later_frames_may_be_damaged() -> None:

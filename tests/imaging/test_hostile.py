@@ -16,6 +16,7 @@ from PIL import Image, ImageFile
 from edge_med.imaging import walk
 from tests.imaging.mutants import attempted, opened, photo_mutant
 from tests.imaging.samples import (
+    DEEP,
     FILES,
     chunk,
     exif,
@@ -25,10 +26,15 @@ from tests.imaging.samples import (
     tiff,
 )
 
+SAMPLES = {**FILES, **DEEP}
 MUTANTS, MANY = 20, 3000
 """Of each sample, and of all in the long test."""
 
-STARTS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF", b"II*\x00", b"MM\x00*", b"BM", b"GIF89a")
+STARTS = (
+    *(b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF", b"II*\x00", b"MM\x00*", b"BM", b"GIF89a"),
+    *(b"\x00\x00\x00\x10ftypavif", b"\x00\x00\x00\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"),
+    *(b"%PDF-", b"\x1f\x8b\x08", b"\x5c\x01\x00\x00"),
+)
 
 
 @given(st.binary(max_size=400), st.sampled_from(STARTS))
@@ -38,19 +44,19 @@ def test_arbitrary_bytes_are_refused(data: bytes, start: bytes) -> None:
     opened(start + data)
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", SAMPLES)
 def test_mutants_are_pictures_or_refused(name: str) -> None:
     source = random.Random(name)
     for _ in range(MUTANTS):
-        opened(photo_mutant(FILES[name], source))
+        opened(photo_mutant(SAMPLES[name], source))
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", SAMPLES)
 def test_three_thousand_mutants_are_pictures_or_refused(name: str) -> None:
     source = random.Random(name + " long")
-    for _ in range(-(-MANY // len(FILES))):
-        opened(photo_mutant(FILES[name], source))
+    for _ in range(-(-MANY // len(SAMPLES))):
+        opened(photo_mutant(SAMPLES[name], source))
 
 
 def with_segment(code: int, body: bytes) -> bytes:

@@ -52,6 +52,18 @@ def resized_webp(width: int, height: int) -> bytes:
     return data[:24] + sides + data[30:]
 
 
+def resized_avif(width: int, height: int) -> bytes:
+    """An AVIF whose property of size has other numbers."""
+    place = FILES["AVIF RGB"].index(b"ispe") + 8
+    sides = struct.pack(">II", width, height)
+    return FILES["AVIF RGB"][:place] + sides + FILES["AVIF RGB"][place + 8 :]
+
+
+def resized_jpeg2000(name: str, width: int, height: int) -> bytes:
+    place = FILES[name].index(b"\xff\x4f\xff\x51") + 8
+    return FILES[name][:place] + struct.pack(">II", width, height) + FILES[name][place + 8 :]
+
+
 BOMBS = {
     "PNG of the most pixels": resized_png(2**31 - 1, 2**31 - 1),
     "PNG of too many pixels": resized_png(9_460, 9_460),
@@ -63,6 +75,9 @@ BOMBS = {
         {**grey_tiff(4, 4, 8), 322: 46_000, 323: 46_000, 324: 8, 325: 9}
     ),
     "BMP": resized_bmp(50_000, 50_000),
+    "AVIF": resized_avif(20_001, 9),
+    "JPEG 2000": resized_jpeg2000("JPEG-2000 RGB", 50_000, 40_000),
+    "JPEG 2000, bare": resized_jpeg2000("JPEG-2000 RGB, bare", 50_000, 40_000),
     "GIF": FILES["GIF P"][:6] + b"\xff\xff\xff\xff" + FILES["GIF P"][10:],
 }
 
@@ -91,7 +106,7 @@ def test_the_size_is_refused_with_its_numbers_and_the_limits() -> None:
     with pytest.raises(ImageError, match="20001 x 1 pixels") as caught:
         imaging.open(resized_png(20_001, 1))
     assert "20,000" in caught.value.hint
-    assert "89,478,485" in caught.value.hint
+    assert "89 megapixels" in caught.value.hint
 
 
 def test_the_longest_strip_is_taken() -> None:
@@ -215,25 +230,3 @@ def test_more_parts_than_any_picture_has_are_refused_soon(form: str) -> None:
     with pytest.raises(ImageError, match="damaged"):
         decode(data[form])
     assert time.thread_time() - start < 1
-
-
-OTHERS = {
-    "PDF": saved(drawn("RGB"), "PDF"),
-    "PPM": saved(drawn("RGB"), "PPM"),
-    "ICO": saved(drawn("RGB"), "ICO"),
-    "JPEG 2000": saved(drawn("RGB"), "JPEG2000"),
-    "AVIF": saved(drawn("RGB"), "AVIF"),
-    "EPS": saved(drawn("RGB"), "EPS"),
-    "BigTIFF": saved(drawn("RGB"), "TIFF", big_tiff=True),
-    "WAV": b"RIFF\x24\x00\x00\x00WAVEfmt ",
-    "SVG": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
-    "text": b"This is no picture.",
-    "empty": b"",
-}
-
-
-@pytest.mark.parametrize("name", OTHERS)
-def test_another_format_is_refused(name: str) -> None:
-    with pytest.raises(ImageError, match="isn't of a known format") as caught:
-        imaging.open(OTHERS[name])
-    assert "PNG, JPEG, WebP, TIFF, BMP, GIF and DICOM" in caught.value.hint

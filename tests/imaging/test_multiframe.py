@@ -128,7 +128,7 @@ def test_but_one_frame_of_it_can_be_shown() -> None:
     picture = imaging.open(data, side=16, slices="auto", frame=3)
     assert isinstance(picture, Picture)
     assert (picture.pixels == imaging.open(ct_slice(4.0), side=16).pixels).all()
-    assert picture.notices == ("Of the image's file, frame 3 of 5 is taken.",)
+    assert picture.notices[0] == "Of the image's file, frame 3 of 5 is taken."
 
 
 def test_in_a_folder_with_slices_such_a_file_is_left_out(tmp_path: Path) -> None:
@@ -142,14 +142,14 @@ def test_in_a_folder_with_slices_such_a_file_is_left_out(tmp_path: Path) -> None
 
 def test_where_no_slices_are_asked_for_its_first_frame_is_the_picture() -> None:
     picture = imaging.open(enhanced(), side=16)
-    assert picture.notices == ("Of the image's file, frame 1 of 5 is taken.",)
+    assert picture.notices[0] == "Of the image's file, frame 1 of 5 is taken."
 
 
 def test_of_another_modality_the_first_frame_is_shown_and_that_is_said() -> None:
     data = dicom(np.stack([np.eye(8, dtype=np.uint8) * 9] * 3), Modality="US")
     picture = imaging.open(data, side=16, slices="auto")
     assert isinstance(picture, Picture)
-    assert picture.notices == ("Of the image's file, frame 1 of 3 is taken.",)
+    assert picture.notices[0] == "Of the image's file, frame 1 of 3 is taken."
 
 
 def test_a_frame_of_a_folder_is_refused(tmp_path: Path) -> None:

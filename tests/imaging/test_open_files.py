@@ -79,8 +79,18 @@ def test_a_file_of_text_is_refused(png: Path) -> None:
 def test_a_closed_file_is_refused(png: Path) -> None:
     file = png.open("rb")
     file.close()
-    with pytest.raises(ImageError, match="can't be read"):
+    with pytest.raises(ImageError, match="its file is closed"):
         imaging.open(file)
+
+
+@pytest.mark.parametrize("mode", ["wb", "ab", "xb"])
+def test_a_file_that_is_open_for_writing_is_refused_for_that(mode: str, tmp_path: Path) -> None:
+    with (
+        (tmp_path / "new.png").open(mode) as file,
+        pytest.raises(ImageError, match="isn't open for reading") as caught,
+    ):
+        imaging.open(file)
+    assert "rb" in caught.value.hint
 
 
 def test_a_file_of_asyncio_is_refused_with_the_way_out() -> None:

@@ -76,7 +76,7 @@ def test_16_bits_of_grey_are_turned_as_well() -> None:
     levels = np.array([[0, 257], [514, 771]], ">u2")
     block = chunk(b"eXIf", exif(6).removeprefix(b"Exif\x00\x00"))
     source = png(16, 0, (2, 2), [row.tobytes() for row in levels], block)
-    assert whole(source)[:, :, 0].tolist() == [[2, 0], [3, 1]]
+    assert whole(source)[:, :, 0].tolist() == [[170, 0], [255, 85]]
 
 
 def test_an_image_that_pillow_has_turned_already_is_not_turned_again() -> None:

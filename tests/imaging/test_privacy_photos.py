@@ -63,6 +63,8 @@ IMAGES: dict[str, Callable[[], bytes]] = {
     "JPEG": lambda: saved(drawn("RGB"), "JPEG", comment=CANARY.encode(), exif=exif()),
     "WebP": lambda: saved(drawn("RGB"), "WEBP", exif=exif(), xmp=CANARY.encode()),
     "TIFF": lambda: saved(drawn("RGB"), "TIFF", description=CANARY, artist=CANARY, exif=exif()),
+    "AVIF": lambda: saved(drawn("RGB"), "AVIF", exif=exif(), xmp=CANARY.encode()),
+    "JPEG 2000": lambda: saved(drawn("RGB"), "JPEG2000", comment=CANARY),
     "GIF": lambda: saved(drawn("P"), "GIF", comment=CANARY.encode()),
     "DICOM": lambda: written(everywhere()),
     "enhanced CT": volume,
@@ -136,7 +138,7 @@ def test_view_leaves_nothing_of_it(
 def test_ask_leaves_nothing_of_it(
     kind: str, silent: Command, planted: Callable[[str], Path], tiny: Path
 ) -> None:
-    asked = ("ask", "x", "--image", planted(kind), "--model", tiny, *QUIETLY, "--tags")
+    asked = ("ask", "x", "--image", planted(kind), "--model", tiny, *QUIETLY, "--tags", "--force")
     assert silent(*asked, "--json", "--verbose").code == 0
 
 

@@ -24,8 +24,24 @@ COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 
 _NEEDED = ("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation")
 
-_NO_IMAGE = {"RTDOSE", "RTSTRUCT", "RTPLAN", "RTRECORD", "SEG", "SR", "KO", "PR", "DOC", "REG"}
-"""Modalities whose files hold doses, outlines, plans or reports; some have pixels that say so."""
+_NO_IMAGE = {
+    **dict.fromkeys(("RTDOSE", "RTPLAN", "RTRECORD"), "a radiotherapy plan or its dose"),
+    **dict.fromkeys(("RTSTRUCT", "SEG"), "outlines of structures"),
+    **dict.fromkeys(("SR", "KO", "DOC"), "a report"),
+    **dict.fromkeys(("ECG", "HD", "EPS", "RESP"), "curves, such as an ECG"),
+    "PR": "how another image is shown",
+    "REG": "how images lie on each other",
+}
+"""Modalities whose files hold something else, and what; some have pixels that say so."""
+
+_NO_PIXELS = {"ECG", "HD", "EPS", "RESP"}
+"""Those that are believed only where pixels are missing."""
+
+
+def _no_image(data: Dataset) -> ImageError:
+    held = _NO_IMAGE.get(str(data.get("Modality")))
+    told = f", but {held}" if held else ""
+    return ImageError(f"The DICOM file holds no image{told}.", "Give one that holds an image.")
 
 
 def check(data: Dataset) -> None:
@@ -34,8 +50,8 @@ def check(data: Dataset) -> None:
     Raises:
         ImageError: it has no image, one too large, of an unknown kind, or less bytes than it says.
     """
-    if data.get("Modality") in _NO_IMAGE or "PixelData" not in data:
-        raise ImageError("The DICOM file holds no image.", "Give one that holds an image.")
+    if data.get("Modality") in {*_NO_IMAGE} - _NO_PIXELS or "PixelData" not in data:
+        raise _no_image(data)
     if "TotalPixelMatrixColumns" in data:
         raise ImageError(
             "The DICOM file holds tiles of a whole slide.", "Export the region that you mean."
@@ -46,8 +62,8 @@ def check(data: Dataset) -> None:
         raise too_many()
     if allocated not in (8, PACKED, 16) or not 1 <= stored <= allocated or sign not in (0, 1):
         raise ImageError(
-            f"The DICOM image has {stored} bits in {allocated} a pixel.",
-            f"8 to 16 bits in 8, {PACKED} or 16 are read.",
+            f"A DICOM image of {stored} bits in {allocated} a pixel isn't read.",
+            f"Let your archive export it with 8 to 16 bits, in 8, {PACKED} or 16.",
         )
     if allocated == PACKED:
         _check_packed(data)
@@ -156,4 +172,8 @@ def too_many() -> ImageError:
 
 
 def _inconsistent() -> ImageError:
-    return ImageError("The DICOM file's figures of its image don't fit each other.", DAMAGED)
+    return ImageError(
+        "The DICOM file's header contradicts itself in the size, the bits or the frames of its "
+        "image.",
+        DAMAGED,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zlib
 from collections.abc import Sequence
 from typing import Any
@@ -23,6 +24,9 @@ thousandth and less, which nobody needs to see."""
 
 _DIRECTORY = "1.2.840.10008.1.3.10"
 """A DICOMDIR: it holds no pixels, and names files that may lie anywhere."""
+
+_UID = re.compile(r"[0-9.]{1,64}")
+"""What a UID may look like (PS3.5 9.1)."""
 
 _META, _BODY = 0x0002, 132
 """The group that says what the others are written in, and where it begins (PS3.10 7.1)."""
@@ -58,10 +62,7 @@ def read(data: bytes, tags: Sequence[int] | None = None) -> Dataset:
             "Give a folder with the images, or one of them.",
         )
     if uid not in SYNTAXES:
-        raise ImageError(
-            "The DICOM image is written in a way that isn't read here.",
-            "Let your archive export it uncompressed, or as JPEG lossless.",
-        )
+        raise _unread(uid)
     body = _inflated(data[start:]) if uid == uids.DeflatedExplicitVRLittleEndian else data
     file = io.BytesIO(body)
     file.seek(0 if body is not data else start)
@@ -76,6 +77,17 @@ def read(data: bytes, tags: Sequence[int] | None = None) -> Dataset:
     found.file_meta = meta
     found.set_original_encoding(syntax.implicit, syntax.little)
     return found
+
+
+def _unread(uid: str) -> ImageError:
+    """What is said of a transfer syntax that isn't read; others' own are told by their numbers."""
+    hint = "Let your archive export it uncompressed, or as JPEG lossless."
+    if not uid:
+        return ImageError(
+            "The DICOM file doesn't say in which transfer syntax it is written.", hint
+        )
+    name = uids.UID(uid).name if _UID.fullmatch(uid) else "of no known form"
+    return ImageError(f"The DICOM image's transfer syntax isn't read: {name}.", hint)
 
 
 def _at_pixels(tag: Any, _kind: object, _length: object) -> bool:

@@ -1,0 +1,128 @@
+"""What the user should know of a picture: notices, with codes for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_med.answers import Notice
+from edge_med.imaging.fit import inside
+from edge_med.imaging.series import VOLUMES
+
+if TYPE_CHECKING:
+    from edge_med.imaging.picture import Picture
+
+ONE_GREY = Notice(
+    "one_grey", "All pixels of the image have the same grey or colour: there is nothing to see."
+)
+BURNED_IN = Notice(
+    "burned_in",
+    "The image may have the patient's name written in it: look before you show it to anyone.",
+)
+
+DOUBTFUL = frozenset(("one_grey", "few_pixels"))
+"""Codes of images that are asked about only if that is forced: a finding would be invented."""
+
+FEWEST = 200 * 200
+"""Pixels below which an image is called small. Of 32 x 32 to 600 x 600, findings in chest X-rays
+are seen best from 256 x 256 on, and a fifth worse at 64 x 64 (Sabottke and Spieler 2020,
+10.1148/ryai.2019190015); 224 x 224 is the least that whole data sets are made with."""
+
+_SMALL = frozenset((*VOLUMES, "NM", "PT"))
+"""Modalities with 64 to 128 pixels a side as a matter of course."""
+
+_ALIKE = 2
+"""Levels of 255 that aren't told apart: what JPEG makes of one grey."""
+
+_SPECKS = 1e-4
+"""Share of pixels that may differ: a detector's dead pixels, which no one would call a picture."""
+
+_ONE_OF_SEVERAL = "one_of_several"
+_OF_FILE = "Of the image's file, {} is taken."
+
+_STEPS: tuple[tuple[str, str, str], ...] = (
+    ("the first of several ", _ONE_OF_SEVERAL, _OF_FILE),
+    ("frame ", _ONE_OF_SEVERAL, _OF_FILE),
+    ("greys from ", "own_range", "The image's {}, its own range, as of X-rays in DICOM."),
+    ("alpha laid on white", "alpha", "Transparent parts of the image are white."),
+    (
+        "alpha left out",
+        "alpha",
+        "The image's transparency is left out, as transformers does it: what viewers hide shows.",
+    ),
+    ("not turned", "not_turned", "The image is {}: it may lie on its side."),
+)
+"""How a step begins that should be told, its code, and what is said."""
+
+CODES = frozenset((ONE_GREY.code, BURNED_IN.code, "few_pixels", *(code for _, code, _ in _STEPS)))
+"""Of all notices that pictures have."""
+
+
+def of(picture: Picture) -> Iterator[Notice]:
+    """What the user should know of one picture, beside what is burned in (`About`)."""
+    for step in picture.provenance:
+        for begins, code, sentence in _STEPS:
+            if step.startswith(begins):
+                yield Notice(code, sentence.format(step))
+    width, height = picture.original_size
+    if width * height < FEWEST and picture.about.modality not in _SMALL:
+        yield Notice(
+            "few_pixels",
+            f"The image has only {width} x {height} pixels: findings can't be seen in so few.",
+        )
+    if _is_one_grey(
+        picture.pixels[inside(picture.original_size, picture.fit, len(picture.pixels))]
+    ):
+        yield ONE_GREY
+
+
+def among(pictures: Sequence[Picture]) -> Iterator[Notice]:
+    """What the user should know of several, each thing once, with the numbers of its images."""
+    found: dict[Notice, list[int]] = {}
+    for number, picture in enumerate(pictures, 1):
+        slices = len(pictures) > 1 and picture.about.modality in VOLUMES
+        burned_in = [BURNED_IN] if picture.about.burned_in else []
+        for notice in (*of(picture), *burned_in):
+            if not (slices and notice.code == _ONE_OF_SEVERAL):  # the others are shown as well
+                found.setdefault(notice, []).append(number)
+    for notice, numbers in found.items():
+        which = f"{_numbered(numbers)}: " if len(pictures) > 1 else ""
+        yield Notice(notice.code, which + notice.text)
+
+
+def doubt(pictures: Sequence[Picture]) -> Notice | None:
+    """Why an image, or each slice of a series, isn't worth asking about; None if one is."""
+    found = [[notice for notice in of(picture) if notice.code in DOUBTFUL] for picture in pictures]
+    return found[0][0] if all(found) else None
+
+
+def _is_one_grey(pixels: npt.NDArray[np.uint8]) -> bool:
+    """Whether nearly all pixels are alike; a few of them settle it for most pictures."""
+    sample = pixels[::16, ::16]
+    middle = np.median(sample.reshape(-1, 3), axis=0)
+    lowest = np.clip(middle - _ALIKE, 0, 255).astype(np.uint8)
+    return _differing(sample, lowest) < 0.1 and _differing(pixels, lowest) < _SPECKS
+
+
+def _differing(pixels: npt.NDArray[np.uint8], lowest: npt.NDArray[np.uint8]) -> float:
+    """The share of pixels that are below or clearly above, in the colour that has most of them."""
+    counts = (
+        np.count_nonzero(pixels[:, :, colour] - low > 2 * _ALIKE)  # below it: they wrap round
+        for colour, low in enumerate(lowest)
+    )
+    return float(max(counts) / (pixels.shape[0] * pixels.shape[1]))
+
+
+def _numbered(numbers: Sequence[int]) -> str:
+    """As in `Image 2` and `Images 1-3, 7`."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    told = ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+    return f"Image{'s' if len(numbers) > 1 else ''} {told}"

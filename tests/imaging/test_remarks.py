@@ -1,0 +1,176 @@
+"""What the user is told of a picture: that there is nothing to see, and what was chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from edge_med import imaging
+from edge_med.config import Fit
+from edge_med.imaging import remarks
+from edge_med.imaging.picture import Picture
+from tests.imaging.dicom_samples import dicom, ramp
+from tests.imaging.samples import drawn, jpeg_segment, saved, scene
+
+Grey = npt.NDArray[np.uint8]
+
+
+def codes(source: Any, **how: Any) -> list[str]:
+    return [notice.code for notice in remarks.of(imaging.open(source, side=224, **how))]
+
+
+def grey(width: int, height: int, level: int = 0) -> Grey:
+    return np.full((height, width), level, np.uint8)
+
+
+FITS: tuple[Fit, ...] = ("pad", "stretch")
+
+
+@pytest.mark.parametrize("fit", FITS)
+@pytest.mark.parametrize(
+    "source",
+    [
+        grey(1024, 1024),
+        grey(640, 480, 255),
+        grey(480, 641, 99),
+        np.full((300, 400, 3), (200, 3, 90), np.uint8),
+        saved(Image.fromarray(grey(500, 300, 77)), "JPEG"),
+        saved(Image.fromarray(grey(500, 300).astype(np.uint16) + np.uint16(900)), "PNG"),
+        dicom(np.zeros((300, 200), np.uint16), Modality="DX"),
+        dicom(np.full((300, 200), 5, np.uint16), Modality="MG"),
+    ],
+    ids=["black", "white", "grey", "colour", "JPEG", "16 bits", "X-ray", "mammogram"],
+)
+def test_one_grey_is_nothing_to_see(source: Any, fit: Fit) -> None:
+    assert remarks.ONE_GREY.code in codes(source, fit=fit)
+
+
+def test_a_ct_that_lies_outside_of_its_windows_is_nothing_to_see() -> None:
+    air = np.full((64, 64), -1000, np.int16) + np.arange(64, dtype=np.int16)
+    data = dicom(air, Modality="CT", RescaleSlope=1, RescaleIntercept=0)
+    assert codes(data, windows="brain") == ["one_grey"]
+    assert codes(data) == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 900),
+    st.integers(1, 900),
+    st.integers(0, 255),
+    st.sampled_from(FITS),
+    st.sampled_from([7, 56, 224]),
+)
+def test_one_grey_is_found_in_every_shape(
+    width: int, height: int, level: int, fit: Fit, side: int
+) -> None:
+    picture = imaging.open(grey(width, height, level), fit=fit, side=side)
+    assert remarks.ONE_GREY in [*remarks.of(picture)]
+
+
+def test_a_dead_pixel_is_nothing_to_see() -> None:
+    pixels = grey(2000, 1500)
+    pixels[700, 900] = 255
+    assert codes(pixels) == ["one_grey"]
+
+
+@pytest.mark.parametrize(
+    "drawing",
+    [
+        (slice(500, 510), slice(700, 720)),
+        (slice(0, 1000), slice(0, 9)),
+        (slice(990, 1000), slice(0, 1000)),
+    ],
+    ids=["a dot", "an edge", "the lower edge"],
+)
+def test_something_small_is_something_to_see(drawing: tuple[slice, slice]) -> None:
+    pixels = grey(1000, 1000)
+    pixels[drawing] = 200
+    assert codes(pixels) == []
+
+
+def test_a_faint_picture_is_something_to_see() -> None:
+    assert codes(grey(400, 300, 90) + (np.arange(400) % 8).astype(np.uint8)) == []
+
+
+@pytest.mark.parametrize(
+    ("size", "few"),
+    [((10, 10), True), ((199, 200), True), ((200, 200), False), ((224, 224), False)],
+)
+def test_few_pixels_are_told_with_their_number(size: tuple[int, int], *, few: bool) -> None:
+    told = [n.text for n in remarks.of(imaging.open(scene(*size), side=32))]
+    assert any(f"only {size[0]} x {size[1]} pixels" in text for text in told) is few
+
+
+@pytest.mark.parametrize("modality", ["CT", "MR", "NM", "PT"])
+def test_where_few_pixels_are_usual_nothing_is_said(modality: str) -> None:
+    assert "few_pixels" not in codes(dicom(ramp(12), Modality=modality))
+    assert "few_pixels" in codes(dicom(ramp(12), Modality="DX"))
+
+
+@pytest.mark.parametrize(
+    ("source", "how", "told"),
+    [
+        (saved(drawn("RGBA"), "PNG"), {}, "Transparent parts of the image are white."),
+        (saved(drawn("RGBA"), "PNG"), {"fit": "stretch"}, "transparency is left out"),
+        (scene(9, 9)[:, :, 0].astype(np.uint16) * 9, {}, "its own range, as of X-rays in DICOM"),
+        (
+            saved(drawn("RGB"), "JPEG")[:2]
+            + jpeg_segment(0xE1, b"Exif\0\0II*\0\xff\xff\xff\xff")
+            + saved(drawn("RGB"), "JPEG")[2:],
+            {},
+            "may lie on its side",
+        ),
+    ],
+    ids=["alpha", "alpha, stretched", "16 bits", "damaged EXIF"],
+)
+def test_what_was_chosen_is_told(source: Any, how: dict[str, Any], told: str) -> None:
+    assert any(told in notice for notice in imaging.open(source, **how).notices)
+
+
+def plain(shade: int) -> Picture:
+    return imaging.open(grey(300, 300, shade), side=32)
+
+
+def several(*pictures: Picture) -> Iterator[tuple[str, str]]:
+    for notice in remarks.among(pictures):
+        yield notice.code, notice.text.partition(":")[0]
+
+
+def test_of_several_the_numbers_of_those_that_it_is_said_of_are_told() -> None:
+    fine = imaging.open(scene(300, 300), side=32)
+    pictures = (plain(0), fine, plain(9), plain(8), fine, imaging.open(scene(9, 9), side=32))
+    assert [*several(*pictures)] == [("one_grey", "Images 1, 3-4"), ("few_pixels", "Image 6")]
+
+
+def test_of_one_no_number_is_told() -> None:
+    assert [*remarks.among([plain(0)])] == [remarks.ONE_GREY]
+
+
+def test_frames_of_a_volume_arent_told_one_by_one() -> None:
+    frames = [
+        Picture(scene(32, 32), (300, 300), "pad", (f"frame {n} of 9",), imaging.About("MR"))
+        for n in (1, 2)
+    ]
+    assert [*several(*frames)] == []
+    assert [*several(frames[0])] == [
+        ("one_of_several", "Of the image's file, frame 1 of 9 is taken.")
+    ]
+
+
+def test_a_series_is_doubted_only_if_all_of_its_slices_are() -> None:
+    fine = imaging.open(scene(300, 300), side=32)
+    assert remarks.doubt([plain(0), fine]) is None
+    assert remarks.doubt([plain(0), plain(1)]) == remarks.ONE_GREY
+    assert remarks.doubt([fine]) is None
+
+
+def test_every_code_is_listed() -> None:
+    assert remarks.DOUBTFUL < remarks.CODES
+    assert "burned_in" in remarks.CODES
