@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from edge_med.compat.ignored import CutWarning as CutWarning
     from edge_med.compat.ignored import DoubledWarning as DoubledWarning
     from edge_med.compat.ignored import IgnoredWarning as IgnoredWarning
+    from edge_med.compat.ignored import PictureWarning as PictureWarning
     from edge_med.compat.ignored import TemplateWarning as TemplateWarning
     from edge_med.compat.model import AutoModelForCausalLM as AutoModelForCausalLM
     from edge_med.compat.model import AutoModelForImageTextToText as AutoModelForImageTextToText
@@ -58,6 +59,7 @@ _DOORS = {
     "GenerationConfig": "settings",
     "IgnoredWarning": "ignored",
     "PeftModel": "adapters",
+    "PictureWarning": "ignored",
     "StoppingCriteria": "stopping",
     "StoppingCriteriaList": "stopping",
     "TextIteratorStreamer": "streamers",
@@ -81,6 +83,7 @@ __all__ = [
     "GenerationConfig",
     "IgnoredWarning",
     "PeftModel",
+    "PictureWarning",
     "StoppingCriteria",
     "StoppingCriteriaList",
     "TemplateWarning",

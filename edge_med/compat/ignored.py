@@ -61,6 +61,10 @@ class DoubledWarning(UserWarning):
     """A text begins with `<bos>`, and has another put before it."""
 
 
+class PictureWarning(UserWarning):
+    """What the user should know of a picture, such as that it shows nothing."""
+
+
 class TemplateWarning(UserWarning):
     """The model's chat template is missing, or isn't Gemma's."""
 

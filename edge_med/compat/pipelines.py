@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from edge_med import imaging
 from edge_med.compat import hub, places
 from edge_med.compat.conversation import blind, check_asked
 from edge_med.compat.ignored import DOCS, LOADING, refuse_unknown, say, take_loading
@@ -265,7 +266,7 @@ class ImageTextToText(Pipeline):
     def _record(self, given: Any, images: Any = None, **arguments: Any) -> dict[str, Any]:
         goes_on = _continues(given, arguments)
         if isinstance(given, str):
-            inputs = self.processor(images=images, text=given, return_tensors="pt")
+            inputs = self.processor(images=_loaded(images), text=given, return_tensors="pt")
         else:
             inputs = self.processor.apply_chat_template(
                 given,
@@ -277,6 +278,12 @@ class ImageTextToText(Pipeline):
             )
         full = _full(given, self._answer(inputs, arguments), arguments)
         return {"input_text": given, "generated_text": full}
+
+
+def _loaded(images: Any) -> Any:
+    """Images beside a text as transformers' pipeline loads them, in lists and lists of these."""
+    several = isinstance(images, list | tuple)
+    return [_loaded(image) for image in images] if several else imaging.loaded(images)
 
 
 TASKS: dict[str, type[TextGeneration | ImageTextToText]] = {

@@ -9,12 +9,12 @@ from typing import Any
 from edge_med import imaging
 from edge_med.compat import hub
 from edge_med.compat.conversation import Turns, blind, check_template, read_messages
-from edge_med.compat.ignored import take_loading
+from edge_med.compat.ignored import PictureWarning, take_loading, warn
 from edge_med.compat.inputs import Inputs, as_inputs, as_values
 from edge_med.compat.texts import END_OF_IMAGE, SOFT, START_OF_IMAGE
 from edge_med.compat.tokenizer import Tokenizer, take_without_effect
 from edge_med.errors import PromptError
-from edge_med.imaging import Picture
+from edge_med.imaging import Picture, remarks
 
 
 class AutoProcessor:
@@ -118,6 +118,8 @@ class Processor:
         return self.batch_decode(generated, skip_special_tokens, **ignored)
 
     def _inputs(self, ids: list[int], pictures: Sequence[Picture], kind: str | None) -> Inputs:
+        for notice in remarks.among(pictures):
+            warn(notice.text, PictureWarning)
         soft = self.tokenizer.texts.id(SOFT)
         pixels = as_values(pictures) if pictures else None
         return as_inputs(ids, kind, soft=-1 if soft is None else soft, pixels=pixels)

@@ -18,6 +18,12 @@ from tests.checkpoints.tiny import write_tiny
 from tests.compat.samples import CHECKPOINTS, IMAGE_ID, TEXT_ID
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Tiny models see tiny pictures, and that is said."""
+    kind = "edge_med.compat.ignored.PictureWarning"
+    item.add_marker(pytest.mark.filterwarnings(f"ignore::{kind}"))
+
+
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """EDGE_MED_HOME: one model has the hub id in its manifest, the other its last part as name."""
