@@ -28,7 +28,8 @@ CHECKPOINT = CHECKPOINTS["plain"]
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder, with what the examples open, except for the model."""
     monkeypatch.chdir(tmp_path)
-    Image.fromarray(np.full((40, 60, 3), 90, np.uint8)).save("chest.png")
+    halves = np.repeat(np.array([86, 94], np.uint8), 150)
+    Image.fromarray(np.tile(halves[:, None], (200, 1, 3))).save("chest.png")
     write_tiny(CHECKPOINT, Path("checkpoint"))
     Path("adapters").mkdir()
     write_gguf(Lora(seed=1), CHECKPOINT, Path("adapters/chest.gguf"))

@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 
 from edge_med import MedGemma, Options
+from edge_med.imaging import remarks
 from tests.conftest import Models
+from tests.imaging.samples import scene
 
 
 def test_several_images_are_answered_with_one_notice_of_the_models_limits(model: Models) -> None:
-    images = [np.full((8, 8, 3), shade, dtype=np.uint8) for shade in (0, 255)]
+    images = [scene(300, 200), scene(200, 300)]
     short = Options(max_new_tokens=1)
     with MedGemma.load(model("multimodal", "F32"), context=256, threads=1) as tiny:
         counts = [tiny.ask("What is it?", images=images[:n], options=short) for n in (1, 2, 2)]
@@ -28,7 +30,7 @@ def codes(model: MedGemma, prompt: Any, **given: Any) -> list[str]:
 
 
 def test_each_question_about_an_image_that_isnt_there_has_a_notice(model: Models) -> None:
-    image = np.zeros((8, 8, 3), np.uint8)
+    image = scene(300, 200)
     with MedGemma.load(model("multimodal", "F32"), context=256, threads=1) as tiny:
         assert codes(tiny, "Describe this X-ray") == ["no_image"]
         assert codes(tiny, "What does the image show?") == ["no_image"]
@@ -45,3 +47,13 @@ def test_each_question_about_an_image_that_isnt_there_has_a_notice(model: Models
 def test_a_model_that_sees_nothing_says_nothing_of_images(model: Models) -> None:
     with MedGemma.load(model("text", "F32"), context=64, threads=1) as blind:
         assert codes(blind, "Describe this X-ray") == []
+
+
+def test_each_answer_tells_what_is_to_be_known_of_its_images(model: Models) -> None:
+    short, black = Options(max_new_tokens=1), np.zeros((300, 300), np.uint8)
+    with MedGemma.load(model("multimodal", "F32"), context=256, threads=1) as tiny:
+        alone = [tiny.ask("What is it?", image=black, options=short) for _ in range(2)]
+        among = tiny.ask("What is it?", images=[scene(300, 200), black], options=short)
+    assert all(remarks.ONE_GREY in answer.notices for answer in alone)
+    (notice,) = (notice for notice in among.notices if notice.code == "one_grey")
+    assert notice.text.startswith("Image 2: All pixels")

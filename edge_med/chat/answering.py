@@ -10,7 +10,7 @@ from edge_med.chat.state import Chat, Waiting
 from edge_med.chat.ui import UI
 from edge_med.engine.decode.notices import TOY
 from edge_med.errors import EdgeMedError
-from edge_med.imaging import Picture
+from edge_med.imaging import Picture, remarks
 from edge_med.messages import Message
 from edge_med.models.estimates import spoken
 
@@ -118,10 +118,15 @@ def agreed(ui: UI, seconds: float, what: str, *, yes: bool) -> bool:
 
 
 def _tell(chat: Chat, notice: Notice, told: set[str]) -> None:
-    """Each notice once; what is always so was said at the start."""
-    if notice.code not in told | AT_THE_START:
-        told.add(notice.code)
-        chat.ui.notice(notice.text)
+    """Each notice once; what is always so, and what images are like, was said before."""
+    if notice.code in told | AT_THE_START | remarks.CODES - remarks.DOUBTFUL:
+        return
+    if notice.code in remarks.DOUBTFUL:
+        if notice.text in chat.doubts:
+            return
+        chat.doubts.add(notice.text)
+    told.add(notice.code)
+    chat.ui.notice(notice.text)
 
 
 def _show(chat: Chat, piece: Piece) -> None:

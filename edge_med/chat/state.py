@@ -59,6 +59,7 @@ class Chat:
         above: texts that stand before questions, by the whole that was sent.
         sent: what had waited for a question and went with it, which waits again if it is undone.
         files: of this chat, which may be written again without asking.
+        doubts: that were told of its images; each is told once.
         leaving: whether it is over.
     """
 
@@ -77,6 +78,7 @@ class Chat:
     above: dict[str, str] = field(default_factory=dict)
     sent: dict[Message, Waiting] = field(default_factory=dict)
     files: set[Path] = field(default_factory=set)
+    doubts: set[str] = field(default_factory=set)
     leaving: bool = False
 
     @property

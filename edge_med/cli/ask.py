@@ -65,7 +65,11 @@ FILE = click.Path(path_type=Path)
     metavar="FILE.png",
     help="Find what TEXT names in the image, and save the image with its box.",
 )
-@click.option("--force", is_flag=True, help="Let --save-box replace a file.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Ask about an image that shows nothing, too; let --save-box replace a file.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the whole answer as JSON.")
 @output_options
 def ask(
@@ -102,7 +106,7 @@ def ask(
         Live(hidden=quiet) as live,
     ):
         _tell_choice(opened.info, quiet=quiet)
-        pictures = pictures_of(images, opened, options, settings, quiet=quiet)
+        pictures = pictures_of(images, opened, options, settings, quiet=quiet, force=force)
         searched = search.one(pictures) if search else None
         asked = with_tags(prompt, pictures if settings["tags"] else ())
         events = opened.stream(asked, images=pictures, system=system, options=options)
@@ -172,8 +176,10 @@ def _print(answer: Answer, found: Found | None, *, as_json: bool, shown: bool) -
 
 def _tell(answer: Answer, found: Found | None, *, quiet: bool) -> None:
     """What the user should know, on stderr; that a toy has answered is always said."""
+    from edge_med.imaging import remarks
+
     for notice in answer.notices:
-        said = notice.code == "research_only"
+        said = notice.code in remarks.CODES | {"research_only"}
         if notice.code == "toy" or not (quiet or said):
             click.echo(notice.text, err=True)
     if quiet:

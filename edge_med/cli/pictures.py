@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 from click.shell_completion import CompletionItem
 
 from edge_med.artifacts.safe_text import safe_line
-from edge_med.errors import blind
+from edge_med.errors import ImageError, blind
 
 if TYPE_CHECKING:
     from edge_med.api import MedGemma
@@ -40,10 +40,6 @@ class ImageSource(click.ParamType["Path | bytes"]):
 
 IMAGE = ImageSource()
 
-BURNED_IN = (
-    "Letters in the pixels are likely, names among them: look before you show this to anyone."
-)
-
 
 def pictures_of(
     paths: Sequence[Path | bytes],
@@ -52,6 +48,7 @@ def pictures_of(
     settings: Mapping[str, Any],
     *,
     quiet: bool,
+    force: bool,
 ) -> list[Picture | Study]:
     """Open images for a model; what is chosen or odd is told on stderr.
 
@@ -61,9 +58,10 @@ def pictures_of(
         options: of the answer.
         settings: with `threads`, and with `slices`, `windows` and `frame` of `series_options`.
         quiet: tell nothing.
+        force: take images that show nothing as well.
 
     Raises:
-        ImageError: one can't be read, or the model can't see.
+        ImageError: one can't be read or shows nothing, or the model can't see.
     """
     from edge_med import imaging
 
@@ -78,6 +76,8 @@ def pictures_of(
         "frame": settings["frame"],
     }
     found = imaging.open_all(paths, room=room, **how)
+    if not force:
+        refuse_doubtful(found)
     if not quiet:
         for notice in (notice for image in found for notice in notices(image)):
             click.echo(safe_line(notice), err=True)
@@ -92,8 +92,29 @@ def with_tags(prompt: str, images: Sequence[Picture | Study]) -> str:
 
 def notices(image: Picture | Study) -> Iterator[str]:
     """What the user should know of an image."""
+    from edge_med.imaging import remarks
+
     if plan := getattr(image, "plan", None):
         yield f"{plan}."
-    yield from image.notices
-    if image.about.burned_in:
-        yield BURNED_IN
+        yield from image.notices
+    yield from (notice.text for notice in remarks.among(_pictures(image)))
+
+
+def refuse_doubtful(images: Sequence[Picture | Study]) -> None:
+    """Refuse images that show nothing, or too little: an answer about them would be invented.
+
+    Raises:
+        ImageError: there is one.
+    """
+    from edge_med.imaging import remarks
+
+    for number, image in enumerate(images, 1):
+        if doubt := remarks.doubt(_pictures(image)):
+            which = f" It is image {number} of {len(images)}." if len(images) > 1 else ""
+            raise ImageError(doubt.text + which, "Give another; to ask all the same: --force")
+
+
+def _pictures(image: Picture | Study) -> Sequence[Picture]:
+    """What is shown of an image: itself, or its slices."""
+    slices: Sequence[Picture] | None = getattr(image, "pictures", None)
+    return [cast("Picture", image)] if slices is None else slices

@@ -125,12 +125,19 @@ def _lines(found: Picture | Study, pictures: tuple[Picture, ...], eye: Eye) -> I
     tokens = plan.tokens if plan else eye.tokens
     width, height = first.original_size
     yield f"{'original':<10} {width} x {height} pixels"
-    if told := first.about.told():
+    known = [first.about.told(), _side(first.about.laterality)]
+    if told := ", ".join(filter(None, known)):
         yield f"{'known':<10} {told}"
     for number, step in enumerate(first.provenance):
         yield f"{'steps' if not number else '':<10} {step}"
     yield f"{'tokens':<10} {tokens:,}"
     yield f"{'time':<10} {eye.time(len(pictures), tokens)}"
+
+
+def _side(laterality: str | None) -> str:
+    """Of the body, as the file has it: what is looked for first, and wrong most often."""
+    words = {"R": " (right)", "L": " (left)", "B": " (both)"}
+    return f"laterality {laterality}{words.get(laterality, '')}" if laterality else ""
 
 
 def _check(out: Path, *, force: bool) -> None:

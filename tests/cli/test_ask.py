@@ -25,6 +25,7 @@ from tests.checkpoints.adapters import Lora, write_gguf
 from tests.checkpoints.tiny import TINY
 from tests.cli.conftest import Run
 from tests.conftest import Models
+from tests.imaging.samples import scene
 
 Command = Callable[..., Run]
 
@@ -107,7 +108,7 @@ def test_ctrl_c_ends_an_answer_first_and_interrupts_the_second_time() -> None:
 def test_an_image_is_shown_to_a_folders_model(
     edge_med: Command, model: Models, tmp_path: Path
 ) -> None:
-    Image.new("RGB", (60, 40), "grey").save(tmp_path / "chest.png")
+    Image.fromarray(scene(300, 200)).save(tmp_path / "chest.png")
     done = edge_med(
         "ask", "what is it", "--model", model("multimodal", "F32"), "--image",
         tmp_path / "chest.png", "--fit", "stretch", "--max-new-tokens", 2, "--json",

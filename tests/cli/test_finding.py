@@ -21,11 +21,14 @@ Command = Callable[..., Run]
 
 BOX = r"Final Answer: ```json[{\"box_2d\": [700, 200, 300, 600], \"label\": \"heart\"}]```"
 
+PIXELS = np.full((300, 500, 3), 120, np.uint8)
+PIXELS[:, 400:] = 60
+
 
 @pytest.fixture
 def call(model: Models, tmp_path: Path) -> tuple[object, ...]:
     """A question about an image of 500 x 300 pixels, whose answer is `BOX`."""
-    Image.new("RGB", (500, 300), (120, 120, 120)).save(tmp_path / "doe_jane.png")
+    Image.fromarray(PIXELS).save(tmp_path / "doe_jane.png")
     (tmp_path / "box.gbnf").write_text(f'root ::= "{BOX}"\n')
     return (
         *("ask", "the heart", "--model", model("multimodal", "F32")),
@@ -41,7 +44,7 @@ def test_the_box_is_printed_and_drawn_in_the_originals_pixels(
     assert done.out == "heart: x 100 to 300, y 50 to 250\n"
     assert "In the model's answer: swapped corners.\n" in done.err
     with Image.open(tmp_path / "out.png") as saved:
-        painted = (np.asarray(saved) != 120).any(axis=2)
+        painted = (np.asarray(saved) != PIXELS).any(axis=2)
     assert saved.size == (500, 300)
     assert painted[50, 100:300].all()
     assert painted[249, 100:300].all()

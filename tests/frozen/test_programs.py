@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.imaging.samples import scene
+
 pytestmark = pytest.mark.frozen
 
 ROOT = Path(__file__).parents[2]
@@ -52,8 +54,8 @@ int main(int argc, char **argv) {
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A picture in a file."""
-    path: Path = tmp_path_factory.mktemp("image") / "grey.png"
-    Image.new("RGB", (300, 200), (90, 90, 90)).save(path)
+    path: Path = tmp_path_factory.mktemp("image") / "picture.png"
+    Image.fromarray(scene(300, 200)).save(path)
     return path
 
 

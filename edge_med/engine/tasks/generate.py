@@ -20,6 +20,7 @@ from edge_med.engine.prefill import Emit, PrefillStats
 from edge_med.engine.prompt import compose, pictures_of
 from edge_med.engine.tasks.task import Prompt, Step
 from edge_med.errors import CancelledError, SchemaError
+from edge_med.imaging import remarks
 from edge_med.native import LLAMA_CPP_PYTHON
 from edge_med.question import Question
 
@@ -76,14 +77,16 @@ class GenerateTask:
         options = question.options
         engine.adapters.applied(options.adapters)  # a name that is unknown is refused first
         form = ResponseFormat(options)
-        shown = form.shown(instructed(question.messages, options))
-        items = compose(engine.model, shown, identity.image_tokens)
+        messages = form.shown(instructed(question.messages, options))
+        items = compose(engine.model, messages, identity.image_tokens)
         pictures = pictures_of(question.messages, items)
         self.prompt = Prompt(items, pictures, options.adapters)
         self._engine, self._identity, self._question, self._emit = engine, identity, question, emit
         context, vocabulary = engine.options.context, engine.model.vocabulary
         self._state = AnswerState(vocabulary, context, options, form, emit, began)
         self._said: set[str] = set()
+        shown = [picture for message in question.messages for picture in message.pictures]
+        self._state.say(remarks.among(shown))
         self._say()
         if engine.images.sees:
             self._state.say(unseen(question.messages))
