@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any, Literal, SupportsFloat, SupportsIndex, TypedDict, get_args
 
+from edge_med import class_schemas
 from edge_med.errors import UsageError
 
 Fit = Literal["pad", "stretch"]
@@ -151,7 +152,8 @@ class Options:
         logit_bias: added to the logit of a token; -inf bans it.
         logprobs: how many of each position's best tokens are told; 0 for none.
         stop_loops: whether an answer that repeats itself is ended.
-        schema: JSON schema that the answer fits, as a mapping or as JSON; the model is told it, and
+        schema: JSON schema that the answer fits: a mapping, JSON, or a class that has one, such as
+            pydantic's or a dataclass, which becomes a mapping; the model is told it, and
             `Answer.parsed` has the value.
         grammar: GBNF that the answer fits, with its rule `root`; one of the two.
         fit: how images come into the model's square.
@@ -171,7 +173,7 @@ class Options:
     logit_bias: Mapping[int, float] = field(default_factory=dict, hash=False)
     logprobs: int = 0
     stop_loops: bool = True
-    schema: Mapping[str, Any] | str | None = field(default=None, hash=False)
+    schema: Any = field(default=None, hash=False)
     grammar: str | None = None
     fit: Fit = "pad"
     adapters: Mapping[str, float] = field(default_factory=dict, hash=False)
@@ -190,11 +192,15 @@ class Options:
         if "" in self.stop:
             raise UsageError("An empty text can't end an answer.", "Leave it out of stop.")
         _check_kinds(self)
+        object.__setattr__(self, "schema", class_schemas.as_given(self.schema))
         object.__setattr__(self, "stop_ids", tuple(map(operator.index, self.stop_ids)))
         for name, scale in self.adapters.items():
             _within(f"The scale of the adapter {name}", scale, -LARGEST_SCALE, LARGEST_SCALE)
         if self.schema is not None and self.grammar is not None:
-            raise UsageError("An answer can't have a schema and a grammar.", "Give one of them.")
+            raise UsageError(
+                "An answer can't have a schema and a grammar.",
+                "Give `schema` or `grammar`, not both.",
+            )
 
 
 _RANGES: dict[str, tuple[float, float]] = {
@@ -228,12 +234,6 @@ def _check_kinds(options: Options) -> None:
         is_whole(id) and isinstance(value, SupportsFloat) for id, value in bias.items()
     ):
         raise UsageError("logit_bias isn't numbers by token.", "Give logit_bias={1: -1.0}.")
-    schema: object = options.schema
-    if not (schema is None or isinstance(schema, Mapping | str | bool)):
-        raise UsageError(
-            "A schema is a mapping, or JSON as a text.",
-            "Of a class of pydantic's give Class.model_json_schema().",
-        )
     if not (options.grammar is None or isinstance(options.grammar, str)):
         raise UsageError("A grammar is a text of GBNF.", "Give one with the rule root.")
     ids: object = options.stop_ids
