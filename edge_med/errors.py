@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 REPORT = "This is a fault of edge-med: please report it, with the command that you ran."
 
+TEXT = "the error's `text` has the answer"
+"""A part of a hint where an answer was written that can't be used as it was wanted."""
+
 LOOK = "See why in the log of `edge_med.llama_cpp`"
 """The beginning of a hint where llama.cpp has said more than we know: docs/api.md, "Log"."""
 
@@ -86,14 +89,18 @@ class SchemaError(InputError):
 
     Attributes:
         text: the answer that doesn't; None if it isn't about one.
+        answer: the whole of what there is of it, as far as it came.
     """
 
-    def __init__(self, message: str, hint: str, text: str | None = None) -> None:
+    def __init__(
+        self, message: str, hint: str, text: str | None = None, answer: Answer | None = None
+    ) -> None:
         super().__init__(message, hint)
         self.text = text
+        self.answer = answer
 
     def __reduce__(self) -> tuple[type[Self], tuple[Any, ...]]:
-        return type(self), (self.message, self.hint, self.text)
+        return type(self), (self.message, self.hint, self.text, self.answer)
 
 
 class ContextOverflowError(InputError):

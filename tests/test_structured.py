@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edge_med import MedGemma, Options
-from edge_med.answers import End, Piece
+from edge_med.answers import End, Notice, Piece
 from edge_med.engine.decode import answer_state
 from edge_med.engine.decode.sampling import Rule, Sampler
 from edge_med.engine.llama.arrays import Floats
@@ -79,17 +79,17 @@ def test_an_answer_that_is_cut_off_is_an_error_that_keeps_it(
     assert tiny.ask("x", options=Options(max_new_tokens=1)).usage.answer == 1
 
 
-def test_a_class_instead_of_a_schema_is_refused_with_the_way_to_one() -> None:
-    with pytest.raises(UsageError) as caught:
-        Options(schema=int)  # type: ignore[arg-type]
-    assert "model_json_schema" in caught.value.hint
+def test_a_value_that_is_no_schema_is_refused_with_what_could_be() -> None:
+    with pytest.raises(UsageError, match="type list") as caught:
+        Options(schema=[1])
+    assert "pydantic" in caught.value.hint
 
 
 def test_a_form_that_cannot_be_used_says_so_before_anything_is_read(tiny: MedGemma) -> None:
     with pytest.raises(SchemaError, match="no rule root"):
         tiny.ask("x", options=Options(grammar='other ::= "a"'))
     with pytest.raises(UsageError, match="schema and a grammar"):
-        Options(schema={}, grammar="root ::= .")
+        Options(schema={"type": "string"}, grammar="root ::= .")
 
 
 def test_a_form_that_is_complete_with_the_last_token_is_whole(tiny: MedGemma) -> None:
@@ -181,3 +181,20 @@ def test_an_answer_without_a_form_goes_on_after_a_thought(
     answer = tiny.ask("is it large", options=Options(think_budget=4, max_new_tokens=6))
     assert (answer.usage.thought, answer.usage.answer) == (4, 6)
     assert answer.thought is not None
+
+
+def test_a_schema_error_has_the_whole_answer_with_its_notices(tiny: MedGemma) -> None:
+    schema = {"type": "array", "items": {"type": "boolean"}, "minItems": 9, "uniqueItems": True}
+    with pytest.raises(SchemaError) as caught:
+        tiny.ask("x", options=Options(schema=schema, max_new_tokens=3))
+    answer = caught.value.answer
+    assert answer is not None
+    assert (answer.text, answer.finish_reason) == (caught.value.text, "length")
+    assert answer.notices[0].code == "schema_checked_at_last"
+
+
+def test_a_streamed_answer_begins_with_what_is_to_be_known_of_its_schema(tiny: MedGemma) -> None:
+    options = Options(schema={"schema": {"enum": ["yes", "no"]}})
+    events = list(tiny.stream("is it large", options=options))
+    assert isinstance(events[0], Notice)
+    assert events[0].code == "schema_unwrapped"

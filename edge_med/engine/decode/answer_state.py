@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -120,11 +121,7 @@ class AnswerState:
         return self._count
 
     def finish(self, provenance: Provenance) -> Answer:
-        """Release what was held back, and sum everything up.
-
-        Raises:
-            SchemaError: the answer doesn't fit its form.
-        """
+        """Release what was held back, and sum everything up; the answer's value isn't read."""
         reason = self._reason or "cancelled"
         for writer in (self._thinking, self._text):
             self._emit_piece(writer.finish())
@@ -149,8 +146,15 @@ class AnswerState:
             logprobs=tuple(self._tokens) if self._options.logprobs else None,
             notices=tuple(self._notices),
             provenance=provenance,
-            parsed=self._format.parsed(self._text.text, reason, self._form),
         )
+
+    def parsed(self, answer: Answer) -> Any:
+        """The value of the whole answer; None if no schema asks for one.
+
+        Raises:
+            SchemaError: the answer doesn't fit its form.
+        """
+        return self._format.parsed(answer.text, answer.finish_reason, self._form)
 
     def say(self, notices: Iterable[Notice]) -> None:
         """Tell the user, at once and in the answer."""

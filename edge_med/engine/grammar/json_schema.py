@@ -12,17 +12,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from edge_med.engine.grammar import schema_regex
-from edge_med.engine.grammar.schema_subset import LOWER, MAX_COUNT, for_llguidance, refused
-from edge_med.engine.grammar.schema_walk import check_references, subschemas
-from edge_med.errors import SchemaError
-
-MAX_DEPTH = 64
-MAX_TEXT = 64 << 10
-"""Bytes of a schema."""
-
-MAX_NAMES = 256
-"""Properties of an object."""
+from edge_med.answers import Notice
+from edge_med.engine.grammar import (
+    schema_check,
+    schema_envelope,
+    schema_notices,
+    schema_regex,
+    schema_text,
+)
+from edge_med.engine.grammar.schema_dialect import Translation
+from edge_med.engine.grammar.schema_subset import for_llguidance, left_out
+from edge_med.engine.grammar.schema_text import refused
+from edge_med.engine.grammar.schema_walk import subschemas
+from edge_med.errors import TEXT, SchemaError
 
 MAX_CHECKS = 20_000
 """Keywords that are looked at for an answer, since schemas that share parts can multiply them."""
@@ -39,6 +41,8 @@ _OWN_TOKENS = '%llguidance {"no_forcing": true}'
 """Whatever tokens spell a text may write it; else llguidance wants those of its own choice."""
 
 _UNMET = "Unsatisfiable schema: "
+_EMPTY = "Regex is empty"
+_NO_TEXT = "patterns, formats, lengths or limits that must hold together allow nothing"
 _LONGEST_REASON = 160
 """Characters; the rest of it quotes automata."""
 
@@ -53,10 +57,12 @@ class Schema:
     Attributes:
         text: the schema, as compact JSON.
         grammar: what llguidance reads.
+        notices: what the user should know of it, before an answer is written.
     """
 
     text: str
     grammar: str
+    notices: tuple[Notice, ...] = ()
 
     @property
     def instruction(self) -> str:
@@ -83,72 +89,41 @@ class Schema:
 
 
 def compile_schema(schema: Mapping[str, Any] | str) -> Schema:
-    """Make ready a schema, given as a mapping or as JSON.
+    """Make ready a schema, given as a mapping or as JSON, in an envelope or without.
 
     Raises:
-        SchemaError: it isn't a schema, refers to another place, or no answer could fit it.
+        SchemaError: it isn't a schema, says nothing, refers to another place, or no answer could
+            fit it.
     """
-    text = _as_text(schema)
-    given = json.loads(text)
+    given = schema_text.read(schema)
     try:
-        _check(given)
-        return Schema(text, _grammar(for_llguidance(given)))
+        return _compiled(given)
     except SchemaError:
         raise
     except Exception as error:  # noqa: BLE001 - the packages fail with whatever they meet
         raise refused(f"can't be read ({type(error).__name__})") from None
 
 
-def _as_text(schema: Mapping[str, Any] | str) -> str:
-    try:
-        given = json.loads(schema) if isinstance(schema, str) else schema
-        given = {} if given is True else given  # the same: any value
-        text = json.dumps(given, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        size = len(text.encode())
-    except (TypeError, ValueError, RecursionError):
-        raise refused("isn't JSON") from None
-    if not isinstance(given, Mapping):
-        raise refused("isn't a JSON object")
-    if size > MAX_TEXT:
-        raise refused(f"has {size:,} bytes, and may have {MAX_TEXT:,}")
-    return text
+def _compiled(given: dict[str, Any]) -> Schema:
+    inner, way, unused = schema_envelope.unwrapped(given)
+    schema_envelope.check_kind(inner)
+    schema_check.check_depth(inner)
+    found = Translation(inner)
+    schema_check.check(found.schema)
+    grammar, warnings = _grammar(for_llguidance(found.schema))
+    if any("oneOf" in one for one, _ in subschemas(found.schema)):
+        # Objects that only we have closed can't both fit, as far as llguidance sees.
+        warnings += _grammar(for_llguidance(found.schema, as_meant=False))[1]
+    notices = (
+        *schema_notices.of_envelope(way, unused),
+        *schema_notices.of_translation(found.told, found.ignored),
+        *schema_notices.of_grammar(left_out(found.schema), warnings),
+    )
+    return Schema(schema_text.as_text(found.schema), grammar, notices)
 
 
-def _check(given: Any) -> None:
-    """Refuse what isn't a schema, and what would take llguidance or the check too far."""
-    for schema, depth in subschemas(given):
-        if depth > MAX_DEPTH:
-            raise refused(f"is deeper than {MAX_DEPTH}")
-        if any(_is_beyond(schema.get(key)) for key in LOWER):
-            raise refused(f"wants more than {MAX_COUNT:,} of something")
-        if any(_size(schema.get(key)) > MAX_NAMES for key in ("properties", "required")):
-            raise refused(f"has an object of more than {MAX_NAMES} properties")
-        for pattern in (schema.get("pattern"), *_names(schema.get("patternProperties"))):
-            if isinstance(pattern, str):
-                schema_regex.check(pattern)
-    check_references(given)
-    from jsonschema import Draft202012Validator, exceptions
-
-    try:
-        Draft202012Validator.check_schema(given)
-    except exceptions.SchemaError as error:
-        raise refused(f"breaks a rule of JSON Schema, '{error.validator}'") from None
-
-
-def _is_beyond(count: Any) -> bool:
-    return isinstance(count, int | float) and count > MAX_COUNT
-
-
-def _names(mapping: Any) -> list[Any]:
-    return list(mapping) if isinstance(mapping, dict) else []
-
-
-def _size(names: Any) -> int:
-    return len(names) if isinstance(names, dict | list) else 0
-
-
-def _grammar(kept: Mapping[str, Any]) -> str:
-    """What llguidance reads.
+def _grammar(kept: Mapping[str, Any]) -> tuple[str, list[str]]:
+    """What llguidance reads, and what it says that it can't keep of it.
 
     Raises:
         SchemaError: no answer could fit it, or it is too large.
@@ -157,10 +132,10 @@ def _grammar(kept: Mapping[str, Any]) -> str:
 
     body = json.dumps({**kept, "x-guidance": _SETTINGS})
     grammar = LLMatcher.grammar_from_lark(f"{_OWN_TOKENS}\nstart: %json {body}")
-    problem = LLMatcher.validate_grammar(grammar)
-    if problem and not problem.startswith("WARNING"):
-        raise _problem(problem)
-    return grammar
+    is_error, words = LLMatcher.validate_grammar_with_warnings(grammar)
+    if is_error:
+        raise _problem(words[0])
+    return grammar, words
 
 
 def _problem(words: str) -> SchemaError:
@@ -168,7 +143,9 @@ def _problem(words: str) -> SchemaError:
     line = words.partition("\n")[0].removeprefix("at 2(8): ")
     reason = line.removeprefix("failed to compile JSON schema: ")[:_LONGEST_REASON]
     if reason.startswith(_UNMET):
-        return refused(f"can't be met by any answer: {reason.removeprefix(_UNMET)}")
+        reason = reason.removeprefix(_UNMET)
+        reason = _NO_TEXT if reason.startswith(_EMPTY) else reason
+        return refused(f"can't be met by any answer: {reason}")
     return refused(f"can't be kept while an answer is written: {reason}")
 
 
@@ -207,6 +184,6 @@ def _refused(name: str) -> float:
 def _misfit(why: str, hint: str, text: str) -> SchemaError:
     return SchemaError(
         f"The answer doesn't fit its schema: {why}.",
-        f"{hint}; the error's `text` has the answer.",
+        f"{hint}; {TEXT}.",
         text,
     )

@@ -6,22 +6,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from edge_med.answers import FinishReason
+from edge_med.answers import FinishReason, Notice
 from edge_med.config import Options
 from edge_med.engine.grammar.form import Form
 from edge_med.engine.grammar.json_schema import compile_schema
 from edge_med.engine.grammar.schema_matcher import SchemaMatcher
 from edge_med.engine.grammar.token_mask import Grammar
 from edge_med.engine.llama.vocabulary import Vocabulary
-from edge_med.errors import SchemaError
+from edge_med.errors import TEXT, SchemaError
 from edge_med.messages import Message, TextPart
 
 _CUT = ("length", "loop")
 """Why an answer ended before the model would have ended it."""
 
 _MORE: dict[FinishReason, str] = {
-    "length": "Raise `max_new_tokens`, or ask for less; the error's `text` has the answer.",
-    "stop_string": "Leave the stop text out; the error's `text` has the answer.",
+    "length": f"Raise `max_new_tokens`, or ask for less; {TEXT}.",
+    "stop_string": f"Leave the stop text out; {TEXT}.",
 }
 
 
@@ -36,6 +36,11 @@ class ResponseFormat:
         """
         self._schema = None if options.schema is None else compile_schema(options.schema)
         self._grammar = options.grammar
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """What the user should know of it, before an answer is written."""
+        return () if self._schema is None else self._schema.notices
 
     def shown(self, messages: Sequence[Message]) -> Sequence[Message]:
         """A conversation whose last question ends with the schema's instruction."""
@@ -76,7 +81,7 @@ class ResponseFormat:
         if cut or not (written.finished or reason == "stop_string"):
             raise SchemaError(
                 f"The answer was cut off before its form was complete ({reason}).",
-                _MORE.get(reason, "Ask for less; the error's `text` has the answer."),
+                _MORE.get(reason, f"Ask for less; {TEXT}."),
                 text,
             )
         return None if self._schema is None else self._schema.parse(text)

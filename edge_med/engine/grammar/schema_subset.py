@@ -6,30 +6,17 @@ could fit is refused before one is written.
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from edge_med.engine.grammar.schema_keywords import FORMATS, OF_TYPE
+from edge_med.engine.grammar.schema_regex import is_readable, never_escaped
+from edge_med.engine.grammar.schema_text import refused
 from edge_med.engine.grammar.schema_walk import DATA, NAMED, subschemas, target
 from edge_med.errors import SchemaError
 
-_OF_TYPE = {
-    "object": (
-        *("properties", "required", "additionalProperties", "minProperties", "maxProperties"),
-        *("propertyNames", "patternProperties", "dependentRequired", "dependentSchemas"),
-        "unevaluatedProperties",
-    ),
-    "array": (
-        *("items", "prefixItems", "minItems", "maxItems", "uniqueItems"),
-        *("contains", "minContains", "maxContains", "unevaluatedItems"),
-    ),
-    "string": ("pattern", "minLength", "maxLength"),
-    "number": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
-}
-"""Keywords that concern one type; a schema that names none has that of its first such keyword."""
-
-_TYPE_OF = {key: kind for kind, keys in _OF_TYPE.items() for key in keys}
+_TYPE_OF = {key: kind for kind, keys in OF_TYPE.items() for key in keys}
 
 _LIMITS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 
@@ -49,6 +36,11 @@ _OPEN_PAIRS = (
 _LARGEST, _SMALLEST = 2.0**53, 1e-9
 """Limits of numbers beyond these make large automata, and no model counts that far."""
 
+_LAST = 2**63 - 1
+"""The last whole number that llguidance counts to (an i64)."""
+
+_SETTINGS = "x-guidance"
+
 _NAMING = frozenset(
     ("properties", "additionalProperties", "patternProperties", "unevaluatedProperties")
 )
@@ -63,22 +55,19 @@ COUNTS = (*LOWER, *UPPER)
 """Whole numbers, which JSON may write as 2.0."""
 
 
-def for_llguidance(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """A schema as llguidance shall read it: objects have no properties but those they name.
+def for_llguidance(schema: Mapping[str, Any], *, as_meant: bool = True) -> dict[str, Any]:
+    """A schema as llguidance shall read it.
+
+    Args:
+        schema: of draft 2020-12.
+        as_meant: whether objects have no properties but those they name, and a type is what its
+            keywords concern; else only what llguidance can't read is left out.
 
     Raises:
         SchemaError: no answer could fit it; it names the keyword.
     """
-    kept: dict[str, Any] = _kept(schema, _joined(schema))
+    kept: dict[str, Any] = _kept(schema, _joined(schema) if as_meant else None)
     return kept
-
-
-def refused(what: str) -> SchemaError:
-    """The error of a schema."""
-    return SchemaError(
-        f"The schema {what}.",
-        "Leave out what can't be used; it must be a JSON schema of draft 2020-12.",
-    )
 
 
 def _unmet(keyword: str) -> SchemaError:
@@ -86,7 +75,7 @@ def _unmet(keyword: str) -> SchemaError:
     return refused(f"can't be met by any answer: see '{keyword}'")
 
 
-def _kept(given: Any, joined: frozenset[int], *, names: bool = False) -> Any:
+def _kept(given: Any, joined: frozenset[int] | None, *, names: bool = False) -> Any:
     if isinstance(given, list):
         return [_kept(one, joined) for one in given]
     if not isinstance(given, dict):
@@ -94,14 +83,20 @@ def _kept(given: Any, joined: frozenset[int], *, names: bool = False) -> Any:
     if names:
         return {name: _kept(one, joined) for name, one in given.items()}
     _check(given)
-    kept = {
+    kept: dict[str, Any] = {
         key: int(value) if key in COUNTS and _is_count(value) else _value(key, value, joined)
         for key, value in given.items()
-        if not _is_left_out(key, value)
+        if not _is_left_out(given, key)
     }
+    if "pattern" in kept and (more := never_escaped(kept["pattern"])):
+        kept["allOf"] = [*kept.get("allOf", ()), *({"pattern": one} for one in more)]
+    if joined is None:
+        return kept
     if kind := _meant_type(given):
         kept["type"] = kind
     if id(given) not in joined and _is_closed(given):
+        if given.get("minProperties", 0) > len(given["properties"]):
+            raise _unmet("minProperties")
         kept["additionalProperties"] = False
     return kept
 
@@ -117,6 +112,8 @@ def _meant_type(schema: Mapping[str, Any]) -> str | None:
     """The type that a schema means without saying it; None for any."""
     if any(key in schema for key in ("type", "const", "enum", "$ref")):
         return None
+    if schema.get("format") in FORMATS:
+        return "string"
     return next((_TYPE_OF[key] for key in schema if key in _TYPE_OF), None)
 
 
@@ -125,32 +122,53 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int | float)
 
 
-def _value(key: str, value: Any, joined: frozenset[int]) -> Any:
+def _value(key: str, value: Any, joined: frozenset[int] | None) -> Any:
     return value if key in DATA else _kept(value, joined, names=key in NAMED)
 
 
-def _is_left_out(key: str, value: Any) -> bool:
+def left_out(schema: Mapping[str, Any]) -> Iterator[str]:
+    """Keywords of a schema that llguidance isn't shown, its own settings aside."""
+    for one, _ in subschemas(schema):
+        yield from (key for key in one if key != _SETTINGS and _is_left_out(one, key))
+
+
+def _is_left_out(schema: Mapping[str, Any], key: str) -> bool:
     """Whether llguidance isn't shown a keyword.
 
     `multipleOf` can keep it busy for ever (1.9.1: an `allOf` of four primes), and `x-guidance` is
     a door to its settings.
     """
+    value = schema[key]
     if key in _LIMITS:
-        return bool(value != 0 and not _SMALLEST <= abs(value) <= _LARGEST)
+        return not _is_exact(schema, key)
     if key == "pattern":
-        return not _is_readable(value)
+        return not is_readable(value)
+    if key in ("minProperties", "maxProperties") and not _counts_properties(schema, key):
+        return True
     if key in UPPER:
         return _is_count(value) and bool(value > MAX_COUNT)
-    return key in ("multipleOf", "x-guidance")
+    return key in ("multipleOf", _SETTINGS)
 
 
-@functools.lru_cache(maxsize=64)
-def _is_readable(pattern: str) -> bool:
-    """Whether llguidance can keep a pattern; it can't look ahead, nor refer back."""
-    from llguidance import LLMatcher
+def _counts_properties(schema: Mapping[str, Any], key: str) -> bool:
+    """Whether llguidance counts the properties of an object: not if some may be left out.
 
-    grammar = LLMatcher.grammar_from_json_schema({"type": "string", "pattern": pattern})
-    return not LLMatcher.validate_grammar(grammar)
+    One of those that an object may have at most, or must have, is no counting.
+    """
+    optional = schema.get("properties", {}).keys() - set(schema.get("required", ()))
+    one = schema[key] == 1 and _is_closed(schema) and not schema.get("required")
+    return not optional or one
+
+
+def _is_exact(schema: Mapping[str, Any], key: str) -> bool:
+    """Whether llguidance, whose numbers are doubles, keeps a limit as it is."""
+    limit = schema[key]
+    kinds = schema.get("type")
+    whole = "integer" in kinds and "number" not in kinds if isinstance(kinds, list | str) else False
+    if whole and isinstance(limit, int) and key in ("minimum", "maximum"):
+        last = limit == _LAST and key == "maximum"
+        return last or (abs(limit) < _LAST and int(float(limit)) == limit)
+    return bool(limit == 0 or _SMALLEST <= abs(limit) <= _LARGEST)
 
 
 def _check(schema: Mapping[str, Any]) -> None:

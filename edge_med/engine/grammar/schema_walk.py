@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from edge_med.engine.grammar.schema_text import refused
 from edge_med.errors import SchemaError
 
 _PERCENT = re.compile("(?:%[0-9A-Fa-f]{2})+")
@@ -81,4 +82,4 @@ def check_references(schema: Any) -> None:
 
 
 def _error(what: str) -> SchemaError:
-    return SchemaError(f"A reference of the schema {what}.", "Refer to '#/$defs/NAME'.")
+    return refused(f"has a reference that {what}", "Refer to '#/$defs/NAME'.")

@@ -85,6 +85,7 @@ class GenerateTask:
         context, vocabulary = engine.options.context, engine.model.vocabulary
         self._state = AnswerState(vocabulary, context, options, form, emit, began)
         self._said: set[str] = set()
+        self._state.say(form.notices)
         shown = [picture for message in question.messages for picture in message.pictures]
         self._state.say(remarks.among(shown))
         self._say()
@@ -122,9 +123,13 @@ class GenerateTask:
         """
         self._state.stats = stats
         answer = self._state.finish(self._provenance())
-        timings = replace(answer.timings, wait=self._wait)
-        self._emit(End(replace(answer, timings=timings)))
+        answer = replace(answer, timings=replace(answer.timings, wait=self._wait))
         self._engine.notices_given.update(self._said)
+        try:
+            parsed = self._state.parsed(answer)
+        except SchemaError as error:
+            raise SchemaError(error.message, error.hint, error.text, answer) from None
+        self._emit(End(replace(answer, parsed=parsed)))
 
     def _say(self) -> None:
         before = self._engine.notices_given - ALWAYS

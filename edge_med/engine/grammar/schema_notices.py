@@ -1,0 +1,78 @@
+"""What the user should know of a schema before an answer is written by it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+
+from edge_med.answers import Notice
+
+_MANY = 8
+"""Words that a notice lists."""
+
+_UNKEPT = "Unimplemented keys: "
+_FORMAT = "Unknown format: "
+_ONE_OF = "oneOf not fully supported"
+"""The beginnings of llguidance's warnings."""
+_TIMES = re.compile(r" \(\d+ times\)$")
+
+
+def of_envelope(way: Iterable[str], unused: Iterable[str]) -> Iterator[Notice]:
+    """What was around it.
+
+    Args:
+        way: the keys under which the schema was.
+        unused: keys beside them.
+    """
+    if path := "/".join(way):
+        rest = f" Not used of what is around it: {left}." if (left := _listed(unused)) else ""
+        yield Notice("schema_unwrapped", f"The schema was taken from under {path}.{rest}")
+
+
+def of_translation(told: Iterable[str], ignored: Iterable[str]) -> Iterator[Notice]:
+    """What was read as draft 2020-12 has it, and what means nothing there."""
+    if read := _listed(told):
+        yield Notice(
+            "schema_translated", f"Read in the schema as another draft or service has it: {read}."
+        )
+    if unknown := _listed(ignored):
+        yield Notice(
+            "schema_ignored",
+            f"In the schema, but no keywords, so that they rule nothing: {unknown}.",
+        )
+
+
+def of_grammar(left_out: Iterable[str], warnings: Iterable[str]) -> Iterator[Notice]:
+    """What isn't kept while an answer is written.
+
+    Args:
+        left_out: keywords that llguidance isn't shown.
+        warnings: of llguidance.
+    """
+    late: dict[str, None] = dict.fromkeys(left_out)
+    formats: dict[str, None] = {}
+    for line in warnings:
+        words = _TIMES.sub("", line)
+        if words.startswith(_UNKEPT):
+            late.update(dict.fromkeys(json.loads(words.removeprefix(_UNKEPT))))
+        elif words.startswith(_FORMAT):
+            formats[words.removeprefix(_FORMAT)] = None
+        elif line.startswith(_ONE_OF):
+            late["oneOf"] = None
+    if rules := _listed(late):
+        yield Notice(
+            "schema_checked_at_last",
+            f"Of the schema no grammar holds {rules}: only the whole answer is checked for it. "
+            "Say it in the question too.",
+        )
+    if names := _listed(formats):
+        yield Notice(
+            "schema_format", f"Not known as a format in the schema, and not checked: {names}."
+        )
+
+
+def _listed(words: Iterable[str]) -> str:
+    several = list(words)
+    more = f" and {len(several) - _MANY} more" if len(several) > _MANY else ""
+    return ", ".join(several[:_MANY]) + more
