@@ -26,11 +26,15 @@ from edge_med.cli.options import (
 )
 from edge_med.cli.pictures import IMAGE, pictures_of, with_tags
 from edge_med.cli.running import NOTICE, interruptible, written
+from edge_med.cli.schemas import read_for, saved_text, schema_text
 from edge_med.errors import CancelledError, UsageError
 from edge_med.plain import plain
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from edge_med.answers import Answer
+    from edge_med.config import Options
     from edge_med.loading import Info
 
 FILE = click.Path(path_type=Path)
@@ -93,13 +97,14 @@ def ask(
     from edge_med.api import MedGemma
 
     _note(NOTICE, quiet=quiet)
-    options = answer_settings(_with_files_read(settings))
+    options = _options(settings)
     question = _asked(text)
     search = Search(question, images, save_box, force) if save_box else None
     prompt = documents.above(search.prompt if search else question, map(documents.read, files))
     shown = not (as_json or search) and sys.stdout.isatty()
     taken = chosen(model, quiet=quiet, as_json=as_json)
     with (
+        saved_text(as_json=as_json, shown=shown),
         shown_log(verbose),
         MedGemma.load(taken, **load_settings(settings)) as opened,
         interruptible(opened.cancel),
@@ -110,12 +115,20 @@ def ask(
         searched = search.one(pictures) if search else None
         asked = with_tags(prompt, pictures if settings["tags"] else ())
         events = opened.stream(asked, images=pictures, system=system, options=options)
-        answer = written(events, live, shown=shown, thoughts=verbose)
+        answer = written(events, live, shown=shown, thoughts=verbose, heard=_heard(quiet=quiet))
         learn(taken, settings["threads"], pictures, answer)
     found = search.found(answer, searched) if search and searched else None
     _report(answer, found, as_json=as_json, shown=shown, quiet=quiet)
     if search and found:
         search.save(found, settings, quiet=quiet)
+
+
+def _heard(*, quiet: bool) -> Callable[[str], bool]:
+    """Which notices are written as they come, by their codes: that a toy answers always is."""
+    from edge_med.imaging import remarks
+
+    said_before = remarks.CODES | {"research_only"}
+    return lambda code: code == "toy" or not (quiet or code in said_before)
 
 
 def _note(text: str, *, quiet: bool) -> None:
@@ -136,12 +149,18 @@ def _asked(text: str | None) -> str:
     return text
 
 
-def _with_files_read(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings with the contents of what they name: a schema that isn't JSON, and a grammar."""
+def _options(settings: dict[str, Any]) -> Options:
+    """How the answer is written: with the contents of the files that are named for its form."""
+    from edge_med.engine.grammar.response_format import ResponseFormat
+
     schema, grammar = settings["schema"], settings["grammar"]
-    if schema is not None and schema.lstrip()[:1] != "{":
-        schema = documents.read(schema)
-    return {**settings, "schema": schema, "grammar": grammar and documents.read(grammar)}
+    forms = {
+        "schema": schema if schema is None else schema_text(schema),
+        "grammar": grammar if grammar is None else read_for("--grammar", grammar),
+    }
+    options = answer_settings({**settings, **forms})
+    ResponseFormat(options)  # refuses a schema before a model is loaded
+    return options
 
 
 def _tell_choice(info: Info, *, quiet: bool) -> None:
@@ -153,9 +172,9 @@ def _tell_choice(info: Info, *, quiet: bool) -> None:
 def _report(
     answer: Answer, found: Found | None, *, as_json: bool, shown: bool, quiet: bool
 ) -> None:
-    """The answer, and what the user should know of it; one that was cancelled ends all."""
+    """The answer, and what the user should know of it; one that was cancelled ends the command."""
     _print(answer, found, as_json=as_json, shown=shown)
-    _tell(answer, found, quiet=quiet)
+    _tell(found, quiet=quiet)
     if answer.finish_reason == "cancelled":
         raise click.exceptions.Exit(CancelledError.exit_code)
 
@@ -174,15 +193,7 @@ def _print(answer: Answer, found: Found | None, *, as_json: bool, shown: bool) -
         click.echo(safe_text(answer.text))
 
 
-def _tell(answer: Answer, found: Found | None, *, quiet: bool) -> None:
-    """What the user should know, on stderr; that a toy has answered is always said."""
-    from edge_med.imaging import remarks
-
-    for notice in answer.notices:
-        said = notice.code in remarks.CODES | {"research_only"}
-        if notice.code == "toy" or not (quiet or said):
-            click.echo(notice.text, err=True)
-    if quiet:
-        return
-    for quirk in found.quirks if found else ():
+def _tell(found: Found | None, *, quiet: bool) -> None:
+    """What is odd about boxes, on stderr; notices stand there since they came."""
+    for quirk in found.quirks if found and not quiet else ():
         click.echo(f"In the model's answer: {quirk}.", err=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from edge_med.errors import LOOK
+from edge_med.errors import LOOK, TEXT
 
 FLAGS = {
     "context": "--context",
@@ -12,11 +12,13 @@ FLAGS = {
     "force": "--force",
     "frame": "--frame",
     "gpu_layers": "--gpu-layers",
+    "grammar": "--grammar",
     "image": "--image",
     "kv": "--kv",
     "max_new_tokens": "--max-new-tokens",
     "memory": "--memory",
     "model": "--model",
+    "schema": "--schema",
     "slices": "--slices",
     "tensor_overrides": "--tensor-override",
     "tensor_split": "--tensor-split",
@@ -25,12 +27,14 @@ FLAGS = {
 
 _LOOK = "See why with --verbose"
 
+_TEXT = "the answer stands on stdout"
+
 _OPTION = re.compile(r'`(\w+)(?:="(\w+)")?`')
 
 
 def in_flags(hint: str) -> str:
     """A hint with flags where options stand between backticks; others stay as they are."""
-    return _OPTION.sub(_flag, hint.replace(LOOK, _LOOK))
+    return _OPTION.sub(_flag, hint.replace(LOOK, _LOOK).replace(TEXT, _TEXT))
 
 
 def _flag(found: re.Match[str]) -> str:

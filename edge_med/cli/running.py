@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 NOTICE = "For research and education; never for diagnosis or treatment."
 
 
-def written(events: Iterator[Event], live: Live, *, shown: bool, thoughts: bool) -> Answer:
+def written(
+    events: Iterator[Event],
+    live: Live,
+    *,
+    shown: bool,
+    thoughts: bool,
+    heard: Callable[[str], bool] = lambda _code: False,
+) -> Answer:
     """The whole answer at the end of a stream.
 
     Args:
@@ -27,8 +34,9 @@ def written(events: Iterator[Event], live: Live, *, shown: bool, thoughts: bool)
         live: the line that says what the model is doing meanwhile.
         shown: whether the answer's pieces go to stdout as they come.
         thoughts: whether those of the thought go to stderr.
+        heard: which notices go there as well, by their codes.
     """
-    from edge_med.answers import End, Piece, Progress
+    from edge_med.answers import End, Notice, Piece, Progress
 
     page = _Page(live, {"answer": shown, "thought": thoughts})
     with closing(page):
@@ -38,6 +46,9 @@ def written(events: Iterator[Event], live: Live, *, shown: bool, thoughts: bool)
                     live.show(event)
                 case Piece():
                     page.add(event)
+                case Notice(code, text) if heard(code):
+                    page.close()
+                    click.echo(safe_text(text), err=True)
                 case End(answer):
                     return answer
     raise AssertionError("a stream ends with End")

@@ -322,8 +322,3 @@ def test_an_answer_fits_its_grammar(edge_med: Command, tiny: Path, tmp_path: Pat
     (tmp_path / "answer.gbnf").write_text('root ::= "yes" | "no"\n')
     done = edge_med("ask", "x", "--model", tiny, "--grammar", tmp_path / "answer.gbnf")
     assert done.out in ("yes\n", "no\n")
-
-
-@pytest.mark.parametrize("schema", ["{", "no such file.json"])
-def test_a_schema_that_is_none_exits_with_3(edge_med: Command, tiny: Path, schema: str) -> None:
-    assert edge_med("ask", "x", "--model", tiny, "--schema", schema).code == 3
