@@ -180,7 +180,7 @@ def _text(text: Any) -> TextPart:
     if isinstance(text, str) and holds_image(text):
         raise PromptError(
             "An image stands in a text as base64, which the model would read as letters.",
-            "Give it as image=…, or as a part {'type': 'image', 'image': …} of a message.",
+            "Give it as an image: `image`, or a part {'type': 'image', 'image': …} of a message.",
         )
     return TextPart(text)
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from edge_med import ImageError, MedGemma, Options
+from edge_med import ImageError, MedGemma, Options, PromptError
+from edge_med.engine.prompt import compose
 from edge_med.errors import UsageError
+from edge_med.messages import TextPart
 from tests.conftest import Models
 
 SHORT = Options(max_new_tokens=2)
@@ -83,3 +86,17 @@ def test_a_conversation_is_asked_something_in_each_turn(tiny: MedGemma) -> None:
         with pytest.raises(UsageError, match="one message of the user's"):
             chat.send(other)  # type: ignore[arg-type]
     assert len(chat.messages) == 2
+
+
+@pytest.mark.parametrize("task", ["generate", "score"])
+def test_an_image_that_the_engine_loses_is_an_error(
+    task: str, tiny: MedGemma, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here by an instruction that is put into the conversation, and takes its image out."""
+
+    def without_images(model: Any, messages: Any, *more: Any) -> Any:
+        return compose(model, [replace(m, parts=(TextPart(m.text),)) for m in messages], *more)
+
+    monkeypatch.setattr(f"edge_med.engine.tasks.{task}.compose", without_images)
+    with pytest.raises(PromptError, match="1 images were given, and the prompt shows 0"):
+        tiny.ask("x", image=PHOTO) if task == "generate" else tiny.score("x", "y", image=PHOTO)
