@@ -151,8 +151,7 @@ def _add_special_tokens(
     try:
         with checkpoint.small.together() as folder:
             found = gguf.SpecialVocab(folder, load_merges=False, n_vocab=len(vocabulary))
-        for kind, token_id in _named_tokens(checkpoint, vocabulary).items():
-            found.special_token_ids.setdefault(kind, token_id)
+        found.special_token_ids |= _named_tokens(checkpoint, vocabulary)
         template = checkpoint.small.template or found.chat_template
         found.chat_template = template or chat_template(checkpoint.small)
         found.add_to_gguf(writer, quiet=True)
@@ -165,7 +164,7 @@ def _add_special_tokens(
 
 
 def _named_tokens(checkpoint: Checkpoint, vocabulary: Vocabulary) -> dict[str, int]:
-    """Ids of the tokens that tokenizer_config.json names, which gguf finds by tokenizer.json alone.
+    """Ids of the ends that tokenizer_config.json names, which gguf finds by tokenizer.json alone.
 
     A slow tokenizer of transformers 4 is saved without that file.
     """
@@ -174,7 +173,7 @@ def _named_tokens(checkpoint: Checkpoint, vocabulary: Vocabulary) -> dict[str, i
     config = checkpoint.json("tokenizer_config.json")
     ids = {text: token_id for token_id, text in reversed(list(enumerate(vocabulary.tokens)))}
     found = {}
-    for kind in ("bos", "eos", "unk", "sep", "pad", "cls", "mask"):
+    for kind in ("bos", "eos", "pad"):
         entry = config.get(f"{kind}_token")
         text = entry.get("content") if isinstance(entry, dict) else entry
         if isinstance(text, str) and text in ids:

@@ -17,6 +17,7 @@ from converters import metadata, names
 from converters.agreement import agree
 from converters.card import Card, read_card
 from converters.checkpoint import Checkpoint, open_checkpoint, snapshot
+from converters.entries import Entry, layout_told, parameters, read_entries
 from converters.header import Placed, pack_header
 from converters.quantize import Widening
 from converters.request import Request
@@ -27,7 +28,7 @@ from converters.vocabulary import read_vocabulary
 from edge_med import __version__
 from edge_med.artifacts import manifest as manifests
 from edge_med.artifacts.gguf import DEFAULT_ALIGNMENT, pad
-from edge_med.artifacts.hparams import ModelParams, VisionParams, read_params, unsaid
+from edge_med.artifacts.hparams import ModelParams, VisionParams, read_params
 from edge_med.artifacts.manifest import Role
 from edge_med.artifacts.naming import FILE_TYPES, projector_file, text_file
 from edge_med.artifacts.quant_mix import (
@@ -36,9 +37,8 @@ from edge_med.artifacts.quant_mix import (
     parse_override,
     projector_type_of,
 )
-from edge_med.artifacts.shapes import all_shapes, without_layer
 from edge_med.artifacts.tensor_types import TensorType
-from edge_med.errors import ArtifactError, CheckpointError, UsageError
+from edge_med.errors import ArtifactError, UsageError
 from edge_med.native import require_llama_cpp_python
 
 Config = dict[str, Any]
@@ -104,24 +104,6 @@ class Plan:
         return sum(file.size for file in self.files)
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """A tensor of the checkpoint with its GGUF name, and the shape that it will have there."""
-
-    source: SourceTensor
-    name: str
-    shape: tuple[int, ...]
-
-    @property
-    def channels_last(self) -> bool:
-        """Whether its filters have the colours last, which only MLX does."""
-        return len(self.shape) == _FILTERS and self.source.shape != self.shape
-
-
-_FILTERS = 4
-"""Dimensions of the patch embedding: filters, colours, rows, columns."""
-
-
 def make_plan(request: Request) -> Plan:
     """Decide every byte's place.
 
@@ -134,14 +116,14 @@ def make_plan(request: Request) -> Plan:
     request = _with_known_origin(dataclasses.replace(request, source=snapshot(request.source)))
     checkpoint, config, told = _opened(request)
     params = read_params(config, _processor(checkpoint))
-    text, projector = _entries(checkpoint, params)
+    text, projector = read_entries(checkpoint, params)
     vocabulary = read_vocabulary(checkpoint, params.text.vocabulary)
     called = (request.model_name, request.origin.id, request.base.name if request.base else "")
-    card = read_card(checkpoint, _parameters(text), called)
+    card = read_card(checkpoint, parameters(text), called)
     values = metadata.text_values(checkpoint, params.text, vocabulary, card, __version__)
     files = [_text_file(request, quant, params, values, text) for quant in _once(request.quants)]
     if params.vision:
-        seen_card = read_card(checkpoint, _parameters(projector), called)
+        seen_card = read_card(checkpoint, parameters(projector), called)
         files.append(_projector_file(request, params, params.vision, seen_card, projector))
     return Plan(
         request=request,
@@ -151,7 +133,7 @@ def make_plan(request: Request) -> Plan:
         notice=card.notice(__version__),
         template_sha256=metadata.template_sha256(values),
         files=tuple(files),
-        told=(*told, *_layout(projector), *card.told, *metadata.turns_told(values)),
+        told=(*told, *layout_told(projector), *card.told, *metadata.turns_told(values)),
     )
 
 
@@ -190,82 +172,12 @@ def _once(quants: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(quants))
 
 
-def _parameters(entries: list[_Entry]) -> int:
-    return sum(math.prod(entry.shape) for entry in entries)
-
-
-def _entries(checkpoint: Checkpoint, params: ModelParams) -> tuple[list[_Entry], list[_Entry]]:
-    """The tensors of the text model and of the projector, in the order of the source."""
-    parts: dict[names.Part, list[_Entry]] = {"text": [], "projector": [], "unused": []}
-    shapes = all_shapes(params.text, params.vision)
-    for shard in checkpoint.shards:
-        for source in shard.tensors:
-            goal = names.target(source.name, tied=params.text.tied)
-            unused = goal.part == "unused"
-            shape = source.shape if unused else _shape(source, goal.name, shapes, checkpoint)
-            parts[goal.part].append(_Entry(source, goal.name, shape))
-    _compare(parts["text"], names.text_names(params.text.layers, tied=params.text.tied))
-    _compare(
-        parts["projector"], names.projector_names(params.vision.layers) if params.vision else []
-    )
-    return parts["text"], parts["projector"]
-
-
-def _layout(projector: list[_Entry]) -> list[Told]:
-    """Filters that were turned."""
-    text = "{} lies as MLX stores filters, with the colours last: it was turned to Gemma 3's order."
-    return [Told("mlx", text.format(e.source.name)) for e in projector if e.channels_last]
-
-
-def _shape(
-    source: SourceTensor, name: str, shapes: dict[str, tuple[int, ...]], checkpoint: Checkpoint
-) -> tuple[int, ...]:
-    """The shape in the file; rows beyond the vocabulary are left out."""
-    wanted, there = shapes.get(without_layer(name)), source.shape
-    if wanted and len(wanted) == len(there) == _FILTERS and there[0::3] == wanted[0:2]:
-        there = (there[0], there[3], *there[1:3])
-    cut = (wanted or ())[:1] + there[1:] if name in ("token_embd.weight", names.HEAD) else ()
-    if wanted is None or (there != wanted and (cut != wanted or there < wanted)):
-        keys = unsaid(checkpoint.config)
-        defaults = f" with transformers' defaults for {', '.join(keys)}" if keys else ""
-        raise CheckpointError(
-            f"{source.name} has the shape {list(source.shape)}; by config.json{defaults} it should "
-            f"be {list(wanted) if wanted else 'absent'}.",
-            "Weights and config.json don't belong together: take both from the same model.",
-        )
-    return wanted
-
-
-def _compare(entries: list[_Entry], wanted: list[str]) -> None:
-    """Every tensor must be there once, and no other."""
-    taken: dict[str, str] = {}
-    for entry in entries:
-        if entry.name in taken:
-            raise CheckpointError(
-                f"{entry.source.name} and {taken[entry.name]} are the same tensor.",
-                "Remove one of the two, or download the checkpoint again.",
-            )
-        taken[entry.name] = entry.source.name
-    missing = [name for name in wanted if name not in taken]
-    leftover = [source for name, source in taken.items() if name not in set(wanted)]
-    if missing:
-        raise CheckpointError(
-            f"{len(missing)} tensors are missing, among them {missing[0]}.",
-            "Copy or download the missing shards; is num_hidden_layers in config.json right?",
-        )
-    if leftover:
-        raise CheckpointError(
-            f"{leftover[0]} doesn't belong to a model of this config.json.",
-            "Weights and config.json don't belong together: take both from the same model.",
-        )
-
-
 def _text_file(
     request: Request,
     quant: str,
     params: ModelParams,
     values: metadata.Values,
-    entries: list[_Entry],
+    entries: list[Entry],
 ) -> FilePlan:
     text = params.text
     overrides = tuple(map(parse_override, request.tensor_types))
@@ -288,7 +200,7 @@ def _projector_file(
     params: ModelParams,
     vision: VisionParams,
     card: Card,
-    entries: list[_Entry],
+    entries: list[Entry],
 ) -> FilePlan:
     quant = request.mmproj
     types = [projector_type_of(entry.name, entry.shape, quant) for entry in entries]
@@ -299,7 +211,7 @@ def _projector_file(
 
 
 def _lay_out(
-    entries: list[_Entry], types: list[TensorType], *, through_bf16: bool
+    entries: list[Entry], types: list[TensorType], *, through_bf16: bool
 ) -> tuple[TensorPlan, ...]:
     placed, at = [], 0
     for entry, kind in zip(entries, types, strict=True):

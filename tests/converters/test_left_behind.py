@@ -7,6 +7,7 @@ contradictory is told; or it is refused by a message that names what is wrong.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ from converters.pipeline import convert
 from converters.plan import Plan, make_plan
 from converters.request import Request
 from edge_med.artifacts import manifest as manifests
+from edge_med.artifacts.turns import WORDS
 from edge_med.errors import CheckpointError
 from tests.checkpoints.adapters import Lora, write_peft
 from tests.checkpoints.changes import Weights, change_json, head_of, renamed, written
@@ -28,6 +30,7 @@ from tests.conftest import Checkpoints
 
 TEXT, SEEING = TINY["text"], TINY["multimodal"]
 CONFIG = "config.json"
+ROOT = Path(__file__).parents[2]
 Change = Callable[[Weights], Weights]
 
 
@@ -275,3 +278,13 @@ def test_what_is_told_stands_in_the_manifest(tmp_path: Path) -> None:
     manifest = manifests.load(tmp_path / "out")
     assert manifest is not None
     assert [told.code for told in manifest.source.warnings] == ["names"]
+
+
+def test_docs_have_every_code_and_no_other() -> None:
+    said = r'Told\(\s*"(\w+)"'
+    sources = "".join(path.read_text("utf-8") for path in (ROOT / "converters").glob("*.py"))
+    known = {*re.findall(said, sources), *(code for code, _ in WORDS.values())}
+    page = (ROOT / "docs/conversion.md").read_text("utf-8")
+    table = page.partition("| left by |")[2].partition("\n\n")[0]
+    rows = [line.rpartition("|")[0].rpartition("|")[2] for line in table.splitlines()[2:]]
+    assert {code for row in rows for code in re.findall(r"`(\w+)`", row)} == known

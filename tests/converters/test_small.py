@@ -146,7 +146,7 @@ def test_ends_are_found_without_a_tokenizer_json(tmp_path: Path) -> None:
         lambda data: [data["text_config"].pop(f"{k}_token_id") for k in ("eos", "bos", "pad")],
     )
     plan = plan_of(source)
-    for kind in (b"eos", b"bos", b"padding", b"unknown"):
+    for kind in (b"eos", b"bos", b"padding"):
         key = b"tokenizer.ggml." + kind + b"_token_id"
         at, there = header(plan).index(key), header(whole).index(key)
         value = header(plan)[at : at + len(key) + 8]
