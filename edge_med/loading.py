@@ -78,7 +78,7 @@ def opened(
         adapters={adapter.name: adapter.sha256 for adapter in adapters},
         toy=text.toy,
     )
-    notices = (*((TOY,) if text.toy else ()), *_of_pair(found))
+    notices = (*((TOY,) if text.toy else ()), *of_pair(found))
     spec = EngineSpec(found.text, found.projector, subject, identity, options, adapters, notices)
     watch = Watch(_listed(found))
     client = connect(spec, starter)
@@ -98,8 +98,13 @@ def _listed(found: Found) -> list[Listed]:
     return files
 
 
-def _of_pair(found: Found) -> tuple[Notice, ...]:
-    """What speaks against a text model and a projector that weren't made together."""
+def of_pair(found: Found) -> tuple[Notice, ...]:
+    """What speaks against a text model and a projector that weren't made together.
+
+    Raises:
+        ArtifactError: weights of the projector are lost.
+        PairingError: it is made for a text model of another size.
+    """
     if found.projector is None or found.projector_header is None or found.together:
         return ()
     return pair.check(found.text, found.header, found.projector, found.projector_header)

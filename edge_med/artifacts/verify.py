@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_med.artifacts import manifest as manifests
+from edge_med.artifacts import split
 from edge_med.artifacts.adapter import is_adapter
 from edge_med.artifacts.gguf import Header, read_header
 from edge_med.artifacts.manifest import FileEntry, Manifest
@@ -53,7 +54,8 @@ def verify(path: Path, advance: Advance = lambda _: None) -> Verdict:
     """Check a model folder, or one file of it.
 
     Args:
-        path: a folder with a manifest, or a GGUF file.
+        path: a folder, or a GGUF file. Without a manifest there are no hashes: the structure of
+            every GGUF file in it is checked.
         advance: told how many more bytes have been hashed.
 
     Raises:
@@ -64,12 +66,9 @@ def verify(path: Path, advance: Advance = lambda _: None) -> Verdict:
     folder = path if path.is_dir() else path.parent
     manifest = manifests.load(folder)
     if path.is_file():
-        return Verdict((_check(path, manifest, advance),), ())
+        return Verdict(tuple(_check(part, manifest, advance) for part in split.parts(path)), ())
     if manifest is None:
-        raise ArtifactError(
-            f"{path.resolve().name} has no manifest.",
-            "Name a single file, or convert the model again.",
-        )
+        return Verdict(tuple(_check(file, None, advance) for file in _all_files(folder)), ())
     names = sorted({file.path for file in manifest.files} | _model_files(folder))
     files = tuple(_check(folder / name, manifest, advance) for name in names)
     return Verdict(files, tuple(_pairing_problems(folder, manifest)))
@@ -96,6 +95,21 @@ def check_pair(text: Header, projector: Header) -> None:
             f"The projector is made for a text model {made_for} wide, and this one is {width}.",
             "Use text model and projector of the same conversion.",
         )
+
+
+def _all_files(folder: Path) -> list[Path]:
+    """Every GGUF file of a folder that has no manifest; macOS leaves some with a dot that are none.
+
+    Raises:
+        ArtifactError: there is none.
+    """
+    found = sorted(path for path in folder.glob("*.gguf") if path.name[0] != ".")
+    if not found:
+        raise ArtifactError(
+            f"{folder.resolve().name} has neither a manifest nor a GGUF file.",
+            "Give the folder of a model, or a .gguf file.",
+        )
+    return found
 
 
 def _model_files(folder: Path) -> set[str]:

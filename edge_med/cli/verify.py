@@ -51,6 +51,7 @@ def _try(path: Path) -> dict[str, SelfTest]:
     from edge_med.artifacts.inspect import inspect
     from edge_med.engine.llama import devices
     from edge_med.engine.tasks import selftest
+    from edge_med.loading import of_pair
     from edge_med.models import store
     from edge_med.models.shares import CPU
 
@@ -59,7 +60,9 @@ def _try(path: Path) -> dict[str, SelfTest]:
     for text in store.text_models(path):
         found = store.find(text)
         side = inspect(found.projector).image_size if found.projector else None
-        tried[text.name] = selftest.run(found.text, found.projector, side or 0, device)
+        notes = tuple(notice.text for notice in of_pair(found))
+        one = selftest.run(found.text, found.projector, side or 0, device)
+        tried[text.name] = dataclasses.replace(one, notes=notes)
     return tried
 
 
@@ -74,6 +77,10 @@ def _print_json(verdict: Verdict, tried: dict[str, SelfTest]) -> None:
 def _print_run(name: str, tried: SelfTest) -> None:
     file = safe_line(name)
     click.echo(f"{'runs' if tried.finite else 'fails':<9} {file}: a text is read")
+    if tried.fault:
+        click.echo(f"fails     {file}: of a picture the projector gives {tried.fault}")
+    for note in tried.notes:
+        click.echo(f"note: {file}: {safe_line(note)}", err=True)
     if tried.cosine is not None and tried.error is not None:
         click.echo(
             f"{'sees' if tried.sound else 'fails':<9} {file}: a picture, on {tried.device} beside "

@@ -93,8 +93,17 @@ def test_a_pair_that_does_not_belong_together_is_found_in_a_folder(
     assert any("256 wide, and this one is 160" in problem for problem in verdict.problems)
 
 
-def test_a_folder_without_manifest_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match="no manifest"):
+def test_without_a_manifest_the_structure_of_each_file_is_checked(folder: Path) -> None:
+    (folder / "manifest.json").unlink()
+    assert verify(folder).sound
+    assert [file.listed for file in verify(folder).files] == [False, False]
+    with (folder / TEXT).open("r+b") as file:
+        file.truncate(file.seek(0, 2) - 64)
+    assert not verify(folder).sound
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="neither a manifest nor a GGUF file"):
         verify(tmp_path)
     with pytest.raises(ArtifactError, match="There is no"):
         verify(tmp_path / "nothing")

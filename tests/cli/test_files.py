@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edge_med.artifacts.gguf import read_header
@@ -97,6 +98,50 @@ def test_verify_run_of_a_model_that_sees_something_else_exits_with_4(
         "fails     multimodal-Q8_0.gguf: a picture, on cpu beside the CPU: cosine 0.500000"
         in done.out
     )
+
+
+@pytest.fixture
+def alone(model: Models, tmp_path: Path) -> Path:
+    """A pair in a folder that says nothing of it."""
+    folder = shutil.copytree(model("multimodal", "Q8_0"), tmp_path / "alone")
+    (folder / "manifest.json").unlink()
+    return folder
+
+
+def test_verify_run_tries_a_folder_that_has_no_manifest(edge_med: Command, alone: Path) -> None:
+    done = edge_med("verify", "--run", alone)
+    assert done.code == 0
+    assert done.out.splitlines()[0] == "unlisted  multimodal-Q8_0.gguf"
+    assert "sees      multimodal-Q8_0.gguf: a picture" in done.out
+
+
+def test_verify_run_of_a_projector_without_weights_says_so_and_nothing_else(
+    edge_med: Command, alone: Path
+) -> None:
+    path = alone / "multimodal-mmproj-F16.gguf"
+    header, data = read_header(path), bytearray(path.read_bytes())
+    for tensor in header.tensors:
+        data[tensor.offset : tensor.offset + tensor.size] = bytes(tensor.size)
+    path.write_bytes(data)
+    done = edge_med("verify", "--run", alone)
+    assert done.code == 4
+    assert "holds nothing but zeros" in done.err
+    assert "Warning" not in done.err
+
+
+def test_verify_run_of_a_projector_that_sees_nothing_says_what_it_gives(
+    edge_med: Command, model: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGE_MED_CHILD", "1")  # it stays in this process
+    blind = np.zeros((4, 256), np.float32)
+    monkeypatch.setattr("edge_med.engine.tasks.selftest._seen", lambda *_: blind)
+    done = edge_med("verify", "--run", model("multimodal", "Q8_0"))
+    assert done.code == 4
+    assert (
+        "fails     multimodal-Q8_0.gguf: of a picture the projector gives nothing but zeros"
+        in done.out
+    )
+    assert "Warning" not in done.err
 
 
 def test_escapes_in_a_file_name_do_not_reach_the_terminal(

@@ -15,7 +15,7 @@ from edge_med.config import LoadOptions
 from edge_med.engine.engine import Engine
 from edge_med.engine.llama import devices
 from edge_med.engine.llama.arrays import Floats
-from edge_med.engine.vision.crosscheck import COSINE, ERROR, compare, picture
+from edge_med.engine.vision.crosscheck import COSINE, ERROR, compare, fault, picture
 from edge_med.engine.vision.mtmd import MtmdEncoder
 from edge_med.errors import UsageError
 from edge_med.imaging import Picture
@@ -34,6 +34,8 @@ class SelfTest:
         cosine: between the embeddings of the picture, of both devices; None without a projector.
         error: their largest difference, relative to the CPU's largest value.
         sound: whether all of it is as it must be.
+        fault: what is wrong with the embeddings by themselves; None if nothing is.
+        notes: what speaks against text model and projector as a pair.
     """
 
     device: str
@@ -41,6 +43,8 @@ class SelfTest:
     cosine: float | None
     error: float | None
     sound: bool
+    fault: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 def run(text: Path, projector: Path | None, side: int, device: str = CPU) -> SelfTest:
@@ -69,6 +73,8 @@ def run(text: Path, projector: Path | None, side: int, device: str = CPU) -> Sel
         rows = [_seen(projector, engine, picture(side), where) for where in (CPU, device)]
     finally:
         engine.close()
+    if why := next(filter(None, map(fault, rows)), None):
+        return SelfTest(device, finite, None, None, sound=False, fault=why)
     cosine, error = compare(*rows)
     return SelfTest(device, finite, cosine, error, finite and cosine >= COSINE and error <= ERROR)
 
