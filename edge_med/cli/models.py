@@ -113,7 +113,8 @@ def _known(placed: Mapping[str, Mapping[str, Placement]], machine: Machine) -> I
         sizes = (_cell(one, quant, by_quant[quant], best) for quant in SHOWN)
         rows.append((name, *sizes))
     yield from columns(rows)
-    yield f"(in brackets): doesn't fit {machine.name}.  *: to try first there."
+    yield f"(in brackets): doesn't fit {machine.name}.  *: recommended."
+    yield "Q4_K_M writes about 1.5 times as fast as Q8_0, which is nearer to the original."
 
 
 def _cell(one: Known, quant: str, placement: Placement, best: str) -> str:

@@ -14,6 +14,7 @@ from edge_med.artifacts.shapes import text_tensors
 from edge_med.config import LoadOptions
 from edge_med.errors import ArtifactError
 from edge_med.models import registry as registries
+from edge_med.models import store
 from edge_med.models.machine import GIB, parse_machine
 from edge_med.models.placement import place
 from edge_med.models.registry import Known, known, registry
@@ -68,6 +69,12 @@ def test_recommendations_are_quants_that_grow_with_the_memory(one: Known) -> Non
     for memory, quant in one.recommended:
         assert one.quant_for(memory) == quant
     assert one.quant_for(1 << 50) == one.recommended[-1][1]
+
+
+@each
+def test_of_medgemma_what_is_recommended_is_what_is_loaded_of_several(one: Known) -> None:
+    if one.hub:
+        assert {quant for _, quant in one.recommended} == {store.RECOMMENDED[0]}
 
 
 @each
