@@ -37,6 +37,7 @@ class Info:
         cpu_code: how much of llama.cpp's code for the CPU is used: `as built`, or what is left out.
         others: files of the same model in its folder, of other quants, that weren't taken.
         adapters: that calls may apply.
+        notices: what the files themselves say that the user should know, such as that it is a toy.
     """
 
     model: Facts
@@ -47,6 +48,7 @@ class Info:
     cpu_code: str
     others: tuple[Path, ...] = ()
     adapters: tuple[FoundAdapter, ...] = ()
+    notices: tuple[Notice, ...] = ()
 
     @property
     def device(self) -> str:
@@ -65,10 +67,8 @@ def opened(
     Raises:
         EdgeMedError: as `MedGemma.load` has it.
     """
-    text, eye = (
-        facts(found.text.name, found.header),
-        _facts(found.projector, found.projector_header),
-    )
+    text = facts(found.text.name, found.header)
+    eye = _facts(found.projector, found.projector_header)
     subject = Subject(found.text.stem, found.quant, found.header, found.projector_header)
     identity = ModelIdentity(
         model_sha256=found.model_sha256,
@@ -84,7 +84,7 @@ def opened(
     client = connect(spec, starter)
     client.watch = watch
     told = client.opened
-    info = Info(text, eye, options, told.plan, (), told.cpu_code, found.others, adapters)
+    info = Info(text, eye, options, told.plan, (), told.cpu_code, found.others, adapters, notices)
     return client, info
 
 

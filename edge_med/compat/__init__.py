@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from edge_med.compat.ignored import CutWarning as CutWarning
     from edge_med.compat.ignored import DoubledWarning as DoubledWarning
     from edge_med.compat.ignored import IgnoredWarning as IgnoredWarning
+    from edge_med.compat.ignored import ModelWarning as ModelWarning
     from edge_med.compat.ignored import PictureWarning as PictureWarning
     from edge_med.compat.ignored import TemplateWarning as TemplateWarning
     from edge_med.compat.model import AutoModelForCausalLM as AutoModelForCausalLM
@@ -59,6 +60,7 @@ _DOORS = {
     "GenerationConfig": "settings",
     "IgnoredWarning": "ignored",
     "PeftModel": "adapters",
+    "ModelWarning": "ignored",
     "PictureWarning": "ignored",
     "StoppingCriteria": "stopping",
     "StoppingCriteriaList": "stopping",
@@ -82,6 +84,7 @@ __all__ = [
     "Gemma3Processor",
     "GenerationConfig",
     "IgnoredWarning",
+    "ModelWarning",
     "PeftModel",
     "PictureWarning",
     "StoppingCriteria",

@@ -15,6 +15,7 @@ from edge_med.api import MEDGEMMA_SIDE, MedGemma
 from edge_med.artifacts import manifest as manifests
 from edge_med.artifacts.inspect import inspect
 from edge_med.artifacts.turns import Turns
+from edge_med.compat.ignored import ModelWarning, warn
 from edge_med.engine.prompt import IMAGE_TOKENS
 from edge_med.errors import ArtifactError, UsageError
 from edge_med.models import store
@@ -84,7 +85,14 @@ def load(local: Local, adapters: Mapping[str, Path] | None = None, **options: An
     """
     files = {name: str(path.resolve()) for name, path in (adapters or {}).items()}
     key = (str(local.text.resolve()), *sorted(files.items()), *sorted(options.items()))
-    return shared(_models, key, lambda: MedGemma.load(local.text, adapters=files, **options))
+    return shared(_models, key, lambda: _loaded(local, files, options))
+
+
+def _loaded(local: Local, files: Mapping[str, str], options: Mapping[str, Any]) -> MedGemma:
+    loaded = MedGemma.load(local.text, adapters=files, **options)
+    for notice in loaded.info.notices:
+        warn(f"{local.name}: {notice.text}", ModelWarning)
+    return loaded
 
 
 def shared(

@@ -65,6 +65,10 @@ class PictureWarning(UserWarning):
     """What the user should know of a picture, such as that it shows nothing."""
 
 
+class ModelWarning(UserWarning):
+    """What the user should know of a model, such as that it is a toy."""
+
+
 class TemplateWarning(UserWarning):
     """The model's chat template is missing, or isn't Gemma's."""
 

@@ -144,7 +144,7 @@ def fault(rows: Floats) -> str | None:
 
 def alike(cpu: Floats, other: Floats) -> bool:
     """Whether two sets of embeddings are the same but for the device's rounding."""
-    if cpu.shape != other.shape or fault(other):
+    if cpu.shape != other.shape or fault(cpu) or fault(other):
         return False
     cosine, error = compare(cpu, other)
     return cosine >= COSINE and error <= ERROR
