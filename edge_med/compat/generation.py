@@ -78,7 +78,7 @@ def read_arguments(given: Mapping[str, Any], prompt: int, config: Any) -> Genera
         options,
         _as_tuple(told.get("stop_strings")),
         as_criteria(told.get("stopping_criteria")),
-        told.get("streamer"),
+        _streamer(told.get("streamer")),
     )
 
 
@@ -102,6 +102,15 @@ def _ends(given: Any) -> tuple[int, ...]:
     if not all(map(is_whole, ids)):
         raise UsageError(f"eos_token_id is {given!r}.", "Give the id of a token, or several.")
     return ids
+
+
+def _streamer(given: Any) -> Any:
+    if given is not None and not (hasattr(given, "put") and hasattr(given, "end")):
+        raise UsageError(
+            f"A value of type {type(given).__name__} is no streamer: it has no put and no end.",
+            "Give a TextStreamer(tokenizer) or TextIteratorStreamer(tokenizer).",
+        )
+    return given
 
 
 def _sampling(told: Mapping[str, Any]) -> dict[str, Any]:

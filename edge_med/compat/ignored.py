@@ -49,6 +49,15 @@ decided by `MedGemma.load`; nothing is downloaded, and no remote code is run."""
 _said: set[str] = set()
 
 
+class Few:
+    """Has some of the names that transformers' has; the error of another one says so."""
+
+    called = "It"
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"{self.called} has no {name} here. {DOCS}")
+
+
 class IgnoredWarning(UserWarning):
     """An argument was accepted and has no effect."""
 

@@ -14,7 +14,7 @@ from edge_med.compat import hub
 from edge_med.compat.backend import as_tensors, torch
 from edge_med.compat.conversation import blind
 from edge_med.compat.generation import Generation, read_arguments
-from edge_med.compat.ignored import DOCS, CutWarning, say, take_loading, warn
+from edge_med.compat.ignored import CutWarning, Few, say, take_loading, warn
 from edge_med.compat.inputs import Prompt, as_prompt, only_row
 from edge_med.compat.settings import OF_A_MODEL, GenerationConfig
 from edge_med.compat.stopping import say_so
@@ -78,7 +78,7 @@ class Config:
     model_type: str
 
 
-class Model:
+class Model(Few):
     """A loaded model. It is shared with whoever loads the same, and freed with the last of them.
 
     Its `generation_config` is its own: what is changed there changes nobody else's answers.
@@ -86,6 +86,8 @@ class Model:
     Attributes:
         adapters: that it answers with, by name, with their scales, which can be changed.
     """
+
+    called = "A model"
 
     def __init__(self, local: hub.Local, *, adapters: Wanted = (), **options: Any) -> None:
         """Load a model, or take it from who has it."""
@@ -167,9 +169,6 @@ class Model:
             "A model can't be called here: it gives no logits and no hidden states.",
             "Use generate; log-probabilities of a text are in model.medgemma.score(…).",
         )
-
-    def __getattr__(self, name: str) -> Any:
-        raise AttributeError(f"A model has no {name} here. {DOCS}")
 
     def generate(
         self,

@@ -9,7 +9,7 @@ from typing import Any
 from edge_med import imaging
 from edge_med.compat import hub, places
 from edge_med.compat.conversation import blind, check_asked
-from edge_med.compat.ignored import DOCS, LOADING, refuse_unknown, say, take_loading
+from edge_med.compat.ignored import LOADING, Few, refuse_unknown, say, take_loading
 from edge_med.compat.inputs import Inputs
 from edge_med.compat.model import OPTIONS, Model
 from edge_med.compat.processor import Processor
@@ -73,9 +73,9 @@ def pipeline(
     if model is None:
         raise UsageError("A pipeline needs a model.", "Give model='google/medgemma-4b-it'.")
     refuse_unknown("pipeline", options, LOADING | {*OPTIONS} | _CALLS)
-    calls = {name: value for name, value in options.items() if name in _CALLS}
+    calls = {name: value for name, value in options.items() if name in _KEPT}
     refuse_impossible(calls)
-    loading = {name: value for name, value in options.items() if name not in _CALLS}
+    loading = {name: value for name, value in options.items() if name not in _KEPT}
     found = _model(model, {**(model_kwargs or {}), **loading})
     for own in (tokenizer, processor):
         _check_own(own, found)
@@ -84,13 +84,14 @@ def pipeline(
 
 
 _CALLS = CALL | CALL_WITHOUT_EFFECT | KNOWN
+_KEPT = _CALLS - {"adapters"}  # scales, of a call; files, of the model
 
 
 def _model(given: str | Path | Model, loading: Mapping[str, Any]) -> Model:
     """A model by its name, or one that is loaded already."""
     if not isinstance(given, Model):
         return Model(hub.find(given), **loading)
-    if late := sorted(loading.keys() & {*OPTIONS}):
+    if late := sorted(loading.keys() & {*OPTIONS, "adapters"}):
         raise UsageError(
             f"The model is loaded already, and {', '.join(late)} can't be changed.",
             "Give it to the model's from_pretrained.",
@@ -115,7 +116,7 @@ def _check_own(given: Any, model: Model) -> None:
         )
 
 
-class Pipeline:
+class Pipeline(Few):
     """What both tasks share.
 
     Attributes:
@@ -123,6 +124,7 @@ class Pipeline:
         framework: `pt`, for tensors are torch's, or the stand-in's.
     """
 
+    called = "A pipeline"
     task = ""
     framework = "pt"
 
@@ -136,9 +138,6 @@ class Pipeline:
     def device(self) -> Any:
         """Where inputs belong."""
         return self.model.device
-
-    def __getattr__(self, name: str) -> Any:
-        raise AttributeError(f"A pipeline has no {name} here. {DOCS}")
 
     def _each(self, given: Any, arguments: dict[str, Any], **beside: Any) -> list[Any]:
         """The records of one prompt, with what is beside it, or of each prompt in a list."""

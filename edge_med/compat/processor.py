@@ -9,7 +9,7 @@ from typing import Any
 from edge_med import imaging
 from edge_med.compat import hub
 from edge_med.compat.conversation import Turns, blind, check_template, read_messages
-from edge_med.compat.ignored import PictureWarning, take_loading, warn
+from edge_med.compat.ignored import Few, PictureWarning, take_loading, warn
 from edge_med.compat.inputs import Inputs, as_inputs, as_values
 from edge_med.compat.texts import END_OF_IMAGE, SOFT, START_OF_IMAGE
 from edge_med.compat.tokenizer import Tokenizer, take_without_effect
@@ -35,8 +35,10 @@ class AutoProcessor:
 Gemma3Processor = AutoProcessor
 
 
-class Processor:
+class Processor(Few):
     """Texts and images to ids and pixel values, and ids back to texts."""
+
+    called = "A processor"
 
     def __init__(self, local: hub.Local) -> None:
         """Open the vocabulary of a model."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_med.compat import hub
-from edge_med.compat.ignored import DOCS, refuse_unknown
+from edge_med.compat.ignored import DOCS, Few, refuse_unknown
 from edge_med.errors import UsageError
 
 SAMPLING = ("temperature", "top_k", "top_p", "min_p")
@@ -69,12 +69,14 @@ KNOWN = USED | WITHOUT_EFFECT | NEUTRAL.keys()
 CONFIGURABLE = SETTINGS | WITHOUT_EFFECT | NEUTRAL.keys()
 
 
-class GenerationConfig:
+class GenerationConfig(Few):
     """What `generate` does where a call doesn't say: a model's `generation_config`, or one given.
 
     Its attributes are the arguments of `generate` that are settings; None is as good as unsaid. A
     value that can't be had is refused where it is set.
     """
+
+    called = "A GenerationConfig"
 
     def __init__(self, **settings: Any) -> None:
         """Of settings by name.
@@ -109,13 +111,13 @@ class GenerationConfig:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in CONFIGURABLE:
-            raise AttributeError(f"A GenerationConfig has no {name} here. {DOCS}")
+            super().__getattr__(name)
         refuse_impossible({name: value})
         super().__setattr__(name, value)
 
     def __getattr__(self, name: str) -> Any:
         if name not in CONFIGURABLE:
-            raise AttributeError(f"A GenerationConfig has no {name} here. {DOCS}")
+            return super().__getattr__(name)
         return NEUTRAL[name][0] if name in NEUTRAL else None
 
     def __repr__(self) -> str:

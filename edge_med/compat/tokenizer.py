@@ -9,7 +9,7 @@ from typing import Any
 from edge_med.compat import hub, texts
 from edge_med.compat.backend import as_lists
 from edge_med.compat.conversation import Turns, check_template, read_messages
-from edge_med.compat.ignored import DoubledWarning, refuse_unknown, say, take_loading, warn
+from edge_med.compat.ignored import DoubledWarning, Few, refuse_unknown, say, take_loading, warn
 from edge_med.compat.inputs import Inputs, as_inputs
 from edge_med.errors import PromptError
 
@@ -49,9 +49,10 @@ class AutoTokenizer:
         return Tokenizer(hub.find(name))
 
 
-class Tokenizer:
+class Tokenizer(Few):
     """Texts and conversations to ids, and back."""
 
+    called = "A tokenizer"
     padding_side = "left"
     bos_token, eos_token, pad_token, unk_token = texts.BOS, texts.EOS, texts.PAD, texts.UNKNOWN
     all_special_tokens = tuple(sorted(texts.SPECIAL))

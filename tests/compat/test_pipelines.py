@@ -45,6 +45,14 @@ def test_options_of_from_pretrained_go_to_the_model(torch: Any) -> None:
         compat.pipeline("text-generation", TEXT_ID, model_kwargs={"contxt": 64})
 
 
+def test_adapters_are_the_models(torch: Any) -> None:
+    with pytest.raises(UsageError, match=r"no adapter 'lungs\.gguf' on this machine"):
+        compat.pipeline("text-generation", TEXT_ID, adapters="lungs.gguf")
+    model = compat.AutoModelForCausalLM.from_pretrained(TEXT_ID)
+    with pytest.raises(UsageError, match="loaded already, and adapters can't be changed"):
+        compat.pipeline("text-generation", model, adapters="lungs.gguf")
+
+
 def test_a_pipeline_takes_the_models_own_tokenizer_and_processor(torch: Any) -> None:
     processor = compat.AutoProcessor.from_pretrained(IMAGE_ID)
     compat.pipeline("image-text-to-text", IMAGE_ID, processor=processor, tokenizer=IMAGE_ID)
@@ -68,9 +76,12 @@ def test_images_in_places_come_back_in_the_messages(torch: Any) -> None:
     assert pipe(text=again, max_new_tokens=3)
 
 
-def test_what_a_pipeline_has_not_got_is_named(torch: Any) -> None:
-    with pytest.raises(AttributeError, match="no feature_extractor here"):
-        compat.pipeline("text-generation", TEXT_ID).feature_extractor  # noqa: B018
+def test_what_is_not_there_is_named(torch: Any) -> None:
+    pipe = compat.pipeline("text-generation", TEXT_ID)
+    processor = compat.AutoProcessor.from_pretrained(IMAGE_ID)
+    for has in (pipe, pipe.model, pipe.tokenizer, processor, pipe.model.generation_config):
+        with pytest.raises(AttributeError, match=r"has no nothing here. See docs/compat\.md"):
+            has.nothing  # noqa: B018
 
 
 def test_keys_that_a_dataset_leaves_empty_are_not_there(torch: Any) -> None:

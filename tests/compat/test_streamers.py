@@ -80,6 +80,34 @@ def test_an_error_of_the_thread_that_generates_reaches_the_loop(made: str, torch
     thread.join()
 
 
+def test_what_is_no_streamer_is_refused(torch: Any) -> None:
+    pipe = compat.pipeline("text-generation", TEXT_ID)
+    with pytest.raises(UsageError, match="type list is no streamer"):
+        pipe(QUESTION, streamer=[])
+
+
+@pytest.mark.torch
+def test_langchain_streams_with_transformers_streamer_and_criteria() -> None:
+    from transformers import StoppingCriteriaList
+    from transformers import TextIteratorStreamer as Theirs
+
+    def stop_on_tokens(input_ids: Any, _scores: Any, **_kwargs: Any) -> bool:
+        return any(input_ids[0][-1] == stop for stop in (None, 10**6))
+
+    pipe = compat.pipeline("text-generation", TEXT_ID, max_new_tokens=5)
+    streamer = Theirs(pipe.tokenizer, timeout=60.0, skip_prompt=True, skip_special_tokens=True)
+    given = {
+        "text_inputs": "The heart",
+        "streamer": streamer,
+        "stopping_criteria": StoppingCriteriaList([stop_on_tokens]),
+    }
+    thread = Thread(target=pipe, kwargs=given)
+    thread.start()
+    text = "".join(streamer)
+    thread.join()
+    assert text == pipe("The heart", return_full_text=False)[0]["generated_text"]
+
+
 @pytest.mark.torch
 def test_the_text_is_that_of_transformers_streamer() -> None:
     import torch
