@@ -109,8 +109,7 @@ def decode(data: bytes, fit: Fit = "pad") -> Photo:
             with _refusing(f"{container.kind} image"):
                 image = decoder(io.BytesIO(container.data))
                 if decoder is AvifImageFile:  # its file has its own word for being turned
-                    turned = walk.turned(image.info.get("exif", b""))
-                    container = replace(container, orientation=turned)
+                    container = replace(container, orientation=_turned(image))
                 return _decoded(image, container, opaque=fit == "stretch")
     raise known.unknown(data)
 
@@ -151,8 +150,21 @@ def load_image(image: Image.Image) -> Image.Image:
 def _of_pillow(image: Image.Image, *, upright: bool, opaque: bool = False) -> Photo:
     bits = 16 if image.mode in depth.DEEP else 8
     with _refusing("image"):
-        turned = walk.turned(image.info.get("exif", b"")) if upright else 1
+        check_size(*image.size)
+        image.load()  # Pillow turns a TIFF with that
+        turned = _turned(image) if upright else 1
         return _decoded(image, Container("image", b"", turned, bits), opaque=opaque)
+
+
+def _turned(image: Image.Image) -> int | None:
+    """Which way up an image of Pillow's is, by what it has of its file."""
+    told = {
+        name: text.encode() if isinstance(text, str) else text
+        for name in ("exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp")
+        if isinstance(text := image.info.get(name), str | bytes)
+    }
+    exif = told.get("exif") or walk.from_profile(told.get("Raw profile type exif", b""))
+    return tags.turned(exif, told.get("XML:com.adobe.xmp") or told.get("xmp", b""))
 
 
 def from_array(pixels: npt.NDArray[np.generic]) -> Photo:

@@ -59,6 +59,14 @@ _SEVERAL = {
 
 _RELEVANT = {*_SINGLE, *_SEVERAL, _ORIENTATION}
 
+_XMP = 700
+"""Adobe's notes, as XML (XMP specification, part 3, 3.2.2)."""
+
+_XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([1-8])')
+
+_SILENT = 0
+"""An EXIF block that doesn't say which way up."""
+
 _CODES = {1: "B", 3: "H", 4: "I", 5: "Q", 7: "B"}
 """struct's letters for BYTE, SHORT, LONG, RATIONAL (as one) and UNDEFINED (TIFF 6.0, section 2)."""
 
@@ -71,16 +79,24 @@ class _Tag(NamedTuple):
     """Itself, or where it lies if it has more than four bytes."""
 
 
-def orientation(exif: bytes) -> int | None:
-    """Which way up a photo was held.
+def turned(exif: bytes, xmp: bytes = b"") -> int | None:
+    """Which way up a photo was held; XMP counts where EXIF doesn't say, as in Pillow's `getexif`.
 
     Args:
         exif: the block, with or without the `Exif` that JPEG puts before it, and some cameras
-            twice.
+            twice; empty if there is none.
+        xmp: Adobe's notes as XML; empty if there are none.
 
     Returns:
-        1 to 8; 1 where it says nothing; None where it can't be read.
+        1 to 8; 1 where nothing says it; None where the block can't be read.
     """
+    told = _orientation(exif) if exif else _SILENT
+    if told in (None, _SILENT) and (found := _XMP_ORIENTATION.search(xmp)):
+        return int(found[1])
+    return 1 if told == _SILENT else told
+
+
+def _orientation(exif: bytes) -> int | None:
     data = re.sub(rb"^(Exif\x00\x00){1,2}", b"", exif)
     order = ORDERS.get(data[:4])
     if order is None:
@@ -91,7 +107,7 @@ def orientation(exif: bytes) -> int | None:
                 return _known(_values(data, order, tag))
     except struct.error:
         return None
-    return 1
+    return _SILENT
 
 
 def tiff(data: bytes) -> Container:
@@ -113,12 +129,12 @@ def tiff(data: bytes) -> Container:
     except struct.error:
         raise damaged("TIFF") from None
     _check(numbers)
-    turned = _known(numbers.pop(_ORIENTATION, (1,)))
+    told = numbers.pop(_ORIENTATION, None)
     depth = max(numbers.get(_BITS, (1,)))
     return Container(
         "TIFF",
         _with_directory(data, order, [found[number] for number in sorted(numbers)]),
-        orientation=turned,
+        orientation=_known(told) if told else turned(b"", _notes(data, order, tags)),
         depth=depth,
         negative=depth > 8 and numbers.get(_PHOTOMETRIC) == (0,),
     )
@@ -134,6 +150,15 @@ def _check_single(numbers: set[int], following: int) -> None:
             "Export the region that you mean as PNG or TIFF, with the slide's viewer.",
         )
     raise several("TIFF")
+
+
+def _notes(data: bytes, order: str, tags: list[_Tag]) -> bytes:
+    """XMP, if there is any where its tag says."""
+    for tag in tags:
+        if tag.number == _XMP and len(tag.value) == 4:
+            (place,) = struct.unpack(order + "I", tag.value)
+            return data[place : place + tag.values]
+    return b""
 
 
 def _start(data: bytes, order: str) -> int:

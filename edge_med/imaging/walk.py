@@ -20,7 +20,7 @@ from edge_med.imaging.container import (
     damaged,
     several,
 )
-from edge_med.imaging.tags import orientation
+from edge_med.imaging.tags import turned
 
 _PNG_PIXELS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
 
@@ -33,6 +33,11 @@ _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _DROPPED = {*range(0xE0, 0xF0), 0xFE} - {0xE0, 0xEE}
 """Applications' segments and comments, but JFIF's and Adobe's, which tell what the colours are."""
 
+_XMP_NAME = b"http://ns.adobe.com/xap/1.0/\x00"
+
+MAX_TEXT = 1 << 20
+"""Bytes of a text of a PNG, of those that say which way up it is."""
+
 MAX_SCANS = 100
 """Of a progressive JPEG; each decodes the whole picture anew. libjpeg writes ten."""
 
@@ -43,16 +48,55 @@ MAX_RUN_BYTES = 4 << 20
 def png(data: bytes) -> Container:
     """Walk through a PNG: chunks of length, kind, body and CRC-32."""
     kept, exif = [data[:8]], b""
+    told: dict[bytes, bytes] = {}
     for kind, start, end in _png_chunks(data):
         if kind == b"acTL":
             raise several("PNG")
         if kind == b"eXIf":
             exif = data[start + 8 : end - 4]
+        if kind in _PNG_TEXTS:
+            key, _, body = data[start + 8 : end - 4].partition(b"\x00")
+            told[key] = _PNG_TEXTS[kind](body) if key in (_XMP_KEY, _PROFILE_KEY) else b""
         if kind in _PNG_PIXELS:
             kept.append(data[start:end])
     if kept[1][4:8] != b"IHDR" or len(kept[1]) != 25:
         raise damaged("PNG")
-    return Container("PNG", b"".join(kept), turned(exif), depth=kept[1][16])
+    exif, xmp = exif or from_profile(told.get(_PROFILE_KEY, b"")), told.get(_XMP_KEY, b"")
+    return Container("PNG", b"".join(kept), turned(exif, xmp), depth=kept[1][16])
+
+
+def _inflated(body: bytes) -> bytes:
+    """A text that is packed, within bounds; what is damaged says nothing."""
+    try:
+        return zlib.decompressobj().decompress(body, MAX_TEXT)
+    except zlib.error:
+        return b""
+
+
+def _international(body: bytes) -> bytes:
+    """An iTXt: a flag, a method, a language, a translated key, and the text."""
+    packed, (_, _, text) = body[:1] == b"\x01", body[2:].split(b"\x00", 2)
+    return _inflated(text) if packed else text
+
+
+_PNG_TEXTS: dict[bytes, Callable[[bytes], bytes]] = {
+    b"tEXt": lambda body: body,
+    b"zTXt": lambda body: _inflated(body[1:]),
+    b"iTXt": lambda body: _international(body) if body.count(b"\x00", 2) > 1 else b"",
+}
+"""Chunks of texts (PNG, third edition, 11.3.3), and what makes a text of them."""
+
+_XMP_KEY, _PROFILE_KEY = b"XML:com.adobe.xmp", b"Raw profile type exif"
+"""Where XMP stands, and EXIF as ImageMagick wrote it before there was a chunk for it."""
+
+
+def from_profile(text: bytes) -> bytes:
+    """EXIF out of ImageMagick's form: a name and a length, a line each, and hexadecimal digits."""
+    digits = b"".join(text.split(b"\n")[3:])
+    try:
+        return bytes.fromhex(digits.decode("ascii"))
+    except ValueError:
+        return b""
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
@@ -75,7 +119,7 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 def jpeg(data: bytes) -> Container:
     """Walk through a JPEG up to its end; what follows belongs to cameras, and isn't the picture."""
-    kept, exif, scans, rest = [], b"", 0, 0
+    kept, exif, xmp, scans, rest = [], b"", b"", 0, 0
     steps: tuple[str, ...] = ()
     for code, start, end in _jpeg_segments(data):
         body = data[start + 4 : end]
@@ -85,6 +129,8 @@ def jpeg(data: bytes) -> Container:
             )
         if code == _APP1 and body.startswith(b"Exif\x00\x00"):
             exif = exif or body
+        if code == _APP1 and body.startswith(_XMP_NAME):
+            xmp = xmp or body
         if code == _APP2 and body.startswith(b"MPF\x00"):
             steps = ("the first of several pictures",)
         scans += code == _SOS
@@ -95,7 +141,7 @@ def jpeg(data: bytes) -> Container:
             kept.append(data[rest:end])
     if scans > MAX_SCANS:
         raise ImageError(f"The image is a JPEG of {scans} scans.", "Save it as a PNG.")
-    return Container("JPEG", b"".join(kept), turned(exif), steps=steps)
+    return Container("JPEG", b"".join(kept), turned(exif, xmp), steps=steps)
 
 
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
@@ -117,18 +163,20 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 def webp(data: bytes) -> Container:
     """Walk through a WebP: a RIFF of chunks with kind, length and body, filled to even lengths."""
-    exif, size = b"", None
+    exif, xmp, size = b"", b"", None
     for kind, body in _riff_chunks(data):
         if kind in (b"ANIM", b"ANMF"):
             raise several("WebP")
         if kind == b"EXIF":
             exif = body
+        if kind == b"XMP ":
+            xmp = body
         if kind in _WEBP_SIZES and size is None:
             size = _WEBP_SIZES[kind](body)
     if size is None:
         raise damaged("WebP")
     check_size(*size)  # Pillow makes room for the picture as soon as it opens the file
-    return Container("WebP", data, turned(exif))
+    return Container("WebP", data, turned(exif, xmp))
 
 
 def _riff_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -165,8 +213,3 @@ def bmp(data: bytes) -> Container:
     if compression in (1, 2) and len(data) > MAX_RUN_BYTES:
         raise ImageError("The image is a large BMP of run lengths.", "Save it as a PNG.")
     return Container("BMP", data)
-
-
-def turned(exif: bytes) -> int | None:
-    """The orientation that an EXIF block tells; 1 if there is none."""
-    return orientation(exif) if exif else 1

@@ -13,7 +13,16 @@ from PIL import Image
 from edge_med import compat, imaging
 from edge_med.compat.inputs import as_pictures
 from tests.compat.samples import IMAGE_ID
-from tests.imaging.samples import FILES, Pixels, drawn, exif, saved, scene
+from tests.imaging.samples import (
+    FILES,
+    SAID_OTHERWISE,
+    Pixels,
+    drawn,
+    exif,
+    saved,
+    scene,
+    xmp,
+)
 
 pytestmark = [
     pytest.mark.torch,
@@ -34,6 +43,8 @@ TURNED = {
 CASES = {
     **FILES,
     **TURNED,
+    **{f"{form}, 6 otherwise": write(6) for form, write in SAID_OTHERWISE.items()},
+    "JPEG, 6 and 3 otherwise": saved(drawn("RGB"), "JPEG", exif=exif(6), xmp=xmp(3)),
     "PNG RGB, a clear colour that is there": saved(drawn("RGB"), "PNG", transparency=CLEAR),
     "PNG L, a clear grey that is there": saved(
         drawn("L"), "PNG", transparency=int(np.asarray(drawn("L"))[5, 5])

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from edge_med import imaging
 
@@ -149,6 +150,34 @@ def exif(orientation: int) -> bytes:
     block = Image.Exif()
     block[0x0112] = orientation
     return block.tobytes()
+
+
+def xmp(orientation: int) -> bytes:
+    """Adobe's notes with nothing but an orientation."""
+    told = f'<rdf:Description tiff:Orientation="{orientation}"/>'
+    return f'<x:xmpmeta xmlns:x="adobe:ns:meta/">{told}</x:xmpmeta>'.encode()
+
+
+def png_with_texts(orientation: int, kind: str) -> bytes:
+    """A PNG whose texts alone say which way up it is: as XMP, or as ImageMagick wrote EXIF."""
+    told, digits = PngInfo(), exif(orientation).hex()
+    if kind == "profile":
+        told.add_text("Raw profile type exif", f"\nexif\n{len(digits) // 2:8}\n{digits}", zip=True)
+    else:
+        told.add_itxt("XML:com.adobe.xmp", xmp(orientation).decode(), zip=kind == "packed")
+    return saved(drawn("RGB"), "PNG", pnginfo=told)
+
+
+SAID_OTHERWISE: dict[str, Callable[[int], bytes]] = {
+    "JPEG": lambda number: saved(drawn("RGB"), "JPEG", xmp=xmp(number)),
+    "PNG": lambda number: png_with_texts(number, "plain"),
+    "PNG, packed": lambda number: png_with_texts(number, "packed"),
+    "PNG, profile": lambda number: png_with_texts(number, "profile"),
+    "WebP": lambda number: saved(drawn("RGB"), "WEBP", lossless=True, xmp=xmp(number)),
+    "TIFF": lambda number: saved(drawn("RGB"), "TIFF", tiffinfo={700: xmp(number)}),
+    "AVIF": lambda number: saved(drawn("RGB"), "AVIF", xmp=xmp(number)),
+}
+"""Photos that say which way up they are by other means than a block of EXIF."""
 
 
 def jpeg_segment(code: int, body: bytes) -> bytes:

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from edge_med import imaging
 from tests.imaging.samples import (
+    SAID_OTHERWISE,
     Pixels,
     chunk,
     drawn,
@@ -23,6 +25,7 @@ from tests.imaging.samples import (
     scene,
     tiff,
     whole,
+    xmp,
 )
 
 UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
@@ -54,6 +57,39 @@ LOSSLESS: dict[str, Callable[[int], Any]] = {
 def test_every_orientation_is_turned_upright(form: str, number: int) -> None:
     source = LOSSLESS[form](number)
     assert np.array_equal(whole(source), UPRIGHT[number](STORED))
+
+
+@pytest.mark.parametrize("number", [1, 3, 6])
+@pytest.mark.parametrize("form", SAID_OTHERWISE)
+def test_other_words_for_it_count_where_there_is_no_exif(form: str, number: int) -> None:
+    stored = whole(SAID_OTHERWISE[form](1))
+    assert np.array_equal(whole(SAID_OTHERWISE[form](number)), UPRIGHT[number](stored))
+
+
+@pytest.mark.parametrize("form", SAID_OTHERWISE)
+def test_they_count_in_images_of_pillows_as_well(form: str) -> None:
+    given = Image.open(io.BytesIO(SAID_OTHERWISE[form](6)))
+    assert imaging.open(given) == imaging.open(SAID_OTHERWISE[form](6))
+
+
+def test_exif_comes_first() -> None:
+    both = saved(drawn("RGB"), "PNG", exif=exif(3), pnginfo=PngInfo())
+    data = both.replace(chunk(b"IEND", b""), chunk(b"tEXt", b"XML:com.adobe.xmp\0" + xmp(6)))
+    assert np.array_equal(whole(data + chunk(b"IEND", b"")), UPRIGHT[3](STORED))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"\0", b"\x01\0\0\0nothing", b"\0\0", bytes(40)],
+    ids=["empty", "a flag", "not packed", "cut off", "zeros"],
+)
+def test_texts_that_are_damaged_turn_nothing(text: bytes) -> None:
+    texts = [
+        chunk(kind, key + b"\0" + text)
+        for kind in (b"tEXt", b"zTXt", b"iTXt")
+        for key in (b"XML:com.adobe.xmp", b"Raw profile type exif")
+    ]
+    assert imaging.open(png(8, 0, (2, 1), [b"\1\2"], *texts)).original_size == (2, 1)
 
 
 @pytest.mark.parametrize("number", UPRIGHT)
