@@ -1,0 +1,50 @@
+"""What is to be known of a picture is warned of; pipelines load pictures as transformers does."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edge_med import compat, imaging
+from edge_med.compat.inputs import as_pictures
+from edge_med.compat.pipelines import _loaded
+from edge_med.imaging.picture import Picture
+from tests.compat.samples import IMAGE_ID
+from tests.imaging.samples import FILES, drawn, exif, saved, scene
+
+SIDE = 56
+BLACK = Image.new("RGB", (300, 300))
+
+
+def processed(*images: object) -> list[Picture]:
+    processor = compat.AutoProcessor.from_pretrained(IMAGE_ID)
+    inputs = processor(images=[*images], return_tensors="np")
+    return as_pictures(inputs["pixel_values"], SIDE)
+
+
+def test_a_picture_that_shows_nothing_is_warned_of() -> None:
+    with pytest.warns(compat.PictureWarning, match="Image 2: All pixels .* the same grey"):
+        processed(Image.fromarray(scene(300, 300)), BLACK)
+
+
+def test_transparency_that_is_left_out_is_warned_of() -> None:
+    with pytest.warns(compat.PictureWarning, match="as transformers does it"):
+        processed(FILES["PNG RGBA"])
+
+
+@pytest.mark.filterwarnings("error::edge_med.compat.PictureWarning")
+def test_of_a_sound_picture_nothing_is_said() -> None:
+    processed(Image.fromarray(scene(300, 300)))
+
+
+def test_an_opened_image_is_turned_beside_a_text_and_not_by_the_processor() -> None:
+    stored = saved(drawn("RGB"), "PNG")
+    turned = Image.open(io.BytesIO(saved(drawn("RGB"), "PNG", exif=exif(6))))
+    (as_it_lies,) = processed(turned)
+    assert np.array_equal(as_it_lies.pixels, imaging.open(stored, fit="stretch", side=SIDE).pixels)
+    ((upright,),) = _loaded([[turned]])
+    assert upright.size == (17, 23)
+    assert _loaded("chest.png") == "chest.png"
