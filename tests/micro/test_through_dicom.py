@@ -59,10 +59,9 @@ def opened(tmp_path: Path) -> Opened:
 
 
 def as_png(seed: int, name: str) -> Picture:
-    """The same numbers by the recipe, as PNG; eight bits are as they are."""
+    """The same numbers by the recipe, as PNG."""
     form = (FORMS | LOSSLESS | LOSSY)[name]
-    numbers = stored(seed, form, SIDE_STORED)
-    grey = numbers if form.bits == 8 else x_ray(numbers, inverted=form.inverted)
+    grey = x_ray(stored(seed, form, SIDE_STORED), inverted=form.inverted)
     return imaging.open(saved(Image.fromarray(grey), "PNG"), side=SIDE)
 
 
