@@ -34,7 +34,7 @@ def main() -> None:
             ["doctor"],
             ["inspect", models / "tiny-Q4_K_M.gguf"],
             ["ask", "cough?", "--model", models / "tiny-Q4_K_M.gguf", "--max-new-tokens", "4"],
-            ["ask", "What does the heart do?"],  # by micro, which the wheel carries
+            ["ask", "What does the heart do?", "--model", "micro"],  # which the wheel carries
         ):
             run([command, *arguments], folder)
 
@@ -59,7 +59,9 @@ def install(wheel: Path, environment: Path) -> Path:
 def run(command: list[str | Path], folder: Path) -> None:
     print("$", *map(str, command), flush=True)
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "EDGE_MED"))}
-    clean["EDGE_MED_HOME"] = str(folder / "home")
+    home = folder / "home"
+    home.mkdir(exist_ok=True)
+    clean["EDGE_MED_HOME"] = str(home)
     subprocess.run(command, cwd=folder, env=clean, check=True)
 
 

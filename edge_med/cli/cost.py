@@ -90,7 +90,7 @@ def eye_of(named: str | None, threads: int | None) -> Eye:
         choice = default.choose(named)
     except UsageError:  # several, and none is named
         return Eye()
-    if choice.embedded:
+    if choice.embedded and not (choice.named and default.is_complete(default.MICRO)):
         return Eye()
     found = store.find(choice.model)
     name, header = found.text.stem, found.projector_header

@@ -70,6 +70,7 @@ def packages(build: str, folder: Path) -> Path:
 def ask(processor: str, build: str, micro: Path, folder: Path) -> tuple[int, str, str]:
     """Exit code, answer and complaints of a question to micro."""
     (folder / "packages").mkdir()
+    (folder / "home").mkdir()
     (folder / "interpreter").mkdir()
     path = [
         str(packages(build, folder / "packages")),
