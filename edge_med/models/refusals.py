@@ -67,11 +67,12 @@ def no_model(name: str, stored: Sequence[str]) -> UsageError:
 
     message = f"There is no model '{name}'."
     if one := known(name):
-        source = one.hub or one.id
         return UsageError(
             f"{one.id} isn't on this machine yet.",
-            f"Download {source}, and convert it: edge-med convert FOLDER --out DIR --quant Q4_K_M; "
-            "a GGUF file that you have is named by its path.",
+            f"Download {one.hub}, and convert it: edge-med convert FOLDER --out DIR --quant Q4_K_M;"
+            " a GGUF file that you have is named by its path."
+            if one.hub
+            else f'It comes with edge-med, and is made by: edge-med ask "…" --model {one.id}',
         )
     close = difflib.get_close_matches(name.lower(), [*stored, *registry()], n=2, cutoff=0.8)
     if close:

@@ -208,6 +208,9 @@ def test_a_model_that_is_known_but_not_here_is_called_that(
         with pytest.raises(UsageError, match="medgemma-4b-it isn't on this machine yet") as caught:
             find(name)
         assert "Download google/medgemma-4b-it, and convert it" in caught.value.hint
+    with pytest.raises(UsageError, match="micro isn't on this machine yet") as caught:
+        find("micro")
+    assert "--model micro" in caught.value.hint
 
 
 def test_a_name_that_is_misspelt_is_guessed(
