@@ -58,7 +58,7 @@ def test_the_examples_of_the_docs_run(
         capsys.readouterr()
         with monkeypatch.context() as narrow:
             prepare(example, narrow)
-            exec(compile(example.code, document, "exec"), names)
+            exec(compile(example.code, document, "exec", dont_inherit=True), names)
         if example.shown:
             check_output(capsys.readouterr().out, example.shown)
 

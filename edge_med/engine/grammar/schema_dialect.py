@@ -82,7 +82,7 @@ class Translation:
         here = {}
         for key, value in given.items():
             name = SPELLED.get(key, key)
-            if value is None and key not in ("const", "default", "type", "enum"):
+            if value is None and key not in ("const", "default", "type"):
                 continue
             if name != key and name not in given:
                 self._tell(key)

@@ -66,6 +66,7 @@ def of_grammar(left_out: Iterable[str], warnings: Iterable[str]) -> Iterator[Not
             f"Of the schema no grammar holds {rules}: only the whole answer is checked for it. "
             "Say it in the question too.",
         )
+    formats.pop("enum", None)  # Gemini's mark of a text that has an enum
     if names := _listed(formats):
         yield Notice(
             "schema_format", f"Not known as a format in the schema, and not checked: {names}."

@@ -42,8 +42,11 @@ def check(pattern: str, *, of_names: bool = False) -> None:
     Raises:
         SchemaError: it is one.
     """
-    if is_readable(pattern) and not of_names:
+    readable = is_readable(pattern)
+    if readable and not of_names:
         return
+    if of_names and not readable and not isinstance(_compiled(pattern), str):
+        raise refused("has a pattern of names that looks around or refers back", _LEAVE)
     if _NESTED.search(pattern):
         where = "of names" if of_names else "with a look around or a reference back"
         raise refused(

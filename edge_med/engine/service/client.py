@@ -13,7 +13,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 from edge_med import _platform
-from edge_med.answers import End, Event, Score, Tokens
+from edge_med.answers import End, Event, Notice, Score, Tokens
 from edge_med.engine.service import thread
 from edge_med.engine.service.connection import Connection
 from edge_med.engine.service.link import Start
@@ -35,7 +35,7 @@ from edge_med.engine.service.protocol import (
 from edge_med.engine.tasks.generate import GenerateRequest
 from edge_med.engine.tasks.raw_generate import Chosen, ContinueRequest, Ended
 from edge_med.engine.tasks.score import ScoreRequest
-from edge_med.errors import UsageError
+from edge_med.errors import SchemaError, UsageError
 from edge_med.models.intact import Watch
 
 
@@ -215,13 +215,15 @@ class Client:
 
 def _marking(watch: Watch, sink: Sink, reply: Reply) -> None:
     """Pass a reply on; an answer with what is known of the files by now, which is told before."""
-    if not isinstance(reply, End):
-        sink(reply)
-        return
-    answer, notices = watch.marked(reply.answer)
+    notices: list[Notice] = []
+    if isinstance(reply, Failed) and isinstance(reply.error, SchemaError) and reply.error.answer:
+        reply.error.answer, notices = watch.marked(reply.error.answer)
+    elif isinstance(reply, End):
+        answer, notices = watch.marked(reply.answer)
+        reply = End(answer)
     for notice in notices:
         sink(notice)
-    sink(End(answer))
+    sink(reply)
 
 
 def event_of(reply: Reply) -> Event:

@@ -96,3 +96,16 @@ def test_what_is_no_json_is_refused_with_the_place(given: Any, message: str) -> 
 def test_any_mapping_is_a_schema() -> None:
     given = MappingProxyType({"properties": MappingProxyType({"a": {"type": "string"}})})
     assert compile_schema(given).text == '{"properties":{"a":{"type":"string"}}}'
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"type": "object", "patternProperties": {"^(?!x)": {}}}, "names that looks around"),
+        ({"type": "object", "patternProperties": {"^(a+)+$": {}}}, "names that repeats a group"),
+        ({"type": "string", "pattern": r"^(a|b)+\1$"}, "reference back that repeats a group"),
+    ],
+)
+def test_a_pattern_that_nobody_can_check_in_time_is_refused(given: Any, message: str) -> None:
+    with pytest.raises(SchemaError, match=message):
+        compile_schema(given)

@@ -93,7 +93,7 @@ def test_data_and_names_are_not_translated() -> None:
 
 
 def test_a_keyword_that_is_none_is_not_there() -> None:
-    given = {"type": "string", "pattern": None, "maxLength": None, "anyOf": None}
+    given = {"type": "string", "pattern": None, "maxLength": None, "anyOf": None, "enum": None}
     assert json.loads(compile_schema(given).text) == {"type": "string"}
 
 
@@ -128,3 +128,7 @@ def test_notes_that_others_write_are_passed_over(key: str) -> None:
         compile_schema({"type": "string", key: {"a": "b"} if key == "x-order" else "y"}).notices
         == ()
     )
+
+
+def test_the_mark_of_gemini_for_choices_is_passed_over() -> None:
+    assert compile_schema({"type": "string", "format": "enum", "enum": ["a"]}).notices == ()
