@@ -126,7 +126,9 @@ def test_edit_takes_the_next_line(chat: Command, tmp_path: Path) -> None:
     assert turns[0]["parts"][0]["text"] == "the lungs"
 
 
-def test_nothing_stays_but_the_speeds_and_the_hashes_of_model_files(chat: Command, tmp_path: Path) -> None:
+def test_nothing_stays_but_the_speeds_and_the_hashes_of_model_files(
+    chat: Command, tmp_path: Path
+) -> None:
     chat("the heart\n/image chest.png\nwhat is it\n")
     names = {path.name for path in tmp_path.rglob("*") if path.is_file()}
     assert names == {"chest.png", "files.json", "rates.json"}
