@@ -46,7 +46,7 @@ _OF_FILE = "Of the image's file, {} is taken."
 _STEPS: tuple[tuple[str, str, str], ...] = (
     ("the first of several ", _ONE_OF_SEVERAL, _OF_FILE),
     ("frame ", _ONE_OF_SEVERAL, _OF_FILE),
-    ("greys from ", "own_range", "The image's {}, its own range, as of X-rays in DICOM."),
+    ("greys from ", "own_range", "The image's {}: its own range, as X-rays in DICOM are shown."),
     ("alpha laid on white", "alpha", "Transparent parts of the image are white."),
     (
         "alpha left out",

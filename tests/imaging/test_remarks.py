@@ -119,7 +119,11 @@ def test_where_few_pixels_are_usual_nothing_is_said(modality: str) -> None:
     [
         (saved(drawn("RGBA"), "PNG"), {}, "Transparent parts of the image are white."),
         (saved(drawn("RGBA"), "PNG"), {"fit": "stretch"}, "transparency is left out"),
-        (scene(9, 9)[:, :, 0].astype(np.uint16) * 9, {}, "its own range, as of X-rays in DICOM"),
+        (
+            scene(9, 9)[:, :, 0].astype(np.uint16) * 9,
+            {},
+            "its own range, as X-rays in DICOM are shown",
+        ),
         (
             saved(drawn("RGB"), "JPEG")[:2]
             + jpeg_segment(0xE1, b"Exif\0\0II*\0\xff\xff\xff\xff")
