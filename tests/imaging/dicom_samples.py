@@ -11,9 +11,11 @@ import imagecodecs
 import numpy as np
 import numpy.typing as npt
 import pydicom.uid as uids
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.filewriter import dcmwrite
+from pydicom.tag import Tag
 
 from edge_med import imaging
 
@@ -102,6 +104,24 @@ def ramp(bits: int, height: int = 24, width: int = 31) -> npt.NDArray[np.uint16]
     grey: npt.NDArray[np.uint16] = ((x * 37 + y * 101) * 977 % (top + 1)).astype(np.uint16)
     grey[0, 0], grey[-1, -1] = 0, top
     return grey
+
+
+PALETTE = ramp(8).astype(np.uint8)
+"""Numbers of colours."""
+
+
+def coloured(
+    tables: list[bytes], syntax: str = PLAIN, *, entries: int = 256, bits: int = 16
+) -> bytes:
+    """A file of `PALETTE` with three tables, as they are stored."""
+    tags: dict[str, Any] = {"PhotometricInterpretation": "PALETTE COLOR", "Modality": "US"}
+    data = elements(PALETTE, tags)
+    if syntax == uids.ExplicitVRBigEndian:  # its bytes lie two to a word
+        data.PixelData = np.frombuffer(PALETTE.tobytes(), "<u2").byteswap().tobytes()
+    for name, table in zip(("Red", "Green", "Blue"), tables, strict=True):
+        data.add_new(Tag(f"{name}PaletteColorLookupTableDescriptor"), "US", [entries, 0, bits])
+        data.add(DataElement(Tag(f"{name}PaletteColorLookupTableData"), "OW", table))
+    return written(data, syntax)
 
 
 def jpeg_lossless(pixels: npt.NDArray[Any], bits: int) -> bytes:

@@ -15,6 +15,7 @@ from edge_med.errors import ImageError
 from edge_med.imaging.pool import POOL, Process
 from tests.imaging.dicom_samples import (
     body,
+    coloured,
     compressed,
     ct_slice,
     deflated,
@@ -35,6 +36,7 @@ BEGINNINGS = ("The ", "A ", "This ", "There ", "Pixels ", "Nothing ", "Several "
 """How an error of an image begins: in words for people."""
 
 GREY, DEEP = ramp(8).astype(np.uint8), ramp(12)
+TABLE = np.arange(256) * 257
 
 DICOM = {
     "explicit": dicom(DEEP, Modality="DX", BitsStored=12),
@@ -45,6 +47,7 @@ DICOM = {
     "without a mark": body(dicom(DEEP, uids.ImplicitVRLittleEndian)),
     "deflated": deflated(body(dicom(DEEP, Modality="CR"))),
     "RGB": dicom(scene(31, 24), Modality="XC"),
+    "palette": coloured([TABLE.astype(">u2").tobytes()] * 3, uids.ExplicitVRBigEndian),
     "frames": dicom(np.stack([DEEP] * 3), Modality="XA"),
     "CT": ct_slice(3.0),
     "enhanced CT": enhanced(),

@@ -8,31 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import pydicom.uid as uids
 import pytest
-from pydicom.dataelem import DataElement
-from pydicom.tag import Tag
 
 from edge_med import imaging
 from edge_med.errors import ImageError
-from tests.imaging.dicom_samples import PLAIN, elements, ramp, written
+from tests.imaging.dicom_samples import PALETTE, PLAIN, coloured
 from tests.imaging.samples import whole
 
-PIXELS = ramp(8).astype(np.uint8)
 TABLES = np.random.default_rng(0).integers(0, 256, (3, 256)).astype(np.uint16)
 BIG = uids.ExplicitVRBigEndian
-
-
-def coloured(
-    tables: list[bytes], syntax: str = PLAIN, *, entries: int = 256, bits: int = 16
-) -> bytes:
-    """A file of the ramp with three tables, as they are stored."""
-    tags: dict[str, Any] = {"PhotometricInterpretation": "PALETTE COLOR", "Modality": "US"}
-    data = elements(PIXELS, tags)
-    if syntax == BIG:  # its bytes lie two to a word
-        data.PixelData = np.frombuffer(PIXELS.tobytes(), "<u2").byteswap().tobytes()
-    for name, table in zip(("Red", "Green", "Blue"), tables, strict=True):
-        data.add_new(Tag(f"{name}PaletteColorLookupTableDescriptor"), "US", [entries, 0, bits])
-        data.add(DataElement(Tag(f"{name}PaletteColorLookupTableData"), "OW", table))
-    return written(data, syntax)
 
 
 def stored(tables: npt.NDArray[Any], kind: str) -> list[bytes]:
@@ -44,25 +27,25 @@ def test_tables_of_sixteen_bits_are_read_in_the_byte_order_of_the_file(
     syntax: str, order: str
 ) -> None:
     found = whole(coloured(stored(TABLES * 257, f"{order}u2"), syntax))
-    assert (found == TABLES.T[PIXELS]).all()
+    assert (found == TABLES.T[PALETTE]).all()
 
 
 @pytest.mark.parametrize("syntax", [PLAIN, BIG], ids=["little", "big"])
 def test_tables_of_eight_bits_lie_two_to_a_word(syntax: str) -> None:
     packed = TABLES if syntax == PLAIN else TABLES.reshape(3, -1, 2)[:, :, ::-1].reshape(3, -1)
     found = whole(coloured(stored(packed, "u1"), syntax, bits=8))
-    assert (found == TABLES.T[PIXELS]).all()
+    assert (found == TABLES.T[PALETTE]).all()
 
 
 @pytest.mark.parametrize("bits", [8, 16])
 def test_eight_bits_that_fill_sixteen_arent_black(bits: int) -> None:
     found = whole(coloured(stored(TABLES, "<u2"), bits=bits))
-    assert (found == TABLES.T[PIXELS]).all()
+    assert (found == TABLES.T[PALETTE]).all()
 
 
 def test_a_number_beyond_the_table_has_its_last_colour() -> None:
     found = whole(coloured(stored(TABLES[:, :100], "<u2"), entries=100))
-    assert (found == TABLES.T[np.minimum(PIXELS, 99)]).all()
+    assert (found == TABLES.T[np.minimum(PALETTE, 99)]).all()
 
 
 def test_a_table_that_is_shorter_than_it_says_is_refused() -> None:
