@@ -12,7 +12,7 @@ from edge_med.errors import CancelledError
 from edge_med.plain import plain
 
 FinishReason = Literal["stop", "length", "stop_string", "loop", "cancelled", "thought_budget"]
-Integrity = Literal["verified", "unverified", "unlisted"]
+Integrity = Literal["verified", "unverified", "damaged", "unlisted"]
 PieceKind = Literal["thought", "answer"]
 
 
@@ -161,7 +161,8 @@ class Provenance:
         versions: of edge_med and llama_cpp.
         toy: whether a toy has answered, which knows no medicine.
         integrity: `verified` if all files are what their manifest says, `unverified` as long as
-            they haven't been read since they came, `unlisted` without a manifest.
+            they haven't been read since they came, `damaged` if one turned out to be another while
+            this was answered, `unlisted` without a manifest.
     """
 
     model_sha256: str | None

@@ -81,6 +81,8 @@ class Watch:
     @property
     def integrity(self) -> Integrity:
         """Of all files together."""
+        if any(self._damaged()):
+            return "damaged"
         if any(file.sha256 and file.path not in self._found for file in self._files):
             return "unverified"
         return "verified" if all(file.sha256 for file in self._files) else "unlisted"
@@ -107,7 +109,8 @@ class Watch:
     def begin(self) -> None:
         """Read what hasn't been read, beside whatever else goes on."""
         with self._lock:
-            if self._thread is None and not self._stopped() and self._left:
+            idle = self._thread is None or not self._thread.is_alive()
+            if idle and not self._stopped() and self._left:
                 work = (tuple(self._left), weakref.WeakMethod(self._note), self._stopped)
                 self._thread = threading.Thread(
                     target=_read, args=work, name="edge-med hashes", daemon=True

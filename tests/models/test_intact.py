@@ -122,7 +122,8 @@ def test_the_answer_that_runs_is_told_and_the_next_refused(
 
     monkeypatch.setattr(Watch, "marked", late)
     with loaded(folder) as model:
-        assert "damaged" in codes(model.ask("x", options=SHORT))
+        answer = model.ask("x", options=SHORT)
+        assert (answer.provenance.integrity, "damaged" in codes(answer)) == ("damaged", True)
         for ask in (model.ask, lambda x: asyncio.run(model.ask_async(x))):
             with pytest.raises(ArtifactError, match="isn't what it was"):
                 ask("x")
@@ -173,6 +174,18 @@ def test_without_a_manifest_the_first_sight_counts_and_a_change_is_told(folder: 
     (notice,) = [one for one in answer.notices if one.code == "changed"]
     assert f"{TEXT} is another file than on 2" in notice.text
     assert answer.provenance.model_sha256 != digest
+
+
+def test_a_file_that_couldnt_be_read_is_read_with_the_next_answer(
+    folder: Path, large: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed, answers = intact._hashed, [None, None]
+    monkeypatch.setattr(intact, "_hashed", lambda *a: answers.pop() if answers else hashed(*a))
+    with loaded(folder) as model:
+        for _ in range(2):
+            model.ask("x", options=SHORT)
+            until_read(model)
+        assert model.ask("x", options=SHORT).provenance.integrity == "verified"
 
 
 def test_closing_waits_for_no_reading(folder: Path, held: threading.Event) -> None:

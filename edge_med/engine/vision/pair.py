@@ -87,15 +87,18 @@ def _check_size(text: Header, projector: Header, name: str) -> None:
 def _check_weights(file: BinaryIO, tensor: Tensor, name: str) -> None:
     """Refuse values that aren't numbers, and weights that are all zero; biases may be."""
     hint = "Copy or download it again, or convert the original checkpoint."
-    found = _sample(file, tensor)
-    if found is None:
-        return
-    if not np.isfinite(found).all():
+    whole = tensor.name in (PROJECTION, NORM)
+    looked_at = list(_parts(file, tensor) if whole else _sample(file, tensor))
+    if not all(np.isfinite(found).all() for found in looked_at):
         raise ArtifactError(
             f"The tensor {tensor.name} of {name} holds values that aren't numbers.", hint
         )
-    lost = tensor.name.endswith(".weight") and not found.any()
-    if lost and not any(part.any() for part in _parts(file, tensor)):
+    empty = looked_at and not any(found.any() for found in looked_at)
+    if (
+        empty
+        and tensor.name.endswith(".weight")
+        and not any(part.any() for part in _parts(file, tensor))
+    ):
         raise ArtifactError(f"The tensor {tensor.name} of {name} holds nothing but zeros.", hint)
 
 
@@ -116,7 +119,7 @@ def _of_origin(text: Header, projector: Header) -> Notice | None:
 
 
 def _of_length(image: float | None, token: float | None) -> Notice | None:
-    if not image or not token or 1 / RATIO <= image / token <= RATIO:
+    if not image or not token or not np.isfinite(token) or 1 / RATIO <= image / token <= RATIO:
         return None
     return Notice(
         "projection",
@@ -154,12 +157,14 @@ def _tensor(header: Header, name: str) -> Tensor | None:
     return next((tensor for tensor in header.tensors if tensor.name == name), None)
 
 
-def _sample(file: BinaryIO, tensor: Tensor) -> Floats | None:
-    """Rows in the middle of a tensor; None for a type that isn't known here."""
+def _sample(file: BinaryIO, tensor: Tensor) -> Iterator[Floats]:
+    """Rows in the middle of a tensor; none for a type that isn't known here."""
     row = tensor.type.row_bytes(tensor.shape[-1])
     count = max(1, min(tensor.size, SAMPLE) // row)
     start = (tensor.size // row - count) // 2
-    return _decoded(_bytes(file, tensor.offset + start * row, count * row), tensor)
+    rows = _decoded(_bytes(file, tensor.offset + start * row, count * row), tensor)
+    if rows is not None:
+        yield rows
 
 
 def _parts(file: BinaryIO, tensor: Tensor) -> Iterator[Floats]:

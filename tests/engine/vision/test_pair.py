@@ -83,6 +83,16 @@ def test_the_loss_of_any_tensor_is_noticed(alone: Path) -> None:
                 checked(alone)
 
 
+def test_one_value_of_the_projection_that_is_no_number_is_noticed(alone: Path) -> None:
+    def one(values: np.ndarray) -> np.ndarray:
+        values[0, 0] = np.inf
+        return values
+
+    changed(alone / PROJECTOR, "mm.input_projection.weight", one)
+    with pytest.raises(ArtifactError, match="values that aren't numbers"):
+        checked(alone)
+
+
 def test_a_few_numbers_among_zeros_are_weights(alone: Path) -> None:
     def one(values: np.ndarray) -> np.ndarray:
         found = np.zeros_like(values)
