@@ -1,43 +1,17 @@
-"""`pipeline`: from messages to messages, in one call."""
+"""`pipeline`: a model with its tokenizer or processor, for one task."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edge_med import imaging
-from edge_med.compat import hub, places
-from edge_med.compat.conversation import blind, check_asked
-from edge_med.compat.ignored import LOADING, Few, refuse_unknown, say, take_loading
-from edge_med.compat.inputs import Inputs
+from edge_med.compat import hub
+from edge_med.compat.ignored import LOADING, refuse_unknown, take_loading
 from edge_med.compat.model import OPTIONS, Model
-from edge_med.compat.processor import Processor
-from edge_med.compat.settings import KNOWN, LENGTHS, refuse_impossible, said
-from edge_med.compat.streamers import told_of_failure
-from edge_med.compat.tokenizer import Tokenizer
-from edge_med.errors import PromptError, UsageError
-
-NEW_TOKENS = 256
-"""Of an answer whose length nobody says (transformers: `_default_generation_config` of both)."""
-
-CALL = frozenset(
-    [
-        "return_full_text",
-        "continue_final_message",
-        "skip_special_tokens",
-        "stop_sequence",
-        "generate_kwargs",
-    ]
-)
-"""Arguments of a call that aren't those of `generate`; they may be given to `pipeline` as well."""
-
-CALL_WITHOUT_EFFECT = frozenset(
-    ["batch_size", "num_workers", "padding", "truncation", "clean_up_tokenization_spaces"]
-)
-"""Prompts are answered one by one; nothing is padded, cut off or cleaned up."""
-
-Messages = Sequence[Mapping[str, Any]]
+from edge_med.compat.settings import refuse_impossible
+from edge_med.compat.tasks import CALLS, TASKS, ImageTextToText, TextGeneration
+from edge_med.errors import UsageError
 
 
 def pipeline(
@@ -72,7 +46,7 @@ def pipeline(
         )
     if model is None:
         raise UsageError("A pipeline needs a model.", "Give model='google/medgemma-4b-it'.")
-    refuse_unknown("pipeline", options, LOADING | {*OPTIONS} | _CALLS)
+    refuse_unknown("pipeline", options, LOADING | {*OPTIONS} | CALLS)
     calls = {name: value for name, value in options.items() if name in _KEPT}
     refuse_impossible(calls)
     loading = {name: value for name, value in options.items() if name not in _KEPT}
@@ -83,8 +57,7 @@ def pipeline(
     return TASKS[kind](found, **calls)
 
 
-_CALLS = CALL | CALL_WITHOUT_EFFECT | KNOWN
-_KEPT = _CALLS - {"adapters"}  # scales, of a call; files, of the model
+_KEPT = CALLS - {"adapters"}  # scales, of a call; files, of the model
 
 
 def _model(given: str | Path | Model, loading: Mapping[str, Any]) -> Model:
@@ -114,209 +87,3 @@ def _check_own(given: Any, model: Model) -> None:
             "That tokenizer or processor isn't the model's own, which alone can be used here.",
             "Leave it out, or open it with edge_med.compat's from_pretrained by the model's name.",
         )
-
-
-class Pipeline(Few):
-    """What both tasks share.
-
-    Attributes:
-        task: its name.
-        framework: `pt`, for tensors are torch's, or the stand-in's.
-    """
-
-    called = "A pipeline"
-    task = ""
-    framework = "pt"
-
-    def __init__(self, model: Model, **calls: Any) -> None:
-        """Of a loaded model; `calls` is what calls do where they don't say."""
-        self.model = model
-        self.tokenizer = Tokenizer(model.local)
-        self._calls = calls
-
-    @property
-    def device(self) -> Any:
-        """Where inputs belong."""
-        return self.model.device
-
-    def _each(self, given: Any, arguments: dict[str, Any], **beside: Any) -> list[Any]:
-        """The records of one prompt, with what is beside it, or of each prompt in a list."""
-        with told_of_failure(arguments.get("streamer", self._calls.get("streamer"))):
-            refuse_unknown("The pipeline", arguments, _CALLS)
-            arguments = {**self._calls, **arguments}
-            idle = {name for name in CALL_WITHOUT_EFFECT if arguments.pop(name, None) is not None}
-            say(idle, "prompts are answered one by one, and nothing is padded or cut off")
-            if isinstance(given, str) or _is_chat(given):
-                return [self._asked(given, **beside, **arguments)]
-            if isinstance(given, list | tuple) and given:
-                return [[self._asked(one, **arguments)] for one in given]
-            raise PromptError(
-                "The pipeline got neither a text nor messages.",
-                "Give messages: [{'role': 'user', 'content': …}, …].",
-            )
-
-    def _asked(self, given: Any, **arguments: Any) -> dict[str, Any]:
-        """The record of one prompt, if anything is asked."""
-        check_asked([{"role": "user", "content": given}] if isinstance(given, str) else given)
-        return self._record(given, **arguments)
-
-    def _record(self, given: Any, **arguments: Any) -> dict[str, Any]:
-        raise NotImplementedError
-
-    def _answer(self, inputs: Inputs, arguments: Mapping[str, Any]) -> str:
-        """The new text after a prompt."""
-        ours = {name: value for name, value in arguments.items() if name not in CALL}
-        asked = {**ours, **(arguments.get("generate_kwargs") or {})}
-        if arguments.get("stop_sequence") is not None:
-            asked["stop_strings"] = arguments["stop_sequence"]
-        told = said(self.model.generation_config), said(asked.get("generation_config")), asked
-        if all(source.get(name) is None for source in told for name in LENGTHS):
-            asked["max_new_tokens"] = NEW_TOKENS
-        length = inputs["input_ids"].shape[-1]
-        row = self.model.generate(**inputs, **asked)[0][length:]
-        skip = arguments.get("skip_special_tokens")
-        return str(self.tokenizer.decode(row, skip_special_tokens=skip is None or skip))
-
-
-class TextGeneration(Pipeline):
-    """Texts only, as `text-generation`."""
-
-    task = "text-generation"
-
-    def __call__(self, text_inputs: Any = None, *, text: Any = None, **arguments: Any) -> list[Any]:
-        """Continue texts or conversations.
-
-        Args:
-            text_inputs: a text, messages, or a list of them.
-            text: the same.
-            arguments: of `generate`, and return_full_text, continue_final_message, stop_sequence,
-                skip_special_tokens.
-
-        Returns:
-            `[{"generated_text": messages and the answer}]`, for a list a list of these.
-
-        Raises:
-            PromptError: it is no conversation.
-            UsageError: an argument is unknown, or can't be had.
-            ContextOverflowError: it doesn't fit the context.
-            EngineError: llama.cpp failed.
-        """
-        return self._each(text if text_inputs is None else text_inputs, arguments)
-
-    def _record(self, given: Any, **arguments: Any) -> dict[str, Any]:
-        goes_on = _continues(given, arguments)
-        if isinstance(given, str):
-            inputs = self.tokenizer(given, return_tensors="pt")
-        else:
-            inputs = self.tokenizer.apply_chat_template(
-                given,
-                add_generation_prompt=not goes_on,
-                continue_final_message=goes_on,
-                return_tensors="pt",
-            )
-        return {"generated_text": _full(given, self._answer(inputs, arguments), arguments)}
-
-
-class ImageTextToText(Pipeline):
-    """Texts and images, as `image-text-to-text`."""
-
-    task = "image-text-to-text"
-
-    def __init__(self, model: Model, **calls: Any) -> None:
-        """Of a loaded model that can see."""
-        if not model.local.sees:
-            raise blind(model.local)
-        super().__init__(model, **calls)
-        self.processor = Processor(model.local)
-
-    def __call__(self, images: Any = None, text: Any = None, **arguments: Any) -> list[Any]:
-        """Answer conversations with images in them, or a text beside images.
-
-        Args:
-            images: one or several, for a text with as many `<start_of_image>`, or for messages
-                with as many parts `{"type": "image"}` that name none; or the messages alone.
-            text: a text, messages, or a list of them.
-            arguments: as for `text-generation`.
-
-        Returns:
-            `[{"input_text": messages, "generated_text": messages and the answer}]`, for a list a
-            list of these.
-
-        Raises:
-            PromptError: it is no conversation, or the images aren't as many as their places.
-            ImageError: an image can't be read.
-            UsageError: an argument is unknown, or can't be had.
-            ContextOverflowError: it doesn't fit the context.
-            EngineError: llama.cpp failed.
-        """
-        if text is None and not isinstance(images, str):
-            text, images = images, None
-        if images is None:
-            return self._each(text, arguments)
-        if _is_chat(text):
-            several = images if isinstance(images, list | tuple) else [images]
-            return self._each(places.filled(text, several), arguments)
-        if not isinstance(text, str):
-            raise PromptError(
-                "Images stand beside one text, or one conversation.", "Put them into the messages."
-            )
-        return self._each(text, arguments, images=images)
-
-    def _record(self, given: Any, images: Any = None, **arguments: Any) -> dict[str, Any]:
-        goes_on = _continues(given, arguments)
-        if isinstance(given, str):
-            inputs = self.processor(images=_loaded(images), text=given, return_tensors="pt")
-        else:
-            inputs = self.processor.apply_chat_template(
-                given,
-                add_generation_prompt=not goes_on,
-                continue_final_message=goes_on,
-                tokenize=True,
-                return_dict=True,
-                return_tensors="pt",
-            )
-        full = _full(given, self._answer(inputs, arguments), arguments)
-        return {"input_text": given, "generated_text": full}
-
-
-def _loaded(images: Any) -> Any:
-    """Images beside a text as transformers' pipeline loads them, in lists and lists of these."""
-    several = isinstance(images, list | tuple)
-    return [_loaded(image) for image in images] if several else imaging.loaded(images)
-
-
-TASKS: dict[str, type[TextGeneration | ImageTextToText]] = {
-    "text-generation": TextGeneration,
-    "image-text-to-text": ImageTextToText,
-}
-
-
-def _is_chat(given: Any) -> bool:
-    return isinstance(given, list | tuple) and bool(given) and isinstance(given[0], Mapping)
-
-
-def _continues(given: Any, arguments: Mapping[str, Any]) -> bool:
-    """Whether the last message is continued: if it is the assistant's, and nobody says no."""
-    asked = arguments.get("continue_final_message")
-    if asked is None:
-        return not isinstance(given, str) and given[-1].get("role") == "assistant"
-    return bool(asked)
-
-
-def _full(given: Any, answer: str, arguments: Mapping[str, Any]) -> Any:
-    """The answer with what came before it, unless `return_full_text` is false."""
-    if arguments.get("return_full_text") is False:
-        return answer
-    if isinstance(given, str):
-        return given + answer
-    if not _continues(given, arguments):
-        return [*given, {"role": "assistant", "content": answer}]
-    *before, last = given
-    return [*before, {**last, "content": _longer(last["content"], answer)}]
-
-
-def _longer(content: Any, answer: str) -> Any:
-    if isinstance(content, str):
-        return content + answer
-    *before, last = content
-    return [*before, {**last, "text": last["text"] + answer}]

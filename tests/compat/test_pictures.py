@@ -10,7 +10,7 @@ from PIL import Image
 
 from edge_med import compat, imaging
 from edge_med.compat.inputs import as_pictures
-from edge_med.compat.pipelines import _loaded
+from edge_med.compat.tasks import _loaded
 from edge_med.imaging.picture import Picture
 from tests.compat.samples import IMAGE_ID
 from tests.imaging.samples import FILES, drawn, exif, saved, scene

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from edge_med import compat
 from edge_med.compat.streamers import TextIteratorStreamer, TextStreamer
 from edge_med.errors import PromptError, UsageError
+from tests.compat.kit import PLACE
 from tests.compat.samples import IMAGE_ID, QUESTION, TEXT_ID
 
 CHARACTERS = "a é\n字🩻"
@@ -78,6 +79,15 @@ def test_an_error_of_the_thread_that_generates_reaches_the_loop(made: str, torch
     with pytest.raises(UsageError, match="beams"):
         "".join(streamer)
     thread.join()
+
+
+def test_images_that_do_not_fit_their_places_are_told_to_the_loop(torch: Any) -> None:
+    pipe = compat.pipeline("image-text-to-text", IMAGE_ID)
+    streamer = compat.TextIteratorStreamer(pipe.tokenizer, timeout=9)
+    with pytest.raises(PromptError, match="given are 0"):
+        pipe(text=PLACE, images=[], streamer=streamer)
+    with pytest.raises(PromptError, match="given are 0"):
+        next(streamer)
 
 
 def test_what_is_no_streamer_is_refused(torch: Any) -> None:
