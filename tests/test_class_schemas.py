@@ -38,6 +38,19 @@ class Report(BaseModel):
     dose: Decimal
 
 
+class Clear(BaseModel):
+    kind: Literal["clear"]
+
+
+class Opaque(BaseModel):
+    kind: Literal["opaque"]
+    code: Annotated[str, Field(pattern="[A-Z]+")]
+
+
+class Lungs(BaseModel):
+    lungs: Clear | Opaque = Field(discriminator="kind")
+
+
 @pydantic_dataclass
 class Checked:
     count: Annotated[int, Field(gt=0, lt=10)]
@@ -92,6 +105,12 @@ def test_limits_of_fields_are_kept() -> None:
 def test_types_of_python_are_schemas(kind: Any) -> None:
     schema = compile_schema(given(kind))
     assert schema.notices == ()
+
+
+def test_a_union_that_a_field_tells_apart_is_kept_whole() -> None:
+    schema = compile_schema(given(Lungs))
+    assert schema.notices == ()
+    assert schema.parse('{"lungs":{"kind":"opaque","code":"xA"}}')
 
 
 def test_limits_of_msgspec_are_kept() -> None:

@@ -16,6 +16,7 @@ from edge_med.engine.grammar.schema_keywords import (
     CONSTRAINING,
     KNOWN,
     MEANT,
+    NOTES,
     SPELLED,
     TYPES,
 )
@@ -72,7 +73,7 @@ class Translation:
             elif key in NAMED and isinstance(value, dict):
                 found[key] = {name: self._any(one, sure=sure) for name, one in value.items()}
             else:
-                found[key] = self._any(value, sure=sure and known)
+                found[key] = self._any(value, sure=sure and known and key not in NOTES)
         for rule in _RULES:
             found = rule(found, self._tell)
         return found
