@@ -33,6 +33,10 @@ _NULL = {"type": "null"}
 _NEAR = 0.82
 """How alike, by difflib, a word is to a keyword that was meant; `propertys` has 0.84."""
 
+_NAMES_OF_SCHEMAS = frozenset(("$id", "$schema", "id"))
+"""They are left out: nothing is fetched, references lead to places from the root on, and a draft's
+name that isn't known would be refused."""
+
 _ELSEWHERE = frozenset(("additionalItems", "dependencies", "nullable"))
 """Keywords of others that are translated."""
 
@@ -54,6 +58,9 @@ class Translation:
         """
         self.told: dict[str, None] = {}
         self.ignored: dict[str, None] = {}
+        self._own = next(
+            (given[key] for key in ("$id", "id") if isinstance(given.get(key), str)), ""
+        )
         self.schema: dict[str, Any] = self._schema(given, sure=True)
 
     def _any(self, value: Any, *, sure: bool) -> Any:
@@ -65,6 +72,8 @@ class Translation:
         here = self._spelled(given)
         found: dict[str, Any] = {}
         for key, value in here.items():
+            if sure and key in _NAMES_OF_SCHEMAS and isinstance(value, str):
+                continue
             known = key in KNOWN or key in _ELSEWHERE
             if sure and not known and not key.startswith("x-"):
                 self._unknown(key, value, here)
@@ -76,6 +85,9 @@ class Translation:
                 found[key] = self._any(value, sure=sure and known and key not in NOTES)
         for rule in _RULES:
             found = rule(found, self._tell)
+        reference = found.get("$ref")
+        if self._own and isinstance(reference, str) and reference.startswith(f"{self._own}#"):
+            found["$ref"] = reference.removeprefix(self._own)
         return found
 
     def _spelled(self, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def of_translation(told: Iterable[str], ignored: Iterable[str]) -> Iterator[Noti
     if unknown := _listed(ignored):
         yield Notice(
             "schema_ignored",
-            f"In the schema, but no keywords, so that they rule nothing: {unknown}.",
+            f"No keywords of JSON Schema, so that they rule nothing: {unknown}.",
         )
 
 
@@ -69,7 +69,7 @@ def of_grammar(left_out: Iterable[str], warnings: Iterable[str]) -> Iterator[Not
     formats.pop("enum", None)  # Gemini's mark of a text that has an enum
     if names := _listed(formats):
         yield Notice(
-            "schema_format", f"Not known as a format in the schema, and not checked: {names}."
+            "schema_format", f"No formats that are known, so that nobody checks them: {names}."
         )
 
 

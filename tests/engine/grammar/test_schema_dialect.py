@@ -132,3 +132,30 @@ def test_notes_that_others_write_are_passed_over(key: str) -> None:
 
 def test_the_mark_of_gemini_for_choices_is_passed_over() -> None:
     assert compile_schema({"type": "string", "format": "enum", "enum": ["a"]}).notices == ()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"$schema": "http://json-schema.org/draft/2020-12/schema", "type": "integer"},
+        {"$schema": "https://example.org/ours", "$id": "https://example.org/a", "type": "integer"},
+        {"id": "#a", "type": "integer"},
+    ],
+)
+def test_what_a_schema_is_called_is_left_out(given: Any) -> None:
+    found = compile_schema(given)
+    assert (json.loads(found.text), found.notices) == ({"type": "integer"}, ())
+
+
+def test_references_by_the_own_name_of_a_schema_lead_to_its_parts() -> None:
+    own = "https://example.org/finding"
+    named = {"$id": own, "$ref": f"{own}#/$defs/a", "$defs": {"a": {"$id": "a", "enum": [1]}}}
+    assert (
+        compile_schema(named).grammar
+        == compile_schema({"$ref": "#/$defs/a", "$defs": {"a": {"enum": [1]}}}).grammar
+    )
+
+
+def test_a_field_that_is_called_id_is_a_field() -> None:
+    schema = obj(id={"type": "string"}, **{"$id": {"type": "integer"}})
+    assert json.loads(compile_schema(schema).text) == schema
