@@ -198,3 +198,13 @@ def test_a_streamed_answer_begins_with_what_is_to_be_known_of_its_schema(tiny: M
     events = list(tiny.stream("is it large", options=options))
     assert isinstance(events[0], Notice)
     assert events[0].code == "schema_unwrapped"
+
+
+def test_the_answer_of_a_schema_error_comes_from_the_same_files_as_others(tiny: MedGemma) -> None:
+    good = tiny.ask("x", options=Options(max_new_tokens=1)).provenance
+    with pytest.raises(SchemaError) as caught:
+        tiny.ask("x", options=Options(schema=SCHEMAS["report"], max_new_tokens=3))
+    assert caught.value.answer is not None
+    found = caught.value.answer.provenance
+    assert (found.model_sha256, found.integrity) == (good.model_sha256, good.integrity)
+    assert found.integrity == "verified"
