@@ -84,7 +84,8 @@ class Schema:
             raise _misfit(f"it can't be read ({type(error).__name__})", _UNREAD, text) from None
         if problem is not None:
             where = "/".join(map(str, problem.absolute_path)) or "the whole of it"
-            raise _misfit(f"{where[:64]} breaks the rule '{problem.validator}'", _BROKEN, text)
+            rule = f"'{problem.validator}': {schema_text.shown(problem.validator_value)}"
+            raise _misfit(f"{where[:64]} breaks the rule {rule}", _BROKEN, text)
         return value
 
 
