@@ -113,12 +113,14 @@ def make_plan(request: Request) -> Plan:
         EngineError: llama-cpp-python is missing, or not the version whose types we know.
     """
     require_llama_cpp_python()
-    request = _with_known_origin(dataclasses.replace(request, source=snapshot(request.source)))
+    base = snapshot(request.base) if request.base else None
+    request = dataclasses.replace(request, source=snapshot(request.source), base=base)
+    request = _with_known_origin(request)
     checkpoint, config, told = _opened(request)
     params = read_params(config, _processor(checkpoint))
     text, projector = read_entries(checkpoint, params)
     vocabulary = read_vocabulary(checkpoint, params.text.vocabulary)
-    called = (request.model_name, request.origin.id, request.base.name if request.base else "")
+    called = (request.model_name, request.origin.id, request.base_name)
     card = read_card(checkpoint, parameters(text), called)
     values = metadata.text_values(checkpoint, params.text, vocabulary, card, __version__)
     files = [_text_file(request, quant, params, values, text) for quant in _once(request.quants)]

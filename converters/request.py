@@ -64,6 +64,11 @@ class Request:
         return self.name or _cached(self.source).name or _folder_name(self.source)
 
     @property
+    def base_name(self) -> str:
+        """What the base model is called, whose terms hold as well; empty without one."""
+        return "" if self.base is None else _cached(self.base).name or _folder_name(self.base)
+
+    @property
     def origin(self) -> Origin:
         """Where the source comes from, as far as the user or the hub's cache says."""
         cached = _cached(self.source)

@@ -132,10 +132,10 @@ def gather(folder: Path, base: Path | None, *, sees: bool) -> tuple[SmallFiles, 
             wanted = (*need.one_of, *need.with_it)
             borrowed += [n for n in wanted if (base / n).is_file() and not (folder / n).is_file()]
     own = chat_template(SmallFiles(folder))
-    if missing:
-        _refuse(folder, base, missing if own is not None else [*missing, "the chat template"])
     template = chat_template(SmallFiles(base)) if base and own is None else None
-    if template is not None and base is not None and _TOKENIZER_CONFIG not in borrowed:
+    if missing:
+        _refuse(folder, base, missing if own or template else [*missing, "the chat template"])
+    if template is not None and base is not None:
         borrowed += [n for n in TEMPLATE_FILES if (base / n).is_file()][:1]
     return SmallFiles(folder, base, tuple(borrowed), template), _told(base, borrowed, template)
 

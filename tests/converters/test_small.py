@@ -182,3 +182,17 @@ def test_a_sound_card_is_not_spoken_of(tmp_path: Path) -> None:
     source = merged(tmp_path)
     (source / "README.md").write_text("---\nlicense: gemma\ninference: false\n---\n# A model\n")
     assert plan_of(source).told == ()
+
+
+def test_a_base_may_be_a_folder_of_the_hubs_cache_and_its_terms_hold(tmp_path: Path) -> None:
+    cached = tmp_path / "models--google--medgemma-4b-it"
+    write_tiny(TINY["multimodal"], cached / "snapshots/0a1b2c")
+    plan = plan_of(merged(tmp_path, *SMALL), base=cached)
+    assert plan.licence == "health-ai-developer-foundations"
+
+
+def test_a_template_that_the_base_has_is_not_called_missing(tmp_path: Path, base: Path) -> None:
+    (base / "preprocessor_config.json").unlink()
+    with pytest.raises(CheckpointError) as caught:
+        plan_of(merged(tmp_path, *SMALL), base=base)
+    assert "the chat template" not in caught.value.message
