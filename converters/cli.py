@@ -38,7 +38,7 @@ from edge_med.artifacts.safe_text import safe_line
     type=click.Choice(PROJECTOR_TYPES, case_sensitive=False),
     help="Type of the vision projector, if the model has one.",
 )
-@click.option("--name", default="", help="Of the model; by default the folder's.")
+@click.option("--name", default="", help="Name of the new model; by default the folder's.")
 @click.option(
     "--tensor-type",
     "tensor_types",
@@ -64,10 +64,12 @@ from edge_med.artifacts.safe_text import safe_line
 @click.option("--dry-run", is_flag=True, help="Print the plan and write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--quiet", is_flag=True, help="No progress, and not where the time went.")
-def convert(*, as_json: bool, quiet: bool, dry_run: bool, **options: Any) -> None:
-    """Convert a Hugging Face CHECKPOINT folder to quantized GGUF.
+@click.option("--verbose", is_flag=True, help="With --dry-run: list every tensor.")
+def convert(*, as_json: bool, quiet: bool, verbose: bool, dry_run: bool, **options: Any) -> None:
+    """Turn a downloaded MedGemma folder into files edge-med can run.
 
-    A multimodal model's vision projector comes with them, and a manifest with all hashes.
+    CHECKPOINT is the folder, as Hugging Face has it. A multimodal model's vision
+    projector comes with them, and a manifest with all hashes.
     """
     # Imported here so that `edge-med --help` stays light.
     from converters.pipeline import run
@@ -78,7 +80,7 @@ def convert(*, as_json: bool, quiet: bool, dry_run: bool, **options: Any) -> Non
     with _waiting("reading the checkpoint", hidden=quiet):
         plan = make_plan(Request(**options))
     if dry_run:
-        _print_plan(plan, as_json=as_json)
+        _print_plan(plan, as_json=as_json, verbose=verbose)
         return
     with _progress(plan.checkpoint.data_size, hidden=quiet) as advance:
         done = run(plan, advance)
@@ -146,25 +148,26 @@ def _print_result(done: Any, plan: Any, *, as_json: bool, quiet: bool) -> None:
         click.echo("Nothing in the checkpoint says whose terms apply; --source-id can.", err=True)
 
 
-def _print_plan(plan: Any, *, as_json: bool) -> None:
+def _print_plan(plan: Any, *, as_json: bool, verbose: bool) -> None:
     from converters.estimate import estimate_seconds, memory_bound
 
     seconds = estimate_seconds(plan)
     if as_json:
         click.echo(json.dumps(_plan_as_data(plan, seconds), indent=1))
         return
+    files = "1 file" if len(plan.files) == 1 else f"{len(plan.files)} files"
+    click.echo(
+        f"{_size(plan.size)} in {files}, from {_size(plan.checkpoint.size)}; about "
+        f"{max(1, round(seconds))} s on this machine, {_size(memory_bound(plan))} of memory at the "
+        "most. Nothing was written."
+    )
     _print_warnings(plan)
     for file in plan.files:
         click.echo(f"{file.name}  {_size(file.size)}  {len(file.tensors)} tensors")
-        for t in file.tensors:
+        for t in file.tensors if verbose else ():
             shape = "x".join(map(str, t.shape))
             source = safe_line(t.source.name)
             click.echo(f"  {t.name:<32} {t.type.name:<7} {shape:>14} {t.size:>12,}  {source}")
-    click.echo(
-        f"total {_size(plan.size)} in {len(plan.files)} files, from {_size(plan.checkpoint.size)}; "
-        f"about {max(1, round(seconds))} s on this machine, {_size(memory_bound(plan))} of memory "
-        "at the most"
-    )
 
 
 def _plan_as_data(plan: Any, seconds: float) -> dict[str, Any]:

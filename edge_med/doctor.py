@@ -19,7 +19,7 @@ from edge_med.engine.llama.devices import Hardware, gpus_among
 from edge_med.engine.llama.examination import Examination
 from edge_med.engine.llama.gpu_help import Finding, faulty_code, why_no_gpu
 from edge_med.errors import EdgeMedError
-from edge_med.models import store
+from edge_med.models import default, store
 from edge_med.models.inventory import stored
 from edge_med.models.machine import Machine, this_machine
 from edge_med.models.placement import place
@@ -28,6 +28,9 @@ from edge_med.models.shares import Subject
 from edge_med.models.speed import tokens_per_second
 from edge_med.models.subjects import of_known
 from edge_med.native import NATIVE
+
+BUSY = 0.5
+"""Share of the cores that others may keep busy while speeds are measured."""
 
 LEAST_DISK = 5 << 30
 """Bytes; MedGemma 4B in Q4_K_M with its projector takes 3.1 GiB, beside its next version."""
@@ -66,6 +69,7 @@ class Report:
         models: names in the models' folder.
         rates: bytes of weights that the CPU goes through in a second, by type.
         speeds: of the models that are known, in the quant to try first.
+        load: programs that wanted to compute before it measured, on average of a minute.
         findings: what could be better; the worst first.
     """
 
@@ -87,11 +91,13 @@ class Report:
     models: tuple[str, ...]
     rates: Mapping[str, float]
     speeds: tuple[Speed, ...]
+    load: float | None
     findings: tuple[Finding, ...]
 
 
 def examine(*, measure: bool = True) -> Report:
     """Look at everything; with `measure` it takes some two seconds."""
+    load = _platform.load()
     found = examination.examine(measure=measure)
     features = _platform.cpu_features() or frozenset()
     machine = this_machine(gpus_among(found.devices))
@@ -114,7 +120,8 @@ def examine(*, measure: bool = True) -> Report:
         models=tuple(one.name for one in stored()),
         rates=found.rates,
         speeds=tuple(_speeds(machine, found.rates)) if machine and found.rates else (),
-        findings=tuple(_findings(found, features)),
+        load=load,
+        findings=(*_findings(found, features), *_circumstances(load if measure else None)),
     )
 
 
@@ -148,6 +155,27 @@ def _findings(found: Examination, features: frozenset[str]) -> Iterator[Finding]
             f"{free / (1 << 30):.1f} GiB of disk are free where models are kept.",
             "Free some, or set EDGE_MED_HOME to a folder on another disk.",
         )
+
+
+def _circumstances(load: float | None) -> Iterator[Finding]:
+    """What isn't the installation's fault: nothing to run, or no peace to measure."""
+    cores = _platform.performance_cores()
+    if load is not None and load > BUSY * cores:
+        yield Finding(
+            f"Other programs were busy (load {load:.1f} on {_counted(cores)}): the speeds are too "
+            "low.",
+            "Run it again when the machine is idle.",
+        )
+    if not [name for name in store.names() if name != default.MICRO]:
+        yield Finding(
+            "No MedGemma is here.",
+            'Convert it: README, "Convert MedGemma"; a GGUF that you have is used by its path: '
+            "edge-med chat --model FILE",
+        )
+
+
+def _counted(cores: int) -> str:
+    return f"{cores} core" if cores == 1 else f"{cores} cores"
 
 
 def _beyond(built: frozenset[str], known: frozenset[str]) -> frozenset[str]:

@@ -124,3 +124,9 @@ def above(question: str, documents: Iterable[str]) -> str:
     names = ["Document"] if len(texts) == 1 else [f"Document {n + 1}" for n in range(len(texts))]
     blocks = [f"{name}:\n{text}\n\n" for name, text in zip(names, texts, strict=True)]
     return "".join(blocks) + question
+
+
+def below(prompt: str, known: Iterable[str]) -> str:
+    """A prompt below lines of what is known of its images; empty ones are left out."""
+    lines = [line for line in known if line]
+    return "\n".join([*lines, "", prompt]) if lines else prompt

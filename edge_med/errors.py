@@ -38,6 +38,13 @@ LOOK = "See why in the log of `edge_med.llama_cpp`"
 """The beginning of a hint where llama.cpp has said more than we know: docs/api.md, "Log"."""
 
 
+ROOM = 1024
+"""Tokens that an answer may have unless it is told otherwise."""
+
+LARGEST = 131_072
+"""Tokens of context that MedGemma was made for."""
+
+
 class EdgeMedError(Exception):
     """Something a user can act on: what happened, and what to do next.
 
@@ -177,8 +184,18 @@ class AccessError(EdgeMedError):
 
 
 def too_long(what: str, tokens: int, context: int, hint: str) -> ContextOverflowError:
-    """The error of something with more tokens than the context; `what` says what, and how many."""
+    """The error of something with more tokens than the context.
+
+    Args:
+        what: what it is, and how many tokens it has.
+        tokens: that it has.
+        context: that there is.
+        hint: how it could be less; a context that takes it is added, if a model could have one.
+    """
     over = tokens - context
+    enough = -(-(tokens + ROOM) // ROOM) * ROOM
+    if enough <= LARGEST:
+        hint = f"{hint.removesuffix('.')}, or load the model with `context={enough}`."
     return ContextOverflowError(f"{what}, {over} tokens too long for a context of {context}.", hint)
 
 

@@ -20,6 +20,7 @@ from edge_med.errors import BusyError, CancelledError, UsageError
 from edge_med.messages import Message, TextPart
 from edge_med.protocols import Fitting, Service
 from edge_med.question import Question, check_asked
+from edge_med.records import Record
 from edge_med.trimming import Trimming
 from edge_med.turns import edited, questions, without_image
 from edge_med.watching import Hook, answering
@@ -53,6 +54,7 @@ class Conversation:
         self._options = options
         self._system = [Message("system", (TextPart(system),))] if system is not None else []
         self._turns: tuple[Message, ...] = ()
+        self._records: tuple[Record | None, ...] = ()  # of the answers among them
         self._engine: int | None = None  # that has read it
         self._busy = threading.Lock()
 
@@ -63,6 +65,11 @@ class Conversation:
     def messages(self) -> tuple[Message, ...]:
         """System text and turns; the user's and the model's take turns."""
         return (*self._system, *self._turns)
+
+    @property
+    def records(self) -> tuple[Record | None, ...]:
+        """What wrote each answer, and when; None where a file didn't say."""
+        return self._records
 
     def send(
         self,
@@ -189,6 +196,7 @@ class Conversation:
         """
         with self._alone():
             self._turns = self._turns[: questions(self._turns, 1)[-1]]
+            self._records = self._records[: _answers(self._turns)]
 
     def save(self, path: str | Path, *, images: bool = False) -> None:
         """Write the conversation to a file that only its owner can read.
@@ -200,7 +208,7 @@ class Conversation:
         Raises:
             InputError: the file can't be written.
         """
-        transcript.save(Path(path), self.messages, images=images)
+        transcript.save(Path(path), self.messages, self._records, images=images)
 
     def load(self, path: str | Path, *, images: Sequence[Any] = ()) -> None:
         """Go on with a saved conversation instead of this one.
@@ -222,10 +230,11 @@ class Conversation:
             )
             for picture in message.pictures
         ]
-        messages = transcript.load(Path(path), pictures, self._model.side)
+        messages, records = transcript.load(Path(path), pictures, self._model.side)
         with self._alone():
             self._system = [message for message in messages if message.role == "system"]
             self._turns = tuple(message for message in messages if message.role != "system")
+            self._records = records
             self._trimming = Trimming(self._model.info.options.context)
 
     def export(self, path: str | Path) -> None:
@@ -238,7 +247,7 @@ class Conversation:
             UsageError: the ending is another, or there is such a file.
             InputError: the file can't be written.
         """
-        export.write(Path(path), self.messages)
+        export.write(Path(path), self.messages, self._records)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -272,6 +281,8 @@ class Conversation:
                 if isinstance(event, End):
                     answer = event.answer
                     if answer.text or answer.finish_reason != "cancelled":
+                        record = Record.of(answer, self._model.info.model.file)
+                        self._records = (*self._records[: _answers(turns)], record)
                         self._turns = (*turns, Message("assistant", (TextPart(answer.text),)))
                 yield event
 
@@ -314,3 +325,8 @@ class Conversation:
             return [*self._system, *turns], None
         text = f"{dropped} of the oldest turns no longer fit and were left out."
         return shown, Notice("trimmed", text) if dropped else None
+
+
+def _answers(turns: Sequence[Message]) -> int:
+    """How many of the turns are the model's."""
+    return sum(turn.role == "assistant" for turn in turns)

@@ -15,6 +15,7 @@ from edge_med.errors import ImageError, InputError, UsageError
 from edge_med.form_keys import ROLES
 from edge_med.imaging import Picture
 from edge_med.messages import ImagePart, Message, Part, TextPart
+from edge_med.records import NOTICE, Record, Records
 
 FORMAT = 1
 _HINT = "Give a file that /save in the chat, or Conversation.save, wrote."
@@ -26,13 +27,25 @@ _DAMAGE = (
 """What reading a file meets that somebody has changed."""
 
 
-def save(path: Path, messages: Sequence[Message], *, images: bool) -> None:
-    """Write messages to a file that only its owner can read; it appears whole or not at all."""
+class _DamageError(ValueError):
+    """What is wrong with a file, in words."""
+
+
+def save(path: Path, messages: Sequence[Message], records: Records = (), *, images: bool) -> None:
+    """Write messages, and what wrote the answers among them, to a file.
+
+    Only its owner can read it; it appears whole or not at all.
+
+    Raises:
+        InputError: it can't be written.
+    """
     turns = [
         {"role": m.role, "parts": [_part_data(part, images=images) for part in m.parts]}
         for m in messages
     ]
-    text = json.dumps({"format": FORMAT, "messages": turns}, ensure_ascii=False, indent=1)
+    answers = [None if record is None else record.to_dict() for record in records]
+    data = {"format": FORMAT, "notice": NOTICE, "messages": turns, "answers": answers}
+    text = json.dumps(data, ensure_ascii=False, indent=1)
     try:
         _platform.write_private(path, text.encode())
     except OSError as error:
@@ -42,7 +55,9 @@ def save(path: Path, messages: Sequence[Message], *, images: bool) -> None:
         ) from None
 
 
-def load(path: Path, pictures: Sequence[Picture], side: int) -> tuple[Message, ...]:
+def load(
+    path: Path, pictures: Sequence[Picture], side: int
+) -> tuple[tuple[Message, ...], tuple[Record | None, ...]]:
     """Read what `save` wrote.
 
     Args:
@@ -57,26 +72,49 @@ def load(path: Path, pictures: Sequence[Picture], side: int) -> tuple[Message, .
     try:
         data = json.loads(path.read_text("utf-8"))
         if data["format"] != FORMAT:
-            raise ValueError("another format")
+            raise _DamageError("it is of another version")
         messages = tuple(
             Message(ROLES[m["role"]], tuple(_part(part, known, side) for part in m["parts"]))
             for m in data["messages"]
         )
         _check_turns(messages)
+        records = _records(data.get("answers", []), messages)
+    except FileNotFoundError:
+        raise InputError(f"There is no file {path.name}.", _HINT) from None
     except _DAMAGE as error:
-        raise InputError(
-            f"{path.name} isn't a saved conversation: {type(error).__name__}.", _HINT
-        ) from None
-    return messages
+        raise InputError(f"{path.name} isn't a saved chat{_why(error)}.", _HINT) from None
+    return messages, records
+
+
+def _why(error: Exception) -> str:
+    """What is wrong with a file, where that can be said in words."""
+    match error:
+        case UnicodeDecodeError() | json.JSONDecodeError():
+            return ", it is no JSON"
+        case OSError():
+            return f", or can't be read: {error.strerror}"
+        case InputError():
+            return f": {error.message.rstrip('.')}"
+        case _DamageError():
+            return f": {error}"
+    return ", it has another form"
+
+
+def _records(data: Sequence[Any], messages: Sequence[Message]) -> tuple[Record | None, ...]:
+    """What wrote each answer; nothing is known in files of earlier versions."""
+    answers = sum(message.role == "assistant" for message in messages)
+    if len(data) not in (0, answers):
+        raise _DamageError("it tells of other answers than it has")
+    return tuple(None if one is None else Record.read(one) for one in data) or (None,) * answers
 
 
 def _check_turns(messages: Sequence[Message]) -> None:
     """A system text, if any, and then questions, each with its answer."""
     turns = messages[1:] if messages and messages[0].role == "system" else messages
     if [turn.role for turn in turns] != ["user", "assistant"] * (len(turns) // 2):
-        raise ValueError("turns don't alternate")
+        raise _DamageError("its turns don't alternate")
     if any(message.pictures for message in messages if message.role != "user"):
-        raise ValueError("an image outside of a question")
+        raise _DamageError("an image stands outside of a question")
 
 
 def _part_data(part: Part, *, images: bool) -> dict[str, Any]:
@@ -97,12 +135,12 @@ def _part(data: Mapping[str, Any], known: Mapping[tuple[str, Fit], Picture], sid
         data["text"].encode()  # half a pair of surrogates is no text, though JSON knows it
         return TextPart(data["text"])
     if data["type"] != "image":
-        raise ValueError("an unknown part")
+        raise _DamageError("it has a part that isn't known")
     picture = known.get((data["sha256"], data["fit"])) or _picture(data, side)
     if picture is None:
         raise InputError(
-            f"The file knows an image by its hash only (SHA-256 {data['sha256']:.12}…).",
-            "Name that image too: /load FILE IMAGE in the chat, load(…, images=[…]) in Python.",
+            f"The saved chat doesn't contain its image (SHA-256 {data['sha256']:.12}…).",
+            "Give the image too: /load FILE IMAGE in the chat, load(…, images=[…]) in Python.",
         )
     return ImagePart(picture)
 
@@ -112,15 +150,15 @@ def _picture(data: Mapping[str, Any], side: int) -> Picture | None:
     if "png" not in data:
         return None
     if data["side"] != side:
-        raise ValueError("an image for another model")
+        raise _DamageError("its images are for another model")
     width, height = (int(pixels) for pixels in data["original_size"])
     if min(width, height) < 1:
-        raise ValueError("an image without pixels")
+        raise _DamageError("an image has no pixels")
     picture = replace(
         imaging.open(base64.b64decode(data["png"]), fit=data["fit"], side=side),
         original_size=(width, height),
         provenance=tuple(str(step) for step in data["provenance"]),
     )
     if picture.sha256 != data["sha256"]:
-        raise ValueError("an image was changed")
+        raise _DamageError("an image was changed in it")
     return picture

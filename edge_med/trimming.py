@@ -89,5 +89,4 @@ def _pictures(turns: Sequence[Message], place: int) -> bool:
 def _overflow(tokens: int, context: int, pictures: bool) -> ContextOverflowError:  # noqa: FBT001
     never = ", whose images are never left out," if pictures else ""
     what = f"The conversation{never} has {tokens} tokens"
-    hint = "Begin a new one, or load the model with a larger context."
-    return too_long(what, tokens, context, hint)
+    return too_long(what, tokens, context, "Begin a new one.")

@@ -32,6 +32,7 @@ def home(tmp_path: Path, model: Models, monkeypatch: pytest.MonkeyPatch) -> Path
     monkeypatch.setenv("EDGE_MED_HOME", str(tmp_path))
     shutil.copytree(model("text", "Q8_0"), tmp_path / "models/mine")
     monkeypatch.setattr(_platform, "graphics", lambda: ())
+    monkeypatch.setattr(_platform, "load", lambda: 0.1)
     return tmp_path
 
 
@@ -50,6 +51,21 @@ def found(monkeypatch: pytest.MonkeyPatch, **told: Any) -> Report:
     seen = dataclasses.replace(SOUND, **told)
     monkeypatch.setattr(examination, "examine", lambda *, measure: seen)
     return examine()
+
+
+@pytest.mark.usefixtures("home")
+def test_a_busy_machine_is_told_as_its_speeds_are_too_low(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_platform, "load", lambda: 3.2)
+    monkeypatch.setattr(_platform, "performance_cores", lambda: 2)
+    told = {finding.what: finding.cure for finding in found(monkeypatch).findings}
+    what = "Other programs were busy (load 3.2 on 2 cores): the speeds are too low."
+    assert told[what] == "Run it again when the machine is idle."
+
+
+def test_that_there_is_no_model_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "models/mine").rename(home / "models/micro")
+    told = [finding.what for finding in found(monkeypatch).findings]
+    assert "No MedGemma is here." in told
 
 
 def cures(report: Report) -> list[str]:

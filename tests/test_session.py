@@ -6,6 +6,7 @@ import json
 import stat
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,25 @@ def test_turns_are_kept(chat: Conversation) -> None:
     first = chat.send("the heart")
     second = chat.send("the lungs")
     assert texts(chat) == ["be brief", "the heart", first.text, "the lungs", second.text]
+
+
+def test_each_answer_has_a_record_of_what_wrote_it(chat: Conversation, tmp_path: Path) -> None:
+    answer = chat.send("the heart")
+    chat.send("the lungs", options=replace(SHORT, temperature=1.0, seed=4))
+    first, second = chat.records
+    assert first is not None
+    assert second is not None
+    assert first.model == "multimodal-F32.gguf"
+    assert (first.settings["temperature"], second.settings["seed"]) == (0.0, 4)
+    assert {"edge_med", "llama_cpp"} <= set(first.versions)
+    assert first.notices == answer.notices
+    chat.save(tmp_path / "x.json")
+    chat.undo()
+    assert [*chat.records] == [first]
+    chat.edit(0, "the liver")
+    assert len(chat.records) == 1
+    chat.load(tmp_path / "x.json")
+    assert [*chat.records] == [first, second]
 
 
 def test_an_image_costs_nothing_in_the_next_turn(

@@ -14,8 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge_med import imaging, transcript
+from edge_med.answers import Notice
 from edge_med.errors import InputError
 from edge_med.messages import ImagePart, Message, TextPart
+from edge_med.records import Record
 
 SIDE = 8
 PIXELS = np.arange(SIDE * SIDE * 3, dtype=np.uint8).reshape(SIDE, SIDE, 3)
@@ -23,6 +25,19 @@ MESSAGES = (
     Message("system", (TextPart("be brief"),)),
     Message("user", (ImagePart(imaging.open(PIXELS, side=SIDE)), TextPart("what is it"))),
     Message("assistant", (TextPart("a chest"),)),
+)
+RECORD = Record(
+    date="2026-11-29T20:00:00+00:00",
+    model="micro-Q8_0.gguf",
+    model_sha256="a" * 64,
+    projector_sha256="b" * 64,
+    quant="Q8_0",
+    adapters=(),
+    device="cpu",
+    settings={"temperature": 0.0, "max_new_tokens": 1024, "seed": None},
+    finish_reason="stop",
+    versions={"edge_med": "0.1.0", "llama_cpp": "0.3.36"},
+    notices=(Notice("toy", "A toy answered."),),
 )
 
 
@@ -34,18 +49,52 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def content(path: Path) -> bytes:
     """Of a saved conversation."""
-    transcript.save(path, MESSAGES, images=True)
+    transcript.save(path, MESSAGES, (RECORD,), images=True)
     return path.read_bytes()
 
 
-def load(path: Path, data: object) -> tuple[Message, ...]:
+def load(path: Path, data: object) -> object:
     path.write_text(json.dumps(data))
     return transcript.load(path, (), SIDE)
 
 
-def test_what_was_saved_is_loaded(content: bytes, path: Path) -> None:
+def test_what_was_saved_is_loaded_with_what_wrote_it(content: bytes, path: Path) -> None:
     path.write_bytes(content)
-    assert transcript.load(path, (), SIDE) == MESSAGES
+    assert transcript.load(path, (), SIDE) == (MESSAGES, (RECORD,))
+
+
+def test_a_file_says_what_it_is_not_for_and_what_answered(content: bytes) -> None:
+    data = json.loads(content)
+    assert "never for diagnosis or treatment" in data["notice"]
+    (answer,) = data["answers"]
+    assert answer["model"] == "micro-Q8_0.gguf"
+    assert answer["notices"] == [{"code": "toy", "text": "A toy answered."}]
+
+
+def test_a_file_of_an_earlier_version_is_loaded(content: bytes, path: Path) -> None:
+    data = json.loads(content)
+    del data["answers"], data["notice"]
+    assert load(path, data) == (MESSAGES, (None,))
+
+
+@pytest.mark.parametrize(
+    ("content_", "told"),
+    [
+        (b"\x89PNG\r\n\x1a\n", "chat.json isn't a saved chat, it is no JSON."),
+        (b"no json", "chat.json isn't a saved chat, it is no JSON."),
+        (b"[]", "chat.json isn't a saved chat, it has another form."),
+        (b'{"format": 9}', "chat.json isn't a saved chat: it is of another version."),
+        (None, "There is no file chat.json."),
+    ],
+)
+def test_another_file_is_refused_in_plain_words(
+    content_: bytes | None, told: str, path: Path
+) -> None:
+    if content_ is not None:
+        path.write_bytes(content_)
+    with pytest.raises(InputError) as caught:
+        transcript.load(path, (), SIDE)
+    assert caught.value.message == told
 
 
 def test_a_missing_folder_is_told_with_a_hint(tmp_path: Path) -> None:
@@ -72,6 +121,8 @@ CHANGES: dict[str, Change] = {
     "no image": lambda data: image(data).update(png="AAAA"),
     "half a character": lambda data: data["messages"][0]["parts"][0].update(text="\ud800"),
     "a number as text": lambda data: data["messages"][0]["parts"][0].update(text=5),
+    "more answers": lambda data: data["answers"].append(None),
+    "an answer of numbers": lambda data: data["answers"].__setitem__(0, 5),
     "an unknown part": lambda data: data["messages"][0]["parts"][0].update(type="sound"),
 }
 
@@ -85,7 +136,7 @@ def image(data: dict[str, Any]) -> dict[str, Any]:
 def test_a_changed_file_is_refused(change: Change, content: bytes, path: Path) -> None:
     data = json.loads(content)
     change(data)
-    with pytest.raises(InputError, match=r"chat\.json isn't a saved conversation"):
+    with pytest.raises(InputError, match=r"chat\.json isn't a saved chat"):
         load(path, data)
 
 

@@ -345,3 +345,11 @@ def forbid_dumps() -> None:
 def end_process(process: subprocess.Popen[bytes]) -> None:
     """End a process that was started in a session of its own, and its children."""
     children.end(process, group=SYSTEM != "win32")
+
+
+def load() -> float | None:
+    """Programs that want to compute, on average of the last minute; None where nobody tells."""
+    try:
+        return os.getloadavg()[0]
+    except (AttributeError, OSError):  # Windows has no such figure
+        return None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from edge_med.answers import Answer, End, Event, Notice, Piece, Progress
 from edge_med.artifacts.turns import WORDS
 from edge_med.chat.state import Chat, Waiting
 from edge_med.chat.ui import UI
 from edge_med.engine.decode.notices import TOY
-from edge_med.errors import EdgeMedError
+from edge_med.errors import CancelledError, EdgeMedError, EngineError
 from edge_med.imaging import Picture, remarks
 from edge_med.messages import Message
 from edge_med.models.estimates import spoken
@@ -36,10 +37,28 @@ def ask(chat: Chat, text: str, pictures: Sequence[Picture] = ()) -> Answer | Non
         text: of the question.
         pictures: shown besides those that wait.
     """
+    with repeatable(chat, lambda: ask(chat, text, pictures)):
+        return _asked(chat, text, pictures)
+
+
+@contextmanager
+def repeatable(chat: Chat, again: Callable[[], object]) -> Iterator[None]:
+    """If the engine fails at what is asked within, it waits to be asked again."""
+    chat.again = None
+    try:
+        yield
+    except CancelledError:
+        raise
+    except EngineError:
+        chat.again = again
+        raise
+
+
+def _asked(chat: Chat, text: str, pictures: Sequence[Picture]) -> Answer | None:
     waiting = chat.waiting
     turn = waiting.turn(text, pictures)
     whole = turn.question
-    if waiting.reports:
+    if whole != text:
         chat.above[whole] = whole.removesuffix(text)
     before = len(chat.questions)
     answer = respond(
@@ -53,8 +72,8 @@ def ask(chat: Chat, text: str, pictures: Sequence[Picture] = ()) -> Answer | Non
         chat.sent[turn] = waiting
         chat.waiting = Waiting()
     else:
-        rest = "; its images and texts wait for the next one." if waiting else "."
-        chat.ui.notice(f"The question doesn't count{rest}")
+        rest = f" {waiting.told()} still attached to your next question." if waiting else ""
+        chat.ui.notice(f"Cancelled.{rest}")
     return answer
 
 
@@ -66,7 +85,9 @@ def respond(chat: Chat, messages: Sequence[Message], stream: Stream) -> Answer |
         messages: all that the model will be shown.
         stream: begins the answer.
     """
-    if not agreed(chat.ui, wait(chat, messages), "Reading this", yes=chat.yes):
+    new = len(_unseen(chat, messages))
+    what = "Looking at this" if new else "Reading this"
+    if not agreed(chat.ui, wait(chat, messages), what, yes=chat.yes):
         return None
     answer: Answer | None = None
     told: set[str] = set()
@@ -76,7 +97,7 @@ def respond(chat: Chat, messages: Sequence[Message], stream: Stream) -> Answer |
             match event:
                 case Progress():
                     encoded += event.stage == "encode" and event.done == event.total
-                    chat.ui.progress(_told(chat, event))
+                    chat.ui.progress(_told(chat, event, encoded, new))
                 case Piece():
                     _show(chat, event)
                 case Notice():
@@ -97,12 +118,17 @@ def wait(chat: Chat, messages: Sequence[Message]) -> float:
     while same < min(len(messages), len(chat.read)) and messages[same] == chat.read[same]:
         same += 1
     fresh = messages[same:]
-    seen = {picture.sha256 for message in chat.read for picture in message.pictures}
-    new = {p.sha256 for message in fresh for p in message.pictures} - seen
+    new = _unseen(chat, fresh)
     tokens = chat.model.count(fresh).prompt if fresh else 0
     projector = chat.model.info.projector
     seconds = chat.estimates.read(tokens)
     return seconds + (chat.estimates.encode(len(new), projector.size) if projector else 0.0)
+
+
+def _unseen(chat: Chat, messages: Sequence[Message]) -> set[str]:
+    """Hashes of pictures that the model hasn't looked at yet."""
+    seen = {picture.sha256 for message in chat.read for picture in message.pictures}
+    return {p.sha256 for message in messages for p in message.pictures} - seen
 
 
 def agreed(ui: UI, seconds: float, what: str, *, yes: bool) -> bool:
@@ -136,15 +162,22 @@ def _show(chat: Chat, piece: Piece) -> None:
         chat.ui.progress("thinking")
 
 
-def _told(chat: Chat, event: Progress) -> str:
-    """A stage of the way to the first word, and how long it still takes."""
-    parts = [STAGES[event.stage]]
-    if event.total > 1:
-        parts.append(f"{event.done} of {event.total} tokens")
-    left = event.seconds_left
+def _told(chat: Chat, event: Progress, seen: int, new: int) -> str:
+    """A stage of the way to the first word, and how long it still takes.
+
+    Args:
+        chat: the chat.
+        event: how far it is.
+        seen: images that were looked at.
+        new: images that are looked at in all.
+    """
+    parts, left = [STAGES[event.stage]], event.seconds_left
     projector = chat.model.info.projector
-    if event.stage == "encode" and left is None and projector:
-        left = chat.estimates.encode(event.total - event.done, projector.size)
+    if event.stage != "load" and seen < new and projector:
+        parts = [STAGES["encode"] if new == 1 else f"looking at image {seen + 1} of {new}"]
+        left = chat.estimates.encode(new - seen, projector.size)
+    elif event.total > 1:
+        parts.append(f"{event.done} of {event.total} tokens")
     if left is not None and left >= 1:
         parts.append(f"{spoken(left)} left")
     return ", ".join(parts)

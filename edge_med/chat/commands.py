@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edge_med.chat import files, images, locate, settings, turns
+from edge_med.chat.dropped import is_there
+from edge_med.chat.lines import looks_like_file
 from edge_med.chat.presets import PRESETS
 from edge_med.chat.state import Chat
 from edge_med.errors import UsageError
@@ -24,6 +26,7 @@ class Command:
         run: does it.
         completes: how its argument is completed: as a path, or from these words.
         text: whether its argument is a text, of one line or several.
+        others: names by which other programs know it.
     """
 
     name: str
@@ -32,6 +35,7 @@ class Command:
     run: Callable[[Chat, str], None]
     completes: Literal["path"] | tuple[str, ...] = ()
     text: bool = False
+    others: tuple[str, ...] = ()
 
 
 def _help(chat: Chat, _argument: str) -> None:
@@ -44,8 +48,8 @@ def _help(chat: Chat, _argument: str) -> None:
 COMMANDS = (
     Command(
         "image",
-        "PATH… [--slices S]",
-        "Show images, or slices of a series, with the next question.",
+        "PATH…",
+        "Show images with the next question; flags as in ask follow.",
         images.add,
         "path",
     ),
@@ -97,11 +101,41 @@ COMMANDS = (
     ),
     Command("stats", "", "Show memory, context, tokens and speed.", settings.stats),
     Command("clear", "", "Begin a new conversation.", turns.clear),
-    Command("help", "", "Show this list.", _help),
-    Command("quit", "", "Leave.", turns.leave),
+    Command("help", "", "Show this list.", _help, others=("?", "h")),
+    Command("quit", "", "Leave.", turns.leave, others=("exit", "bye", "q")),
 )
 
 BY_NAME = {command.name: command for command in COMMANDS}
+_KNOWN = BY_NAME | {other: command for command in COMMANDS for other in command.others}
+
+
+def is_one(line: str) -> bool:
+    """Whether a line is a command, a known one or not; a path may begin with a slash too."""
+    name = line.split(None, 1)[0]
+    known = name.removeprefix("/").lower() in _KNOWN
+    return line.startswith("/") and (known or not (looks_like_file(name) or is_there(line)))
+
+
+def refuse_without_slash(line: str) -> None:
+    """Refuse a line that would be a command if it had a slash.
+
+    Raises:
+        UsageError: it would.
+    """
+    name, *rest = line.split()
+    command = _KNOWN.get(name.lower())
+    if command is None or "\n" in line:
+        return
+    argument = rest[0] if rest else ""
+    if command.completes == "path":
+        meant = looks_like_file(argument)
+    else:
+        meant = argument in command.completes or argument.isdecimal()
+        meant &= len(rest) <= len(command.argument.split())
+    if not rest or meant:
+        raise UsageError(
+            f"Commands begin with a slash: /{line}", f"To ask it as a question: // {line}"
+        )
 
 
 def run(chat: Chat, line: str) -> str:
@@ -116,9 +150,9 @@ def run(chat: Chat, line: str) -> str:
         EdgeMedError: it fails.
     """
     name, *rest = line.removeprefix("/").split(None, 1) or [""]
-    command = BY_NAME.get(name.lower())
+    command = _KNOWN.get(name.lower())
     if command is None:
-        close = difflib.get_close_matches(name.lower(), BY_NAME, 1)
+        close = difflib.get_close_matches(name.lower(), _KNOWN, 1)
         raise UsageError(
             f"There is no command /{name}.",
             f"Did you mean /{close[0]}? /help lists all."

@@ -14,13 +14,6 @@ _WINDOWS = re.compile(r"""^(?:&\s+)?["']?(?:[A-Za-z]:[\\/]|\\\\)""")
 _QUOTED = re.compile(r'"([^"]*)"|\'([^\']*)\'|(\S+)')
 
 
-def files(line: str) -> list[Path]:
-    """The files that a whole line names by absolute paths; none if it is anything else."""
-    whole = Path(line.strip())
-    paths = [whole] if _is_file(whole) else [Path(part) for part in split(line)]
-    return paths if paths and all(map(_is_file, paths)) else []
-
-
 def split(line: str) -> list[str]:
     """The paths in a line, relative ones too, without quotes, escapes and `file://`."""
     if _WINDOWS.match(line.strip()):
@@ -33,13 +26,14 @@ def split(line: str) -> list[str]:
     return [from_url(part) for part in parts]
 
 
-def _is_folder(path: Path) -> bool:
-    """A folder, as of a CT; at the very top its name may be meant as a command."""
-    return path.is_dir() and len(path.parts) > 2
+def is_there(name: str) -> bool:
+    """Whether there is a file of that name, or a folder, as of a CT.
 
-
-def _is_file(path: Path) -> bool:
+    What can't be a name is none, nor is a folder at the very top: that may be meant as a command.
+    """
     try:
-        return path.is_absolute() and (path.is_file() or _is_folder(path))
-    except (OSError, ValueError):  # too long for a path, or with a NUL
+        path = Path(name).expanduser()
+        folder = path.is_dir() and not (path.is_absolute() and len(path.parts) < 3)
+        return bool(name) and (folder or path.is_file())
+    except (OSError, ValueError, RuntimeError):  # too long, with a NUL, of a user who isn't there
         return False

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 
 from edge_med.chat import dropped, images
 from edge_med.chat.locate import free_name
-from edge_med.chat.state import Chat
+from edge_med.chat.looking import sources, with_flags
+from edge_med.chat.state import Chat, counted
 from edge_med.errors import UsageError
 
 NAME = "edge-med-chat-{}"
@@ -21,50 +25,83 @@ def save(chat: Chat, argument: str) -> None:
     words = dropped.split(argument)
     whole = IMAGES in words
     names = [word for word in words if word != IMAGES]
-    if len(names) != 1:
-        raise UsageError("A file must be named.", f"As in: /save chat.json, or with {IMAGES}")
-    path = Path(names[0]).expanduser()
+    path = _one_path(names, "Which file?", f"As in: /save chat.json, or with {IMAGES}")
+    there = os.path.lexists(path)
     if not _may_write(chat, path):
         chat.ui.notice("Nothing was saved.")
         return
     chat.conversation.save(path, images=whole)
+    instead = " instead of the file that was there" if there and _is_foreign(chat, path) else ""
     chat.files.add(path.absolute())
     some = any(True for _picture in chat.pictures)
     kept = (" with its images" if whole else " with the images' hashes only") if some else ""
-    chat.ui.notice(f"Saved{kept}; only you can read the file.")
+    chat.ui.notice(f"Saved{kept}{instead}; only you can read the file.")
 
 
 def load(chat: Chat, argument: str) -> None:
     """Go on with a saved conversation; images that it knows by their hashes are named after it."""
-    named, wanted = images.with_slices(argument)
-    words = [Path(word).expanduser() for word in dropped.split(named)]
+    named, looking = with_flags(argument, chat.looking)
+    words = [named] if dropped.is_there(named) else dropped.split(named)
     if not words:
-        raise UsageError(
-            "A file must be named.", "As in: /load chat.json, or /load chat.json a.png"
-        )
-    path, *shown = words
-    opened = [(each, image) for each in shown for image in images.again(chat, each, wanted)]
+        raise UsageError("Which file?", "As in: /load chat.json, or /load chat.json chest.png")
+    path, *shown = (Path(word).expanduser() for word in words)
+    opened = [(each, image) for each in shown for image in images.again(chat, each, looking)]
     chat.conversation.load(path, images=[image for _, image in opened])
     for each, image in opened:
-        chat.sources |= images.sources(each, image)
+        chat.sources |= sources(each, image, looking)
+    part_with(chat)
     chat.files.add(path.absolute())
-    chat.last = None
-    chat.ui.notice(f"Loaded: {len(chat.questions)} questions, {chat.used()} tokens.")
+    chat.last = chat.again = None
+    counts = f"{counted(len(chat.questions), 'question')}, {counted(chat.used(), 'token')}"
+    chat.ui.notice(f"Loaded: {counts}. It ended so:" if chat.questions else f"Loaded: {counts}.")
+    for message in chat.conversation.messages[-2:] if chat.questions else ():
+        chat.ui.say(f"> {message.question}" if message.role == "user" else message.text)
 
 
 def export(chat: Chat, argument: str) -> None:
     """Write the conversation for other readers, under a neutral name or the one that is given."""
     form, *names = dropped.split(argument) or [""]
-    if form not in ("md", "json") or len(names) > 1:
-        raise UsageError("A form must be named.", "As in: /export md, or /export json chat.json")
-    path = Path(names[0]).expanduser() if names else free_name(f"{NAME}.{form}")
+    if form not in ("md", "json"):
+        raise UsageError("Say which format: /export md or /export json.", "A name may follow it.")
+    path = (
+        _one_path(names, "Which file?", "As in: /export md report.md")
+        if names
+        else free_name(f"{NAME}.{form}")
+    )
     if path.suffix.lower() != f".{form}":
         path = path.with_name(f"{path.name}.{form}")
     chat.conversation.export(path)
     chat.ui.notice(f"Exported to {path.name}; only you can read the file.")
 
 
+def part_with(chat: Chat) -> None:
+    """The conversation is another one now: no file of the one before is replaced by it."""
+    chat.files.clear()
+    if chat.keep is not None and os.path.lexists(chat.keep):
+        stem, suffix = re.sub(r"-\d+$", "", chat.keep.stem), chat.keep.suffix
+        names = (chat.keep.with_name(f"{stem}-{number}{suffix}") for number in count(2))
+        chat.keep = next(name for name in names if not os.path.lexists(name))
+        chat.ui.notice(f"What follows is kept in {chat.keep.name}.")
+
+
+def _one_path(names: Sequence[str], missing: str, example: str) -> Path:
+    if not names:
+        raise UsageError(missing, example)
+    if len(names) > 1:
+        raise UsageError(
+            f"A path with blanks stands in quotes, and {len(names)} words were given.",
+            f'As in: "{" ".join(names)}"',
+        )
+    return Path(names[0]).expanduser()
+
+
+def _is_foreign(chat: Chat, path: Path) -> bool:
+    """Whether a file isn't of this conversation."""
+    return path.absolute() not in chat.files
+
+
 def _may_write(chat: Chat, path: Path) -> bool:
-    if not os.path.lexists(path) or path.absolute() in chat.files or chat.yes:
+    if not os.path.lexists(path) or not _is_foreign(chat, path) or chat.yes:
         return True
-    return chat.ui.confirm("There is such a file. Replace it?", otherwise=False)
+    what = "another saved chat" if path.suffix == ".json" else "another file"
+    return chat.ui.confirm(f"{path.name} is {what}. Replace it?", otherwise=False)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from edge_med import _platform, documents, imaging
-from edge_med.chat import dropped
+from edge_med.chat import dropped, listing
+from edge_med.chat.looking import Looking, sources, with_flags
 from edge_med.chat.state import Chat, Report
-from edge_med.errors import UsageError, blind
+from edge_med.errors import UsageError, blind, too_long
 from edge_med.imaging import Fit, Picture, Room, Study
 from edge_med.imaging.slices import QUESTION
 from edge_med.messages import Message, TextPart
@@ -18,59 +18,80 @@ from edge_med.messages import Message, TextPart
 TEXTS = {".txt", ".md", ".text"}
 """Endings of files that are dropped as texts; everything else is taken for an image."""
 
-
-_SLICES = re.compile(r"""\s+--slices[\s=]+(["']?)([^\s"']+)\1\s*$""")
+MOST_FOLDERS = 3
+"""That are named."""
 
 
 def add(chat: Chat, argument: str) -> None:
     """Let images wait for the next question; they are opened now, so that errors come now."""
-    paths, wanted = _asked(argument)
-    if chat.model.info.projector is None:
-        raise blind()
-    fit, side, room = chat.options.fit, chat.model.side, _room(chat)
-    opened = imaging.open_all(paths, fit=fit, side=side, slices=wanted, room=room)
-    for path, image in zip(paths, opened, strict=True):
-        for notice in image.notices:
-            chat.ui.notice(notice)
-        chat.ui.notice(f"{_size(image)}, goes with the next question.")
-        if image.about.burned_in:
-            chat.ui.notice("Letters in its pixels are likely, names among them.")
-        chat.waiting.pictures.append(image)
-        chat.sources |= sources(path, image)
-
-
-def _asked(argument: str) -> tuple[list[Path], str]:
-    """The files that are named, and which slices of a series; a name that is there is a name."""
-    named, wanted = with_slices(argument)
+    named, looking = with_flags(argument, chat.looking)
     paths = [Path(part).expanduser() for part in _paths(named)]
     if not paths:
-        raise UsageError("No image is named.", "Give its path: /image chest.png")
-    if any(str(path).startswith("--slices") and not path.exists() for path in paths):
-        raise UsageError(
-            "--slices stands last, and says which.", "As in: /image ct-folder --slices 2:10:2"
-        )
-    return paths, wanted
+        raise UsageError("Which image?", "Give its path: /image chest.png")
+    open_all(chat, paths, looking)
 
 
-def with_slices(argument: str) -> tuple[str, str]:
-    """What stands before `--slices`, and which they are."""
-    asked = None if _is_there(argument) else _SLICES.search(argument)
-    return (argument[: asked.start()], asked[2]) if asked else (argument, "auto")
+def begin_with(chat: Chat, texts: Sequence[Path], images: Sequence[Path | bytes]) -> None:
+    """Let what the chat was started with wait for the first question; errors are those of both."""
+    for path in texts:
+        _add_report(chat, path)
+    if images:
+        open_all(chat, images, chat.looking)
 
 
-def again(chat: Chat, path: Path, wanted: str) -> Iterator[Picture | Study]:
+def open_all(chat: Chat, paths: Sequence[Path | bytes], looking: Looking) -> None:
+    """Open images, say what they are, and let them wait.
+
+    Raises:
+        ImageError: one can't be read, or the model can't see.
+        UsageError: there are no such slices or windows.
+        ContextOverflowError: they don't fit.
+    """
+    if chat.model.info.projector is None:
+        raise blind()
+    opened = imaging.open_all(
+        paths, fit=chat.options.fit, side=chat.model.side, room=_room(chat), **looking.how
+    )
+    for path, image in zip(paths, opened, strict=True):
+        chat.sources |= sources(path, image, looking)
+        chat.waiting.pictures.append(image)
+        chat.waiting.tagged += [image] if looking.tags else []
+        _tell(chat, path, image)
+
+
+def _tell(chat: Chat, path: Path | bytes, image: Picture | Study) -> None:
+    """What an image is, and what the user should know of it."""
+    incomplete = isinstance(image, Study) and len(image.plan.chosen) < image.plan.total
+    for notice in image.notices:
+        chat.ui.notice(notice)
+    number = len(list(chat.pictures)) + len(chat.waiting.pictures)
+    told = listing.told(chat, image)
+    chat.ui.notice(
+        f"Image {number} added: {told}. It will be sent with your next question.",
+        always=incomplete,
+    )
+    if isinstance(image, Study) and isinstance(path, Path):
+        _tell_where(chat, path, image)
+    if image.about.burned_in:
+        chat.ui.notice("This image may have the patient's name written in it.")
+
+
+def _tell_where(chat: Chat, path: Path, study: Study) -> None:
+    """Which slices are shown, if not all, and in which folder below the one that was given."""
+    if which := study.plan.which:
+        chat.ui.notice(which, always=True)
+    folders = {Path(file).parent for file, _frame in study.origins if isinstance(file, str)}
+    if path.is_dir() and folders and folders != {path.absolute()}:
+        names = sorted({str(folder.relative_to(path.absolute())) for folder in folders})
+        more = f" and {len(names) - MOST_FOLDERS} more" if len(names) > MOST_FOLDERS else ""
+        chat.ui.notice(f"Its slices lie in {', '.join(names[:MOST_FOLDERS])}{more}.")
+
+
+def again(chat: Chat, path: Path, looking: Looking) -> Iterator[Picture | Study]:
     """What a new conversation would be shown of a file, in each fit."""
     fits: tuple[Fit, ...] = ("pad", "stretch")
     for fit in fits:
-        yield imaging.open(path, fit=fit, side=chat.model.side, slices=wanted, room=_free(chat))
-
-
-def sources(path: Path, image: Picture | Study) -> dict[str, tuple[bytes | str | Path, int]]:
-    """The file and frame that each picture is of."""
-    if isinstance(image, Picture):
-        return {image.sha256: (path.absolute(), 1)}
-    pairs = zip(image.pictures, image.origins, strict=True)
-    return {picture.sha256: origin for picture, origin in pairs}
+        yield imaging.open(path, fit=fit, side=chat.model.side, room=_free(chat), **looking.how)
 
 
 def _room(chat: Chat) -> Room:
@@ -93,16 +114,22 @@ def _free(chat: Chat, used: int = 0) -> Room:
 
 def take_dropped(chat: Chat, paths: list[Path]) -> None:
     """Files that were dragged in: texts as texts, all others as images."""
+    shown = [path for path in paths if path.suffix.lower() not in TEXTS]
+    saved = [path for path in shown if path.suffix.lower() == ".json"]
+    if saved:
+        raise UsageError(
+            f"{saved[0].name} is no image.", f"A saved chat is opened by: /load {saved[0].name}"
+        )
     for path in paths:
         if path.suffix.lower() in TEXTS:
             _add_report(chat, path)
-        else:
-            add(chat, str(path))  # it is there, and so it is taken as it stands
+    if shown:
+        open_all(chat, shown, chat.looking)
 
 
 def show(chat: Chat, _argument: str) -> None:
     """List the images of the conversation and those that wait."""
-    lines = [f"{number}. {text}" for number, text in enumerate(_all(chat), 1)]
+    lines = [*listing.lines(chat)]
     lines += [f"A text of {report.tokens} tokens waits." for report in chat.waiting.reports]
     chat.ui.say("\n".join(lines) or "There are no images.")
 
@@ -110,20 +137,21 @@ def show(chat: Chat, _argument: str) -> None:
 def drop(chat: Chat, argument: str) -> None:
     """Take an image out, or the texts that wait."""
     if argument == "file":
+        had = bool(chat.waiting.reports)
         chat.waiting.reports.clear()
-        chat.ui.notice("No text waits any more.")
+        chat.ui.notice("Text removed." if had else "There was no text.")
         return
     given = len(list(chat.pictures))
     total = given + len(chat.waiting.pictures)
     if not argument.isdecimal() or not 1 <= int(argument) <= total:
         raise UsageError(
-            f"There is no image {argument}." if argument else "No image is named.",
-            "/images lists those that there are, by their numbers.",
+            f"There is no image {argument}." if argument else "Which image?",
+            "Give its number, as in: /drop 2; /images shows the numbers.",
         )
     number = int(argument) - 1
     if number >= given:
         del chat.waiting.pictures[number - given]
-        chat.ui.notice(f"Image {argument} doesn't wait any more.")
+        chat.ui.notice(f"Image {argument} removed.")
         return
     chat.conversation.drop_image(number)
     chat.ui.notice(
@@ -136,7 +164,10 @@ def add_file(chat: Chat, argument: str) -> None:
     """Let a text wait for the next question, and say how long it is."""
     paths = _paths(argument)
     if len(paths) != 1:
-        raise UsageError("One text is given at a time.", "Give its path: /file report.txt")
+        raise UsageError(
+            "One text is given at a time." if paths else "Which file?",
+            "As in: /file report.txt",
+        )
     _add_report(chat, Path(paths[0]).expanduser())
 
 
@@ -145,38 +176,13 @@ def _add_report(chat: Chat, path: Path) -> None:
     tokens = chat.model.count((Message("user", (TextPart(text),)),)).prompt
     room = chat.model.info.options.context
     if tokens >= room:
-        raise UsageError(
-            f"The text has {tokens} tokens, and the context takes {room}.",
-            "Give a part of it, or begin with a larger --context.",
-        )
+        raise too_long(f"The text has {tokens} tokens", tokens, room, "Give a part of it.")
     chat.waiting.reports.append(Report(text, tokens))
     chat.ui.notice(
-        f"A text of {tokens} tokens (the context takes {room}), goes before the next question."
+        f"Text added: {tokens} of {room} tokens. It will be sent with your next question."
     )
-
-
-def _all(chat: Chat) -> Iterator[str]:
-    for turn, picture in chat.pictures:
-        yield f"{_size(picture)}, in question {turn}"
-    for image in chat.waiting.pictures:
-        yield f"{_size(image)}, waits for the next question"
-
-
-def _size(image: Picture | Study) -> str:
-    if isinstance(image, Study):
-        return f"A series, {image.plan}"
-    width, height = image.original_size
-    return f"An image of {width} x {height} pixels"
 
 
 def _paths(argument: str) -> list[str]:
     """The paths of an argument; one with blanks in it needs no quotes if it is there."""
-    return [argument] if _is_there(argument) else dropped.split(argument)
-
-
-def _is_there(argument: str) -> bool:
-    """Whether a whole argument is a path; what can't be one counts, and opening it says so."""
-    try:
-        return bool(argument) and Path(argument).expanduser().exists()
-    except (OSError, ValueError):
-        return True
+    return [argument] if dropped.is_there(argument) else dropped.split(argument)

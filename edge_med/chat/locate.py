@@ -24,7 +24,7 @@ def locate(chat: Chat, argument: str) -> None:
     """Ask where something is in an image, the last one or `#N`, and save it with its box."""
     numbered = _NUMBERED.fullmatch(argument)
     if argument.startswith("#") and not numbered:
-        raise UsageError("There is no image of such a number.", "As in: /locate #2 right lung")
+        raise UsageError("There is no image of that number.", "As in: /locate #2 right lung")
     number, what = (int(numbered[1]), numbered[2] or "") if numbered else (None, argument)
     prompt = boxes.locate_prompt(what)
     picture, shown_again = _last_picture(chat) if number is None else _picture(chat, number)
@@ -32,11 +32,13 @@ def locate(chat: Chat, argument: str) -> None:
     if answer is None:
         return
     parsed = boxes.parse(answer.text)
-    for quirk in parsed.quirks:
+    for quirk in parsed.told:
         chat.ui.notice(f"In the model's answer: {quirk}.")
     if not parsed.boxes:
-        chat.ui.notice("The answer has no box, so nothing is drawn.")
+        chat.ui.notice(boxes.NOTHING, always=True)
         return
+    if other := boxes.other_than(what, parsed.boxes):
+        chat.ui.notice(other, always=True)
     _draw(chat, picture, parsed.boxes)
 
 
@@ -68,10 +70,10 @@ def _picture(chat: Chat, number: int) -> tuple[Picture, bool]:
 
 def _draw(chat: Chat, picture: Picture, found: Sequence[boxes.Box]) -> None:
     path = free_name(NAME)
-    source, frame = chat.sources.get(picture.sha256, (None, 1))
-    if source is not None and (isinstance(source, bytes) or Path(source).exists()):
+    source = chat.sources.get(picture.sha256)
+    if source and (isinstance(source.file, bytes) or Path(source.file).exists()):
         placed = [boxes.place(box, picture) for box in found]
-        boxes.save(source, placed, path, frame=frame)
+        boxes.save(source.file, placed, path, frame=source.frame, windows=source.windows)
     else:
         chat.ui.notice("The image's file isn't known, so it is drawn as the model saw it.")
         square = replace(picture, original_size=picture.pixels.shape[1::-1], fit="stretch")

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from edge_med.artifacts.turns import WORDS
-from edge_med.chat import answering, commands, dropped, images
-from edge_med.chat.state import Chat
+from edge_med.chat import answering, commands, images, lines
+from edge_med.chat.state import Chat, counted
 from edge_med.chat.ui import UI
 from edge_med.engine.decode.notices import TOY
 from edge_med.errors import CancelledError, EdgeMedError
-from edge_med.export import NOTICE
+from edge_med.records import NOTICE
 
 FIRST = (
     NOTICE,
-    "It can be wrong, and sure of it: whoever relies on an answer has to check it.",
+    "It can be confidently wrong. Check every answer.",
 )
 """What it is not for."""
 
@@ -47,30 +47,44 @@ def run(chat: Chat) -> None:
             chat.ui.notice("Stopped.")
         except EdgeMedError as error:
             chat.ui.fail(error)
+            if chat.again:
+                chat.ui.notice("Your question waits: Enter or /regen asks it again.")
 
 
 def take(chat: Chat, line: str) -> None:
     """Do what one line asks for; errors are those of what it does."""
-    text = line.strip()
+    text = lines.WORDS.get(line.strip().lower(), line.strip())
     if not text:
-        return
-    word = text.split(None, 1)[0].removeprefix("/").lower()
-    paths = [] if word in commands.BY_NAME else dropped.files(text)
-    if paths:
-        images.take_dropped(chat, paths)
+        if chat.again:
+            chat.again()
     elif text.startswith("//"):
-        answering.ask(chat, text[1:])
-    elif text.startswith("/"):
-        take(chat, commands.run(chat, text))
+        answering.ask(chat, text[2:].strip() if text[2:3].isspace() else text[1:])
+    elif commands.is_one(text):
+        _go_on(chat, commands.run(chat, text))
     else:
-        answering.ask(chat, text)
+        _ask(chat, text)
+
+
+def _go_on(chat: Chat, after: str) -> None:
+    """Lines that were pasted below a command."""
+    if after.strip():
+        take(chat, after)
+
+
+def _ask(chat: Chat, text: str) -> None:
+    """Ask, and show the files that stand before or after a question; they may come alone."""
+    commands.refuse_without_slash(text)
+    paths, question = lines.files_and_question(text)
+    images.take_dropped(chat, paths)
+    if question:
+        answering.ask(chat, question)
 
 
 def _prompt(chat: Chat) -> str:
     """The number of the next question, and what goes with it."""
     waiting = chat.waiting
     parts = [
-        f"{len(some)} {name}{'s' if len(some) > 1 else ''}"
+        counted(len(some), name)
         for some, name in ((waiting.pictures, "image"), (waiting.reports, "text"))
         if some
     ]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 
 from edge_med.chat.presets import PRESETS
 from edge_med.chat.state import Chat
+from edge_med.config import LoadOptions
 from edge_med.errors import UsageError
 from edge_med.models.memory import Plan
 
@@ -21,6 +24,17 @@ SET: Mapping[str, type[int] | type[float]] = {
     "seed": int,
 }
 """Flags that can be changed in a chat, and what their values are."""
+
+
+EXAMPLES = {int: "64", float: "0.7"}
+
+AT_THE_START: Mapping[str, str] = {
+    **{f.name.replace("_", "-"): f.name.replace("_", "-") for f in fields(LoadOptions)},
+    **{name: name for name in ("model", "fit", "stop")},
+    "adapter": "adapter",
+    "tensor-overrides": "tensor-override",
+}
+"""Settings that hold as long as the model is loaded, and their flags."""
 
 
 def system(chat: Chat, argument: str) -> None:
@@ -57,15 +71,34 @@ def change(chat: Chat, argument: str) -> None:
         lines = [f"{flag:<16} {_value(chat, flag)}" for flag in SET]
         chat.ui.say("\n".join(lines))
         return
-    if name not in SET or len(values) != 1:
-        raise UsageError("A setting and its value must be named.", f"There are: {', '.join(SET)}")
+    name = name.lower().replace("_", "-")
+    if name not in SET:
+        raise _unknown(name, values)
+    if len(values) != 1:
+        raise UsageError(f"{name} takes one value.", f"As in: /set {name} {EXAMPLES[SET[name]]}")
     try:
         value = SET[name](values[0])
     except ValueError:
         kind = "a whole number" if SET[name] is int else "a number"
-        raise UsageError(f"The value of {name} is {kind}.", "/set alone shows all.") from None
+        raise UsageError(
+            f"The value of {name} is {kind}, not {values[0]}.", "/set alone shows all."
+        ) from None
     chat.set(**{_field(name): value})
     chat.ui.notice(f"From the next answer on: {name} {value}")
+
+
+def _unknown(name: str, values: Sequence[str]) -> UsageError:
+    """What to do about a name that `/set` hasn't got."""
+    if name in AT_THE_START:
+        flag = f"--{AT_THE_START[name]} {' '.join(values) or '…'}"
+        return UsageError(f"{name} is set at the start.", f"As in: edge-med chat {flag}")
+    if name in ("think", "system"):
+        return UsageError(f"{name} has a command of its own.", f"As in: /{name} {' '.join(values)}")
+    close = difflib.get_close_matches(name, SET, 1)
+    return UsageError(
+        f"There is no setting {name}.",
+        f"Did you mean {close[0]}?" if close else f"There are: {', '.join(SET)}",
+    )
 
 
 def _field(flag: str) -> str:

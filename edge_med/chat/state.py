@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from edge_med import documents
 from edge_med.answers import Answer
+from edge_med.chat.looking import Looking, Source
 from edge_med.chat.ui import UI
 from edge_med.config import Options
 from edge_med.errors import PromptError
@@ -17,6 +18,11 @@ from edge_med.messages import Message, TextPart, shown_parts
 from edge_med.models.estimates import Estimates
 from edge_med.protocols import LoadedModel
 from edge_med.session import Conversation
+
+
+def counted(number: int, name: str) -> str:
+    """A number of things in words."""
+    return f"{number} {name}" if number == 1 else f"{number} {name}s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +35,35 @@ class Report:
 
 @dataclass(slots=True)
 class Waiting:
-    """What goes with the next question."""
+    """What goes with the next question.
+
+    Attributes:
+        pictures: images.
+        reports: texts.
+        tagged: those of the images that the model is told of.
+    """
 
     pictures: list[Picture | Study] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
+    tagged: list[Picture | Study] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return bool(self.pictures or self.reports)
+
+    def told(self) -> str:
+        """How many there are, as the beginning of a sentence."""
+        pictures = counted(len(self.pictures), "image") if self.pictures else ""
+        reports = counted(len(self.reports), "text") if self.reports else ""
+        verb = "is" if len(self.pictures) + len(self.reports) == 1 else "are"
+        return f"{' and '.join(filter(None, (pictures, reports)))} {verb}"
 
     def turn(self, text: str, before: Sequence[Picture] = ()) -> Message:
         """A question with all of it, and with pictures before that."""
         parts = [part for image in [*before, *self.pictures] for part in shown_parts(image)]
         whole = documents.above(text, [report.text for report in self.reports])
+        tagged = set(map(id, self.tagged))
+        known = [image.about.told() for image in self.pictures if id(image) in tagged]
+        whole = documents.below(whole, known)
         return Message("user", (*parts, TextPart(whole)))
 
 
@@ -51,8 +74,8 @@ class Chat:
     Attributes:
         yes: nothing is asked.
         keep: the file that the conversation is written to after each answer.
-        sources: where pictures are from by their hashes, so that boxes can be drawn there: files or
-            their bytes, and the frame.
+        sources: where pictures are from by their hashes, so that boxes can be drawn there.
+        looking: how images are opened where a command has no flags for it.
         read: what the engine has read, as far as anybody knows.
         last: the last answer.
         thoughts: whether they are shown.
@@ -60,6 +83,7 @@ class Chat:
         sent: what had waited for a question and went with it, which waits again if it is undone.
         files: of this chat, which may be written again without asking.
         doubts: that were told of its images; each is told once.
+        again: asks once more what the engine failed at; None if it didn't.
         leaving: whether it is over.
     """
 
@@ -71,7 +95,8 @@ class Chat:
     yes: bool = False
     keep: Path | None = None
     waiting: Waiting = field(default_factory=Waiting)
-    sources: dict[str, tuple[Path | bytes | str, int]] = field(default_factory=dict)
+    sources: dict[str, Source] = field(default_factory=dict)
+    looking: Looking = field(default_factory=Looking)
     read: Sequence[Message] = ()
     last: Answer | None = None
     thoughts: bool = False
@@ -79,6 +104,7 @@ class Chat:
     sent: dict[Message, Waiting] = field(default_factory=dict)
     files: set[Path] = field(default_factory=set)
     doubts: set[str] = field(default_factory=set)
+    again: Callable[[], object] | None = None
     leaving: bool = False
 
     @property
@@ -94,12 +120,20 @@ class Chat:
     def wait_again(self, question: Message) -> None:
         """Let what went with a question wait for the next one, before what waits already.
 
-        Of a question that was loaded these are its images; slices have lost their series.
+        Of a question that was loaded these are its images; slices have lost their series. Pictures
+        that another question has shown as well stay there.
         """
         before = self.sent.get(question, Waiting([*question.pictures]))
-        waiting = self.waiting
+        waiting, left = self.waiting, {picture.sha256 for _turn, picture in self.pictures}
+        pictures = [
+            image
+            for image in before.pictures
+            if isinstance(image, Study) or image.sha256 not in left
+        ]
         self.waiting = Waiting(
-            [*before.pictures, *waiting.pictures], [*before.reports, *waiting.reports]
+            [*pictures, *waiting.pictures],
+            [*before.reports, *waiting.reports],
+            [*before.tagged, *waiting.tagged],
         )
 
     @property
@@ -135,7 +169,7 @@ class Chat:
         """An empty conversation with the same system text and settings; nothing waits."""
         self.conversation = self.model.chat(self.system, self.options)
         self.waiting, self.sent = Waiting(), {}
-        self.last = None
+        self.last = self.again = None
 
     def set(self, **options: Any) -> None:
         """Change options of the answers to come."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from edge_med.chat import answering
-from edge_med.chat.state import Chat, Waiting
+from edge_med.chat import answering, files
+from edge_med.chat.state import Chat, Waiting, counted
 from edge_med.errors import UsageError
 from edge_med.messages import Message
 
@@ -15,38 +15,53 @@ SHORT = 60
 
 
 def regenerate(chat: Chat, _argument: str) -> None:
-    """Have the last question answered anew."""
-    stream = chat.conversation.stream_regenerate(options=chat.options)
-    if _would_be_the_same(chat):
-        chat.ui.notice("At temperature 0 the same question has the same answer (/set).")
-    answering.respond(chat, chat.conversation.messages[:-1], lambda: stream)
+    """Have the last question answered anew, or what the engine failed at."""
+    again = chat.again or (lambda: _regenerate(chat))
+    again()
+
+
+def _regenerate(chat: Chat) -> None:
+    with answering.repeatable(chat, lambda: _regenerate(chat)):
+        stream = chat.conversation.stream_regenerate(options=chat.options)
+        if _would_be_the_same(chat):
+            chat.ui.notice("At temperature 0 the same question has the same answer (/set).")
+        answering.respond(chat, chat.conversation.messages[:-1], lambda: stream)
 
 
 def edit(chat: Chat, argument: str) -> None:
     """Change a question: by the text after its number, or in the line that is shown."""
-    number, text = _numbered(chat, argument)
+    number, typed = _numbered(chat, argument)
     question, *later = chat.questions[number - 1 :]
-    if not text:
-        text = chat.ui.read(f"{number}> ", text=chat.asked(question)) or ""
-    if not text.strip():
+    typed = typed or chat.ui.read(f"{number}> ", text=chat.asked(question)) or ""
+    if not typed.strip():
         chat.ui.notice("Nothing was changed.")
         return
+    text = typed
     if above := chat.above.get(question.question):  # texts of /file stay, as images do
         text = above + text
         chat.above[text] = above
-    turns = chat.conversation.edited(number - 1, text)
-    if waited := chat.sent.get(question):
-        chat.sent[turns[-1]] = waited
-    system = [message for message in chat.conversation.messages if message.role == "system"]
-    stream = chat.conversation.stream_edit(number - 1, text, options=chat.options)
-    answering.respond(chat, [*system, *turns], lambda: stream)
+    with answering.repeatable(chat, lambda: edit(chat, f"{number} {typed}")):
+        _ask_edited(chat, number, text)
     if later and len(chat.questions) == number:
         some = f"{len(later)} later questions are" if len(later) > 1 else "A later question is"
         chat.ui.notice(f"{some} gone, with {_belongings(chat, later)}.")
 
 
+def _ask_edited(chat: Chat, number: int, text: str) -> None:
+    turns = chat.conversation.edited(number - 1, text)
+    if waited := chat.sent.get(chat.questions[number - 1]):
+        chat.sent[turns[-1]] = waited
+    system = [message for message in chat.conversation.messages if message.role == "system"]
+    stream = chat.conversation.stream_edit(number - 1, text, options=chat.options)
+    answering.respond(chat, [*system, *turns], lambda: stream)
+
+
 def undo(chat: Chat, _argument: str) -> None:
     """Take the last question and its answer back; what went with it waits for the next one."""
+    if chat.again:
+        chat.again = None
+        chat.ui.notice("The question that wasn't answered is taken back.")
+        return
     last = chat.questions[-1:]
     chat.conversation.undo()
     (question,) = last
@@ -58,6 +73,7 @@ def undo(chat: Chat, _argument: str) -> None:
 def clear(chat: Chat, _argument: str) -> None:
     """Begin an empty conversation."""
     chat.begin_anew()
+    files.part_with(chat)
     chat.ui.notice("A new conversation; the system text and the settings stay.")
 
 
@@ -101,8 +117,7 @@ def _waits(waiting: Waiting) -> str:
 
 
 def _counted(images: int, texts: int) -> list[str]:
-    counted = [(images, "image"), (texts, "text")]
-    return [f"{count} {name}{'s' if count > 1 else ''}" for count, name in counted if count]
+    return [counted(n, name) for n, name in ((images, "image"), (texts, "text")) if n]
 
 
 def _short(text: str) -> str:

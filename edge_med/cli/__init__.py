@@ -13,23 +13,22 @@ import click
 
 from edge_med import __version__
 from edge_med._platform import interpreter
-from edge_med.artifacts.safe_text import safe_line
 from edge_med.cli import apart
 from edge_med.errors import CancelledError, EdgeMedError
 
 COMMANDS = {
-    "ask": "Ask a question, or have a base model continue TEXT.",
-    "chat": "Hold a conversation; /help in it lists its commands.",
-    "compare": "Hold text model B against A, as a quantized one against F16.",
+    "ask": "Ask one question, also about an image.",
+    "chat": "Talk about images and texts in the terminal.",
+    "compare": "Measure how much a smaller (quantized) model differs from the original.",
     "completion": "Print the script that completes edge-med in bash, zsh or fish.",
-    "config": "Read and write config.toml, which holds defaults of flags.",
-    "demo": "See it work, offline: a toy that looks, and real weights that write.",
+    "config": "Show or change default settings.",
+    "demo": "Try it now without MedGemma: a toy model, no internet.",
     "doctor": "Check this machine and this installation, and say what would make them better.",
-    "inspect": "Show what a GGUF FILE is, from its header alone.",
-    "models": "List the models that are here and those that could be.",
-    "plan": "Show what MODEL takes, what goes where, and why.",
-    "verify": "Check a model folder, or one FILE of it, against its manifest.",
-    "view": "Show what the model will see of an image, and how it came about.",
+    "inspect": "Show what a model file contains.",
+    "models": "List installed models, and which ones fit this machine.",
+    "plan": "Check whether a model fits this machine, and how much memory it uses.",
+    "verify": "Check that a model's files are complete and undamaged.",
+    "view": "Preview an image or CT as the model will see it, with the time it takes.",
 }
 """What `--help` says of each without importing it. Each is a function of its own name in the module
 of its own name beside this one."""
@@ -39,6 +38,9 @@ PLUGINS = "edge_med.commands"
 
 MISSING = {"convert": "The wheel of edge-med has it: pip install --force-reinstall edge-med"}
 """Where a command comes from that isn't installed."""
+
+WORDS = {"help": "--help", "version": "--version"}
+"""What is typed as a command, and is a flag."""
 
 
 class LazyGroup(click.Group):
@@ -73,15 +75,25 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Say what to install where a known command is missing."""
+        """Take `help` and `version` for flags; say what to install, or what may have been meant."""
         name = args[0] if args else ""
-        if name in MISSING and self.get_command(ctx, name) is None:
-            raise click.UsageError(f"'{name}' isn't installed. {MISSING[name]}")
+        if name in WORDS:
+            args = [*args[1:2], WORDS[name]] if name == "help" else [WORDS[name]]
+            if len(args) == 1:
+                self.main(args, ctx.info_name, standalone_mode=False)
+                ctx.exit()
+            name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            from edge_med.cli import misuse
+
+            if name in MISSING:
+                raise click.UsageError(f"'{name}' isn't installed. {MISSING[name]}", ctx)
+            raise misuse.unknown(name, [*self.list_commands(ctx), *WORDS])
         return super().resolve_command(ctx, args)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="edge-med")
+@click.version_option(__version__, "-v", "-V", "--version", prog_name="edge-med")
 @click.pass_context
 def root(ctx: click.Context) -> None:
     """Run MedGemma on your own machine.
@@ -118,7 +130,8 @@ def _run(arguments: Sequence[str] | None) -> int:
     except click.ClickException as error:
         code = _tell(error.format_message(), "", error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        code = _tell("Interrupted.", "", CancelledError.exit_code)
+        click.echo("Interrupted.", err=True)
+        code = CancelledError.exit_code
     except BrokenPipeError:
         code = 0  # whoever read us has seen enough
     except SystemExit as stopped:  # with 1 click ends where it has met a broken pipe
@@ -162,8 +175,9 @@ def _misused(error: click.UsageError) -> int:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         click.echo(error.format_message())
         return 0
-    hint = f"See: {error.ctx.command_path} --help" if error.ctx else ""
-    return _tell(error.format_message(), hint, 2)
+    from edge_med.cli import misuse
+
+    return _tell(*misuse.told(error), 2)
 
 
 def _of_system(error: OSError) -> str:
@@ -176,7 +190,9 @@ def styled(text: str, colour: str) -> str:
 
 
 def _tell(message: str, hint: str, code: int) -> int:
-    click.echo(f"{styled('error:', 'red')} {safe_line(message)}", err=True)
+    from edge_med.cli.prose import say
+
+    say(message, first=f"{styled('error:', 'red')} ")
     if hint:
-        click.echo(f"{styled('hint:', 'cyan')} {safe_line(hint)}", err=True)
+        say(hint, first=f"{styled('hint:', 'cyan')} ")
     return code

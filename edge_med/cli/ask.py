@@ -14,6 +14,7 @@ from edge_med.artifacts.safe_text import safe_text
 from edge_med.cli.choosing import chosen
 from edge_med.cli.cost import learn
 from edge_med.cli.finding import Found, Search
+from edge_med.cli.grouped import Grouped
 from edge_med.cli.live import Live
 from edge_med.cli.log import shown_log
 from edge_med.cli.options import (
@@ -22,45 +23,29 @@ from edge_med.cli.options import (
     load_settings,
     model_options,
     output_options,
-    series_options,
 )
-from edge_med.cli.pictures import IMAGE, pictures_of, with_tags
+from edge_med.cli.pictures import pictures_of, slices_of, with_series, with_tags
+from edge_med.cli.prose import say
 from edge_med.cli.running import NOTICE, interruptible, written
 from edge_med.cli.schemas import read_for, saved_text, schema_text
+from edge_med.cli.showing import FILE, shown_options
 from edge_med.errors import CancelledError, UsageError
 from edge_med.plain import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from edge_med.answers import Answer
     from edge_med.config import Options
+    from edge_med.imaging import Picture, Study
     from edge_med.loading import Info
 
-FILE = click.Path(path_type=Path)
 
-
-@click.command()
+@click.command(cls=Grouped)
 @click.argument("text", metavar="[TEXT]", required=False)
-@click.option(
-    "--image", "images", multiple=True, type=IMAGE, metavar="FILE", help="Shown before the text."
-)
-@click.option(
-    "--file",
-    "files",
-    multiple=True,
-    type=FILE,
-    metavar="FILE",
-    help="A text in UTF-8 or marked UTF-16, such as a report, that stands before TEXT.",
-)
+@shown_options
 @model_options
 @answer_options
-@series_options
-@click.option(
-    "--tags",
-    is_flag=True,
-    help="Tell the model modality, body part and view, as the image's file has them.",
-)
 @click.option("--schema", metavar="FILE|JSON", help="JSON schema that the answer fits.")
 @click.option("--grammar", type=FILE, metavar="FILE", help="GBNF grammar that the answer fits.")
 @click.option(
@@ -90,7 +75,9 @@ def ask(
     verbose: bool,
     **settings: Any,
 ) -> None:
-    """Ask a question, or have a base model continue TEXT.
+    """Ask one question, also about an image.
+
+    A base model continues TEXT.
 
     Without TEXT, or with - for it, the question is read from stdin.
     """
@@ -115,10 +102,11 @@ def ask(
         searched = search.one(pictures) if search else None
         asked = with_tags(prompt, pictures if settings["tags"] else ())
         events = opened.stream(asked, images=pictures, system=system, options=options)
+        live.expects(pictures)
         answer = written(events, live, shown=shown, thoughts=verbose, heard=_heard(quiet=quiet))
         learn(taken, settings["threads"], pictures, answer)
     found = search.found(answer, searched) if search and searched else None
-    _report(answer, found, as_json=as_json, shown=shown, quiet=quiet)
+    _report(with_series(answer, pictures), found, pictures, as_json, shown=shown, quiet=quiet)
     if search and found:
         search.save(found, settings, quiet=quiet)
 
@@ -133,7 +121,7 @@ def _heard(*, quiet: bool) -> Callable[[str], bool]:
 
 def _note(text: str, *, quiet: bool) -> None:
     if not quiet:
-        click.echo(text, err=True)
+        say(text)
 
 
 def _asked(text: str | None) -> str:
@@ -170,30 +158,27 @@ def _tell_choice(info: Info, *, quiet: bool) -> None:
 
 
 def _report(
-    answer: Answer, found: Found | None, *, as_json: bool, shown: bool, quiet: bool
+    answer: Answer,
+    found: Found | None,
+    pictures: Sequence[Picture | Study],
+    as_json: bool,  # noqa: FBT001 - the flag of that name
+    *,
+    shown: bool,
+    quiet: bool,
 ) -> None:
-    """The answer, and what the user should know of it; one that was cancelled ends the command."""
-    _print(answer, found, as_json=as_json, shown=shown)
-    _tell(found, quiet=quiet)
+    """The answer, and what the user should know of it; one that was cancelled ends all."""
+    if as_json:
+        more = {"slices": slices_of(pictures)} | (plain(found) if found else {})
+        click.echo(json.dumps(answer.to_dict() | more, indent=1))
+    elif not shown:  # it wasn't, while it was written
+        _print(answer, found)
+    for remark in found.remarks if found and not quiet else ():
+        say(remark)
     if answer.finish_reason == "cancelled":
         raise click.exceptions.Exit(CancelledError.exit_code)
 
 
-def _print(answer: Answer, found: Found | None, *, as_json: bool, shown: bool) -> None:
-    """What goes to stdout once the answer is whole, unless it was shown while it was written."""
-    if shown:
-        return
-    if as_json:
-        more = plain(found) if found else {}
-        click.echo(json.dumps(answer.to_dict() | more, indent=1))
-    elif found and found.boxes:
-        for line in found.lines():
-            click.echo(line)
-    else:
-        click.echo(safe_text(answer.text))
-
-
-def _tell(found: Found | None, *, quiet: bool) -> None:
-    """What is odd about boxes, on stderr; notices stand there since they came."""
-    for quirk in found.quirks if found and not quiet else ():
-        click.echo(f"In the model's answer: {quirk}.", err=True)
+def _print(answer: Answer, found: Found | None) -> None:
+    """What goes to stdout once the answer is whole."""
+    for line in found.lines() if found and found.boxes else [safe_text(answer.text)]:
+        click.echo(line)

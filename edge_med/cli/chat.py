@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import click
 
 from edge_med import _platform
 from edge_med.cli.choosing import chosen
+from edge_med.cli.grouped import Grouped
 from edge_med.cli.log import shown_log
 from edge_med.cli.options import (
     answer_options,
@@ -20,13 +22,15 @@ from edge_med.cli.options import (
     model_options,
     output_options,
 )
-from edge_med.errors import UsageError
+from edge_med.cli.showing import shown_options
+from edge_med.errors import CancelledError, UsageError
 
 if TYPE_CHECKING:
     from edge_med.chat.ui import UI
 
 
-@click.command()
+@click.command(cls=Grouped)
+@shown_options
 @model_options
 @answer_options
 @click.option(
@@ -35,11 +39,13 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Write the conversation to a new, private file after each answer.",
 )
-@click.option("--yes", is_flag=True, help="Ask nothing: wait however long it takes.")
+@click.option("--yes", is_flag=True, help="Don't ask before long waits.")
 @output_options
 def chat(
     *,
     model: str | None,
+    images: tuple[Path | bytes, ...],
+    files: tuple[Path, ...],
     system: str | None,
     keep: Path | None,
     yes: bool,
@@ -47,12 +53,15 @@ def chat(
     verbose: bool,
     **settings: Any,
 ) -> None:
-    """Hold a conversation; /help in it lists its commands.
+    """Talk about images and texts in the terminal.
 
-    Lines may come from a pipe. Nothing is kept on the disk unless you ask for it.
+    /help lists the commands. Lines may come from a pipe. Nothing is kept on the disk unless you
+    ask for it.
     """
     from edge_med.api import MedGemma
     from edge_med.chat import answering, loop
+    from edge_med.chat.images import begin_with
+    from edge_med.chat.looking import Looking
     from edge_med.chat.state import Chat
     from edge_med.models import store
     from edge_med.models.estimates import Estimates
@@ -71,8 +80,13 @@ def chat(
         estimates.learn_load(time.perf_counter() - began)
         held = Chat(opened, ui, options, opened.chat(system, options), estimates, yes, keep)
         held.thoughts = verbose
+        held.looking = Looking(**{f.name: settings[f.name] for f in fields(Looking)})
         loop.introduce(held)
-        loop.run(held)
+        begin_with(held, files, images)
+        try:
+            loop.run(held)
+        except KeyboardInterrupt:  # Ctrl-C, pressed to leave
+            raise click.exceptions.Exit(CancelledError.exit_code) from None
 
 
 def _ui(*, quiet: bool) -> UI:

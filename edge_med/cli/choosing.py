@@ -7,10 +7,8 @@ import io
 import sys
 from pathlib import Path
 
-import click
-
-from edge_med.artifacts.safe_text import safe_line
 from edge_med.cli.converting import convert
+from edge_med.cli.prose import say
 from edge_med.errors import UsageError
 from edge_med.models import default, store
 
@@ -62,4 +60,4 @@ def _prepare(folder: Path) -> None:
 
 def _say(text: str, *, quiet: bool) -> None:
     if not quiet:
-        click.echo(safe_line(text), err=True)
+        say(text)

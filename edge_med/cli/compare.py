@@ -47,7 +47,7 @@ def compare(
     quiet: bool,
     verbose: bool,
 ) -> None:
-    """Hold text model B against A, as a quantized one against F16.
+    """Measure how much a smaller (quantized) model differs from the original.
 
     Perplexity of both, and KL divergence of B from A, along a text, in chunks of 512 tokens.
     """

@@ -20,7 +20,7 @@ KEY = click.argument("key", metavar="KEY")
 
 @click.group()
 def config() -> None:
-    """Read and write config.toml, which holds defaults of flags."""
+    """Show or change default settings."""
 
 
 @config.command(name="get")
@@ -43,7 +43,10 @@ def get_(key: str | None) -> None:
 @KEY
 @click.argument("value")
 def set_(key: str, value: str) -> None:
-    """Let VALUE be the default of KEY, which is a flag without its dashes."""
+    """Set a default, as in: config set model medgemma.
+
+    KEY is a flag without its dashes.
+    """
     name = _name(key)
     if name == "model":
         store.text_models(value)  # says so if there is none

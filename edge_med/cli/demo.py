@@ -21,7 +21,7 @@ Next:
                                     https://huggingface.co/google/medgemma-4b-it"""
 
 
-@click.command(short_help="See it work, offline: a toy that looks, and real weights that write.")
+@click.command(short_help="Try it now without MedGemma: a toy model, no internet.")
 @click.option(
     "--keep",
     type=click.Path(path_type=Path, file_okay=False),
@@ -29,7 +29,7 @@ Next:
 )
 @threads_option
 def demo(*, keep: Path | None, threads: int | None) -> None:
-    """See it work, offline, in under two minutes.
+    """Try it now without MedGemma: a toy model, no internet, under two minutes.
 
     A toy model that comes with edge-med is converted and asked about a drawing of an X-ray. If the
     package of the [demo] extra is there, Gemma 3 270M, with real weights, continues a text.

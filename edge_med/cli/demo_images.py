@@ -105,7 +105,7 @@ def _converse(model: MedGemma, picture: Path) -> None:
     for number, (question, right) in enumerate(SHOWN.asked):
         images = [picture] if number == 0 else []
         answer = _ask(chat, question, images)
-        click.echo(f"  (right: {right})\n  {_cost(answer)}")
+        click.echo(f"  (correct answer: {right})\n  {_cost(answer)}")
     _find(model, chat, picture)
 
 

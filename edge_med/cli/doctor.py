@@ -12,6 +12,7 @@ import click
 from edge_med.artifacts.safe_text import safe_line
 from edge_med.cli import styled
 from edge_med.cli.columns import columns
+from edge_med.cli.prose import say
 
 if TYPE_CHECKING:
     from edge_med.doctor import Report
@@ -35,12 +36,12 @@ def doctor(*, as_json: bool) -> None:
     for name, value in _facts(report):
         click.echo(f"{name:<16} {safe_line(value)}")
     if report.speeds:
-        click.echo("\nTokens of an answer a second, at most, on the CPU")
+        click.echo("\nTokens of an answer a second, about, on the CPU")
         rows = [(s.model, s.quant, f"{s.tokens_per_second:.1f}") for s in report.speeds]
         click.echo("\n".join(map(safe_line, columns(rows, left=2))))
     click.echo()
     for finding in report.findings:
-        click.echo(f"{styled('could be better:', 'yellow')} {safe_line(finding.what)}")
+        say(finding.what, err=False, first=f"{styled('could be better:', 'yellow')} ")
         click.echo(f"{styled('so:', 'cyan')} {safe_line(finding.cure)}")
     if not report.findings:
         click.echo("Nothing to be done.")
@@ -55,14 +56,14 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
         yield "built with", " ".join((*report.backends, *report.built_with))
         copied = f", weights copied to {' '.join(report.copies)}" if report.copies else ""
         yield "CPU code", f"{report.cpu_code}{copied}" if report.cpu_code else "none is sound"
-        yield "unused", " ".join(report.unused) or "no feature of this processor"
+        yield "unused", " ".join(report.unused) or "nothing: all processor features are used"
     for one in report.devices:
         told = f"{one.description}, {_gib(one.free)} of {_gib(one.memory)} GiB free"
         yield one.name, told if one.kind in _GPUS else one.description
     if not any(one.kind in _GPUS for one in report.devices):
         there = ", ".join(report.graphics)
         yield "GPU", f"none is used; there are graphics of {there}" if there else "none"
-    yield "cores", f"{report.cores} that compute"
+    yield "cores", f"{report.cores}"
     if report.memory is not None and report.free_memory is not None:
         yield "memory", f"{_gib(report.free_memory)} of {_gib(report.memory)} GiB free"
     if report.free_disk is not None:

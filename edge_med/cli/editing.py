@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from prompt_toolkit import PromptSession
@@ -14,6 +15,17 @@ from prompt_toolkit.key_binding.key_processor import KeyPressEvent
 from edge_med.artifacts.safe_text import safe_line
 from edge_med.chat.commands import BY_NAME
 
+OTHERS = frozenset(
+    (
+        *(".txt", ".md", ".text", ".json", ".csv", ".xml", ".html", ".pdf", ".doc", ".docx"),
+        *(".py", ".toml", ".log", ".gguf", ".safetensors"),
+    )
+)
+"""Endings of files that are no images; DICOM's often have none, or a number."""
+
+MENU = 4
+"""Lines that are kept free for completions; prompt_toolkit keeps 8, a third of a small terminal."""
+
 
 class Commands(Completer):
     """Completes commands, and what follows them: words or paths."""
@@ -21,6 +33,7 @@ class Commands(Completer):
     def __init__(self) -> None:
         """For the commands of the chat."""
         self._paths = PathCompleter(expanduser=True)
+        self._images = PathCompleter(expanduser=True, file_filter=_may_be_image)
 
     def get_completions(self, document: Document, event: CompleteEvent) -> Iterator[Completion]:
         """What may stand before the cursor."""
@@ -31,17 +44,25 @@ class Commands(Completer):
         if not blank:
             yield from _names(name)
         elif (command := BY_NAME.get(name)) and command.completes == "path":
-            yield from self._files(argument, event)
+            paths = self._images if name == "image" else self._paths
+            yield from self._files(paths, argument, event)
         elif command:
             yield from _words(argument, command.completes)
 
-    def _files(self, argument: str, event: CompleteEvent) -> Iterator[Completion]:
+    def _files(
+        self, paths: PathCompleter, argument: str, event: CompleteEvent
+    ) -> Iterator[Completion]:
         """Paths may have blanks: the whole argument is tried before its last word."""
         for part in dict.fromkeys((argument, argument.rpartition(" ")[2])):
-            found = list(self._paths.get_completions(Document(part), event))
+            found = list(paths.get_completions(Document(part), event))
             if found:
                 yield from (_shown_safely(one) for one in found)
                 return
+
+
+def _may_be_image(path: str) -> bool:
+    """Folders, and files whose names don't say that they are something else."""
+    return Path(path).is_dir() or Path(path).suffix.lower() not in OTHERS
 
 
 def _names(start: str) -> Iterator[Completion]:
@@ -88,5 +109,6 @@ def session(**settings: Any) -> PromptSession[str]:
         key_bindings=keys(),
         multiline=True,
         prompt_continuation="… ",
+        reserve_space_for_menu=MENU,
         **settings,
     )

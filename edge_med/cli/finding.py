@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from edge_med.artifacts.safe_text import safe_line
+from edge_med.cli.prose import say
 from edge_med.errors import SchemaError, UsageError
 
 if TYPE_CHECKING:
@@ -21,10 +20,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was found: boxes in pixels of the original, and what had to be mended to read them."""
+    """What was found.
+
+    Attributes:
+        boxes: in pixels of the original.
+        quirks: what had to be mended to read them.
+        remarks: what people should know: quirks, and boxes of something else.
+    """
 
     boxes: tuple[Placed, ...]
     quirks: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
 
     def lines(self) -> Iterator[str]:
         """A line a box."""
@@ -57,6 +63,7 @@ class Search:
                 "Give one with --image.",
             )
         self.prompt = boxes.locate_prompt(what)
+        self._what = what
         (self._image,) = images
         self._origin: Origin | None = None
         self._target, self._force = target, force
@@ -87,7 +94,10 @@ class Search:
         from edge_med.imaging import boxes
 
         parsed = boxes.parse(answer.text)
-        return Found(tuple(boxes.place(box, picture) for box in parsed.boxes), parsed.quirks)
+        placed = tuple(boxes.place(box, picture) for box in parsed.boxes)
+        remarks = [f"In the model's answer: {quirk}." for quirk in parsed.told]
+        other = boxes.other_than(self._what, parsed.boxes)
+        return Found(placed, parsed.quirks, (*remarks, *filter(None, [other])))
 
     def save(self, found: Found, settings: Mapping[str, Any], *, quiet: bool) -> None:
         """Save the slice or the frame that was searched, with its boxes.
@@ -104,7 +114,7 @@ class Search:
 
         if not found.boxes:
             raise SchemaError(
-                "The model gave no box, so nothing is saved.",
+                f"{boxes.NOTHING} No picture is saved.",
                 "Name a structure that the image shows, such as: right clavicle",
             )
         source, frame = self._origin or (self._image, settings["frame"] or 1)
@@ -117,4 +127,4 @@ class Search:
             force=self._force,
         )
         if not quiet:
-            click.echo(f"Saved: {safe_line(str(self._target))}", err=True)
+            say(f"Saved: {self._target}")

@@ -29,7 +29,7 @@ _LOOK = "See why with --verbose"
 
 _TEXT = "the answer stands on stdout"
 
-_OPTION = re.compile(r'`(\w+)(?:="(\w+)")?`')
+_OPTION = re.compile(r'`(\w+)(?:="?(\w+)"?)?`')
 
 
 def in_flags(hint: str) -> str:

@@ -18,7 +18,7 @@ from edge_med.artifacts.turns import WORDS
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def inspect(file: Path, *, as_json: bool) -> None:
-    """Show what a GGUF FILE is, from its header alone."""
+    """Show what a model file contains."""
     facts = read_facts(file)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(facts), indent=1))

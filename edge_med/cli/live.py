@@ -6,7 +6,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from edge_med.answers import PieceKind, Progress
+    from edge_med.imaging import Picture, Study
 
 STAGES = {
     "load": "opening the projector",
@@ -19,12 +22,18 @@ class Live:
     """The line; nothing is shown where stderr isn't a terminal."""
 
     def __init__(self, *, hidden: bool) -> None:
-        """Prepare the line; `hidden` keeps it away."""
+        """Prepare the line; `hidden` keeps it away.
+
+        Attributes:
+            images: that will be looked at, as far as that is known.
+        """
         from rich.console import Console
 
         self._console = Console(stderr=True)
         self._hidden = hidden or not self._console.is_terminal
         self._status = self._console.status("")
+        self.images = 1
+        self._seen = 0
 
     def __enter__(self) -> Self:
         return self
@@ -39,15 +48,25 @@ class Live:
 
     def show(self, progress: Progress) -> None:
         """Say how far it is."""
+        self._seen += progress.stage == "encode" and progress.done == progress.total
         if self._hidden:
             return
         left = progress.seconds_left
         parts = [STAGES[progress.stage]]
-        if progress.total > 1:
+        if progress.stage != "load" and self._seen < self.images > 1:
+            parts = [f"looking at image {self._seen + 1} of {self.images}"]
+        elif progress.total > 1:
             parts.append(f"{progress.done} of {progress.total} tokens")
         if left is not None and left >= 1:
             parts.append(f"{left:.0f} s left")
         self._say(", ".join(parts))
+
+    def expects(self, images: Sequence[Picture | Study]) -> None:
+        """Let it count images that will be looked at; the same one only once."""
+        from edge_med.imaging import Picture
+
+        shown = ([image] if isinstance(image, Picture) else image.pictures for image in images)
+        self.images = len({picture.sha256 for several in shown for picture in several})
 
     def write(self, kind: PieceKind) -> None:
         """Say that the model writes what isn't shown: its thought, or what comes whole."""

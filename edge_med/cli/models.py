@@ -10,6 +10,7 @@ import click
 
 from edge_med.artifacts.safe_text import safe_line
 from edge_med.cli.columns import columns
+from edge_med.cli.options import MACHINE
 from edge_med.cli.plan import machine_for
 
 if TYPE_CHECKING:
@@ -18,18 +19,21 @@ if TYPE_CHECKING:
     from edge_med.models.registry import Known
     from edge_med.models.shares import Placement
 
-SHOWN = ("F16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q4_K_S", "Q4_0", "IQ4_XS")
-"""The columns; BF16 is as large as F16, and F32 twice that."""
+SHOWN = ("F16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "IQ4_XS")
+"""The columns, as many as 80 characters take; --json has all quants."""
 
 
 @click.group(invoke_without_command=True)
 @click.option(
-    "--machine", "described", metavar="TEXT", help="Another machine, such as 16GB,gpu=12GB."
+    "--machine",
+    "described",
+    metavar="TEXT",
+    help=MACHINE,
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def models(ctx: click.Context, *, described: str | None, as_json: bool) -> None:
-    """List the models that are here and those that could be."""
+    """List installed models, and which ones fit this machine."""
     if ctx.invoked_subcommand:
         return
     from edge_med.models.inventory import stored
@@ -45,7 +49,7 @@ def models(ctx: click.Context, *, described: str | None, as_json: bool) -> None:
 
 @models.command()
 @click.argument("name")
-@click.option("--yes", is_flag=True, help="Ask nothing.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
 def rm(name: str, *, yes: bool) -> None:
     """Delete the model NAME from the models' folder."""
     from edge_med.models import inventory
@@ -53,7 +57,10 @@ def rm(name: str, *, yes: bool) -> None:
     inventory.folder_of(name)
     size = next(one.size for one in inventory.stored() if one.name == name)
     if not yes:
-        click.confirm(f"Delete {safe_line(name)}, {_gib(size)} GiB?", abort=True, err=True)
+        question = f"Delete {safe_line(name)}, {_gib(size)} GiB?"
+        if not click.confirm(question, err=True):
+            click.echo("Nothing was deleted.", err=True)
+            return
     left = inventory.remove(name)
     click.echo(f"Deleted {safe_line(name)}.", err=True)
     if left:
@@ -91,12 +98,13 @@ def _placements(one: Known, machine: Machine) -> dict[str, Placement]:
 
 def _here(here: tuple[Stored, ...]) -> Iterator[str]:
     if not here:
-        yield "No model is here. edge-med convert makes one of a checkpoint."
+        yield 'No model installed. See README, "Convert MedGemma".'
+        yield "A GGUF file that you have is used by its path: edge-med chat --model FILE"
         return
     rows = [("here", "GiB", "quants")]
     for one in here:
         quants = " ".join(quant for quant, _ in one.quants)
-        told = one.problem or quants + (", sees" if one.projector else "")
+        told = one.problem or quants + (", reads images" if one.projector else "")
         rows.append((safe_line(one.name), _gib(one.size), safe_line(told)))
     widths = [max(len(row[n]) for row in rows) for n in range(2)]
     for name, size, told in rows:
@@ -113,7 +121,7 @@ def _known(placed: Mapping[str, Mapping[str, Placement]], machine: Machine) -> I
         sizes = (_cell(one, quant, by_quant[quant], best) for quant in SHOWN)
         rows.append((name, *sizes))
     yield from columns(rows)
-    yield f"(in brackets): doesn't fit {machine.name}.  *: recommended."
+    yield f"(in brackets): too large for {machine.name}.  *: recommended."
     yield "Q4_K_M writes about 1.5 times as fast as Q8_0, which is nearer to the original."
 
 

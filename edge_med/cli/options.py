@@ -25,6 +25,11 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 _LOAD, _ANSWER = LoadOptions(), Options()
 
+MACHINE = "Another machine, such as 16GB,gpu=12GB, or 16GB,unified for a Mac."
+CONTEXT = "How much text and images fit (tokens; an image about 260, a page about 700)."
+KV = "Memory format of the conversation: q8_0 needs about half of f16."
+FIT = "Non-square images: add black borders (pad) or distort (stretch)."
+
 TYPES: dict[str, click.ParamType[Any]] = {
     "model": click.STRING,
     "context": click.IntRange(16, LONGEST_CONTEXT),
@@ -45,7 +50,7 @@ memory_option = click.option(
     type=TYPES["memory"],
     default=_LOAD.memory,
     show_default=True,
-    help="If the memory won't do: refuse, warn, or load all the same.",
+    help="If memory is too small: refuse (plan), warn, or try anyway (ignore).",
 )
 
 threads_option = click.option(
@@ -72,7 +77,7 @@ model_option = click.option(
     shell_complete=_known_models,
     envvar=ENVIRONMENT["model"],
     metavar="NAME|PATH",
-    help="A GGUF file, a folder with a model, or a model's name; else the only one there is.",
+    help="Model file, folder or name. Default: the one that is installed.",
 )
 
 
@@ -115,7 +120,7 @@ _DEVICES: tuple[Decorator, ...] = (
         default=_LOAD.device,
         show_default=True,
         metavar="auto|cpu|NAME",
-        help="What computes; edge-med doctor lists names.",
+        help="Compute on the CPU or a GPU (names: edge-med doctor).",
     ),
     click.option(
         "--gpu-layers",
@@ -123,7 +128,7 @@ _DEVICES: tuple[Decorator, ...] = (
         default=_LOAD.gpu_layers,
         show_default=True,
         metavar="auto|N",
-        help="Layers on devices; the output head is one.",
+        help="How many of the model's layers go on the GPU.",
     ),
     click.option(
         "--tensor-split",
@@ -144,7 +149,7 @@ _DEVICES: tuple[Decorator, ...] = (
         default=_LOAD.projector_device,
         show_default=True,
         metavar="auto|cpu|NAME",
-        help="What looks at images.",
+        help="Where images are processed.",
     ),
 )
 
@@ -153,7 +158,7 @@ context_option = click.option(
     type=TYPES["context"],
     default=_LOAD.context,
     show_default=True,
-    help="Tokens of prompt and answer together.",
+    help=CONTEXT,
 )
 
 _MODEL: tuple[Decorator, ...] = (
@@ -171,7 +176,7 @@ _MODEL: tuple[Decorator, ...] = (
         type=TYPES["kv"],
         default=_LOAD.kv,
         show_default=True,
-        help="Type of the KV cache.",
+        help=KV,
     ),
     *_DEVICES,
     memory_option,
@@ -179,70 +184,61 @@ _MODEL: tuple[Decorator, ...] = (
 )
 
 _ANSWERS: tuple[Decorator, ...] = (
-    click.option("--system", help="A text that stands before everything."),
+    click.option("--system", help="Instructions that stand before everything."),
     click.option(
         "--fit",
         type=TYPES["fit"],
         default=_ANSWER.fit,
         show_default=True,
-        help="How images come into the model's square.",
+        help=FIT,
     ),
     click.option(
         "--think",
         type=TYPES["think"],
         default=_ANSWER.think,
         show_default=True,
-        help="Whether the model may think first, or shall.",
+        help="Let the model reason first: off, auto, on.",
     ),
     click.option(
         "--think-budget",
         type=click.IntRange(0, LONGEST_ANSWER),
         default=_ANSWER.think_budget,
         show_default=True,
-        help="Tokens after which a thought is ended.",
+        help="Longest reasoning, in tokens.",
     ),
     click.option(
         "--max-new-tokens",
         type=TYPES["max_new_tokens"],
         default=_ANSWER.max_new_tokens,
         show_default=True,
-        help="Where the answer is cut off.",
+        help="Longest answer, in tokens (1024 is about 750 words).",
     ),
     click.option(
-        "--temperature", type=float, default=0.0, help="0: always the most probable token."
+        "--temperature",
+        type=float,
+        default=0.0,
+        help="Randomness; 0 (default) gives the same answer each time.",
     ),
-    click.option("--top-k", type=int, default=0, help="Choose from that many of the best tokens."),
     click.option(
-        "--top-p", type=float, default=1.0, help="Choose from the best of this probability."
+        "--top-k",
+        type=int,
+        default=0,
+        help="Consider only the K most likely words; 0 (default): all.",
     ),
     click.option(
-        "--min-p", type=float, default=0.0, help="Choose from those with this share of it."
+        "--top-p",
+        type=float,
+        default=1.0,
+        help="Consider the likeliest words up to this probability.",
     ),
-    click.option("--seed", type=int, help="Of the choice; a fresh one if unset."),
+    click.option(
+        "--min-p",
+        type=float,
+        default=0.0,
+        help="Leave out words less likely than this share of the best.",
+    ),
+    click.option("--seed", type=int, help="Number that makes random answers repeatable."),
     click.option("--stop", multiple=True, metavar="TEXT", help="A text that ends the answer."),
-)
-
-_SERIES: tuple[Decorator, ...] = (
-    click.option(
-        "--slices",
-        default="auto",
-        show_default=True,
-        metavar="auto|N|A:B:C",
-        help="Of a series: what fits, so many, or from A to B in steps of C.",
-    ),
-    click.option(
-        "--windows",
-        default="medgemma",
-        show_default=True,
-        metavar="NAME|LOW:HIGH",
-        help="Of a CT: a name such as lung or bone, or HU from black to white.",
-    ),
-    click.option(
-        "--frame",
-        type=click.IntRange(1),
-        metavar="N",
-        help="Of a DICOM file with several; else the slices of a CT or MR, or the first.",
-    ),
 )
 
 _OUTPUT: tuple[Decorator, ...] = (
@@ -251,7 +247,9 @@ _OUTPUT: tuple[Decorator, ...] = (
 )
 
 
-def _all(options: tuple[Decorator, ...]) -> Decorator:
+def together(options: tuple[Decorator, ...]) -> Decorator:
+    """One decorator of several."""
+
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         for option in reversed(options):  # so that --help has them in the table's order
             command = option(command)
@@ -260,19 +258,16 @@ def _all(options: tuple[Decorator, ...]) -> Decorator:
     return decorate
 
 
-device_options = _all(_DEVICES)
+device_options = together(_DEVICES)
 """What computes: a command that loads no model has these without `model_options`."""
 
-model_options = _all(_MODEL)
+model_options = together(_MODEL)
 """Which model, and how it is loaded; `load_settings` takes them."""
 
-answer_options = _all(_ANSWERS)
+answer_options = together(_ANSWERS)
 """How an answer is written; `answer_settings` takes them, besides `system`."""
 
-series_options = _all(_SERIES)
-"""`slices`, `windows` and `frame`: how a series of slices is shown."""
-
-output_options = _all(_OUTPUT)
+output_options = together(_OUTPUT)
 """`quiet` and `verbose`."""
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 from click.shell_completion import CompletionItem
 
-from edge_med.artifacts.safe_text import safe_line
+from edge_med import documents
+from edge_med.cli.prose import say
 from edge_med.errors import ImageError, blind
 
 if TYPE_CHECKING:
+    from edge_med.answers import Answer
     from edge_med.api import MedGemma
     from edge_med.config import Options
     from edge_med.imaging import Picture, Study
@@ -57,7 +60,7 @@ def pictures_of(
         model: that they are for.
         options: of the answer.
         settings: with `threads`, and with `slices`, `windows` and `frame` of `series_options`.
-        quiet: tell nothing.
+        quiet: tell nothing, but that a series isn't shown whole.
         force: take images that show nothing as well.
 
     Raises:
@@ -78,16 +81,15 @@ def pictures_of(
     found = imaging.open_all(paths, room=room, **how)
     if not force:
         refuse_doubtful(found)
-    if not quiet:
-        for notice in (notice for image in found for notice in notices(image)):
-            click.echo(safe_line(notice), err=True)
+    for image in found:
+        for notice in incomplete(image) if quiet else notices(image):
+            say(notice)
     return found
 
 
 def with_tags(prompt: str, images: Sequence[Picture | Study]) -> str:
     """A prompt below what its images' files say of modality, body part and view."""
-    lines = [told for image in images if (told := image.about.told())]
-    return "\n".join([*lines, "", prompt]) if lines else prompt
+    return documents.below(prompt, [image.about.told() for image in images])
 
 
 def notices(image: Picture | Study) -> Iterator[str]:
@@ -96,6 +98,7 @@ def notices(image: Picture | Study) -> Iterator[str]:
 
     if plan := getattr(image, "plan", None):
         yield f"{plan}."
+        yield from filter(None, [plan.which])
         yield from image.notices
     yield from (notice.text for notice in remarks.among(_pictures(image)))
 
@@ -118,3 +121,32 @@ def _pictures(image: Picture | Study) -> Sequence[Picture]:
     """What is shown of an image: itself, or its slices."""
     slices: Sequence[Picture] | None = getattr(image, "pictures", None)
     return [cast("Picture", image)] if slices is None else slices
+
+
+def incomplete(image: Picture | Study) -> Iterator[str]:
+    """What must be known of a series that isn't shown whole; nothing of others."""
+    plan = getattr(image, "plan", None)
+    if plan and plan.which:
+        yield from (f"{plan}.", plan.which)
+
+
+def with_series(answer: Answer, images: Sequence[Picture | Study]) -> Answer:
+    """An answer that also says which slices of a series it is about, and what was left out."""
+    from edge_med.answers import Notice
+    from edge_med.imaging import Study
+
+    said = [
+        Notice("series", f"Image {number}: {text}" if len(images) > 1 else text)
+        for number, image in enumerate(images, 1)
+        if isinstance(image, Study)
+        for text in (f"{image.plan}.", image.plan.which, *image.notices)
+        if text
+    ]
+    return replace(answer, notices=(*answer.notices, *said))
+
+
+def slices_of(images: Sequence[Picture | Study]) -> list[list[int] | None]:
+    """Which slices of each image were shown, from 1 on; None of what is no series."""
+    from edge_med.imaging import Study
+
+    return [[*image.numbers] if isinstance(image, Study) else None for image in images]

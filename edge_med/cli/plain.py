@@ -11,6 +11,7 @@ import click
 from edge_med import _platform, documents
 from edge_med.answers import Piece
 from edge_med.artifacts.safe_text import safe_line, safe_text
+from edge_med.cli.prose import say
 from edge_med.cli.running import interruptible
 from edge_med.errors import EdgeMedError
 
@@ -107,5 +108,5 @@ def tell(error: EdgeMedError) -> None:
     from edge_med.cli import styled
     from edge_med.cli.hints import in_flags
 
-    click.echo(f"{styled('error:', 'red')} {safe_line(error.message)}", err=True)
-    click.echo(f"{styled('hint:', 'cyan')} {safe_line(in_flags(error.hint))}", err=True)
+    say(error.message, first=f"{styled('error:', 'red')} ")
+    say(in_flags(error.hint), first=f"{styled('hint:', 'cyan')} ")

@@ -10,19 +10,23 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge_med.artifacts.naming import QUANTS
-from edge_med.artifacts.safe_text import safe_line
 from edge_med.cli.columns import columns
-from edge_med.cli.options import TYPES, device_options
-from edge_med.config import MOST_PARALLEL, LoadOptions
+from edge_med.cli.options import CONTEXT, KV, MACHINE, TYPES, device_options
+from edge_med.cli.prose import say
+from edge_med.config import MOST_PARALLEL, LoadOptions, Options
 from edge_med.errors import UsageError
 
 if TYPE_CHECKING:
     from edge_med.models.advice import Advice
     from edge_med.models.machine import Machine
+    from edge_med.models.shares import Placement, Subject
 
 _LOAD = LoadOptions()
 SIZES = ("weights", "projector", "kv", "compute", "kept", "total", "room")
 """Of a share, in the order of the table's columns."""
+
+PAGE = 700
+"""Tokens of a page of text: about 500 words."""
 
 SMALL = 0.01
 """GiB below which a third digit is told: micro's weights are 0.002."""
@@ -42,14 +46,14 @@ SMALL = 0.01
     type=TYPES["context"],
     default=_LOAD.context,
     show_default=True,
-    help="Tokens of prompt and answer together.",
+    help=CONTEXT,
 )
 @click.option(
     "--kv",
     type=TYPES["kv"],
     default=_LOAD.kv,
     show_default=True,
-    help="Type of the KV cache.",
+    help=KV,
 )
 @device_options
 @click.option(
@@ -57,10 +61,13 @@ SMALL = 0.01
     type=click.IntRange(1, MOST_PARALLEL),
     default=_LOAD.parallel,
     show_default=True,
-    help="Sequences at once.",
+    help="Conversations at the same time.",
 )
 @click.option(
-    "--machine", "described", metavar="TEXT", help="Another machine, such as 16GB,gpu=12GB."
+    "--machine",
+    "described",
+    metavar="TEXT",
+    help=MACHINE,
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def plan(
@@ -71,7 +78,7 @@ def plan(
     as_json: bool,
     **settings: Any,
 ) -> None:
-    """Show what MODEL takes, what goes where, and why.
+    """Check whether a model fits this machine, and how much memory it uses.
 
     Nothing is loaded or downloaded. MODEL is a GGUF file or a folder with one, a checkpoint's
     folder or config.json, or a name that edge-med models lists.
@@ -94,9 +101,8 @@ def plan(
         click.echo(json.dumps(_json(machine, advices), indent=1))
         return
     for number, advice in enumerate(advices):
-        click.echo("\n" * bool(number) + "\n".join(_lines(advice)))
-        if advice.warning:
-            click.echo(f"warning: {advice.warning}", err=True)
+        click.echo("\n" * bool(number), nl=False)
+        _print(advice, model, elsewhere=described is not None)
 
 
 def machine_for(described: str | None) -> Machine:
@@ -121,27 +127,84 @@ def machine_for(described: str | None) -> Machine:
     return machine
 
 
-def _lines(advice: Advice) -> Iterator[str]:
+def _print(advice: Advice, model: str, *, elsewhere: bool) -> None:
+    """The verdict, then the table, then the reasons."""
+    for line in (_verdict(advice), *_head(advice, model)):
+        say(line, err=False)
+    if advice.warning:
+        say(f"warning: {advice.warning}")
+    click.echo("\n".join(("", *_table(advice.placement), "")))
+    for line in _reasons(advice, elsewhere=elsewhere):
+        say(line, err=False)
+
+
+def _verdict(advice: Advice) -> str:
+    placement = advice.placement
+    if placement.fits:
+        return "Fits."
+    return f"Doesn't fit: {max(0.01, placement.missing / (1 << 30)):.2g} GiB short."
+
+
+def _head(advice: Advice, model: str) -> Iterator[str]:
+    """What was planned, where, and what it takes of memory and disk."""
+    from edge_med.models.registry import registry
+    from edge_med.models.subjects import in_quant
+
     placement, subject = advice.placement, advice.subject
     options = placement.options
-    yield safe_line(f"{subject.name} {subject.quant} on {_machine(advice.machine)}")
+    yield f"{subject.name} {subject.quant} on {_machine(advice.machine)}"
     yield (
-        f"{options.context} tokens, KV cache {options.kv}"
+        f"{options.context} tokens ({_worth(advice)}), KV cache {options.kv}"
         + (f", {options.parallel} sequences" if options.parallel > 1 else "")
         + ("" if subject.projector else ", without a projector")
     )
-    yield ""
+    files = _gb(_bytes(subject))
+    known = in_quant(subject, "BF16") if model in registry() else None
+    disk = f", and while it is converted a checkpoint of {_gb(_bytes(known))}" if known else ""
+    yield (
+        f"Memory: {_gib(placement.total)} GiB ({_gb(placement.total)}). "
+        f"Disk: files of {files}{disk}."
+    )
+
+
+def _worth(advice: Advice) -> str:
+    """What so many tokens are worth, beside an answer."""
+    from edge_med.artifacts.inspect import image_tokens
+    from edge_med.imaging.slices import AROUND, QUESTION, Room
+
+    free = advice.placement.options.context - Options().max_new_tokens - QUESTION
+    pages = f"about {max(0, free) // PAGE} pages of text"
+    if (projector := advice.subject.projector) is None:
+        return pages
+    images = max(0, free) // ((image_tokens(projector) or Room().image_tokens) + AROUND)
+    return f"{pages}, or {images} images"
+
+
+def _bytes(subject: Subject) -> int:
+    """Of its files' tensors."""
+    from edge_med.models.sizes import tensor_bytes
+
+    projector = tensor_bytes(subject.projector) if subject.projector else 0
+    return tensor_bytes(subject.text) + projector
+
+
+def _table(placement: Placement) -> Iterator[str]:
     yield from columns([("GiB", "layers", *SIZES), *map(_row, placement.shares)])
     if len(placement.shares) > 1:
         yield f"total {_gib(placement.total)} GiB"
     if kept := placement.kept:
         rest = _gib(placement.total - kept)
-        yield f"kept is a budget that turns and images fill in time; {rest} GiB without it"
-    yield ""
+        yield f"kept: grows with use up to this; {rest} GiB at the start"
+
+
+def _reasons(advice: Advice, *, elsewhere: bool) -> Iterator[str]:
+    """Why it is so, how far it goes, how fast, and what would be smaller."""
     yield from advice.reasons
     yield _largest(advice)
     if advice.tokens_per_second:
         yield f"At most {advice.tokens_per_second:.1f} tokens of an answer a second."
+    elif not elsewhere:
+        yield "How fast this machine writes: edge-med doctor measures it."
     if small := advice.smaller:
         where = f", {small.gpu_layers} layers on devices" if small.gpu_layers else ""
         yield f"Next smaller: {small.name} {small.quant}, {_gib(small.total)} GiB{where}."
@@ -149,12 +212,12 @@ def _lines(advice: Advice) -> Iterator[str]:
 
 def _largest(advice: Advice) -> str:
     if not advice.largest_context:
-        return "Largest context: none fits."
+        return "Longest context: none fits."
     if advice.placement.fits and advice.largest_context < advice.placement.options.context:
-        return f"Largest context: {advice.largest_context} tokens, which the model is made for."
+        return f"Longest context: {advice.largest_context:,} tokens, the model's own limit."
     stays = advice.placement.fits and len(advice.placement.shares) > 1
-    beside = ", everything staying where it is" if stays else ""
-    return f"Largest context: {advice.largest_context} tokens{beside}."
+    moving = " without moving layers" if stays else ""
+    return f"Longest context{moving}: {advice.largest_context:,} tokens."
 
 
 def _row(share: Any) -> list[str]:
@@ -171,6 +234,11 @@ def _machine(machine: Machine) -> str:
 def _gib(size: float) -> str:
     gib = size / (1 << 30)
     return f"{gib:.2f}" if gib >= SMALL else f"{gib:.3f}"
+
+
+def _gb(size: float) -> str:
+    """As the hub and disks tell sizes."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
 
 
 def _json(machine: Machine, advices: list[Advice]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_med.artifacts.safe_text import safe_text
+from edge_med.cli.prose import say
 
 if TYPE_CHECKING:
     from edge_med.answers import Answer, Event, Piece, PieceKind
@@ -48,7 +49,7 @@ def written(
                     page.add(event)
                 case Notice(code, text) if heard(code):
                     page.close()
-                    click.echo(safe_text(text), err=True)
+                    say(text)
                 case End(answer):
                     return answer
     raise AssertionError("a stream ends with End")

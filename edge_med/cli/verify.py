@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def verify(path: Path, *, run: bool, as_json: bool, quiet: bool) -> None:
-    """Check a model folder, or one FILE of it, against its manifest."""
+    """Check that a model's files are complete and undamaged.
+
+    PATH is a model folder, or one file of it.
+    """
     with byte_progress("verifying", checks.total_bytes(path), hidden=quiet) as advance:
         verdict = checks.verify(path, advance)
     tried = _try(path) if run and verdict.sound else {}

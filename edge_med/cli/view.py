@@ -15,13 +15,15 @@ import click
 from edge_med import _platform
 from edge_med.artifacts.safe_text import safe_line
 from edge_med.cli.options import (
+    FIT,
     TYPES,
     context_option,
     model_option,
-    series_options,
     threads_option,
 )
 from edge_med.cli.pictures import IMAGE, notices
+from edge_med.cli.prose import say
+from edge_med.cli.showing import series_options
 from edge_med.errors import InputError, UsageError
 from edge_med.plain import plain
 
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     type=TYPES["fit"],
     default="pad",
     show_default=True,
-    help="How it comes into the model's square.",
+    help=FIT,
 )
 @series_options
 @model_option
@@ -59,7 +61,7 @@ def view(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Show what the model will see of an image, and how it came about.
+    """Preview an image or CT as the model will see it, with the time it takes.
 
     PATH is a picture or DICOM file, or a folder or zip with the slices of a CT or MR. The time is
     what the model took for others on this machine.
@@ -83,7 +85,7 @@ def view(
         for line in _lines(found, pictures, eye):
             click.echo(safe_line(line))
     for notice in notices(found):
-        click.echo(safe_line(notice), err=True)
+        say(notice)
 
 
 def _known(found: Picture | Study, eye: Eye) -> Picture | Study:

@@ -148,8 +148,7 @@ class Slot:
         if images:
             self._images.require()
         if (tokens := stats.prompt) > (context := self._options.context):
-            what, hint = f"The prompt has {tokens} tokens", "Shorten it, or raise `context`."
-            raise too_long(what, tokens, context, hint)
+            raise too_long(f"The prompt has {tokens} tokens", tokens, context, "Shorten it.")
         widest = max((image.tokens for image in images), default=0)
         if widest > self._options.batch:
             raise UsageError(

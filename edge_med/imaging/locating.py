@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,12 @@ format "Final Answer: X" where X is a JSON list of objects. The object needs a "
 
 MOST = 100
 """Boxes that are read from an answer: more are a model that repeats itself."""
+
+UNMARKED = "the list isn't marked as JSON"
+"""A quirk that nobody can act on: those who look at a picture aren't told of it."""
+
+NOTHING = "The model marked nothing. That doesn't mean it isn't there."
+"""What is said of an answer without a box."""
 
 _THOUGHT, _THOUGHT_ENDS = "<unused94>", "<unused95>"
 
@@ -71,6 +77,11 @@ class Parsed:
     boxes: tuple[Box, ...]
     quirks: tuple[str, ...]
 
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The quirks that people should know."""
+        return tuple(quirk for quirk in self.quirks if quirk != UNMARKED)
+
 
 def locate_prompt(what: str) -> str:
     """The prompt that MedGemma was trained to answer with boxes; it stands after the image.
@@ -81,10 +92,23 @@ def locate_prompt(what: str) -> str:
     Raises:
         PromptError: it is empty.
     """
-    name = re.sub(r"^the\s+", "", what.strip(), flags=re.IGNORECASE)
+    name = _bare(what)
     if not name:
-        raise PromptError("Nothing is named that should be found.", "Name it, as in: right lung")
+        raise PromptError("What should be found?", "Name it, as in: right lung")
     return LOCATE.replace("WHAT", name)
+
+
+def other_than(what: str, boxes: Sequence[Box]) -> str:
+    """A sentence about boxes of something else than what was asked for; empty if there is none."""
+    asked = set(_bare(what).casefold().split())
+    labels = dict.fromkeys(box.label for box in boxes if box.label)
+    others = [label for label in labels if not asked & set(label.casefold().split())]
+    return f"You asked for {_bare(what)}, the model boxed {', '.join(others)}." if others else ""
+
+
+def _bare(what: str) -> str:
+    """What is to be found, without the article that the prompt has."""
+    return re.sub(r"^the\s+", "", what.strip(), flags=re.IGNORECASE)
 
 
 def parse(text: str) -> Parsed:
@@ -118,7 +142,7 @@ def _without_thought(text: str, quirks: list[str]) -> str:
 def _tell_form(text: str, quirks: list[str]) -> None:
     """What is unusual about the list as a whole."""
     if "```" not in text:
-        quirks.append("the list isn't marked as JSON")
+        quirks.append(UNMARKED)
     if "{" in text and not _LIST.search(text):
         quirks.append("an object instead of a list")
     elif text.count("[") > text.count("]"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -80,6 +81,12 @@ class Picture:
         """What the user should know: which of several it is, or that it shows nothing."""
         return tuple(notice.text for notice in remarks.of(self))
 
+    @property
+    def slice(self) -> tuple[int, int] | None:
+        """Which slice of its series it is, from 1 on, and how many that has; None of another."""
+        found = [match for step in self.provenance if (match := _SLICE.fullmatch(step))]
+        return (int(found[-1][1]), int(found[-1][2])) if found else None
+
     def png(self) -> bytes:
         """The prepared pixels as a PNG file."""
         buffer = io.BytesIO()
@@ -96,6 +103,15 @@ class Picture:
             x0, y0, x1, y1 in pixels, cut off at the picture's edges.
         """
         return fits.box_to_original(box, self.fit, self.original_size)
+
+
+def sliced(number: int, total: int) -> str:
+    """What is said of a slice among its picture's steps."""
+    return f"slice {number} of {total}"
+
+
+_SLICE = re.compile(r"slice (\d{1,6}) of (\d{1,6})")
+"""What `sliced` says."""
 
 
 def fitted(fit: Fit, side: int) -> str:

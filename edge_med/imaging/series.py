@@ -112,7 +112,8 @@ def _largest_series(found: Sequence[Slice], notices: list[str]) -> list[Slice]:
 def _without_scouts(series: list[Slice], notices: list[str]) -> list[Slice]:
     kept = [piece for piece in series if "LOCALIZER" not in piece.kinds] or series
     if len(kept) < len(series):
-        notices.append(f"{len(series) - len(kept)} scout images are left out.")
+        left = len(series) - len(kept)
+        notices.append(f"{left} scout {'image is' if left == 1 else 'images are'} left out.")
     return kept
 
 
@@ -141,7 +142,9 @@ def _without_copies(series: list[Slice], notices: list[str]) -> list[Slice]:
     once = {piece.image or str(piece.entry): piece for piece in reversed(series)}
     kept = [piece for piece in series if once[piece.image or str(piece.entry)] is piece]
     if len(kept) < len(series):
-        notices.append(f"{len(series) - len(kept)} copies of images are left out.")
+        left = len(series) - len(kept)
+        what = "copy of an image is" if left == 1 else "copies of images are"
+        notices.append(f"{left} {what} left out.")
     return kept
 
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from edge_med.errors import ContextOverflowError, UsageError
+
+if TYPE_CHECKING:
+    from edge_med.imaging.picture import Picture
 
 MOST = 85
 """Slices of a volume, in Google's notebook high_dimensional_ct_hugging_face.ipynb."""
@@ -25,6 +30,7 @@ BYTES = 8 << 20
 _SHOWN = 40
 """Characters of a choice that isn't understood."""
 
+_LIST = re.compile(r"\d{1,6}(,\d{1,6})+,?|\d{1,6},")
 _RANGE = re.compile(r"(\d{0,6}):(\d{0,6})(?::(\d{1,6}))?")
 
 
@@ -67,10 +73,22 @@ class Plan:
         minutes, seconds = round((self.seconds or 0) / 60), max(1, round(self.seconds or 0))
         time = f"{minutes} min" if minutes > 1 else f"{seconds} s"
         time = f", about {time}" if self.seconds else ""
-        return (
-            f"{len(self.chosen)} of {self.total} slices ({self.reason}), {self.tokens:,} tokens"
-            + time
-        )
+        return f"{self._counted()}, {self.tokens:,} tokens{time}"
+
+    def _counted(self) -> str:
+        shown = len(self.chosen)
+        if shown < self.total:
+            return f"{shown} of {self.total} slices ({self.reason})"
+        return f"all {shown} slices" if shown > 1 else "one slice"
+
+    @property
+    def which(self) -> str:
+        """Which slices are shown and which aren't, in a sentence; empty if all are."""
+        shown = {index + 1 for index in self.chosen}
+        if len(shown) == self.total:
+            return ""
+        left = [number for number in range(1, self.total + 1) if number not in shown]
+        return f"Shown: {ranges(sorted(shown))} of {self.total}. Left out: {ranges(left)}."
 
 
 def plan(total: int, wanted: str = "auto", room: Room = Room()) -> Plan:
@@ -78,7 +96,8 @@ def plan(total: int, wanted: str = "auto", room: Room = Room()) -> Plan:
 
     Args:
         total: slices of the volume.
-        wanted: `auto`; a number of slices, spread evenly; or `first:last:step`, from 1 on.
+        wanted: `auto`; `all`; a number of slices, spread evenly; `first:last:step`, or numbers
+            with commas between them, from 1 on.
         room: for them.
 
     Raises:
@@ -88,6 +107,8 @@ def plan(total: int, wanted: str = "auto", room: Room = Room()) -> Plan:
     if wanted == "auto":
         count, reason = _fitting(total, room)
         chosen = spread(total, count)
+    elif wanted == "all":
+        chosen, reason = tuple(range(total)), "as asked"
     elif wanted.isdecimal() and int(wanted):
         chosen, reason = spread(total, int(wanted)), "as asked"
     else:
@@ -129,6 +150,10 @@ def _fitting(total: int, room: Room) -> tuple[int, str]:
 
 
 def _range(total: int, wanted: str) -> tuple[int, ...]:
+    if _LIST.fullmatch(wanted):
+        listed = sorted({int(number) - 1 for number in wanted.strip(",").split(",")})
+        if listed[0] >= 0 and listed[-1] < total:
+            return tuple(listed)
     match = _RANGE.fullmatch(wanted)
     given = match.groups() if match else ("0", "0", "0")
     first, last, step = (int(part) if part else None for part in given)
@@ -136,6 +161,37 @@ def _range(total: int, wanted: str) -> tuple[int, ...]:
     if not match or first == 0 or step == 0 or not chosen:
         raise UsageError(
             f"There are no slices {wanted[:_SHOWN]!r}: they are 1 to {total}.",
-            "Use auto, a number of slices, or first:last:step, counted from 1.",
+            "Use auto, all, a number of slices, first:last:step as 12:12, or a list as 3,5,7.",
         )
     return chosen
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """Numbers in order, those that follow each other as a range: 2-5, 7."""
+    parts: list[list[int]] = []
+    for number in numbers:
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1][1:] = [number]
+        else:
+            parts.append([number])
+    return ", ".join("-".join(map(str, part)) for part in parts)
+
+
+def series_among(pictures: Sequence[Picture]) -> list[list[Picture]]:
+    """Pictures one after the other, those of a series together."""
+    groups: list[list[Picture]] = []
+    for picture in pictures:
+        last = groups[-1][-1] if groups else None
+        if last is not None and _follows(last, picture):
+            groups[-1].append(picture)
+        else:
+            groups.append([picture])
+    return groups
+
+
+def _follows(last: Picture, picture: Picture) -> bool:
+    """Whether it is a later slice of the same series, as far as their files tell."""
+    if last.slice is None or picture.slice is None:
+        return False
+    later = picture.slice[0] > last.slice[0] and picture.slice[1] == last.slice[1]
+    return later and picture.about.told() == last.about.told()

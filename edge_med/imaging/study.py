@@ -9,16 +9,20 @@ from typing import Any
 
 from edge_med.config import Fit
 from edge_med.errors import ImageError
-from edge_med.imaging import series, slices
+from edge_med.imaging import files, series, slices
 from edge_med.imaging.about import About
 from edge_med.imaging.bundle import Entry
 from edge_med.imaging.fitting import Fitted, Upright
-from edge_med.imaging.picture import Picture
+from edge_med.imaging.photo import FORMATS
+from edge_med.imaging.picture import Picture, sliced
 from edge_med.imaging.pool import POOL, Part
 from edge_med.imaging.series import VOLUMES, Slice
 
 _SHARE = 4
 """Slices that a process prepares at a time: 10 MB of pixels go through its pipe."""
+
+_MARK = 64
+"""Bytes of a file that tell pictures from other files."""
 
 _DESCRIBED = 32
 """Files whose beginnings a process reads at a time."""
@@ -103,11 +107,32 @@ def read(
     volume = series.volume(pieces)
     plan = slices.plan(len(volume.slices), wanted, room)
     chosen = [volume.slices[index] for index in plan.chosen]
-    pictures = _pictures(entries, chosen, ends=_ends(entries, volume.slices), **job)
-    others = len(entries) - len({piece.entry for piece in pieces})
-    left = (f"{others} files aren't images of a volume, and are left out.",) if others else ()
+    steps = [sliced(index + 1, plan.total) for index in plan.chosen]
+    pictures = _pictures(entries, chosen, steps, ends=_ends(entries, volume.slices), **job)
+    left = _left_out(entries, {piece.entry for piece in pieces})
     origins = tuple((entries[piece.entry], piece.frame + 1) for piece in chosen)
     return Study(pictures, plan, (*volume.notices, *left), origins)
+
+
+def _left_out(entries: Sequence[Entry], taken: set[int]) -> Iterator[str]:
+    """What is said of files that belong to no volume: pictures may be what somebody meant."""
+    others = [entry for number, entry in enumerate(entries) if number not in taken]
+    heads = [entry[:_MARK] if isinstance(entry, bytes) else _head(entry) for entry in others]
+    pictures = sum(any(mark.match(head) for mark, *_ in FORMATS) for head in heads)
+    if pictures == 1:
+        yield "1 picture isn't part of the series: give it by its own path."
+    elif pictures:
+        yield f"{pictures} pictures aren't part of the series: give them by their own paths."
+    if rest := len(others) - pictures:
+        yield f"{rest} {'file is no image' if rest == 1 else 'files are no images'} of a volume."
+
+
+def _head(path: str) -> bytes:
+    """How a file begins; nothing if it can't be read."""
+    try:
+        return files.read(path, _MARK)
+    except ImageError:
+        return b""
 
 
 def _placed(found: Sequence[Slice]) -> list[Slice]:
@@ -147,19 +172,34 @@ def _ends(entries: Sequence[Entry], pieces: Sequence[Slice]) -> tuple[float, flo
 
 
 def _pictures(
-    entries: Sequence[Entry], pieces: Sequence[Slice], *, fit: Fit, side: int, **job: Any
+    entries: Sequence[Entry],
+    pieces: Sequence[Slice],
+    steps: Sequence[str],
+    *,
+    fit: Fit,
+    side: int,
+    **job: Any,
 ) -> Sequence[Picture]:
-    """Those that are longer or wider than the square are fitted where they are decoded."""
+    """Those that are longer or wider than the square are fitted where they are decoded.
+
+    Each of the steps is told of its picture, before that of the fit.
+    """
     parts = _parts(entries, pieces, _SHARE)
     if max(pieces[0].rows, pieces[0].columns) <= side:  # others are huge, or take seconds each
-        return Fitted(list(_mapped("upright", parts, most=side, **job)), fit, side)
-    prepared = _mapped("prepare", parts, fit=fit, side=side, **job)
+        return Fitted(list(_with(steps, _mapped("upright", parts, most=side, **job))), fit, side)
+    prepared = _with(steps, _mapped("prepare", parts, fit=fit, side=side, **job))
     return tuple(Picture.told(told, pixels, fit, side) for told, pixels in prepared)
 
 
 def _mapped(name: str, parts: Sequence[Part], **job: Any) -> Iterator[Upright]:
     for reply, pixels in POOL.map(name, parts, **job):
         yield from zip(reply["pictures"], pixels, strict=True)
+
+
+def _with(steps: Sequence[str], images: Iterator[Upright]) -> Iterator[Upright]:
+    """Images with one more step told of each."""
+    for step, (told, pixels) in zip(steps, images, strict=True):
+        yield {**told, "steps": [*told["steps"], step]}, pixels
 
 
 def _parts(entries: Sequence[Entry], pieces: Sequence[Slice], share: int) -> list[Part]:

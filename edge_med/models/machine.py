@@ -113,7 +113,7 @@ def parse_machine(text: str) -> Machine:
     fields = [(name.lower(), value) for name, _, value in (part.partition("=") for part in rest)]
     names = [name for name, _ in fields]
     if unknown := [part for part, (name, _) in zip(rest, fields, strict=True) if name not in _KEYS]:
-        raise UsageError(f"'{unknown[0]}' says nothing of a machine.", _HINT)
+        raise UsageError(f"'{unknown[0]}' isn't understood.", _meant(unknown[0]))
     single = {name: value for name, value in fields if name != "gpu"}
     once = {*single, "gpu"} if "unified" in single else {*single}
     if twice := [name for name in names if name in once and names.count(name) > 1]:
@@ -162,7 +162,7 @@ def parse_size(text: str) -> int:
     """
     found = _SIZE.fullmatch(text)
     if not found or float(found[1]) <= 0:
-        raise UsageError(f"'{text}' isn't a size of memory.", _HINT)
+        raise UsageError(f"'{text}' isn't a size of memory.", _meant(text))
     small = (found[2] or "G").upper().startswith("M")
     return int(float(found[1]) * ((1 << 20) if small else GIB))
 
@@ -178,3 +178,13 @@ def _whole(text: str) -> int:
     if not re.fullmatch(r"[1-9]\d{0,4}", text):
         raise UsageError(f"'{text}' isn't a number of cores.", _HINT)
     return int(text)
+
+
+def _meant(part: str) -> str:
+    """The hint about a part of a description: what was likely meant, and the form."""
+    name, _, value = part.strip().partition(" ")
+    if name.lower() in _KEYS and _SIZE.fullmatch(value.strip()):
+        return f"Write {name.lower()}={value.strip()}. {_HINT}"
+    if _SIZE.fullmatch(value.strip()):  # as in M2 16GB
+        return f"Write {value.strip()}, or for a Mac {value.strip()},unified. {_HINT}"
+    return _HINT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import json
 from pathlib import Path
 from typing import Any
@@ -51,8 +52,10 @@ def find(model: str, quant: str | None = None, memory: int = 0) -> Subject:
         return _of_files(model, quant)
     if one := known(model):
         return of_known(one, quant or one.quant_for(memory))
+    begun = [name for name in registry() if model and name.startswith(model)]
+    close = begun or difflib.get_close_matches(model, registry(), 1)
     raise UsageError(
-        f"There is no model '{model}'.",
+        f"There is no model '{model}'.{f' Did you mean {close[0]}?' if close else ''}",
         f"Give a file, a checkpoint's folder or a name: {', '.join(registry())}.",
     )
 

@@ -146,6 +146,7 @@ class ScriptedUI:
     agrees: bool = True
     said: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    urgent: list[str] = field(default_factory=list)
     errors: list[EdgeMedError] = field(default_factory=list)
     stages: list[str] = field(default_factory=list)
     pieces: list[Piece] = field(default_factory=list)
@@ -163,6 +164,8 @@ class ScriptedUI:
 
     def notice(self, text: str, *, always: bool = False) -> None:
         self.notices.append(text)
+        if always:
+            self.urgent.append(text)
 
     def fail(self, error: EdgeMedError) -> None:
         self.errors.append(error)

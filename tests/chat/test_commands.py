@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
-import stat
-import sys
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from edge_med.chat.commands import COMMANDS
 from edge_med.chat.presets import PRESETS
 from edge_med.chat.settings import SET
-from edge_med.errors import ImageError, InputError, PromptError, UsageError
+from edge_med.errors import ImageError, UsageError
 from tests.chat.scripted import Held
-
-BOX = 'Final Answer: ```json[{"box_2d": [250, 0, 750, 500], "label": "heart"}]```'
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
@@ -47,7 +41,8 @@ def test_image_goes_with_the_next_question_and_only_with_that(held: Held, pictur
 def test_image_sends_nothing_itself(held: Held, picture: Path) -> None:
     held.enter(f"/image {picture}")
     assert not held.worker.asked
-    assert held.ui.notices[-1] == "An image of 60 x 40 pixels, goes with the next question."
+    added = "Image 1 added: 60 x 40, chest x.png. It will be sent with your next question."
+    assert held.ui.notices[-1] == added
 
 
 def test_image_opens_at_once_and_takes_all_or_none(held: Held, picture: Path) -> None:
@@ -76,8 +71,8 @@ def test_images_lists_those_that_were_shown_and_those_that_wait(held: Held, pict
     assert held.ui.said == [
         "There are no images.",
         (
-            "1. An image of 60 x 40 pixels, in question 1\n"
-            "2. An image of 60 x 40 pixels, waits for the next question"
+            "1. 60 x 40, chest x.png, in question 1\n"
+            "2. 60 x 40, chest x.png, waits for the next question"
         ),
     ]
 
@@ -101,7 +96,7 @@ def test_drop_file_takes_the_texts(held: Held, tmp_path: Path) -> None:
 def test_file_says_its_tokens_and_goes_before_the_question(held: Held, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("no effusion")
     held.enter(f"/file {tmp_path / 'a.txt'}", "what is it")
-    assert "A text of 2 tokens (the context takes 512)" in held.ui.notices[0]
+    assert held.ui.notices[0].startswith("Text added: 2 of 512 tokens.")
     assert held.texts[0] == "Document:\nno effusion\n\nwhat is it"
 
 
@@ -163,94 +158,23 @@ def test_set_refuses_what_cannot_be(held: Held, wrong: str) -> None:
     assert held.chat.options == before
 
 
-def test_locate_draws_on_the_original_and_names_the_file(held: Held, picture: Path) -> None:
-    held.worker.answers = ["a chest", BOX]
-    held.enter(f"/image {picture}", "what is it", "/locate the heart")
-    assert "Where is the heart?" in held.texts[2]
-    assert held.ui.said == ["heart: x 0 to 30, y 5 to 35 px\nDrawn in edge-med-box-1.png"]
-    with Image.open("edge-med-box-1.png") as drawn:
-        assert drawn.size == (60, 40)
-
-
-def test_locate_never_replaces_a_file(held: Held, picture: Path) -> None:
-    Path("edge-med-box-1.png").write_text("mine")
-    held.worker.answers = [BOX]
-    held.enter(f"/image {picture}", "/locate heart")
-    assert Path("edge-med-box-1.png").read_text() == "mine"
-    assert Path("edge-med-box-2.png").exists()
-
-
-def test_locate_shows_the_last_of_several_images_again(held: Held, picture: Path) -> None:
-    other = picture.with_name("other.png")
-    Image.new("RGB", (30, 90), "white").save(other)
-    held.worker.answers = ["a", "b", BOX]
-    held.enter(f"/image {picture}", "one", f"/image {other}", "two", "/locate heart")
-    last = held.worker.asked[-1].messages[-1]
-    assert [p.original_size for p in last.pictures] == [(30, 90)]
-
-
-def test_locate_says_what_it_mended_and_when_there_is_no_box(held: Held, picture: Path) -> None:
-    held.worker.answers = ['{"box_2d": [750, 0, 250, 500], "label": "heart"}', "nowhere"]
-    held.enter(f"/image {picture}", "/locate heart", "/locate heart")
-    assert any("swapped corners" in notice for notice in held.ui.notices)
-    assert "The answer has no box, so nothing is drawn." in held.ui.notices
-
-
-def test_locate_without_its_file_draws_on_what_the_model_saw(held: Held, picture: Path) -> None:
-    held.worker.answers = [BOX]
-    held.enter(f"/image {picture}")
-    picture.unlink()
-    held.enter("/locate heart")
-    with Image.open("edge-med-box-1.png") as drawn:
-        assert drawn.size == (56, 56)
-    assert any("as the model saw it" in notice for notice in held.ui.notices)
-
-
-def test_locate_needs_an_image_and_a_name(held: Held, picture: Path) -> None:
-    held.enter("/locate heart", f"/image {picture}", "/locate")
-    assert [type(error) for error in held.ui.errors] == [UsageError, PromptError]
-    assert held.chat.waiting.pictures, "the image goes on waiting"
-
-
-def test_save_is_private_and_load_goes_on(held: Held) -> None:
-    held.enter("a", "/save x.json", "/clear", "/load x.json")
-    assert held.texts == ["a", "yes"]
-    if sys.platform != "win32":
-        assert stat.S_IMODE(Path("x.json").stat().st_mode) == 0o600
-
-
-@pytest.mark.parametrize("images", [True, False])
-def test_save_keeps_images_or_their_hashes(held: Held, picture: Path, images: bool) -> None:
-    held.enter(f"/image {picture}", "a", f"/save x.json {'--images' if images else ''}")
-    part = json.loads(Path("x.json").read_text())["messages"][0]["parts"][0]
-    assert ("png" in part) == images
-    held.enter("/clear", f"/load x.json {'' if images else repr(str(picture))}")
-    assert len(list(held.chat.pictures)) == 1
-    assert not held.ui.errors
-
-
-def test_load_without_an_image_that_is_needed_says_so(held: Held, picture: Path) -> None:
-    held.enter(f"/image {picture}", "a", "/save x.json", "b", "/load x.json")
-    assert isinstance(held.error, InputError)
-    assert "/load FILE IMAGE" in held.error.hint
-    assert len(held.texts) == 4, "the conversation stays"
-
-
-def test_save_replaces_another_file_only_by_a_yes(held: Held) -> None:
-    Path("x.json").write_text("mine")
-    held.ui.agrees = False
-    held.enter("a", "/save x.json")
-    assert Path("x.json").read_text() == "mine"
-    held.ui.agrees = True
-    held.enter("/save x.json", "/save x.json")
-    assert len(held.ui.questions) == 2, "one of its own is replaced without asking"
-
-
-def test_export_has_a_neutral_name_and_never_replaces(held: Held) -> None:
-    held.enter("a", "/export md", "/export md", "/export json", "/export docx")
-    names = sorted(path.name for path in Path().iterdir())
-    assert names == ["edge-med-chat-1.json", "edge-med-chat-1.md", "edge-med-chat-2.md"]
-    assert isinstance(held.error, UsageError)
+@pytest.mark.parametrize(
+    ("entered", "told", "hint"),
+    [
+        ("temprature 1", "There is no setting temprature.", "Did you mean temperature?"),
+        ("zzz 1", "There is no setting zzz.", "There are: max-new-tokens"),
+        ("context 16384", "context is set at the start.", "edge-med chat --context 16384"),
+        ("--gpu-layers 3", "gpu-layers is set at the start.", "edge-med chat --gpu-layers 3"),
+        ("fit stretch", "fit is set at the start.", "edge-med chat --fit stretch"),
+        ("think on", "think has a command of its own.", "/think on"),
+        ("temperature", "temperature takes one value.", "/set temperature 0.7"),
+        ("top-k many", "The value of top-k is a whole number, not many.", "/set alone"),
+    ],
+)
+def test_set_says_what_to_do_instead(held: Held, entered: str, told: str, hint: str) -> None:
+    held.enter(f"/set {entered}")
+    assert held.error.message == told
+    assert hint in held.error.hint
 
 
 def test_stats_tells_of_the_model_and_the_last_answer(held: Held) -> None:

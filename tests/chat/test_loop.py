@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from edge_med.answers import Notice
 from edge_med.artifacts.turns import Turns
@@ -25,7 +26,7 @@ def test_the_first_screen_says_in_two_lines_what_it_is_not_for() -> None:
     loop.greet(ui)
     first, second = ui.notices
     assert "never for diagnosis or treatment" in first
-    assert "check" in second
+    assert "Check every answer" in second
 
 
 @pytest.mark.parametrize("turns", ["gemma", "foreign", "assumed", "none"])
@@ -87,7 +88,7 @@ def test_one_that_was_stopped_before_a_word_does_not_count(held: Held, picture: 
     held.enter(f"/image {picture}", "a")
     assert held.texts == []
     assert held.chat.waiting.pictures
-    assert "wait for the next one" in held.ui.notices[-1]
+    assert held.ui.notices[-1] == "Cancelled. 1 image is still attached to your next question."
 
 
 def test_every_notice_is_told_once_but_what_the_first_screen_said(held: Held) -> None:
@@ -117,10 +118,18 @@ def test_a_short_wait_is_told(held: Held, picture: Path) -> None:
     held.chat.estimates.rates = replace(SLOW, encode=0.1, read=100.0)
     held.enter(f"/image {picture}", "a")
     assert held.ui.stages[:2] == [
-        "Reading this takes about 10 s on this machine.",
+        "Looking at this takes about 10 s on this machine.",
         "looking at the image, 10 s left",
     ]
     assert not held.ui.questions
+
+
+def test_of_several_images_it_is_told_how_many_were_seen(held: Held, picture: Path) -> None:
+    other = picture.with_name("other.png")
+    Image.new("RGB", (30, 90), "white").save(other)
+    held.chat.estimates.rates = replace(SLOW, encode=0.1, read=100.0)
+    held.enter(f"/image '{picture}' {other}", "a")
+    assert held.ui.stages[1] == "looking at image 1 of 2, 20 s left"
 
 
 def test_a_long_wait_is_begun_by_a_yes_only(held: Held) -> None:
@@ -162,6 +171,19 @@ def test_keep_writes_after_each_answer(held: Held) -> None:
     assert len(json.loads(Path("kept.json").read_text())["messages"]) == 2
     held.enter("b")
     assert len(json.loads(Path("kept.json").read_text())["messages"]) == 4
+
+
+@pytest.mark.parametrize("another", ["/clear", "/load x.json"])
+def test_keep_never_replaces_the_conversation_before(held: Held, another: str) -> None:
+    held.chat.keep = Path("kept.json")
+    held.enter("a", "/save x.json", another, "b", another, "c")
+    first = json.loads(Path("kept.json").read_text())["messages"]
+    assert first[0]["parts"][0]["text"] == "a"
+    assert len(first) == 2
+    assert "What follows is kept in kept-2.json." in held.ui.notices
+    for number, text in ((2, "b"), (3, "c")):
+        kept = json.loads(Path(f"kept-{number}.json").read_text())["messages"]
+        assert kept[-2]["parts"][0]["text"] == text
 
 
 def test_nothing_is_written_unless_it_is_asked_for(

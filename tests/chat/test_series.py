@@ -8,12 +8,13 @@ import pytest
 from PIL import Image
 
 from edge_med import imaging
-from edge_med.chat import dropped
+from edge_med.chat.looking import Looking
 from edge_med.config import LoadOptions
 from edge_med.errors import ContextOverflowError, InputError, PromptError, UsageError
 from edge_med.imaging.slices import AROUND, QUESTION
 from tests.chat.scripted import IMAGE_TOKENS, Held
 from tests.imaging.dicom_samples import ct_slice, dicom, ramp
+from tests.imaging.enhanced_samples import enhanced
 
 
 @pytest.fixture(autouse=True)
@@ -47,8 +48,60 @@ def test_a_series_whose_question_is_undone_waits_with_its_labels(held: Held, ser
 
 def test_which_slices_are_shown_is_told(held: Held, series: Path) -> None:
     held.enter(f"/image {series}", "/images")
-    assert held.ui.notices[0].startswith("A series, 3 of 3 slices (all)")
-    assert held.ui.said[0].startswith("1. A series, 3 of 3 slices")
+    told = "CT, all 3 slices, 48 tokens, about 1 s, a ct"
+    assert held.ui.notices == [f"Image 1 added: {told}. It will be sent with your next question."]
+    assert held.ui.said == [f"1. {told}, waits for the next question"]
+    held.enter("what is it", f"/image {series} --slices 2:2", "where", "/images")
+    assert held.ui.said[-1] == (
+        "1-3. CT, slices 1-3 of 3, 16 x 16, a ct, in question 1\n"
+        "4. CT, slice 2 of 3, 16 x 16, a ct, in question 2"
+    )
+
+
+def test_a_series_that_is_not_shown_whole_says_which_slices_even_if_quiet(
+    held: Held, series: Path
+) -> None:
+    held.enter(f"/image {series} --slices 2:3")
+    assert "Shown: 2-3 of 3. Left out: 1." in held.ui.urgent
+    assert "2 of 3 slices (as asked)" in held.ui.urgent[0]
+
+
+def test_where_in_a_folder_the_slices_lie_is_told(held: Held, series: Path) -> None:
+    held.enter(f"/image {series.parent} --slices 3")
+    assert held.ui.notices[-1] == "Its slices lie in a ct."
+
+
+def test_windows_and_tags_are_taken_as_ask_takes_them(held: Held, series: Path) -> None:
+    held.enter(f"/image '{series}' --windows lung --slices 2:2 --tags", "what is it", "and now")
+    first, second = (asked.messages[-1] for asked in held.worker.asked)
+    (wanted,) = imaging.open(series, side=56, slices="2:2", windows="lung").pictures  # type: ignore[union-attr]
+    assert first.pictures == (wanted,)
+    assert first.text == "modality CT\n\nwhat is it"
+    assert second.text == "and now"
+    held.enter("/edit 1 where")
+    assert held.worker.asked[-1].messages[-1].text == "modality CT\n\nwhere"
+
+
+def test_a_frame_is_taken_as_ask_takes_it(held: Held, tmp_path: Path) -> None:
+    (tmp_path / "ct.dcm").write_bytes(enhanced())
+    held.enter(f"/image {tmp_path / 'ct.dcm'} --frame 3", "what is it")
+    (picture,) = held.worker.asked[0].messages[0].pictures
+    assert picture == imaging.open(tmp_path / "ct.dcm", side=56, frame=3)
+
+
+def test_flags_of_the_start_hold_where_a_command_has_none(held: Held, series: Path) -> None:
+    held.chat.looking = Looking(slices="2:3")
+    held.enter(f"'{series}'", "what is it", f"/image {series} --slices 1:1", "and now")
+    assert [len(asked.messages[-1].pictures) for asked in held.worker.asked] == [2, 1]
+
+
+@pytest.mark.parametrize(
+    "flags", ["--windws lung", "--frame 0", "--frame x", "--tags 3", "--slices", "--slices 1 --x"]
+)
+def test_flags_that_cannot_be_are_refused(held: Held, series: Path, flags: str) -> None:
+    held.enter(f"/image '{series}' {flags}")
+    assert isinstance(held.error, UsageError)
+    assert not held.chat.waiting
 
 
 def test_a_series_can_be_taken_back(held: Held, series: Path) -> None:
@@ -123,7 +176,7 @@ def test_a_path_that_ends_as_a_flag_is_a_path(
 def test_slices_that_stand_elsewhere_are_refused(line: str, held: Held, series: Path) -> None:
     held.enter(line.format(series=f"'{series}'"))
     assert isinstance(held.error, UsageError)
-    assert "stands last" in held.error.message
+    assert "Flags stand last" in held.error.hint
 
 
 def test_series_that_are_given_at_once_share_the_room(held: Held, series: Path) -> None:
@@ -131,8 +184,8 @@ def test_series_that_are_given_at_once_share_the_room(held: Held, series: Path) 
     context = held.chat.options.max_new_tokens + QUESTION + three
     held.chat.model.info.options = LoadOptions(context=context)
     held.enter(f"/image '{series}' '{series}'", "/images")
-    assert "1. A series, 1 of 3 slices" in held.ui.said[0]
-    assert "2. A series, 2 of 3 slices" in held.ui.said[0]
+    assert "1. CT, 1 of 3 slices" in held.ui.said[0]
+    assert "2. CT, 2 of 3 slices" in held.ui.said[0]
 
 
 @pytest.mark.parametrize(
@@ -154,11 +207,7 @@ def test_a_series_that_leaves_no_room_is_refused(held: Held, series: Path) -> No
 def test_letters_in_the_pixels_are_told(held: Held, tmp_path: Path) -> None:
     (tmp_path / "us").write_bytes(dicom(ramp(12), Modality="US"))
     held.enter(f"/image {tmp_path / 'us'}")
-    assert held.ui.notices[-1] == "Letters in its pixels are likely, names among them."
-
-
-def test_a_folder_at_the_top_is_no_dropped_one() -> None:
-    assert dropped.files("/tmp") == []
+    assert held.ui.notices[-1] == "This image may have the patient's name written in it."
 
 
 def test_what_was_said_takes_of_the_room(held: Held, series: Path) -> None:
@@ -173,9 +222,9 @@ def test_what_waits_takes_of_the_room(held: Held, series: Path, tmp_path: Path) 
     held.chat.model.info.options = LoadOptions(context=context)
     (tmp_path / "a.txt").write_text("no effusion")
     held.enter(f"/file {tmp_path / 'a.txt'}", f"/image {series}", "/drop file", "/drop 1")
-    assert held.ui.notices[1].startswith("A series, 2 of 3 slices")
+    assert held.ui.notices[1].startswith("Image 1 added: CT, 2 of 3 slices")
     held.enter(f"/image {series}")
-    assert held.ui.notices[-1].startswith("A series, 3 of 3 slices")
+    assert held.ui.notices[-1].startswith("Image 1 added: CT, all 3 slices")
 
 
 def test_an_edited_question_keeps_its_slices_labels(held: Held, series: Path) -> None:

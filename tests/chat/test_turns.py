@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge_med.errors import UsageError
+import pytest
+
+from edge_med.errors import CancelledError, EngineError, UsageError
 from tests.chat.scripted import Held
 
 
@@ -101,3 +103,59 @@ def test_undo_leaves_the_image_of_a_loaded_question_waiting(
     held.enter(f"/image {picture}", "a", f"/save {kept} --images", "/clear", f"/load {kept}")
     held.enter("/undo")
     assert len(held.chat.waiting.pictures) == 1
+
+
+def test_undo_lets_images_and_texts_wait_again(held: Held, picture: Path) -> None:
+    (picture.parent / "a.txt").write_text("no effusion")
+    held.enter(f"/image {picture}", f"/file {picture.parent / 'a.txt'}", "a", "/undo", "b")
+    assert held.ui.notices[-1].endswith("1 image and 1 text wait for the next.")
+    first, second = (asked.messages[-1] for asked in held.worker.asked)
+    assert second.pictures == first.pictures
+    assert second.text == "Document:\nno effusion\n\nb"
+
+
+def test_undo_of_a_question_about_an_earlier_image_leaves_that_where_it_is(
+    held: Held, picture: Path
+) -> None:
+    held.enter(f"/image {picture}", f"/image {picture}", "a", "/locate heart", "/undo")
+    assert not held.chat.waiting
+    assert len(list(held.chat.pictures)) == 2
+
+
+CRASH = EngineError("llama.cpp's process has ended.", "Ask again.")
+
+
+@pytest.mark.parametrize("again", ["", "/regen"])
+def test_a_question_that_the_engine_failed_at_waits_with_its_images(
+    held: Held, picture: Path, again: str
+) -> None:
+    held.worker.answers = [CRASH, CRASH, "a chest"]
+    held.enter(f"/image {picture}", "what is it", again, again)
+    assert held.ui.notices.count("Your question waits: Enter or /regen asks it again.") == 2
+    assert held.texts == ["what is it", "a chest"]
+    assert [len(asked.messages[-1].pictures) for asked in held.worker.asked] == [1, 1, 1]
+    held.enter("")
+    assert len(held.worker.asked) == 3
+
+
+def test_a_change_that_the_engine_failed_at_is_asked_again(held: Held) -> None:
+    held.worker.answers = ["one", CRASH, "two", CRASH, "three"]
+    held.enter("a", "/edit 1 b", "")
+    assert held.texts == ["b", "two"]
+    held.enter("/regen", "")
+    assert held.texts == ["b", "three"]
+
+
+def test_another_question_or_undo_or_clear_ends_that_wait(held: Held) -> None:
+    for other in ("b", "/undo", "/clear"):
+        held.worker.answers = [CRASH]
+        held.enter("a", other)
+        asked = len(held.worker.asked)
+        held.enter("")
+        assert len(held.worker.asked) == asked
+
+
+def test_an_answer_that_the_user_stopped_is_not_asked_again(held: Held) -> None:
+    held.worker.answers = [CancelledError("Stopped.", "Ask again.")]
+    held.enter("a", "")
+    assert len(held.worker.asked) == 1

@@ -72,6 +72,7 @@ def test_a_prompt_too_long_exits_with_5(edge_med: Command, tiny: Path) -> None:
     done = edge_med("ask", "the " * 200, "--model", tiny, "--context", 64)
     assert done.code == 5
     assert "tokens too long for a context of 64" in done.err
+    assert "or load the model with --context 2048." in done.err
 
 
 @pytest.mark.parametrize("text", ["", "  ", "\n"])

@@ -38,8 +38,22 @@ def test_a_series_is_asked_about_and_its_slices_are_told(
     run = edge_med(*call, "--image", series, "--slices", "2", "--context", 1024, "--json")
     assert run.code == 0
     assert "2 of 4 slices (as asked), " in run.err
-    assert json.loads(run.out)["usage"]["image"] == 2 * 4
+    answer = json.loads(run.out)
+    assert answer["usage"]["image"] == 2 * 4
+    assert answer["slices"] == [[3, 4]]
+    told = [notice["text"] for notice in answer["notices"] if notice["code"] == "series"]
+    assert told[0].startswith("2 of 4 slices (as asked), ")
+    assert told[1:] == ["Shown: 3-4 of 4. Left out: 1-2."]
     assert "doe" not in run.out + run.err
+
+
+def test_a_series_that_is_not_shown_whole_is_told_even_if_quiet(
+    edge_med: Command, call: tuple[object, ...], series: Path
+) -> None:
+    part = edge_med(*call, "--image", series, "--slices", "2:3", "--context", 1024, "--quiet")
+    assert part.err.splitlines()[1:] == ["Shown: 2-3 of 4. Left out: 1, 4."]
+    whole = edge_med(*call, "--image", series, "--context", 1024, "--quiet")
+    assert whole.err == ""
 
 
 def test_slices_that_would_take_longer_than_anyone_waits_arent_shown(

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from edge_med.cli.ask import ask
+from edge_med.cli.chat import chat as chat_command
 from tests.cli.conftest import Run
 from tests.conftest import Models
 
@@ -49,7 +51,7 @@ def test_answers_go_to_stdout_and_everything_else_to_stderr(chat: Command, tmp_p
     assert done.code == 0
     turns = json.loads((tmp_path / "x.json").read_text())["messages"]
     said = [turn["parts"][-1]["text"] for turn in turns if turn["role"] == "assistant"]
-    assert done.out == f"{said[0]}\n{said[1]}\n1. An image of 60 x 40 pixels, in question 2\n"
+    assert done.out == f"{said[0]}\n{said[1]}\n1. 60 x 40, chest.png, in question 2\n"
     assert "never for diagnosis" in done.err
     assert "looking at the image" in done.err
 
@@ -74,6 +76,31 @@ def test_lines_that_are_no_text_end_it(chat: Command) -> None:
 def test_a_system_text_and_a_last_line_without_an_end(chat: Command) -> None:
     done = chat("/system", "--system", "Be brief.", "--quiet")
     assert done.out.startswith("Now: Be brief.\n")
+
+
+def test_images_and_texts_of_the_start_go_with_the_first_question(
+    chat: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "report.txt").write_text("no effusion")
+    done = chat(
+        "what is it\n/save x.json\n/images\n", "--image", "chest.png", "--file", "report.txt"
+    )
+    assert done.out.endswith("1. 60 x 40, chest.png, in question 1\n")
+    question = json.loads((tmp_path / "x.json").read_text())["messages"][0]["parts"][-1]["text"]
+    assert question == "Document:\nno effusion\n\nwhat is it"
+
+
+def test_the_flags_that_show_images_are_those_of_ask() -> None:
+    names = {option.name for option in ask.params}
+    assert {"images", "files", "slices", "windows", "frame", "tags"} <= names
+    shown = {"schema", "grammar", "save_box", "force", "as_json", "text"}
+    assert names - shown <= {option.name for option in chat_command.params}
+
+
+def test_what_looks_like_a_file_ends_a_pipe(chat: Command) -> None:
+    done = chat("none.png\nwhat is it\n")
+    assert (done.code, done.out) == (2, "")
+    assert "There is no file none.png." in done.err
 
 
 def test_keep_is_a_new_private_file(chat: Command, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pexpect's termi
 
 DRAWN = phantom(demo_images.SHOWN.seed)
 WALK = [
-    ("/image phantom.png", r"An image of 448 x 448 pixels"),
+    ("/image phantom.png", r"Image 1 added: 448 x 448, phantom\.png"),
     ("Describe this X-ray", re.escape(description(DRAWN))),
     ("/stats", r"images +1 in the conversation\n(.*\n)*prompt +\d+ tokens, 0 of them kept"),
     ("Is the heart enlarged?", re.escape(answer("presence", "enlarged heart", DRAWN))),

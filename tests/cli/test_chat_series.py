@@ -42,7 +42,7 @@ def asked_about(terminal: Terminal, path: Path) -> str:
     """Drop a path, ask a question; the screen with what is told then."""
     terminal.see("1>")
     terminal.type(DROPPED.format(f"'{path}'"))
-    terminal.see("goes with the next question")
+    terminal.see("It will be sent")
     terminal.type("what is it\r")
     terminal.see("2>")
     terminal.type("/stats\r")
@@ -54,8 +54,8 @@ def test_its_slices_are_seen_and_what_was_left_out_is_told(
 ) -> None:
     with chat() as terminal:
         screen = asked_about(terminal, folder)
-        assert "A series, 5 of 5 slices (all)" in screen
-        assert "1 files aren't images of a volume, and are left out." in screen
+        assert "CT, all 5 slices" in screen
+        assert "1 file is no image of a volume." in screen
         assert "5 in the conversation" in screen
         terminal.type("/quit\r")
         assert terminal.ended() == 0
@@ -67,7 +67,7 @@ def test_one_file_of_many_frames_is_seen_likewise(
     (tmp_path / "ct.dcm").write_bytes(enhanced())
     with chat() as terminal:
         screen = asked_about(terminal, tmp_path / "ct.dcm")
-        assert "A series, 5 of 5 slices (all)" in screen
+        assert "CT, all 5 slices" in screen
         assert "5 in the conversation" in screen
 
 

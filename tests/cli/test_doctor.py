@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from edge_med import _platform, native
 from edge_med.engine.llama.cpu import probe
 from edge_med.engine.llama.cpu.levels import AS_BUILT, Verdict
 from tests.cli.conftest import Run
+from tests.conftest import Models
 
 EdgeMed = Callable[..., Run]
 
@@ -35,13 +37,29 @@ def test_a_screen_has_the_facts_and_the_line_to_type(
     assert "Tokens of an answer a second" in run.out
 
 
-def test_where_all_is_well_it_says_so(edge_med: EdgeMed, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_all_is_well_it_says_so(
+    edge_med: EdgeMed, tmp_path: Path, model: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(_platform, "graphics", lambda: ())
     monkeypatch.setattr(_platform, "cpu_features", lambda: None)
     monkeypatch.setattr("edge_med.doctor.LEAST_DISK", 0)
     monkeypatch.setattr(probe, "verdict", lambda **_: Verdict(AS_BUILT, ()))
+    monkeypatch.setattr(_platform, "load", lambda: None)
+    shutil.copytree(model("text", "Q8_0"), tmp_path / "models/chest")
     run = edge_med("doctor")
     assert run.out.rstrip().endswith("Nothing to be done.")
+
+
+def test_that_the_machine_was_busy_or_has_no_model_is_told(
+    edge_med: EdgeMed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_platform, "load", lambda: 3.2)
+    monkeypatch.setattr(_platform, "performance_cores", lambda: 2)
+    run = edge_med("doctor")
+    assert "could be better: Other programs were busy (load 3.2 on 2 cores)" in run.out
+    assert "could be better: No MedGemma is here." in run.out
+    assert "Tokens of an answer a second, about, on the CPU" in run.out
+    assert "Nothing to be done" not in run.out
 
 
 def test_the_same_in_json(edge_med: EdgeMed) -> None:

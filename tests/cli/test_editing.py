@@ -40,6 +40,17 @@ def test_paths_with_blanks_and_the_last_of_several(
     assert offered("/image a.png che") == ["st x.png"]
 
 
+def test_images_folders_and_zips_are_offered_where_an_image_is_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ct").mkdir()
+    for name in ("chest.png", "answers.txt", "chat.json", "1.2.840.1", "disc.zip"):
+        (tmp_path / name).write_text("")
+    assert sorted(offered("/image ")) == ["1.2.840.1", "chest.png", "ct", "disc.zip"]
+    assert "answers.txt" in offered("/file ")
+
+
 def test_names_of_files_are_shown_safely(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a\x1b]0;x\x07.png").write_text("")

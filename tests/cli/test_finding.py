@@ -73,7 +73,7 @@ def test_no_box_saves_nothing_and_shows_the_answer(
     (tmp_path / "box.gbnf").write_text('root ::= "I see no heart."\n')
     done = edge_med(*call, "--save-box", tmp_path / "out.png")
     assert (done.code, done.out) == (3, "I see no heart.\n")
-    assert "gave no box" in done.err
+    assert "marked nothing" in done.err
     assert not (tmp_path / "out.png").exists()
 
 

@@ -15,6 +15,7 @@ from tests.architecture.test_contract import every_command, options
     [
         ("Use a smaller `context`.", "Use a smaller --context."),
         ('`memory="ignore"` tries it.', "--memory ignore tries it."),
+        ("Load it with `context=2048`.", "Load it with --context 2048."),
         ("`tensor_overrides` may do.", "--tensor-override may do."),
         (f"{LOOK}.", "See why with --verbose."),
         ("The error's `text` has it.", "The error's `text` has it."),

@@ -40,6 +40,15 @@ def test_a_stage_of_one_step_has_no_numbers(terminal: io.StringIO) -> None:
     assert "tokens" not in terminal.getvalue()
 
 
+def test_of_several_images_it_says_which_is_looked_at(terminal: io.StringIO) -> None:
+    with Live(hidden=False) as live:
+        live.images = 3
+        for _ in range(2):
+            live.show(Progress("encode", 0, 1, None))
+            live.show(Progress("encode", 1, 1, 0.0))
+    assert "looking at image 3 of 3" in terminal.getvalue()
+
+
 def test_the_line_is_erased_before_the_answer_begins(terminal: io.StringIO) -> None:
     with Live(hidden=False) as live:
         live.show(Progress("load", 0, 1, None))

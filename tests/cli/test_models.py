@@ -34,7 +34,7 @@ def line(run: Run, name: str) -> str:
 def test_what_is_here_comes_first(edge_med: EdgeMed) -> None:
     run = edge_med("models", "--machine", "16GB")
     assert run.code == 0
-    assert re.fullmatch(r"seeing +0\.0\d +Q8_0, sees", line(run, "seeing"))
+    assert re.fullmatch(r"seeing +0\.0\d +Q8_0, reads images", line(run, "seeing"))
     assert run.out.index("seeing") < run.out.index("medgemma-4b-it")
 
 
@@ -46,7 +46,12 @@ def test_what_does_not_fit_is_in_brackets_and_the_recommended_has_a_star(
     found = line(run, "medgemma-27b-it")
     assert re.findall(r"\(([\d.]+)\)", found) == ["51.1", "27.5", "21.4", "18.7"]
     assert re.findall(r"\*([\d.]+)", found) == ["16.2"]
-    assert "doesn't fit 24GB" in run.out
+    assert "too large for 24GB" in run.out
+
+
+@pytest.mark.usefixtures("home")
+def test_no_line_is_longer_than_a_small_terminal_is_wide(edge_med: EdgeMed) -> None:
+    assert max(map(len, edge_med("models", "--machine", "24GB").out.splitlines())) <= 80
 
 
 @pytest.mark.usefixtures("home")
@@ -64,7 +69,7 @@ def test_an_empty_folder_says_what_to_do(
     edge_med: EdgeMed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EDGE_MED_HOME", str(tmp_path))
-    assert "No model is here. edge-med convert" in edge_med("models", "--machine", "8GB").out
+    assert "No model installed." in edge_med("models", "--machine", "8GB").out
     assert edge_med("models", "du").out.split() == ["0.00", "GiB", "total"]
 
 
@@ -79,7 +84,7 @@ def test_removing_asks_first(
 
     monkeypatch.setattr("click.termui.visible_prompt_func", answer)
     run = edge_med("models", "rm", "seeing")
-    assert run.code == 130
+    assert (run.code, run.err.splitlines()[-1]) == (0, "Nothing was deleted.")
     assert "Delete seeing" in "".join(asked)
     assert (home / "seeing").is_dir()
 

@@ -28,7 +28,9 @@ def planned(edge_med: EdgeMed, *arguments: object) -> dict[str, Any]:
 def test_27b_on_a_laptop_with_a_gpu(edge_med: EdgeMed) -> None:
     run = edge_med("plan", *LAPTOP)
     assert run.code == 0
-    assert "medgemma-27b-text-it Q4_K_M on 16GB,gpu=12GB: 12.00 of 16.00 GiB free" in run.out
+    assert run.out.startswith("Fits.\nmedgemma-27b-text-it Q4_K_M on 16GB,gpu=12GB: 12.00 of 16.00")
+    assert "Memory: 18.69 GiB (20.1 GB). Disk: files of 16.5 GB, and while it is" in run.out
+    assert "a checkpoint of 54.0 GB." in run.out
     assert "Of 63 layers: 39 on GPU0, 24 on cpu." in run.out
     assert "Next smaller: medgemma-27b-text-it Q4_K_S" in run.out
     assert run.err == ""
@@ -46,24 +48,26 @@ def test_what_does_not_fit_is_warned_of_on_stderr(edge_med: EdgeMed) -> None:
     run = edge_med("plan", "medgemma-27b-it", "--machine", "16GB")
     assert run.code == 0
     assert "warning: This can't be held in memory" in run.err
-    assert "Largest context: none fits." in run.out
+    assert run.out.startswith("Doesn't fit: ")
+    assert " GiB short.\n" in run.out.splitlines(keepends=True)[0]
+    assert "Longest context: none fits." in run.out
     assert "Next smaller: medgemma-4b-it" in run.out
 
 
 def test_what_is_a_budget_is_told_apart_from_what_is_taken_at_once(edge_med: EdgeMed) -> None:
     run = edge_med("plan", "micro", "--quant", "Q8_0", "--machine", "16GB")
-    assert "kept is a budget that turns and images fill in time; 0.13 GiB without it" in run.out
+    assert "kept: grows with use up to this; 0.13 GiB at the start" in run.out
     assert "0.003" in run.out  # its weights
 
 
 def test_without_budgets_nothing_is_said_of_them(edge_med: EdgeMed) -> None:
     run = edge_med("plan", "gemma-3-270m", "--machine", "16GB", "--context", "512")
-    assert "budget" not in run.out
+    assert "kept:" not in run.out
 
 
 def test_a_context_beyond_the_models_own_is_told(edge_med: EdgeMed) -> None:
     run = edge_med("plan", "micro", "--machine", "16GB", "--context", "8192")
-    assert "Largest context: 4096 tokens, which the model is made for." in run.out
+    assert "Longest context: 4,096 tokens, the model's own limit." in run.out
 
 
 def test_a_known_bandwidth_tells_the_speed(edge_med: EdgeMed) -> None:
@@ -75,6 +79,12 @@ def test_several_quants_are_planned_one_after_the_other(edge_med: EdgeMed) -> No
     quants = ("--quant", "q8_0", "--quant", "Q4_K_M")
     run = edge_med("plan", "medgemma-4b-it", *quants, "--machine", "16GB")
     assert run.out.index("medgemma-4b-it Q8_0") < run.out.index("medgemma-4b-it Q4_K_M")
+
+
+def test_what_a_context_is_worth_is_told(edge_med: EdgeMed) -> None:
+    run = edge_med("plan", "medgemma-4b-it", "--machine", "16GB")
+    assert "8192 tokens (about 9 pages of text, or 24 images), KV cache f16" in run.out
+    assert "doctor" not in run.out  # that measures this machine, not another
 
 
 def test_a_checkpoint_is_planned_before_it_is_converted(
@@ -120,6 +130,9 @@ def test_settings_stand_in_for_flags(
     ("arguments", "told"),
     [
         (("medgema",), "There is no model 'medgema'"),
+        (("medgemma-4b",), "Did you mean medgemma-4b-it?"),
+        (("medgemma-4b-it", "--machine", "16GB,gpu 8GB"), "Write gpu=8GB."),
+        (("medgemma-4b-it", "--machine", "M2 16GB"), "Write 16GB, or for a Mac 16GB,unified."),
         (("medgemma-4b-it", "--machine", "much"), "isn't a size of memory"),
         (("medgemma-4b-it", "--machine", "8GB", "--device", "CUDA0"), "has no device 'CUDA0'"),
         (("medgemma-4b-it", "--machine", ""), "isn't a size of memory"),

@@ -12,6 +12,7 @@ from typing import Any
 import click
 import pytest
 
+from edge_med import __version__ as edge_med_version
 from edge_med import cli, errors
 from tests.cli.conftest import Run
 from tests.conftest import Checkpoints
@@ -30,7 +31,48 @@ def test_help_lists_all_commands(edge_med: Command) -> None:
 def test_an_unknown_command_exits_with_2(edge_med: Command) -> None:
     done = edge_med("cnovert")
     assert done.code == 2
-    assert "No such command 'cnovert'" in done.err
+    assert "There is no command 'cnovert'. Did you mean convert?" in done.err
+
+
+@pytest.mark.parametrize("words", [("help",), ("--help",), ("-h",), ("help", "models")])
+def test_help_is_a_word_too(edge_med: Command, words: tuple[str, ...]) -> None:
+    done = edge_med(*words)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith(f"Usage: edge-med {'models ' if 'models' in words else ''}[OPTIONS]")
+
+
+@pytest.mark.parametrize("command", ["ask", "chat"])
+def test_many_flags_stand_in_groups(edge_med: Command, command: str) -> None:
+    shown = edge_med(command, "--help").out
+    common, answer, rest = (
+        shown.index(f"\n{group}:\n") for group in ("Common", "Answer", "Advanced and hardware")
+    )
+    assert common < shown.index("  --image ") < answer < shown.index("  --seed ") < rest
+    assert rest < shown.index("  --kv ")
+    assert "Options:" not in shown
+
+
+@pytest.mark.parametrize("word", ["-v", "-V", "--version", "version"])
+def test_the_version_is_told_by_any_name(edge_med: Command, word: str) -> None:
+    assert edge_med(word).out == f"edge-med, version {edge_med_version}\n"
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (("ask", "is", "it", "large"), "hint: Put the question in quotes"),
+        (("chat", "foo.png"), "hint: Give images with --image, as in: edge-med chat --image"),
+        (("convert", "x", "--out", "y"), "hint: As in: --quant Q4_K_M"),
+        (("completion",), "error: Missing argument 'SHELL'. Choose from: bash, zsh, fish"),
+    ],
+)
+def test_a_call_that_lacks_something_says_what_in_one_line(
+    edge_med: Command, call: tuple[str, ...], told: str
+) -> None:
+    done = edge_med(*call)
+    assert (done.code, done.out) == (2, "")
+    assert told in done.err
+    assert done.err.count("\n") == 2
 
 
 def test_a_missing_package_says_what_to_install(
@@ -71,7 +113,7 @@ def test_ctrl_c_exits_with_130(
 
     monkeypatch.setattr(cli.root, "invoke", interrupt)
     done = edge_med("verify", ".")
-    assert (done.code, done.err.lstrip()) == (130, "error: Interrupted.\n")
+    assert (done.code, done.err.lstrip()) == (130, "Interrupted.\n")
 
 
 def test_colour_is_off_where_no_color_is_set(monkeypatch: pytest.MonkeyPatch) -> None:

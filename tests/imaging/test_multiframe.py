@@ -33,7 +33,7 @@ def test_its_slices_are_those_of_a_file_each_in_the_same_order(syntax: str) -> N
     study = read(enhanced(syntax=syntax))
     assert [p.pixels.tolist() for p in study.pictures] == [p.pixels.tolist() for p in alone]
     assert study.notices == ()
-    assert str(study.plan).startswith("5 of 5 slices (all)")
+    assert str(study.plan).startswith("all 5 slices")
 
 
 def test_what_a_frame_says_of_itself_is_known_of_its_picture() -> None:
@@ -52,7 +52,7 @@ def test_a_file_on_the_disk_and_in_a_folder_is_the_same(tmp_path: Path) -> None:
     (tmp_path / "readme").write_text("nothing")
     assert read(tmp_path / "all").pictures == read(enhanced()).pictures
     assert read(tmp_path).pictures == read(enhanced()).pictures
-    assert read(tmp_path).notices == ("1 files aren't images of a volume, and are left out.",)
+    assert read(tmp_path).notices == ("1 file is no image of a volume.",)
 
 
 def test_files_of_several_frames_make_one_series(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_in_a_folder_with_slices_such_a_file_is_left_out(tmp_path: Path) -> None
     (tmp_path / "capture").write_bytes(dicom(frames(DEPTHS), Modality="CT", **UNTOLD))
     study = read(tmp_path)
     assert len(study.pictures) == 3
-    assert study.notices == ("1 files aren't images of a volume, and are left out.",)
+    assert study.notices == ("1 file is no image of a volume.",)
 
 
 def test_where_no_slices_are_asked_for_its_first_frame_is_the_picture() -> None:

@@ -55,7 +55,7 @@ def test_a_gap_is_told() -> None:
 def test_a_copy_is_left_out_and_that_is_told() -> None:
     found = [*stack([0, 1, 2]), replace(piece(3, 1), image="1.1")]
     assert entries(found) == [0, 1, 2]
-    assert volume(found).notices == ("1 copies of images are left out.",)
+    assert volume(found).notices == ("1 copy of an image is left out.",)
 
 
 def test_of_two_acquisitions_in_the_same_place_the_larger_one_is_taken() -> None:
@@ -88,7 +88,7 @@ def test_scouts_are_left_out() -> None:
     scout = replace(piece(9, 0), orientation=SAGITTAL, kinds=("ORIGINAL", "PRIMARY", "LOCALIZER"))
     found = [scout, *stack([0, 1, 2])]
     assert entries(found) == [0, 1, 2]
-    assert volume(found).notices == ("1 scout images are left out.",)
+    assert volume(found).notices == ("1 scout image is left out.",)
 
 
 def test_slices_of_several_orientations_are_refused() -> None:

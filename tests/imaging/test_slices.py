@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_med.errors import ContextOverflowError, UsageError
-from edge_med.imaging.slices import AROUND, MOST, Room, plan, spread
+from edge_med.imaging.slices import AROUND, MOST, Room, plan, ranges, spread
 
 EACH = 256 + AROUND
 
@@ -90,3 +90,36 @@ def test_where_not_even_one_fits_fewer_arent_advised() -> None:
 def test_a_plan_says_what_it_chose() -> None:
     text = str(plan(512, "auto", Room(tokens=20 * EACH, seconds=9.0)))
     assert text == "20 of 512 slices (what the context holds), 5,360 tokens, about 3 min"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "told"),
+    [([], ""), ([4], "4"), ([1, 2, 3], "1-3"), ([2, 3, 5, 7, 8, 9], "2-3, 5, 7-9")],
+)
+def test_numbers_that_follow_each_other_are_told_as_ranges(numbers: list[int], told: str) -> None:
+    assert ranges(numbers) == told
+
+
+@pytest.mark.parametrize(
+    ("wanted", "chosen"),
+    [
+        ("all", (0, 1, 2, 3, 4, 5)),
+        ("3,5", (2, 4)),
+        ("5,3,3", (2, 4)),
+        ("4,", (3,)),
+        ("2:2", (1,)),
+    ],
+)
+def test_all_and_lists_are_taken(wanted: str, chosen: tuple[int, ...]) -> None:
+    assert plan(6, wanted).chosen == chosen
+
+
+@pytest.mark.parametrize("wanted", ["0,1", "6,7", "1,,2", ",1", "1,x", "ALL "])
+def test_a_list_of_what_is_not_there_is_refused(wanted: str) -> None:
+    with pytest.raises(UsageError):
+        plan(6, wanted)
+
+
+def test_slices_that_are_left_out_are_told_by_their_numbers() -> None:
+    assert plan(6, "2:4").which == "Shown: 2-4 of 6. Left out: 1, 5-6."
+    assert plan(6, "all").which == ""

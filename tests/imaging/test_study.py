@@ -65,7 +65,10 @@ def test_each_slice_is_what_it_is_alone(side: int, fits: Fit, folder: Path) -> N
     study = imaging.open(folder, side=side, fit=fits, slices="auto")
     assert isinstance(study, Study)
     assert study.pictures[4] == alone
-    assert study.pictures[4].provenance == alone.provenance
+    *steps, fit = alone.provenance
+    assert study.pictures[4].provenance == (*steps, "slice 5 of 5", fit)
+    assert study.pictures[4].slice == (5, 5)
+    assert alone.slice is None
     assert study.about.position == (0.0, 0.0, 0.0)
 
 
@@ -81,7 +84,7 @@ def test_a_study_is_told_of_before_its_slices_are_fitted(
     monkeypatch.setitem(fit.FITS, "pad", counted)
     study = read(folder)
     assert (str(study.plan), study.about.modality, len(study.pictures)) == (
-        "5 of 5 slices (all), 1,340 tokens",
+        "all 5 slices, 1,340 tokens",
         "CT",
         5,
     )
@@ -228,7 +231,12 @@ def test_an_mr_spreads_over_the_range_of_its_series(tmp_path: Path) -> None:
 def test_other_files_are_left_out_and_that_is_told(folder: Path) -> None:
     (folder / "readme.txt").write_text("nothing")
     (folder / "report").write_bytes(dicom(ramp(8), Modality="SR"))
-    assert read(folder).notices == ("2 files aren't images of a volume, and are left out.",)
+    assert read(folder).notices == ("2 files are no images of a volume.",)
+    Image.new("L", (8, 8)).save(folder / "chest.png")
+    assert read(folder).notices == (
+        "1 picture isn't part of the series: give it by its own path.",
+        "2 files are no images of a volume.",
+    )
 
 
 def test_a_slice_that_is_damaged_is_an_error(folder: Path) -> None:

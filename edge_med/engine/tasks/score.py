@@ -108,5 +108,4 @@ def _check(items: Sequence[Item], ids: Sequence[int], context: int) -> None:
     prompt, more = length(items), len(ids)
     if prompt + more > context:
         what = f"The prompt has {prompt} tokens and the continuation {more}"
-        hint = "Shorten them, or raise `context`."
-        raise too_long(what, prompt + more, context, hint)
+        raise too_long(what, prompt + more, context, "Shorten them.")

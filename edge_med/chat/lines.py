@@ -1,0 +1,138 @@
+"""What was entered: files, a question, or both. What looks like a file is no question."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from edge_med.chat import dropped
+from edge_med.errors import UsageError
+
+WORDS = {
+    **dict.fromkeys(("exit", "quit", "bye", ":q"), "/quit"),
+    **dict.fromkeys(("help", "?"), "/help"),
+}
+"""Lines that other programs take for commands, as those that they stand for here."""
+
+_ENDINGS = frozenset(
+    (
+        *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".gif"),
+        *(".jp2", ".j2k", ".jxl", ".avif", ".heic", ".heif", ".svs", ".ndpi"),
+        *(".dcm", ".dicom", ".ima", ".nii", ".zip", ".7z", ".gz", ".tar"),
+        *(".pdf", ".txt", ".json", ".csv", ".docx", ".gguf"),
+    )
+)
+"""Of files that people have at hand. `.md` isn't one: a doctor's name may end so."""
+
+_BEGINS = re.compile(r"""~[\\/]|\.{1,2}[\\/]|[A-Za-z]:[\\/]|\\\\|file://|/[^/]+/""")
+"""How a path begins whose file needn't be there."""
+
+_ADDRESS = re.compile(r"https?://\S+", re.IGNORECASE)
+
+_PIECE = re.compile(r"""\s*("[^"\n]*"|'[^'\n]*'|(?:\\\s|\S)+)""")
+"""A word, or what is held together by quotes or backslashes."""
+
+_PUNCTUATION = ".,;:!?)]}»”\"'"
+
+_LONGEST = 4096
+"""Characters of a path (Linux: PATH_MAX)."""
+
+
+def files_and_question(line: str) -> tuple[list[Path], str]:
+    """The files that stand before or after a question, and the question.
+
+    Raises:
+        UsageError: what looks like a file or an address stands elsewhere, or isn't there.
+    """
+    line = line.strip()
+    for names in ([line], dropped.split(line)):
+        if (
+            names
+            and all(map(dropped.is_there, names))
+            and (len(names) == 1 or all(map(looks_like_file, names)))
+        ):
+            return [Path(name).expanduser() for name in names], ""
+    before, rest = _leading(line)
+    after, question = _last(rest)
+    _refuse_names(question)
+    return [*before, *after], question
+
+
+def looks_like_file(word: str) -> bool:
+    """Whether a word is meant as a file: by how it begins or ends, or since it is there."""
+    suffix = Path(word).suffix.lower()
+    named = suffix in _ENDINGS and len(Path(word).name) > len(suffix)
+    maybe = bool(suffix) or "/" in word
+    return named or bool(_BEGINS.match(word)) or (maybe and dropped.is_there(word))
+
+
+def _leading(line: str) -> tuple[list[Path], str]:
+    """The files at the beginning of a line, and what comes after them."""
+    paths: list[Path] = []
+    while found := _first(line):
+        path, line = found
+        paths.append(path)
+    return paths, line.strip()
+
+
+def _first(line: str) -> tuple[Path, str] | None:
+    """The file that a line begins with: the longest one, as names may have blanks."""
+    piece = _PIECE.match(line)
+    if piece is None or not (words := dropped.split(piece[1])):
+        return None
+    if dropped.is_there(words[0]) and (looks_like_file(words[0]) or piece.end() == len(line)):
+        return Path(words[0]).expanduser(), line[piece.end() :]
+    if not looks_like_file(words[0]) and not _BEGINS.match(line):
+        return None
+    ends = [found.start() for found in re.finditer(r"\s", line[:_LONGEST])]
+    for end in reversed(ends):
+        if looks_like_file(name := line[:end].strip()) and dropped.is_there(name):
+            return Path(name).expanduser(), line[end:]
+    return None
+
+
+def _last(line: str) -> tuple[list[Path], str]:
+    """The file at the end of a line, if there is one, and what comes before it."""
+    pieces = list(_PIECE.finditer(line[-_LONGEST:]))
+    if len(pieces) < 2:
+        return [], line
+    last = pieces[-1]
+    words = dropped.split(last[1].rstrip(_PUNCTUATION)) or [""]
+    for word in (*words[:1], *dropped.split(last[1])[:1]):
+        if looks_like_file(word) and dropped.is_there(word):
+            return [Path(word).expanduser()], line[: len(line) - len(last[0])].strip()
+    return [], line
+
+
+def _refuse_names(question: str) -> None:
+    """Refuse a question that names a file: its answer would be about nothing.
+
+    A text of several lines was pasted, and may name what it likes.
+
+    Raises:
+        UsageError: that.
+    """
+    if "\n" in question:
+        return
+    alone = len(question.split()) == 1
+    for piece in _PIECE.finditer(question):
+        word = piece[1].strip(_PUNCTUATION + "([{«“")
+        if _ADDRESS.fullmatch(word) and (alone or looks_like_file(word)):
+            raise UsageError(
+                f"{word} isn't opened: edge-med is offline.",
+                "Save the picture, and give its path: /image chest.png",
+            )
+        if not _ADDRESS.match(word) and looks_like_file(word):
+            raise _named(word)
+
+
+def _named(word: str) -> UsageError:
+    if dropped.is_there(word):
+        return UsageError(
+            f"{word} stands within the question, where it isn't opened.",
+            f"Give it first: /image {word}",
+        )
+    return UsageError(
+        f"There is no file {word}.",
+        "Check its path. A question that names a file has two slashes and a blank before it: // …",
+    )

@@ -1,0 +1,59 @@
+"""The images of a conversation in words: which is which."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from edge_med.chat.state import Chat
+from edge_med.imaging import About, Picture, Study
+from edge_med.imaging.slices import ranges, series_among
+
+
+def lines(chat: Chat) -> Iterator[str]:
+    """A line for each image, or for the slices of a series; then those that wait."""
+    number = 1
+    for turn, several in groupby(chat.pictures, lambda pair: pair[0]):
+        for group in series_among([picture for _turn, picture in several]):
+            last = number + len(group) - 1
+            which = f"{number}." if last == number else f"{number}-{last}."
+            yield f"{which} {_of_group(chat, group)}, in question {turn}"
+            number = last + 1
+    for image in chat.waiting.pictures:
+        yield f"{number}. {told(chat, image)}, waits for the next question"
+        number += 1
+
+
+def told(chat: Chat, image: Picture | Study) -> str:
+    """What an image is: its kind, its slices or its size, and the name it was given by."""
+    if isinstance(image, Picture):
+        return _of_group(chat, [image])
+    return _joined(_kind(image.about), str(image.plan), _name(chat, image.pictures[0]))
+
+
+def _of_group(chat: Chat, group: Sequence[Picture]) -> str:
+    first = group[0]
+    width, height = first.original_size
+    size = f"{width} x {height}"
+    if first.slice is None:
+        return _joined(_kind(first.about), size, _name(chat, first))
+    numbers = [picture.slice[0] for picture in group if picture.slice]
+    word = "slice" if len(numbers) == 1 else "slices"
+    which = f"{word} {ranges(numbers)} of {first.slice[1]}"
+    return _joined(_kind(first.about), which, size, _name(chat, first))
+
+
+def _kind(about: About) -> str:
+    """What is known of an image, in a few words: CR HIP, right."""
+    side = {"L": "left", "R": "right"}.get(about.laterality or "", "")
+    words = " ".join(filter(None, (about.modality, about.body_part, about.view)))
+    return _joined(words, side)
+
+
+def _name(chat: Chat, picture: Picture) -> str:
+    source = chat.sources.get(picture.sha256)
+    return source.name if source else ""
+
+
+def _joined(*parts: str) -> str:
+    return ", ".join(filter(None, parts))

@@ -1,0 +1,107 @@
+"""How images are opened: the flags of the same names, behind `/image` and `/load`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from edge_med.chat.dropped import is_there, split
+from edge_med.errors import UsageError
+from edge_med.imaging import Picture, Study
+from edge_med.imaging.windows import DEFAULT
+
+_FLAG = re.compile(r"""\s+--(slices|windows|frame|tags)(?:[\s=]+(["']?)([^\s"']+)\2)?\s*$""")
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """How images are opened.
+
+    Attributes:
+        slices: of a series.
+        windows: of a CT.
+        frame: of a DICOM file with several.
+        tags: whether the model is told modality, body part and view.
+    """
+
+    slices: str = "auto"
+    windows: str = DEFAULT
+    frame: int | None = None
+    tags: bool = False
+
+    @property
+    def how(self) -> dict[str, Any]:
+        """What `imaging.open` takes of it."""
+        return {"slices": self.slices, "windows": self.windows, "frame": self.frame}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a picture is from.
+
+    Attributes:
+        file: its path, or its bytes.
+        frame: of that, from 1 on.
+        windows: of a CT.
+        name: of what the user gave.
+    """
+
+    file: Path | bytes | str
+    frame: int
+    windows: str
+    name: str
+
+
+def sources(path: Path | bytes, image: Picture | Study, looking: Looking) -> dict[str, Source]:
+    """Where each picture of an opened image is from, by its hash."""
+    name = path.name or str(path) if isinstance(path, Path) else ""
+    if isinstance(image, Picture):
+        file = path.absolute() if isinstance(path, Path) else path
+        source = Source(file, looking.frame or 1, looking.windows, name)
+        return {image.sha256: source}
+    return {
+        picture.sha256: Source(file, frame, looking.windows, name)
+        for picture, (file, frame) in zip(image.pictures, image.origins, strict=True)
+    }
+
+
+def with_flags(argument: str, usual: Looking) -> tuple[str, Looking]:
+    """What stands before the flags at an argument's end, and what these ask for.
+
+    Args:
+        argument: of a command; a name that is there is a name, whatever it ends with.
+        usual: what holds without a flag.
+
+    Raises:
+        UsageError: a flag stands elsewhere, isn't known, or has no value of its kind.
+    """
+    given: dict[str, Any] = {}
+    while not is_there(argument) and (found := _FLAG.search(argument)):
+        name, value = found[1], found[3]
+        if name in given or (value is None) != (name == "tags"):
+            break
+        given[name] = _value(name, value)
+        argument = argument[: found.start()]
+    parts = [] if is_there(argument) else split(argument)
+    if wrong := [part for part in parts if part.startswith("--") and not is_there(part)]:
+        raise UsageError(
+            f"{wrong[0]} isn't a flag here, stands before a path, or lacks its value.",
+            "Flags stand last, as in: /image ct-folder --slices 2:10:2 --windows brain",
+        )
+    return argument, replace(usual, **given)
+
+
+def _value(name: str, value: str | None) -> str | int | bool:
+    """What a flag asks for."""
+    if name == "tags":
+        return True
+    assert value is not None
+    if name != "frame":
+        return value
+    if not value.isdecimal() or int(value) < 1:
+        raise UsageError(
+            f"--frame is a whole number from 1 on, and not {value}.", "As in: --frame 3"
+        )
+    return int(value)

@@ -1,0 +1,164 @@
+"""What a line is: a question alone, files, or both; what looks like a file is never asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge_med.chat import lines
+from edge_med.errors import UsageError
+from tests.chat.scripted import Held
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with two images, a folder, and names with blanks."""
+    folder = tmp_path / "here"
+    (folder / "ct").mkdir(parents=True)
+    (folder / "my scans").mkdir()
+    for name in ("chest.png", "other.dcm", "my scans/left hip.png", "it's.png", "notes"):
+        (folder / name).write_text("")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("line", "files", "question"),
+    [
+        ("chest.png", ["chest.png"], ""),
+        ("chest.png other.dcm", ["chest.png", "other.dcm"], ""),
+        ("ct", ["ct"], ""),
+        ("notes", ["notes"], ""),
+        ("./ct", ["ct"], ""),
+        ("my scans", ["my scans"], ""),
+        ("my scans/left hip.png", ["my scans/left hip.png"], ""),
+        ("'my scans/left hip.png'", ["my scans/left hip.png"], ""),
+        ("my\\ scans/left\\ hip.png", ["my scans/left hip.png"], ""),
+        ("it's.png", ["it's.png"], ""),
+        ("chest.png is the heart enlarged?", ["chest.png"], "is the heart enlarged?"),
+        ("chest.png other.dcm what changed", ["chest.png", "other.dcm"], "what changed"),
+        ("'my scans/left hip.png' what is it", ["my scans/left hip.png"], "what is it"),
+        ("./my scans/left hip.png what is it", ["my scans/left hip.png"], "what is it"),
+        ("chest.png\nwhat is it", ["chest.png"], "what is it"),
+        ("describe chest.png", ["chest.png"], "describe"),
+        ("describe this image: chest.png.", ["chest.png"], "describe this image:"),
+        ("ct what is it", [], "ct what is it"),
+        ("is the heart enlarged?", [], "is the heart enlarged?"),
+        ("is 120/80 and/or 3.5 mg b.i.d. high?", [], "is 120/80 and/or 3.5 mg b.i.d. high?"),
+        ("see Dr. J. Smith.MD", [], "see Dr. J. Smith.MD"),
+        ("what is a .png?", [], "what is a .png?"),
+        ("what does https://example.org do?", [], "what does https://example.org do?"),
+        ("a report\nthat names x.png", [], "a report\nthat names x.png"),
+    ],
+)  # fmt: skip
+def test_files_stand_before_or_after_a_question(
+    here: Path, line: str, files: list[str], question: str
+) -> None:
+    assert lines.files_and_question(line) == ([Path(name) for name in files], question)
+
+
+@pytest.mark.parametrize("pattern", ["{}", "'{}'", "{} ", "file://{}", "{} what is it"])
+def test_absolute_paths_are_files(here: Path, pattern: str) -> None:
+    path = here / "chest.png"
+    assert lines.files_and_question(pattern.format(path))[0] == [path]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("link.png", "There is no file link.png."),
+        ("ct.zip", "There is no file ct.zip."),
+        ("~/nothing-of-that-name.png", "There is no file ~/nothing-of-that-name.png."),
+        ("C:\\scans\\chest.png", "There is no file C:\\scans\\chest.png."),
+        ("/scans/chest", "There is no file /scans/chest."),
+        ("none.png is the heart enlarged?", "There is no file none.png."),
+        ("is it large in none.png?", "There is no file none.png."),
+        ("chest.png and none.dcm", "There is no file none.dcm."),
+        ("is chest.png worse than other.dcm", "chest.png stands within the question"),
+        ("http://example.org/chest.png", "edge-med is offline"),
+        ("https://example.org/ct", "edge-med is offline"),
+        ("describe https://example.org/chest.png", "edge-med is offline"),
+    ],
+)
+def test_what_looks_like_a_file_is_refused_where_it_is_not_shown(
+    here: Path, line: str, told: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        lines.files_and_question(line)
+    assert told in caught.value.message
+
+
+WORDS = st.lists(
+    st.sampled_from(["is", "the", "heart's", "large", "(1)", "3.5", "a/b"]), max_size=4
+)
+STEMS = st.from_regex(r"[A-Za-z0-9_-]{1,9}", fullmatch=True)
+ENDINGS = st.sampled_from(sorted(lines._ENDINGS))
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    before=WORDS,
+    after=WORDS,
+    stem=st.from_regex(r"[A-Za-z0-9_-]{1,9}", fullmatch=True),
+    end=ENDINGS,
+)
+def test_no_question_names_a_file_that_is_not_shown(
+    before: list[str], after: list[str], stem: str, end: str
+) -> None:
+    with pytest.raises(UsageError):
+        lines.files_and_question(" ".join([*before, f"zz{stem}{end}", *after]))
+
+
+@pytest.mark.parametrize("word", ["exit", "quit", "Bye", ":q", "/exit", "/q", "/bye", "/quit"])
+def test_words_for_leaving_leave(held: Held, word: str) -> None:
+    held.enter(word, "what is it")
+    assert not held.worker.asked
+    assert held.chat.leaving
+
+
+@pytest.mark.parametrize("word", ["help", "HELP", "?", "/?", "/h", "/help"])
+def test_words_for_help_show_it(held: Held, word: str) -> None:
+    held.enter(word)
+    assert not held.worker.asked
+    assert held.ui.said[0].startswith("/image")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["undo", "regen", "image none.png", "save x.json", "edit 1", "drop 2", "export md", "think on",
+     "set temperature 1", "system radiologist", "clear", "Stats"],
+)  # fmt: skip
+def test_a_command_without_its_slash_is_no_question(held: Held, line: str) -> None:
+    held.enter(line)
+    assert not held.worker.asked
+    assert held.error.message == f"Commands begin with a slash: /{line}"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["image the heart", "think about it", "set the scene", "clear the throat", "undo it now"],
+)
+def test_a_sentence_that_begins_with_a_commands_name_is_a_question(held: Held, line: str) -> None:
+    held.enter(line)
+    assert held.texts[0] == line
+
+
+def test_two_slashes_and_a_blank_make_a_question_of_anything(held: Held) -> None:
+    held.enter("// what is x.png", "// exit", "//help is a word")
+    assert held.texts[::2] == ["what is x.png", "exit", "/help is a word"]
+
+
+def test_a_path_and_a_question_are_asked_together(held: Held, picture: Path) -> None:
+    held.enter(f"{picture} is the heart enlarged?")
+    (asked,) = held.worker.asked
+    assert len(asked.messages[0].pictures) == 1
+    assert asked.messages[0].text == "is the heart enlarged?"
+
+
+def test_a_path_that_is_not_there_leaves_what_waits(held: Held, picture: Path) -> None:
+    held.enter(f"/image '{picture}'", "link.png")
+    assert not held.worker.asked
+    assert held.chat.waiting.pictures
