@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from edge_med._platform import children, limits, linux, macos, windows
+from edge_med._platform.busy import load as load
 from edge_med._platform.linux import container_cores as _container_cores
 from edge_med.errors import BusyError, InputError
 
@@ -345,11 +346,3 @@ def forbid_dumps() -> None:
 def end_process(process: subprocess.Popen[bytes]) -> None:
     """End a process that was started in a session of its own, and its children."""
     children.end(process, group=SYSTEM != "win32")
-
-
-def load() -> float | None:
-    """Programs that want to compute, on average of the last minute; None where nobody tells."""
-    try:
-        return os.getloadavg()[0]
-    except (AttributeError, OSError):  # Windows has no such figure
-        return None

@@ -77,9 +77,7 @@ def ask(
 ) -> None:
     """Ask one question, also about an image.
 
-    A base model continues TEXT.
-
-    Without TEXT, or with - for it, the question is read from stdin.
+    A base model continues TEXT. Without TEXT, or with - for it, it is read from stdin.
     """
     from edge_med.api import MedGemma
 
@@ -98,11 +96,10 @@ def ask(
         Live(hidden=quiet) as live,
     ):
         _tell_choice(opened.info, quiet=quiet)
-        pictures = pictures_of(images, opened, options, settings, quiet=quiet, force=force)
+        pictures = pictures_of(images, opened, options, settings, live, force=force)
         searched = search.one(pictures) if search else None
         asked = with_tags(prompt, pictures if settings["tags"] else ())
         events = opened.stream(asked, images=pictures, system=system, options=options)
-        live.expects(pictures)
         answer = written(events, live, shown=shown, thoughts=verbose, heard=_heard(quiet=quiet))
         learn(taken, settings["threads"], pictures, answer)
     found = search.found(answer, searched) if search and searched else None

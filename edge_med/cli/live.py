@@ -26,6 +26,7 @@ class Live:
 
         Attributes:
             images: that will be looked at, as far as that is known.
+            quiet: whether nothing is shown, wherever stderr goes.
         """
         from rich.console import Console
 
@@ -33,6 +34,7 @@ class Live:
         self._hidden = hidden or not self._console.is_terminal
         self._status = self._console.status("")
         self.images = 1
+        self.quiet = hidden
         self._seen = 0
 
     def __enter__(self) -> Self:

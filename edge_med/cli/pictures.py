@@ -17,6 +17,7 @@ from edge_med.errors import ImageError, blind
 if TYPE_CHECKING:
     from edge_med.answers import Answer
     from edge_med.api import MedGemma
+    from edge_med.cli.live import Live
     from edge_med.config import Options
     from edge_med.imaging import Picture, Study
 
@@ -49,8 +50,8 @@ def pictures_of(
     model: MedGemma,
     options: Options,
     settings: Mapping[str, Any],
+    live: Live,
     *,
-    quiet: bool,
     force: bool,
 ) -> list[Picture | Study]:
     """Open images for a model; what is chosen or odd is told on stderr.
@@ -60,7 +61,7 @@ def pictures_of(
         model: that they are for.
         options: of the answer.
         settings: with `threads`, and with `slices`, `windows` and `frame` of `series_options`.
-        quiet: tell nothing, but that a series isn't shown whole.
+        live: the line that counts them; where it is quiet, only what isn't shown whole is told.
         force: take images that show nothing as well.
 
     Raises:
@@ -82,8 +83,9 @@ def pictures_of(
     if not force:
         refuse_doubtful(found)
     for image in found:
-        for notice in incomplete(image) if quiet else notices(image):
+        for notice in incomplete(image) if live.quiet else notices(image):
             say(notice)
+    live.expects(found)
     return found
 
 

@@ -37,6 +37,8 @@ class Plain:
         while True:
             try:
                 if self._asks:
+                    if text:  # it can't stand in the line
+                        click.echo(safe_text(f"So far: {text}"), err=True)
                     click.echo(safe_line(prompt), nl=False, err=True)
                     _platform.await_line(sys.stdin.fileno())
                 line = sys.stdin.buffer.readline(documents.MOST_BYTES + 1) if sys.stdin else b""

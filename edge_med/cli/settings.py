@@ -67,11 +67,19 @@ def checked(key: str, value: object) -> Any:
         found = TYPES[key].convert(value, None, None)
         str(found).encode("utf-8")
     except (click.BadParameter, UnicodeEncodeError) as error:
-        reason = error.message if isinstance(error, click.BadParameter) else "It isn't text."
+        reason = _reason(key, value, error)
         raise UsageError(f"The setting {key} can't be that: {reason}", _hint(key)) from None
     if found == "" or (isinstance(found, str) and not found.isprintable()):
         raise UsageError(f"The setting {key} is empty or has control characters.", _hint(key))
     return found
+
+
+def _reason(key: str, value: object, error: Exception) -> str:
+    """What a flag has against a value, in plain words."""
+    kind = TYPES[key]
+    if isinstance(kind, click.IntRange):
+        return f"it is a whole number from {kind.min} to {kind.max}, not {value}."
+    return error.message if isinstance(error, click.BadParameter) else "It isn't text."
 
 
 def check_key(key: str) -> None:

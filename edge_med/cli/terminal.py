@@ -32,10 +32,14 @@ class Terminal:
         self._page = Page(self._out)
         self._thinking = False
         self._pressed = False
+        self._owed = False  # to say what a second Ctrl-C does
 
     def read(self, prompt: str, *, status: str = "", text: str = "") -> str | None:
         """A line that can be edited, with the status below it."""
         self._quieten()
+        if self._owed:
+            self.notice(AGAIN)
+        self._owed = False
         toolbar = safe_line(status) or None
         while True:
             try:
@@ -104,8 +108,7 @@ class Terminal:
                 self._quieten()
                 self._end_thought()
                 self._page.close()
-        if self._pressed:
-            self.notice(AGAIN)
+        self._owed = self._pressed  # said once it is said how the answer ended
 
     def confirm(self, question: str, *, otherwise: bool) -> bool:
         """Asks."""

@@ -85,9 +85,10 @@ def _print_run(name: str, tried: SelfTest) -> None:
     for note in tried.notes:
         click.echo(f"note: {file}: {safe_line(note)}", err=True)
     if tried.cosine is not None and tried.error is not None:
+        state, how = ("sees", "correctly") if tried.sound else ("fails", "wrongly")
         click.echo(
-            f"{'sees' if tried.sound else 'fails':<9} {file}: a picture, on {tried.device} beside "
-            f"the CPU: cosine {tried.cosine:.6f}, largest error {tried.error:.2%}"
+            f"{state:<9} {file}: a test picture {how} on {tried.device} (beside the CPU: cosine "
+            f"{tried.cosine:.6f}, largest error {tried.error:.2%})"
         )
 
 

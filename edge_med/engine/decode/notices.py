@@ -13,8 +13,8 @@ CONTEXT_FULL = Notice("context_full", "The context is full, and the answer was c
 RESEARCH = Notice("research_only", "For research and education; never for diagnosis or treatment.")
 LIMITS = Notice(
     "single_image_single_turn",
-    "MedGemma was evaluated mainly on single images and single turns; "
-    "be the more careful with several.",
+    "MedGemma was tested mostly with one image and one question. Answers about several are less "
+    "reliable.",
 )
 """Source: the model card, under limitations."""
 NO_IMAGE = Notice("no_image", "No image was shown: this answer is about none.")
