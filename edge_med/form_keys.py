@@ -45,7 +45,7 @@ WITHOUT_CONTENT = frozenset(
         *("id", "name", "type", "status", "index", "phase", "uuid", "metadata", "object"),
         *("refusal", "annotations", "citations", "logprobs", "cache_control"),
         *("finish_reason", "stop_reason", "stop_sequence", "usage", "model"),
-        *("created", "created_at", "timestamp", "weight", "train"),
+        *("created", "created_at", "timestamp", "weight", "train", "provenance"),
         *("detail", "media_type", "mime_type", "mimeType", "format", "source_type"),
         *("min_pixels", "max_pixels", "resized_height", "resized_width"),
     ]

@@ -34,6 +34,8 @@ _PIECE = re.compile(r"""\s*("[^"\n]*"|'[^'\n]*'|(?:\\\s|\S)+)""")
 
 _PUNCTUATION = ".,;:!?)]}»”\"'"
 
+_OPENING = "([{«“\"'"
+
 _LONGEST = 4096
 """Characters of a path (Linux: PATH_MAX)."""
 
@@ -116,7 +118,7 @@ def _refuse_names(question: str) -> None:
         return
     alone = len(question.split()) == 1
     for piece in _PIECE.finditer(question):
-        word = piece[1].strip(_PUNCTUATION + "([{«“")
+        word = piece[1].lstrip(_OPENING).rstrip(_PUNCTUATION)
         if _ADDRESS.fullmatch(word) and (alone or looks_like_file(word)):
             raise UsageError(
                 f"{word} isn't opened: edge-med is offline.",

@@ -74,6 +74,8 @@ def test_absolute_paths_are_files(here: Path, pattern: str) -> None:
         ("~/nothing-of-that-name.png", "There is no file ~/nothing-of-that-name.png."),
         ("C:\\scans\\chest.png", "There is no file C:\\scans\\chest.png."),
         ("/scans/chest", "There is no file /scans/chest."),
+        ("../nothing", "There is no file ../nothing."),
+        ("what is in (none.png)?", "There is no file none.png."),
         ("none.png is the heart enlarged?", "There is no file none.png."),
         ("is it large in none.png?", "There is no file none.png."),
         ("chest.png and none.dcm", "There is no file none.dcm."),
