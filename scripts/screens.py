@@ -99,7 +99,9 @@ _SPEEDS = (
         r"\1 … s",
     ),
     (
-        re.compile(r'("(?:load|encode|read|first_token|decode|tokens_per_second)": )[\d.e+-]+'),
+        re.compile(
+            r'("(?:load|encode|read|first_token|decode|wait|tokens_per_second)": )[\d.e+-]+'
+        ),
         r"\1…",
     ),
 )
