@@ -108,7 +108,7 @@ _SPEEDS = (
 
 _DRAWN = re.compile(r"(phantom\.png\):\n\n).*?(\n\n3\.)", re.DOTALL)
 
-_ASIDE = re.compile(r"^(This file is modified|work of all threads:).*\n", re.MULTILINE)
+_ASIDE = re.compile(r"^(This file is modified|note:|work of all threads:).*\n", re.MULTILINE)
 """On stderr, about each conversion."""
 
 _MARKED = re.compile(r"(<!-- screen (\w+) -->\n```text\n)(.*?)(^```$)", re.DOTALL | re.MULTILINE)

@@ -173,9 +173,11 @@ def _told(chat: Chat, event: Progress, seen: int, new: int) -> str:
     """
     parts, left = [STAGES[event.stage]], event.seconds_left
     projector = chat.model.info.projector
-    if event.stage != "load" and seen < new and projector:
-        parts = [STAGES["encode"] if new == 1 else f"looking at image {seen + 1} of {new}"]
-        left = chat.estimates.encode(new - seen, projector.size)
+    looking = event.stage == "encode" or (seen < new and (event.stage == "read" or seen > 0))
+    if looking and projector:  # several are opened, looked at and read in turn: that is one stage
+        at = min(seen + 1, new)
+        parts = [STAGES["encode"] if new < 2 else f"looking at image {at} of {new}"]
+        left = chat.estimates.encode(new - seen, projector.size) if seen < new else None
     elif event.total > 1:
         parts.append(f"{event.done} of {event.total} tokens")
     if left is not None and left >= 1:

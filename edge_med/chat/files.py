@@ -28,7 +28,7 @@ def save(chat: Chat, argument: str) -> None:
     path = _one_path(names, "Which file?", f"As in: /save chat.json, or with {IMAGES}")
     there = os.path.lexists(path)
     if not _may_write(chat, path):
-        chat.ui.notice("Nothing was saved.")
+        chat.ui.notice(f"Nothing was saved: {path.name} is {_what(path)}.", always=True)
         return
     chat.conversation.save(path, images=whole)
     instead = " instead of the file that was there" if there and _is_foreign(chat, path) else ""
@@ -103,5 +103,8 @@ def _is_foreign(chat: Chat, path: Path) -> bool:
 def _may_write(chat: Chat, path: Path) -> bool:
     if not os.path.lexists(path) or not _is_foreign(chat, path) or chat.yes:
         return True
-    what = "another saved chat" if path.suffix == ".json" else "another file"
-    return chat.ui.confirm(f"{path.name} is {what}. Replace it?", otherwise=False)
+    return chat.ui.confirm(f"{path.name} is {_what(path)}. Replace it?", otherwise=False)
+
+
+def _what(path: Path) -> str:
+    return "another saved chat" if path.suffix == ".json" else "another file"

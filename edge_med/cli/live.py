@@ -55,7 +55,8 @@ class Live:
             return
         left = progress.seconds_left
         parts = [STAGES[progress.stage]]
-        if progress.stage != "load" and self._seen < self.images > 1:
+        begun = self._seen > 0 or progress.stage != "load"
+        if begun and self._seen < self.images > 1:
             parts = [f"looking at image {self._seen + 1} of {self.images}"]
         elif progress.total > 1:
             parts.append(f"{progress.done} of {progress.total} tokens")

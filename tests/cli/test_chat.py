@@ -114,7 +114,9 @@ def test_keep_is_a_new_private_file(chat: Command, tmp_path: Path) -> None:
 
 def test_a_file_is_not_replaced_where_nobody_can_be_asked(chat: Command, tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text("mine")
-    assert "Nothing was saved." in chat("the heart\n/save x.json\n").err
+    assert (
+        "Nothing was saved: x.json is another saved chat." in chat("the heart\n/save x.json\n").err
+    )
     assert (tmp_path / "x.json").read_text() == "mine"
     chat("the heart\n/save x.json\n", "--yes")
     assert (tmp_path / "x.json").read_text() != "mine"
