@@ -123,6 +123,8 @@ def _note(text: str, *, quiet: bool) -> None:
 
 def _asked(text: str | None) -> str:
     """The question, which may be piped in; then without the line end that a pipe leaves there."""
+    from edge_med.chat.lines import looks_like_file
+
     if text in (None, "-"):
         text = ""
         if sys.stdin and not sys.stdin.isatty():
@@ -130,6 +132,11 @@ def _asked(text: str | None) -> str:
     if not text or not text.strip():
         raise UsageError(
             "There is no question.", 'Give it as text, as in: edge-med ask "…"; or pipe it in.'
+        )
+    if len(text.split()) == 1 and looks_like_file(text):
+        raise UsageError(
+            f"{text.strip()} is the name of a file, and no question.",
+            "Show an image with --image, a text with --file, and ask something about it.",
         )
     return text
 
