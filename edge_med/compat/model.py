@@ -14,7 +14,7 @@ from edge_med.compat import hub
 from edge_med.compat.backend import as_tensors, torch
 from edge_med.compat.conversation import blind
 from edge_med.compat.generation import Generation, read_arguments
-from edge_med.compat.ignored import CutWarning, Few, ModelWarning, say, take_loading, warn
+from edge_med.compat.ignored import CutWarning, Few, say, take_loading, warn
 from edge_med.compat.inputs import Prompt, as_prompt, only_row
 from edge_med.compat.settings import OF_A_MODEL, GenerationConfig
 from edge_med.compat.stopping import say_so
@@ -158,8 +158,6 @@ class Model(Few):
     def _load(self, adapters: dict[str, Path]) -> None:
         self.medgemma = hub.load(self.local, adapters, **self._options)
         self.adapters = dict.fromkeys(adapters, 1.0)
-        for notice in self.medgemma.info.notices:
-            warn(f"{self.local.name}: {notice.text}", ModelWarning)
 
     def __call__(self, *_args: Any, **_kwargs: Any) -> Any:
         """Refused: it writes, and shows neither logits nor states.

@@ -7,15 +7,13 @@ import subprocess
 import sys
 import warnings
 import weakref
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from edge_med import MedGemma, compat
+from edge_med import compat
 from edge_med.compat import IgnoredWarning, hub
-from edge_med.engine.decode.notices import TOY
 from edge_med.errors import PromptError, UsageError
 from tests.compat.samples import IMAGE_ID, QUESTION, TEXT_ID, about, picture
 
@@ -63,16 +61,6 @@ def test_a_model_is_freed_with_its_last_user() -> None:
     del model
     gc.collect()
     assert gone() is None
-
-
-def test_what_should_be_known_of_a_models_files_is_said_where_it_is_loaded(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    known = hub.load(hub.find(TEXT_ID)).info
-    told = property(lambda _self: replace(known, notices=(TOY,)))
-    monkeypatch.setattr(MedGemma, "info", told)
-    with pytest.warns(compat.ModelWarning, match="A toy answers"):
-        compat.pipeline("text-generation", TEXT_ID)
 
 
 def test_what_is_ignored_is_said_once(torch: Any) -> None:
