@@ -56,8 +56,9 @@ class Kit:
 
 
 def streamed(kit: Kit) -> None:
-    streamer = compat.TextIteratorStreamer(kit.tokenizer, skip_prompt=True)
-    thread = Thread(target=kit.generate, kwargs={"streamer": streamer})
+    streamer = compat.TextIteratorStreamer(kit.tokenizer, skip_prompt=True, timeout=60)
+    given = {**kit.inputs, **FEW, "streamer": streamer}
+    thread = Thread(target=kit.model.generate, kwargs=given)
     thread.start()
     text = "".join(streamer)
     thread.join()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from edge_med.compat import IgnoredWarning
+from edge_med.compat import IgnoredWarning, PictureWarning
 from tests.checkpoints.adapters import Lora, write_gguf, write_peft
 from tests.compat.calls import CALLS, Call
 from tests.compat.kit import Kit
@@ -41,6 +41,7 @@ def calls(outcome: str) -> pytest.MarkDecorator:
 def test_what_works_works_without_a_warning(call: Call, kit: Kit) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.simplefilter("ignore", PictureWarning)  # tests' pictures have few pixels
         call.run(kit)
 
 
