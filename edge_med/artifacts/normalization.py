@@ -91,7 +91,7 @@ def _channels(processor: Mapping[str, Any], key: str) -> Channels:
         raise CheckpointError(
             f"{key} is {short(values)}: preprocessor_config.json or processor_config.json should "
             "have three numbers.",
-            "Take the file from the base model: --base FOLDER does.",
+            "Take the file from the base model, which `base` names.",
         )
     if not all(type(value) in (int, float) and math.isfinite(value) for value in values):
         raise CheckpointError(f"{key} is {short(values)}, not three numbers.", REFUSED)

@@ -7,6 +7,7 @@ import re
 from edge_med.errors import LOOK, TEXT
 
 FLAGS = {
+    "base": "--base",
     "context": "--context",
     "device": "--device",
     "force": "--force",
