@@ -20,14 +20,14 @@ WORDS = st.lists(
 
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((80, 24)))
+    monkeypatch.setattr("shutil.get_terminal_size", lambda **_: os.terminal_size((80, 24)))
 
 
 @settings(max_examples=200, deadline=None)
 @given(words=WORDS, used=st.integers(0, 20))
 def test_no_word_is_broken_and_none_is_lost(words: list[str], used: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((80, 24)))
+        patch.setattr("shutil.get_terminal_size", lambda **_: os.terminal_size((80, 24)))
         shown = prose.wrapped(" ".join(words), used)
     assert shown.split() == words
     first, *rest = shown.splitlines()
