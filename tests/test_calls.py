@@ -145,6 +145,7 @@ def test_who_waits_for_a_thread_that_dies_is_told(
     tiny: MedGemma, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, go = threading.Event(), threading.Event()
+    engines = [one for one in threading.enumerate() if one.name == "edge-med engine"]
 
     def die(*_: object) -> None:
         begun.set()
@@ -162,9 +163,10 @@ def test_who_waits_for_a_thread_that_dies_is_told(
     with pytest.raises(EngineError, match="has ended"):
         tiny.ask("x")
     tiny._client._connection.close()
-    for thread in threading.enumerate():
-        if thread.name == "edge-med engine":
-            thread.join(20)
+    until = time.monotonic() + 20
+    while all(thread.is_alive() for thread in engines) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not all(thread.is_alive() for thread in engines)
 
 
 def test_a_count_heeds_its_cancellation(tiny: MedGemma) -> None:

@@ -11,7 +11,14 @@ from edge_med.errors import EdgeMedError
 
 
 class UI(Protocol):
-    """Shows texts, which may hold anything: making them harmless is the UI's own task."""
+    """Shows texts, which may hold anything: making them harmless is the UI's own task.
+
+    Attributes:
+        private: whether what is shown goes to the user alone, and into no file: the name of an
+            image, which may be a patient's, is shown nowhere else.
+    """
+
+    private: bool
 
     def read(self, prompt: str, *, status: str = "", text: str = "") -> str | None:
         """What the user enters next, of one line or several; None at the end.

@@ -26,6 +26,7 @@ class Plain:
         self._quiet = quiet
         self._asks = sys.stdin is not None and sys.stdin.isatty()
         self._streams = sys.stdout.isatty()
+        self.private = self._asks and self._streams and sys.stderr.isatty()
         self._answer: list[str] = []
         self._stage = ""
         self._pressed = False

@@ -22,6 +22,8 @@ from edge_med.errors import EdgeMedError
 class Terminal:
     """A terminal on stdin and stdout."""
 
+    private = True
+
     def __init__(self, *, quiet: bool) -> None:
         """With `quiet` there is no progress and no notice."""
         self._quiet = quiet

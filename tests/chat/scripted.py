@@ -142,6 +142,8 @@ class ScriptedModel:
 class ScriptedUI:
     """Enters lines, decides as told, and remembers what it was shown."""
 
+    private = True
+
     lines: list[str] = field(default_factory=list)
     agrees: bool = True
     said: list[str] = field(default_factory=list)

@@ -51,7 +51,7 @@ def test_answers_go_to_stdout_and_everything_else_to_stderr(chat: Command, tmp_p
     assert done.code == 0
     turns = json.loads((tmp_path / "x.json").read_text())["messages"]
     said = [turn["parts"][-1]["text"] for turn in turns if turn["role"] == "assistant"]
-    assert done.out == f"{said[0]}\n{said[1]}\n1. 60 x 40, chest.png, in question 2\n"
+    assert done.out == f"{said[0]}\n{said[1]}\n1. 60 x 40, in question 2\n"
     assert "never for diagnosis" in done.err
     assert "looking at the image" in done.err
 
@@ -85,7 +85,7 @@ def test_images_and_texts_of_the_start_go_with_the_first_question(
     done = chat(
         "what is it\n/save x.json\n/images\n", "--image", "chest.png", "--file", "report.txt"
     )
-    assert done.out.endswith("1. 60 x 40, chest.png, in question 1\n")
+    assert done.out.endswith("1. 60 x 40, in question 1\n")
     question = json.loads((tmp_path / "x.json").read_text())["messages"][0]["parts"][-1]["text"]
     assert question == "Document:\nno effusion\n\nwhat is it"
 
