@@ -57,3 +57,9 @@ def test_each_answer_tells_what_is_to_be_known_of_its_images(model: Models) -> N
     assert all(remarks.ONE_GREY in answer.notices for answer in alone)
     (notice,) = (notice for notice in among.notices if notice.code == "one_grey")
     assert notice.text.startswith("Image 2: All pixels")
+
+
+def test_a_prompt_beyond_what_the_model_was_trained_with_has_a_notice(model: Models) -> None:
+    with MedGemma.load(model("text", "F32"), context=1024, threads=1) as tiny:
+        assert "beyond_context" in codes(tiny, "the heart " * 300)
+        assert codes(tiny, "the heart") == []

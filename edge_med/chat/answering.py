@@ -143,6 +143,10 @@ def agreed(ui: UI, seconds: float, what: str, *, yes: bool) -> bool:
     return yes or ui.confirm("Go on?", otherwise=True)
 
 
+UNTRUE = frozenset(("no_image", "beyond_context"))
+"""Codes of answers that mean nothing, which is said even where no notices are wanted."""
+
+
 def _tell(chat: Chat, notice: Notice, told: set[str]) -> None:
     """Each notice once; what is always so, and what images are like, was said before."""
     if notice.code in told | AT_THE_START | remarks.CODES - remarks.DOUBTFUL:
@@ -152,7 +156,7 @@ def _tell(chat: Chat, notice: Notice, told: set[str]) -> None:
             return
         chat.doubts.add(notice.text)
     told.add(notice.code)
-    chat.ui.notice(notice.text)
+    chat.ui.notice(notice.text, always=notice.code in remarks.DOUBTFUL | UNTRUE)
 
 
 def _show(chat: Chat, piece: Piece) -> None:

@@ -161,5 +161,7 @@ def run(chat: Chat, line: str) -> str:
         )
     argument = "".join(rest).strip()
     first, _, after = (argument, "", "") if command.text else argument.partition("\n")
+    if first.strip() and not command.argument:
+        raise UsageError(f"/{command.name} takes nothing more.", f"Type /{command.name} alone.")
     command.run(chat, first.strip())
     return after

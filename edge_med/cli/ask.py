@@ -158,7 +158,8 @@ def _options(settings: dict[str, Any]) -> Options:
 def _tell_choice(info: Info, *, quiet: bool) -> None:
     """Which quant was taken, if there are others."""
     if info.others:
-        _note(f"Using {safe_text(info.model.file)} of {len(info.others) + 1}.", quiet=quiet)
+        quants = len(info.others) + 1
+        _note(f"Using {safe_text(info.model.file)}, one of {quants} quants of it.", quiet=quiet)
 
 
 def _report(
@@ -178,6 +179,8 @@ def _report(
         _print(answer, found)
     for remark in found.remarks if found and not quiet else ():
         say(remark)
+    if answer.finish_reason == "length" and not (quiet or as_json):
+        say("The answer was cut off: --max-new-tokens lets it be longer.")
     if answer.finish_reason == "cancelled":
         raise click.exceptions.Exit(CancelledError.exit_code)
 

@@ -140,6 +140,9 @@ def _print(advice: Advice, model: str, *, elsewhere: bool) -> None:
 
 def _verdict(advice: Advice) -> str:
     placement = advice.placement
+    if placement.fits and advice.largest_context < placement.options.context:
+        own = advice.largest_context
+        return f"Fits, but the model was trained with {own:,} tokens at most: --context {own}."
     if placement.fits:
         return "Fits."
     return f"Doesn't fit: {max(0.01, placement.missing / (1 << 30)):.2g} GiB short."

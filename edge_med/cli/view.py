@@ -71,7 +71,7 @@ def view(
     from edge_med.imaging.sheet import png, sheet
 
     if out:
-        _check(out, force=force)
+        _check(out, path, force=force)
     eye = eye_of(model, threads)
     found = _known(imaging.open(path, side=eye.side, room=eye.room(context), **options), eye)
     pictures = tuple(found.pictures) if isinstance(found, imaging.Study) else (found,)
@@ -142,12 +142,20 @@ def _side(laterality: str | None) -> str:
     return f"laterality {laterality}{words.get(laterality, '')}" if laterality else ""
 
 
-def _check(out: Path, *, force: bool) -> None:
+def _check(out: Path, path: Path | bytes, *, force: bool) -> None:
     """Refuse a path that can't be written to, before anything is read."""
     if out.suffix.lower() != ".png":
         raise UsageError("What the model sees is saved as PNG.", "Give a name ending in .png.")
+    if isinstance(path, Path) and _is_of(out, path):
+        raise UsageError("What is shown is never replaced.", "Give another name.")
     if os.path.lexists(out) and (out.is_dir() or not force):
         raise UsageError("There is already such a file.", "Give another name, or use --force.")
+
+
+def _is_of(out: Path, path: Path) -> bool:
+    """Whether a file is the one that is shown, or lies in the folder that is."""
+    there, shown = out.resolve(), path.resolve()
+    return there.exists() and (there == shown or shown in there.parents)
 
 
 def _write(out: Path, data: bytes) -> None:

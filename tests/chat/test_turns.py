@@ -159,3 +159,10 @@ def test_an_answer_that_the_user_stopped_is_not_asked_again(held: Held) -> None:
     held.worker.answers = [CancelledError("Stopped.", "Ask again.")]
     held.enter("a", "")
     assert len(held.worker.asked) == 1
+
+
+def test_words_after_a_command_that_takes_none_are_refused(held: Held) -> None:
+    held.enter("a", "/undo 2")
+    assert isinstance(held.error, UsageError)
+    assert held.error.message == "/undo takes nothing more."
+    assert held.texts != []

@@ -39,7 +39,8 @@ def test_the_answer_goes_to_stdout_and_the_notice_to_stderr(edge_med: Command, t
     done = edge_med("ask", "the heart", "--model", tiny, "--max-new-tokens", 4, "--context", 64)
     assert done.code == 0
     assert done.out.strip()
-    assert done.err == f"{NOTICE}\n"
+    cut = "The answer was cut off: --max-new-tokens lets it be longer."
+    assert done.err == f"{NOTICE}\n{cut}\n"
 
 
 def test_quiet_leaves_only_the_answer(edge_med: Command, tiny: Path) -> None:
@@ -98,7 +99,7 @@ def test_a_missing_model_exits_with_2(edge_med: Command, tmp_path: Path) -> None
 
 def test_of_several_quants_it_says_which_it_took(edge_med: Command, model: Models) -> None:
     call = ("ask", "x", "--model", model("multimodal", "Q4_K_M", "Q8_0"), "--max-new-tokens", 1)
-    assert "Using multimodal-Q4_K_M.gguf of 2.\n" in edge_med(*call).err
+    assert "Using multimodal-Q4_K_M.gguf, one of 2 quants of it.\n" in edge_med(*call).err
     assert edge_med(*call, "--quiet").err == ""
 
 

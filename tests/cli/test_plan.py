@@ -36,6 +36,11 @@ def test_27b_on_a_laptop_with_a_gpu(edge_med: EdgeMed) -> None:
     assert run.err == ""
 
 
+def test_a_context_beyond_the_models_own_is_told_first(edge_med: EdgeMed) -> None:
+    first = edge_med("plan", "micro", "--context", 8192).out.splitlines()[0]
+    assert first == "Fits, but the model was trained with 4,096 tokens at most: --context 4096."
+
+
 def test_what_it_says_in_json_is_the_same(edge_med: EdgeMed) -> None:
     plan = planned(edge_med, *LAPTOP)
     assert plan["fits"]

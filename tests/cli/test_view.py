@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from edge_med.models import store
 from tests.cli.conftest import Run
 from tests.conftest import Models
 from tests.imaging.dicom_samples import ct_slice, dicom, ramp
+from tests.imaging.samples import scene
 
 EdgeMed = Callable[..., Run]
 
@@ -142,6 +144,24 @@ def test_force_replaces_a_file(edge_med: EdgeMed, image: Path, tmp_path: Path) -
     (tmp_path / "there.png").write_bytes(b"mine")
     assert edge_med("view", image, "--save", tmp_path / "there.png", "--force").code == 0
     assert (tmp_path / "there.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_what_is_shown_is_never_replaced(edge_med: EdgeMed, tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(png := scene_bytes())
+    for shown in (folder / "a.png", folder):
+        done = edge_med("view", shown, "--save", folder / "a.png", "--force")
+        assert done.code == 2
+        assert "never replaced" in done.err
+    assert (folder / "a.png").read_bytes() == png
+
+
+def scene_bytes() -> bytes:
+    """A picture as a PNG file."""
+    file = io.BytesIO()
+    Image.fromarray(scene(300, 200)).save(file, "PNG")
+    return file.getvalue()
 
 
 def test_what_cant_be_read_is_an_error(edge_med: EdgeMed, tmp_path: Path) -> None:

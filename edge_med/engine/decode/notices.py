@@ -29,6 +29,16 @@ ALWAYS = frozenset({TOY.code})
 """Codes of what is said with every answer: a script may look at any of them alone."""
 
 
+def beyond(tokens: int, trained: int | None) -> Iterator[Notice]:
+    """What is said of a prompt that is longer than those that the model was trained with."""
+    if trained is not None and tokens > trained:
+        yield Notice(
+            "beyond_context",
+            f"The prompt has {tokens:,} tokens, and the model was trained with {trained:,} at "
+            "most: what it makes of more can't be relied on.",
+        )
+
+
 def thought_ended(tokens: int) -> Notice:
     """The thought was closed in the model's place."""
     return Notice("thought_ended", f"The thought was ended after {tokens} tokens.")

@@ -104,6 +104,11 @@ class Model:
         return self.header.integer(f"{ARCHITECTURE}.attention.sliding_window")
 
     @functools.cached_property
+    def trained_context(self) -> int | None:
+        """How many tokens it was trained with; None if its header doesn't say."""
+        return self.header.integer(f"{ARCHITECTURE}.context_length")
+
+    @functools.cached_property
     def width(self) -> int:
         """Numbers in an embedding."""
         width: int = self._api.llama_model_n_embd(self._model)

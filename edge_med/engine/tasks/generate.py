@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from edge_med import __version__
 from edge_med.answers import AppliedAdapter, End, Provenance
 from edge_med.config import Options
+from edge_med.engine.cache.ledger import length
 from edge_med.engine.decode.answer_state import AnswerState
-from edge_med.engine.decode.notices import ALWAYS, first_time, unseen
+from edge_med.engine.decode.notices import ALWAYS, beyond, first_time, unseen
 from edge_med.engine.decode.thinking import instructed
 from edge_med.engine.engine import Engine
 from edge_med.engine.grammar.response_format import ResponseFormat
@@ -89,6 +90,7 @@ class GenerateTask:
         shown = [picture for message in question.messages for picture in message.pictures]
         self._state.say(remarks.among(shown))
         self._say()
+        self._state.say(beyond(length(items), engine.model.trained_context))
         if engine.images.sees:
             self._state.say(unseen(question.messages))
 
