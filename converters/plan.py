@@ -188,7 +188,7 @@ def _text_file(
         if not any(override.pattern.search(name) for name in names_there):
             raise UsageError(
                 f"--tensor-type '{said}' matches no tensor.",
-                "edge-med convert --dry-run prints their GGUF names.",
+                "edge-med convert --dry-run --verbose prints their GGUF names.",
             )
     mixer = Mixer(quant, text.layers, text.heads // text.key_value_heads, text.tied, overrides)
     types = [mixer.type_of(entry.name, entry.shape) for entry in entries]

@@ -14,6 +14,7 @@ from edge_med.artifacts.naming import FILE_TYPES
 from edge_med.artifacts.peft import refuse_peft
 from edge_med.artifacts.split import read_model
 from edge_med.artifacts.turns import TEMPLATE, Turns, turns_of
+from edge_med.errors import ArtifactError
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +83,19 @@ def inspect(path: Path) -> Facts:
     """Read the facts of a GGUF file.
 
     Raises:
-        ArtifactError: its header is damaged, or it is an adapter as PEFT saves it.
+        ArtifactError: its header is damaged, or it is a folder, or an adapter as PEFT saves it.
     """
     refuse_peft(path)
+    _refuse_folder(path)
     header, _ = read_model(path)
     return facts(path.name, header)
+
+
+def _refuse_folder(path: Path) -> None:
+    if path.is_dir():
+        inside = sorted(one.name for one in path.glob("*.gguf"))
+        holds = f"It holds {', '.join(inside)}." if inside else "It holds no GGUF file."
+        raise ArtifactError(f"{path.name or path} is a folder. {holds}", "Give one file.")
 
 
 def facts(file: str, header: Header) -> Facts:

@@ -56,11 +56,13 @@ def think(chat: Chat, argument: str) -> None:
     elif argument in THINK:
         chat.set(think=argument)
         chat.ui.notice(f"Thinking: {argument}.")
+    elif not argument:
+        shown = "shown" if chat.thoughts else "hidden"
+        chat.ui.say(f"Thinking is {chat.options.think}, and thoughts are {shown}.")
     else:
         raise UsageError(
-            f"Thinking is {chat.options.think}, and thoughts are "
-            f"{'shown' if chat.thoughts else 'hidden'}.",
-            f"Change it with one of these: {', '.join(THINK)}, show",
+            f"/think {argument} isn't known.",
+            f"There are {', '.join(THINK)}, and show, which shows thoughts or hides them again.",
         )
 
 

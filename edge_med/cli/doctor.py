@@ -56,7 +56,11 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
         yield "built with", " ".join((*report.backends, *report.built_with))
         copied = f", weights copied to {' '.join(report.copies)}" if report.copies else ""
         yield "CPU code", f"{report.cpu_code}{copied}" if report.cpu_code else "none is sound"
-        yield "unused", " ".join(report.unused) or "nothing: all processor features are used"
+        yield (
+            "unused",
+            " ".join(report.unused)
+            or "nothing: llama.cpp was built with all features of this processor",
+        )
     for one in report.devices:
         told = f"{one.description}, {_gib(one.free)} of {_gib(one.memory)} GiB free"
         yield one.name, told if one.kind in _GPUS else one.description

@@ -117,7 +117,8 @@ def _plain(messages: Sequence[Message]) -> Iterator[Segment]:
     if len(messages) != 1 or messages[0].role != "user":
         raise PromptError(
             "This is a base model: it continues one text and knows no conversation.",
-            "Give one text alone; in a chat, /clear and /system none take away what was before it.",
+            "Give one text alone, and no thinking; in a chat, /clear, /system none and /think off "
+            "take away the rest.",
         )
     yield _Control("<bos>")
     for part in messages[0].parts:

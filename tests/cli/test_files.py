@@ -160,3 +160,10 @@ def test_verify_tries_every_text_model(edge_med: Command, model: Models) -> None
     runs = json.loads(done.out)["run"]
     assert [run["file"] for run in runs] == ["multimodal-Q4_K_M.gguf", TEXT]
     assert all(run["sound"] for run in runs)
+
+
+def test_inspect_of_a_folder_names_its_files(edge_med: Command, model: Models) -> None:
+    done = edge_med("inspect", model("text", "Q8_0"))
+    assert done.code == 4
+    assert "is a folder. It holds" in done.err
+    assert "text-Q8_0.gguf" in done.err
