@@ -14,7 +14,7 @@ import gguf
 from converters.card import Card
 from converters.checkpoint import Checkpoint
 from converters.header import TypedValue
-from converters.small import chat_template
+from converters.small import chat_template, default
 from converters.told import Told
 from converters.vocabulary import Vocabulary
 from edge_med.artifacts import turns
@@ -87,7 +87,7 @@ def turns_told(values: Values) -> tuple[Told, ...]:
         kind = "none" if said is not None and said.value == "none" else "assumed"
     if kind == "gemma":
         return ()
-    code, words = turns.WORDS[kind]
+    code, words = turns.words_of(kind, template)
     return (Told(code, f"{words} {_NEXT[kind]}"),)
 
 
@@ -152,8 +152,9 @@ def _add_special_tokens(
         with checkpoint.small.together() as folder:
             found = gguf.SpecialVocab(folder, load_merges=False, n_vocab=len(vocabulary))
         found.special_token_ids |= _named_tokens(checkpoint, vocabulary)
-        template = checkpoint.small.template or found.chat_template
-        found.chat_template = template or chat_template(checkpoint.small)
+        template = checkpoint.small.template or chat_template(checkpoint.small)
+        if not isinstance(found.chat_template, list) or template != default(found.chat_template):
+            found.chat_template = template
         found.add_to_gguf(writer, quiet=True)
     except (ValueError, TypeError, LookupError, AttributeError, OSError, RecursionError):
         raise CheckpointError(

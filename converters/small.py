@@ -137,20 +137,36 @@ def gather(folder: Path, base: Path | None, *, sees: bool) -> tuple[SmallFiles, 
         _refuse(folder, base, missing if own or template else [*missing, "the chat template"])
     if template is not None and base is not None:
         borrowed += [n for n in TEMPLATE_FILES if (base / n).is_file()][:1]
-    return SmallFiles(folder, base, tuple(borrowed), template), _told(base, borrowed, template)
+    files = SmallFiles(folder, base, tuple(borrowed), template)
+    return files, (*_told(base, borrowed, template), *_templates_told(files))
 
 
 def chat_template(files: SmallFiles) -> str | None:
-    """The chat template, from where transformers looks for it; None if there is none."""
+    """The chat template that counts: the first of those that are there."""
+    return next(iter(_templates(files).values()), None)
+
+
+def _templates(files: SmallFiles) -> dict[str, str]:
+    """Chat templates by their files, in transformers' order: what it saves today comes first."""
+    found: dict[str, str] = {}
     if (path := files.path(TEMPLATE_FILES[0])).is_file():
-        return path.read_text("utf-8", "replace")
+        found[path.name] = path.read_text("utf-8-sig", "replace")
     for name in (TEMPLATE_FILES[1], _TOKENIZER_CONFIG):
-        found = files.json(name).get("chat_template")
-        if isinstance(found, list):
-            found = _default(found)
-        if isinstance(found, str):
-            return found
-    return None
+        said = files.json(name).get("chat_template")
+        said = default(said) if isinstance(said, list) else said
+        if isinstance(said, str):
+            found[name] = said
+    return found
+
+
+def _templates_told(files: SmallFiles) -> tuple[Told, ...]:
+    """Which of several chat templates counts, where they aren't the same."""
+    (first, taken), *others = [*_templates(files).items()] or [("", "")]
+    differ = [name for name, text in others if text.strip() != taken.strip()]
+    if not differ:
+        return ()
+    text = f"The chat template in {first} counts; in {listed(differ)} stands another."
+    return (Told("templates", text),)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -178,7 +194,7 @@ def _meets(folder: Path, need: Need) -> bool:
     return any((folder / name).is_file() for name in need.one_of)
 
 
-def _default(templates: list[Any]) -> str | None:
+def default(templates: list[Any]) -> str | None:
     """Of several, that which is called so."""
     named = {t.get("name"): t.get("template") for t in templates if isinstance(t, Mapping)}
     found = named.get("default")

@@ -1,15 +1,20 @@
 """Whether a text model takes turns, and whether its chat template is Gemma's: by their content.
 
 A template is never run, and its hash says little, for any save may change its spaces. What counts
-is whether it writes Gemma's turns. Without one, a model that knows the tokens of turns is asked in
-turns, unless the checkpoint that it was converted from said that it is a base model.
+is whether it writes Gemma's turns, and no text of its own besides. Without one, a model that knows
+the tokens of turns is asked in turns, unless the checkpoint that it was converted from said that it
+is a base model.
 """
 
 from __future__ import annotations
 
+import functools
+import re
 from typing import Literal
 
 from edge_med.artifacts.gguf import Header
+from edge_med.artifacts.section import short
+from edge_med.artifacts.template_text import literals
 
 START, END = "<start_of_turn>", "<end_of_turn>"
 
@@ -19,12 +24,12 @@ SAID = "edge_med.turns"
 Anybody else's base model without a template can be told by it as well."""
 
 Turns = Literal["gemma", "foreign", "assumed", "none"]
-"""`gemma`: by its template. `foreign`: the template writes others. `assumed`: there is no template,
-and Gemma's turns are given. `none`: a base model, which continues a text."""
+"""`gemma`: by its template. `foreign`: the template writes others, or more than turns. `assumed`:
+there is no template, and Gemma's turns are given. `none`: a base model, which continues a text."""
 
 _FOREIGN = (
-    f"The chat template of this model isn't Gemma's: it has no {START}. It is asked in Gemma's "
-    "turns all the same, which it may not have been trained with."
+    "The chat template of this model isn't Gemma's, and isn't applied: the model is asked in "
+    "Gemma's turns all the same, which it may not have been trained with."
 )
 _ASSUMED = (
     "This model has no chat template. It knows Gemma's turns and is asked in them: if it was "
@@ -55,7 +60,15 @@ def turns_of(header: Header) -> Turns:
 
 def words(header: Header) -> tuple[str, str] | None:
     """What should be known of a text model's turns, with its code; None of Gemma's own."""
-    return WORDS.get(turns_of(header))
+    kind, template = turns_of(header), header.text(TEMPLATE)
+    return None if kind == "gemma" else words_of(kind, template)
+
+
+def words_of(kind: Turns, template: str | None) -> tuple[str, str]:
+    """The code and sentence of a kind that isn't Gemma's own, with what shows it."""
+    code, text = WORDS[kind]
+    why = None if template is None else _foreign(template)
+    return code, f"{text} {why}" if why else text
 
 
 def _knows_turns(header: Header) -> bool:
@@ -68,6 +81,26 @@ def _knows_turns(header: Header) -> bool:
     return False
 
 
+_WRITTEN = (START, END, "model")
+"""What every template of Gemma's writes."""
+
+_GEMMAS = re.compile(
+    r"<(?:start|end)_of_(?:turn|image)>|<image_soft_token>|<[be]os>|\b(?:model|user)\b"
+)
+"""All that Gemma 3's own template, and others that do the same, write of themselves."""
+
+
 def by_template(template: str) -> Turns:
     """The kind of a template."""
-    return "gemma" if START in template else "foreign"
+    return "foreign" if _foreign(template) else "gemma"
+
+
+@functools.lru_cache(8)
+def _foreign(template: str) -> str | None:
+    """What in a template shows that it isn't Gemma's, as a sentence; None if it is."""
+    found = list(literals(template))
+    for mark in _WRITTEN:
+        if not any(mark in text for text in found):
+            return f"It has no {mark}."
+    own = (" ".join(_GEMMAS.sub(" ", text).split()) for text in found)
+    return next((f"It writes {short(text)}." for text in own if text), None)

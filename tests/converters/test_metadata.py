@@ -11,7 +11,6 @@ import pytest
 from converters.pipeline import convert
 from converters.request import Request
 from edge_med.artifacts.gguf import Header, read_header
-from tests.checkpoints.tokenizer import TEMPLATE
 from tests.conftest import Checkpoints
 
 OTHER = "{{ bos_token }}{{ messages[0]['content'] }}"
@@ -32,12 +31,6 @@ def headers(folder: Path) -> dict[str, Header]:
 def change(path: Path, **values: object) -> None:
     data = json.loads(path.read_text("utf-8")) if path.exists() else {}
     path.write_text(json.dumps(data | values), "utf-8")
-
-
-def test_the_template_in_the_tokenizers_config_comes_first(folder: Path) -> None:
-    """As for llama.cpp's converter, whose metadata ours equals."""
-    (folder / "chat_template.jinja").write_text(OTHER, "utf-8")
-    assert headers(folder)["text"].text("tokenizer.chat_template") == TEMPLATE
 
 
 @pytest.mark.parametrize("name", ["chat_template.jinja", "chat_template.json"])

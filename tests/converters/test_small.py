@@ -196,3 +196,27 @@ def test_a_template_that_the_base_has_is_not_called_missing(tmp_path: Path, base
     with pytest.raises(CheckpointError) as caught:
         plan_of(merged(tmp_path, *SMALL), base=base)
     assert "the chat template" not in caught.value.message
+
+
+FOREIGN = "{{ '<|im_start|>' + message['role'] }}"
+
+
+@pytest.mark.parametrize("name", ["chat_template.jinja", "chat_template.json"])
+def test_a_templates_own_file_comes_before_the_tokenizers_and_the_other_is_told(
+    name: str, tmp_path: Path
+) -> None:
+    source = merged(tmp_path)
+    text = FOREIGN if name.endswith("jinja") else json.dumps({"chat_template": FOREIGN})
+    (source / name).write_text(text, "utf-8")
+    plan = plan_of(source)
+    assert FOREIGN.encode() in header(plan)
+    assert TEMPLATE.encode() not in header(plan)
+    assert [told.code for told in plan.told] == ["templates", "template"]
+    assert f"in {name} counts; in tokenizer_config.json" in plan.told[0].text
+
+
+def test_the_same_template_in_several_places_is_not_spoken_of(tmp_path: Path) -> None:
+    source = merged(tmp_path)
+    (source / "chat_template.jinja").write_text(TEMPLATE + "\n", "utf-8")
+    (source / "chat_template.json").write_text(json.dumps({"chat_template": TEMPLATE}), "utf-8")
+    assert plan_of(source).told == ()
