@@ -21,6 +21,7 @@ import yaml
 from converters.checkpoint import Checkpoint
 from converters.fingerprint import fingerprint
 from converters.licence import Licence, find_licence, notice
+from converters.small import is_marked
 from converters.told import Told, listed
 from edge_med.errors import CheckpointError
 
@@ -29,6 +30,7 @@ for _name in ("gguf", "metadata"):
     logging.getLogger(_name).addHandler(logging.NullHandler())
 
 CARD = "README.md"
+_JSON = ("config.json", "generation_config.json")
 MAX_CARD = 4 << 20
 
 _TEXTS = (
@@ -85,7 +87,8 @@ def read_card(checkpoint: Checkpoint, parameters: int, called: tuple[str, ...]) 
     """
     card, told = _usable_card(checkpoint.folder)
     try:
-        found = _loaded(checkpoint, card if told else None, parameters)
+        marked = any(is_marked(checkpoint.folder / name) for name in _JSON)
+        found = _loaded(checkpoint, card if told or marked else None, parameters)
     except (*_DAMAGED, yaml.YAMLError):
         raise CheckpointError(
             "config.json or generation_config.json can't be read.",
@@ -108,6 +111,8 @@ def _usable_card(folder: Path) -> tuple[dict[str, Any], tuple[Told, ...]]:
     try:
         if path.is_file() and path.stat().st_size > MAX_CARD:
             return {}, _left_out("it is far too large")
+        if is_marked(path):
+            return {}, _left_out("it begins with a byte-order mark")
         card = gguf.Metadata.load_model_card(folder)
     except (*_DAMAGED, yaml.YAMLError) as error:
         utf8 = isinstance(error, UnicodeDecodeError)
@@ -150,7 +155,7 @@ def _loaded(checkpoint: Checkpoint, card: dict[str, Any] | None, parameters: int
         folder.mkdir()
         header = yaml.safe_dump(card, allow_unicode=True)
         (folder / CARD).write_text(f"---\n{header}---\n", "utf-8")
-        for name in ("config.json", "generation_config.json"):
+        for name in _JSON:
             if (path := checkpoint.folder / name).is_file():
                 (folder / name).write_text(json.dumps(json.loads(path.read_bytes())), "utf-8")
         return gguf.Metadata.load(None, folder, None, parameters)

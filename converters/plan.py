@@ -19,6 +19,7 @@ from converters.card import Card, read_card
 from converters.checkpoint import Checkpoint, open_checkpoint, snapshot
 from converters.entries import Entry, layout_told, parameters, read_entries
 from converters.header import Placed, pack_header
+from converters.processor import read_processor
 from converters.quantize import Widening
 from converters.request import Request
 from converters.safetensors import SourceTensor
@@ -117,7 +118,9 @@ def make_plan(request: Request) -> Plan:
     request = dataclasses.replace(request, source=snapshot(request.source), base=base)
     request = _with_known_origin(request)
     checkpoint, config, told = _opened(request)
-    params = read_params(config, _processor(checkpoint))
+    processor, more = read_processor(checkpoint.small)
+    told = (*told, *more)
+    params = read_params(config, processor)
     text, projector = read_entries(checkpoint, params)
     vocabulary = read_vocabulary(checkpoint, params.text.vocabulary)
     called = (request.model_name, request.origin.id, request.base_name)
@@ -146,14 +149,6 @@ def _opened(request: Request) -> tuple[Checkpoint, Config, tuple[Told, ...]]:
     small, told = gather(request.source, request.base, sees=agreed.sees)
     checkpoint = dataclasses.replace(checkpoint, config=agreed.config, small=small)
     return checkpoint, agreed.config, (*checkpoint.told, *agreed.told, *told)
-
-
-def _processor(checkpoint: Checkpoint) -> Config:
-    """The image processor's settings, from both of the files that may hold them."""
-    processor = checkpoint.json("processor_config.json")
-    nested = processor.get("image_processor")  # where transformers 5 keeps it
-    processor |= nested if isinstance(nested, dict) else {}
-    return checkpoint.json("preprocessor_config.json") | processor
 
 
 def _with_known_origin(request: Request) -> Request:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from converters import names
-from converters.small import DAMAGED
+from converters.small import DAMAGED, refuse_pointer
 from edge_med.artifacts.tensor_types import BF16, BY_NAME, F16, F32, TensorType
 from edge_med.errors import CheckpointError
 
@@ -71,6 +71,7 @@ def read_shard(path: Path) -> Shard:
     Raises:
         CheckpointError: it is truncated, damaged, or holds a type other than BF16, F16 and F32.
     """
+    refuse_pointer(path)
     size = path.stat().st_size
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")

@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from converters.small import refuse_pointer
 from edge_med.errors import CheckpointError
 
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)
@@ -49,6 +50,7 @@ def read_pieces(path: Path) -> list[Piece]:
     Raises:
         CheckpointError: the file is too large, truncated or damaged.
     """
+    refuse_pointer(path)
     try:
         if path.stat().st_size > MAX_BYTES:
             raise ValueError

@@ -7,6 +7,7 @@ itself meets is never met from there, so that nothing of two tokenizers is mixed
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import json
 import shutil
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from converters.told import Told, listed
+from edge_med.artifacts import lfs
 from edge_med.errors import CheckpointError, UsageError
 
 MAX_JSON = 256 << 20  # Gemma 3's tokenizer.json has 33 MB
@@ -97,14 +99,17 @@ class SmallFiles:
 
     @contextlib.contextmanager
     def together(self) -> Iterator[Path]:
-        """A folder with all of them, for those who read several by themselves."""
-        if not self.borrowed:
+        """A folder with all of them in plain UTF-8, for those who read several by themselves."""
+        names = {*self.borrowed, *TOKENIZER.one_of, *TOKENIZER.with_it, "config.json"}
+        if not self.borrowed and not any(is_marked(self.path(name)) for name in names):
             yield self.folder
             return
         with tempfile.TemporaryDirectory() as made:
-            for name in {*self.borrowed, *TOKENIZER.one_of, *TOKENIZER.with_it, "config.json"}:
-                if self.path(name).is_file():
-                    shutil.copyfile(self.path(name), Path(made) / name)
+            for name in names:
+                if is_marked(path := self.path(name)):
+                    (Path(made) / name).write_text(json.dumps(read_json(path)), "utf-8")
+                elif path.is_file():
+                    shutil.copyfile(path, Path(made) / name)
             yield Path(made)
 
 
@@ -169,12 +174,23 @@ def _templates_told(files: SmallFiles) -> tuple[Told, ...]:
     return (Told("templates", text),)
 
 
+def refuse_pointer(path: Path) -> None:
+    """Refuse what stands for a file that Git LFS has never fetched.
+
+    Raises:
+        CheckpointError: it is such a pointer.
+    """
+    if lfs.is_pointer(path):
+        raise CheckpointError(lfs.words(path.name), lfs.NEXT)
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object.
 
     Raises:
         CheckpointError: the file is too large, isn't JSON, or holds something else.
     """
+    refuse_pointer(path)
     try:
         if path.stat().st_size > MAX_JSON:
             raise CheckpointError(f"{path.name} is far too large.", DAMAGED)
@@ -184,6 +200,14 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise CheckpointError(f"{path.name} doesn't hold a JSON object.", DAMAGED)
     return data
+
+
+def is_marked(path: Path) -> bool:
+    """Whether a file begins with a byte-order mark, as some editors on Windows write it."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(3).startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
 
 
 def _reason(error: Exception) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from edge_med.artifacts import tensor_types
+from edge_med.artifacts import lfs, tensor_types
 from edge_med.artifacts.tensor_types import TensorType
 from edge_med.errors import ArtifactError
 
@@ -155,6 +155,8 @@ def read_header(path: Path) -> Header:
     try:
         if path.exists() and not path.is_file() and not path.is_dir():  # a pipe may never end
             raise ArtifactError(f"{path.name} isn't a file.", "Give the path of a .gguf file.")
+        if lfs.is_pointer(path):
+            raise ArtifactError(lfs.words(path.name), lfs.NEXT)
         with path.open("rb") as file:
             return _Cursor(file, path.name).header()
     except OSError as error:

@@ -73,7 +73,7 @@ def read_params(config: Mapping[str, Any], preprocessor: Mapping[str, Any]) -> M
 
     Args:
         config: config.json.
-        preprocessor: preprocessor_config.json and processor_config.json, merged.
+        preprocessor: the image processor's settings, and the processor's `image_seq_length`.
 
     Raises:
         CheckpointError: the architecture or a setting can't be converted; the message names it.
@@ -171,20 +171,33 @@ def _check_text(text: Section, params: TextParams) -> None:
     }
     for key, (default, honoured) in fixed.items():
         value = default if text.get(key) is None else text.get(key)
-        if value not in honoured:
+        if value in honoured:
+            continue
+        if key == "query_pre_attn_scalar" and text.get("head_dim") is None and not by_width:
             raise CheckpointError(
-                f"{key} in config.json is {short(value)}, and llama.cpp would use "
-                f"{short(honoured[0])}.",
-                REFUSED,
+                f"head_dim isn't in config.json, which means {scale}, and {key} "
+                f"{_said(text, key, default)}: Gemma 3 scales attention by head_dim.",
+                "Copy both from config.json of the base model.",
             )
+        raise CheckpointError(
+            f"{key} {_said(text, key, default)}, and llama.cpp would use {short(honoured[0])}.",
+            REFUSED,
+        )
     for key, whole, part in (
         ("num_key_value_heads", params.heads, params.key_value_heads),
         ("num_attention_heads", params.hidden, params.heads),
     ):
         if whole % part:
             raise CheckpointError(
-                f"{key} in config.json is {part}, which doesn't divide {whole}.", DAMAGED
+                f"{key} {_said(text, key, part)}, and that doesn't divide {whole}.", DAMAGED
             )
+
+
+def _said(text: Section, key: str, default: object) -> str:
+    """What config.json says of a key, or leaves to transformers' default."""
+    if text.get(key) is None:
+        return f"isn't in config.json, which means {short(default)}"
+    return f"in config.json is {short(text.get(key))}"
 
 
 def _vision_params(
@@ -217,9 +230,14 @@ def _check_vision(vision: Section, params: VisionParams, preprocessor: Mapping[s
         "num_channels": vision.get("num_channels") in (None, 3),
         "image_size": params.image_size % params.patch_size == 0,
         "mm_tokens_per_image": side * side == params.image_tokens and patches % side == 0,
-        "image_seq_length": preprocessor.get("image_seq_length", params.image_tokens)
-        == params.image_tokens,
     }
     for key, honoured in checks.items():
         if not honoured:
             raise CheckpointError(f"{key} in the checkpoint can't be converted.", REFUSED)
+    length = preprocessor.get("image_seq_length")
+    if length is not None and length != params.image_tokens:
+        raise CheckpointError(
+            f"image_seq_length of the processor is {short(length)}, and mm_tokens_per_image in "
+            f"config.json {params.image_tokens}.",
+            "Take the processor's files from the same model as config.json.",
+        )

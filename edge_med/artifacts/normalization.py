@@ -10,6 +10,7 @@ Source: transformers' image_processing_gemma3.py (`rescale` and `normalize`, in 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,6 +32,11 @@ _ONLY: Mapping[str, tuple[Any, ...]] = {
 """What of Gemma 3's processing edge-med does itself, and does so alone."""
 
 
+_BILINEAR = re.compile(r"Gemma3ImageProcessor(?:Fast|Pil)?")
+_BICUBIC = re.compile(r"SiglipImageProcessor(?:Fast|Pil)?")
+"""The same as Gemma 3's, but for the `resample` that a file leaves out: PIL's BICUBIC."""
+
+
 def read_normalization(processor: Mapping[str, Any]) -> tuple[Channels, Channels]:
     """Mean and deviation of each channel, for greys from 0 to 1.
 
@@ -45,6 +51,7 @@ def read_normalization(processor: Mapping[str, Any]) -> tuple[Channels, Channels
                 f"with {short(honoured[0])}.",
                 REFUSED,
             )
+    _check_kind(processor)
     mean: Channels = (0.0,) * 3
     deviation: Channels = (1.0,) * 3
     if processor.get("do_normalize") is not False:
@@ -64,12 +71,33 @@ def check_size(processor: Mapping[str, Any], side: int) -> None:
         CheckpointError: it makes others.
     """
     size = processor.get("size")
-    sides = size.values() if isinstance(size, Mapping) else [] if size is None else [size]
-    if any(type(one) is not int or one != side for one in sides):
+    if isinstance(size, Mapping):
+        known = {key: value for key, value in size.items() if value is not None}
+        fits = known == {"height": side, "width": side}
+    else:
+        fits = size is None or (type(size) is int and size == side)
+    if not fits:
         raise CheckpointError(
-            f"size of the image processor is {short(size)}, and image_size in config.json {side}.",
+            f"size of the image processor is {short(size)}, and Gemma 3's takes a height and a "
+            f"width, which image_size in config.json makes {side} each.",
             "Take the image processor's file from the same model as config.json.",
         )
+
+
+def _check_kind(processor: Mapping[str, Any]) -> None:
+    """Only what makes the same pictures as Gemma 3's image processor is one here."""
+    kind = processor.get("image_processor_type")
+    if kind is None or _BILINEAR.fullmatch(str(kind)):
+        return
+    bicubic = bool(_BICUBIC.fullmatch(str(kind)))
+    if bicubic and processor.get("resample") is not None:
+        return
+    raise CheckpointError(
+        f"image_processor_type is {short(kind)}, which prepares images in another way than Gemma "
+        "3's.",
+        "Take the image processor's file from the base model"
+        + (", or add resample 2 if that was trained with." if bicubic else "."),
+    )
 
 
 def _scale(processor: Mapping[str, Any]) -> float:

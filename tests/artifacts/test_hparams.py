@@ -163,3 +163,25 @@ def test_the_config_of_medgemma_4b_gives_its_published_numbers() -> None:
     assert params.vision is not None
     assert (params.text.layers, params.text.heads, params.text.vocabulary) == (34, 8, 262_208)
     assert (params.vision.pool, params.vision.image_tokens) == (4, 256)
+
+
+@pytest.mark.parametrize(
+    ("missing", "words"),
+    [
+        ("query_pre_attn_scalar", "query_pre_attn_scalar isn't in config.json, which means 256"),
+        ("head_dim", "head_dim isn't in config.json, which means 256"),
+    ],
+)
+def test_what_isnt_in_config_json_is_named_as_missing(missing: str, words: str) -> None:
+    section = with_text(head_dim=64, query_pre_attn_scalar=64)
+    (section.get("text_config") or section).pop(missing)
+    with pytest.raises(CheckpointError) as caught:
+        read_params(section, {})
+    assert caught.value.message.startswith(words)
+
+
+def test_tokens_of_an_image_are_compared_with_both_numbers_told() -> None:
+    seeing = config(TINY["multimodal"])
+    tokens = seeing["mm_tokens_per_image"]
+    with pytest.raises(CheckpointError, match=f"is 64, and mm_tokens_per_image .* {tokens}"):
+        read_params(seeing, {**PROCESSOR, "image_seq_length": 64})

@@ -78,7 +78,35 @@ def test_what_isnt_gemmas_is_refused_by_its_name(key: str) -> None:
         read_normalization(GEMMA | {key: REFUSED[key]})
 
 
-@pytest.mark.parametrize("size", [{"height": 224, "width": 224}, 224, {"shortest_edge": 224}])
+SIZES: list[Any] = [
+    {"height": 224, "width": 224},
+    224,
+    {"shortest_edge": 896},
+    {"height": 896, "width": 896, "longest_edge": 896},
+    {"height": 896},
+    "896",
+]
+
+
+@pytest.mark.parametrize("kind", ["Gemma3ImageProcessor", "Gemma3ImageProcessorFast", None])
+def test_gemmas_processors_are_known_by_their_names(kind: str | None) -> None:
+    read_normalization(GEMMA | {"image_processor_type": kind, "resample": None})
+
+
+@pytest.mark.parametrize(
+    ("kind", "resample"),
+    [("SiglipImageProcessor", None), ("SiglipImageProcessor", 3), ("CLIPImageProcessor", 2)],
+)
+def test_a_processor_that_makes_other_pictures_is_refused(kind: str, resample: int | None) -> None:
+    with pytest.raises(CheckpointError, match=r"image_processor_type|resample"):
+        read_normalization(GEMMA | {"image_processor_type": kind, "resample": resample})
+
+
+def test_a_processor_that_makes_the_same_pictures_is_taken() -> None:
+    read_normalization(GEMMA | {"image_processor_type": "SiglipImageProcessor"})
+
+
+@pytest.mark.parametrize("size", SIZES)
 def test_a_size_must_be_the_vision_towers(size: object) -> None:
     check_size({"size": {"height": 896, "width": 896}}, 896)
     check_size({}, 896)

@@ -220,3 +220,22 @@ def test_the_same_template_in_several_places_is_not_spoken_of(tmp_path: Path) ->
     (source / "chat_template.jinja").write_text(TEMPLATE + "\n", "utf-8")
     (source / "chat_template.json").write_text(json.dumps({"chat_template": TEMPLATE}), "utf-8")
     assert plan_of(source).told == ()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("name", ["config.json", *SMALL[:2], "tokenizer_config.json"])
+def test_a_json_file_may_begin_with_a_byte_order_mark(
+    name: str, encoding: str, tmp_path: Path, base: Path
+) -> None:
+    source = merged(tmp_path)
+    (source / name).write_text((base / name).read_text("utf-8"), encoding)
+    plan = plan_of(source)
+    assert header(plan) == header(plan_of(base))
+    assert plan.told == ()
+
+
+def test_a_card_with_a_byte_order_mark_is_left_out_and_told(tmp_path: Path) -> None:
+    source = merged(tmp_path)
+    (source / "README.md").write_text("---\nlicense: gemma\n---\n", "utf-8-sig")
+    (told,) = plan_of(source).told
+    assert (told.code, "byte-order mark" in told.text) == ("model_card", True)
