@@ -20,6 +20,7 @@ from edge_med.artifacts.hparams import (
     ARCHITECTURES,
     MULTIMODAL,
     TEXT_ALONE,
+    TEXT_KEYS,
     VOCABULARY,
     architecture,
     text_section,
@@ -52,6 +53,7 @@ def agree(checkpoint: Checkpoint) -> Agreed:
     sees = any(names.target(t.name, tied=True).part == "projector" for t in tensors)
     config: Config = dict(checkpoint.config)
     told = [*_names(tensors), *_quantized(config), *_architecture(config, sees=sees)]
+    told += _outside(config)
     embedding = _find(tensors, "token_embd.weight")
     if architecture(config) in ARCHITECTURES and embedding:
         told += _vocabulary(config, embedding)
@@ -124,6 +126,22 @@ def _architecture(config: Config, *, sees: bool) -> Iterable[Told]:
         )
 
 
+def _outside(config: Config) -> Iterable[Told]:
+    """Settings of the text model that stand outside of it, where transformers doesn't look."""
+    if not isinstance(config.get("text_config"), Mapping):
+        return
+    text = text_section(config)
+    outside = [
+        key for key in TEXT_KEYS if config.get(key) is not None and config[key] != text.get(key)
+    ]
+    if outside:
+        yield Told(
+            "outside",
+            f"config.json has {listed(outside, 9)} at its top, and not the same in text_config, "
+            "which alone counts, as for transformers.",
+        )
+
+
 def _vocabulary(config: Config, embedding: SourceTensor) -> Iterable[Told]:
     """The embedding has as many rows as it has; fewer may be meant, more can't be."""
     rows, said = (
@@ -160,6 +178,12 @@ def _head(config: Config, checkpoint: Checkpoint, embedding: SourceTensor) -> It
                 "config.json says tie_word_embeddings false, and the weights have no lm_head.",
                 "If the embedding is the head as well, set it to true; else copy the shard that "
                 "holds lm_head.weight.",
+            )
+        if not text.flag("tie_word_embeddings", True):
+            yield Told(
+                "tied",
+                "config.json says tie_word_embeddings true, and false in text_config. The weights "
+                "have no lm_head: the embedding is the head.",
             )
         return
     if not tied:

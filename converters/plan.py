@@ -25,7 +25,7 @@ from converters.request import Request
 from converters.safetensors import SourceTensor
 from converters.small import gather
 from converters.told import Told
-from converters.vocabulary import read_vocabulary
+from converters.vocabulary import read_vocabulary, tokenizers_told
 from edge_med import __version__
 from edge_med.artifacts import manifest as manifests
 from edge_med.artifacts.gguf import DEFAULT_ALIGNMENT, pad
@@ -119,10 +119,10 @@ def make_plan(request: Request) -> Plan:
     request = _with_known_origin(request)
     checkpoint, config, told = _opened(request)
     processor, more = read_processor(checkpoint.small)
-    told = (*told, *more)
     params = read_params(config, processor)
     text, projector = read_entries(checkpoint, params)
     vocabulary = read_vocabulary(checkpoint, params.text.vocabulary)
+    told = (*told, *more, *tokenizers_told(checkpoint, vocabulary))
     called = (request.model_name, request.origin.id, request.base_name)
     card = read_card(checkpoint, parameters(text), called)
     values = metadata.text_values(checkpoint, params.text, vocabulary, card, __version__)

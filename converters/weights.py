@@ -35,6 +35,24 @@ def find_weights(folder: Path) -> Found:
     Raises:
         CheckpointError: there are none, or two sets; a shard is missing or damaged.
     """
+    shards, told = _chosen(folder)
+    return shards, (*told, *_passed_over(folder, {shard.path.name for shard in shards}))
+
+
+def _passed_over(folder: Path, taken: set[str]) -> tuple[Told, ...]:
+    """Other weights beside those that are taken; an adapter's are spoken of elsewhere."""
+    there = sorted(path.name for path in folder.glob("*.safetensors"))
+    others = [name for name in there if name not in taken and not name.startswith("adapter")]
+    if not others:
+        return ()
+    text = (
+        f"Not read: {listed(others)}. The weights are {listed(sorted(taken))}, as transformers "
+        "takes them."
+    )
+    return (Told("other_weights", text),)
+
+
+def _chosen(folder: Path) -> Found:
     index = read_json(folder / INDEX) if (folder / INDEX).is_file() else None
     meant = _named(index) if index is not None else []
     there = [name for name in meant if (folder / name).is_file()]

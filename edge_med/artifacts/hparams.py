@@ -127,6 +127,13 @@ _SIZES = (
     "num_key_value_heads",
     "head_dim",
 )
+TEXT_KEYS = (
+    *_SIZES,
+    *("num_hidden_layers", "vocab_size", "max_position_embeddings", "sliding_window"),
+    *("rms_norm_eps", "rope_theta", "rope_local_base_freq", "rope_scaling", "rope_parameters"),
+    *("final_logit_softcapping", "query_pre_attn_scalar", "layer_types", "hidden_activation"),
+)
+"""What is read of the text model."""
 
 
 def _text_params(text: Section, tied: bool) -> TextParams:  # noqa: FBT001

@@ -13,6 +13,7 @@ from edge_med.artifacts.adapter import is_adapter
 from edge_med.artifacts.gguf import Header, read_header
 from edge_med.artifacts.manifest import FileEntry, Manifest
 from edge_med.artifacts.naming import is_model_file
+from edge_med.artifacts.published import window_words
 from edge_med.artifacts.turns import words
 from edge_med.errors import ArtifactError, PairingError
 
@@ -134,11 +135,20 @@ def _check(path: Path, manifest: Manifest | None, advance: Advance) -> Checked:
     return Checked(path.name, listed, size, tuple(problems), _notes(header))
 
 
+_WINDOW = (
+    "gemma3.block_count",
+    "gemma3.embedding_length",
+    "gemma3.attention.sliding_window",
+)
+
+
 def _notes(header: Header) -> tuple[str, ...]:
-    """Of a text model: whether it has Gemma's chat template."""
-    is_text = header.text("general.architecture") == "gemma3" and not is_adapter(header)
-    said = words(header) if is_text else None
-    return (said[1],) if said else ()
+    """Of a text model: whether it has Gemma's chat template, and its window."""
+    if header.text("general.architecture") != "gemma3" or is_adapter(header):
+        return ()
+    template = words(header)
+    window = window_words(*map(header.integer, _WINDOW))
+    return tuple(said for said in (template and template[1], window) if said)
 
 
 def _header_problems(header: Header, entry: FileEntry) -> list[str]:

@@ -10,6 +10,7 @@ import click
 
 from edge_med.artifacts.inspect import Facts
 from edge_med.artifacts.inspect import inspect as read_facts
+from edge_med.artifacts.published import window_words
 from edge_med.artifacts.safe_text import safe_line
 from edge_med.artifacts.turns import WORDS
 
@@ -27,6 +28,9 @@ def inspect(file: Path, *, as_json: bool) -> None:
         click.echo(f"{name:<18} {safe_line(value)}")
     if facts.turns in WORDS:
         click.echo(f"note: {WORDS[facts.turns][1]}", err=True)
+    window = window_words(facts.layers, facts.hidden, facts.window)
+    if facts.role == "text" and window:
+        click.echo(f"note: {window}", err=True)
 
 
 def _lines(facts: Facts) -> list[tuple[str, str]]:
