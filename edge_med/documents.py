@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -42,6 +43,15 @@ _PROBED = 64
 """Bytes that tell whether every other one is zero, as in UTF-16 of most languages."""
 
 
+_UNSEEN = "\u115f\u1160\u2800\u3164\uffa0"
+"""Fillers of Hangul and the blank of Braille: letters by their category, and nothing to be seen."""
+
+
+def is_blank(text: str) -> bool:
+    """Whether there is nothing to read: spaces, marks that show nothing, marks of no letter."""
+    return all(unicodedata.category(one)[0] in "ZCM" or one in _UNSEEN for one in text)
+
+
 def read(path: str | os.PathLike[str]) -> str:
     """A file's text; errors don't name it, since names of files are often patients'.
 
@@ -57,6 +67,18 @@ def read(path: str | os.PathLike[str]) -> str:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "Not a path"
         raise InputError(f"The text's file can't be read: {reason}.", "Check its path.") from None
+
+
+def report(path: str | os.PathLike[str]) -> str:
+    """The text of a file that somebody has just named, and that goes above a question.
+
+    Raises:
+        InputError: as `read`; or it has nothing to read in it, and is named.
+    """
+    text = read(path)
+    if is_blank(text):
+        raise InputError(f"{Path(path).name} is empty.", "Give one with a text in it, or none.")
+    return text
 
 
 def decode(data: bytes) -> str:

@@ -37,6 +37,12 @@ SOURCES = frozenset(
 )
 """Under which a part has its image, or a mapping in its place has it."""
 
+SHOWING = SOURCES | IMAGE_TYPES | {*BESIDE}
+"""Under which an image may stand in a mapping."""
+
+CITED = frozenset(["url", "uri", "source"])
+"""Those among them that name a web page in citations."""
+
 ENCODED = frozenset(["base64", "b64_json", "data"])
 """Sources whose texts are base64, whatever they look like."""
 

@@ -17,6 +17,7 @@ from typing import Any
 from edge_med.errors import PromptError
 from edge_med.form_keys import (
     BESIDE,
+    CITED,
     CONTENT,
     ENCODED,
     FORM,
@@ -25,12 +26,14 @@ from edge_med.form_keys import (
     LEAVE,
     NEXT,
     ROLES,
+    SHOWING,
     SOURCES,
     TEXT_TYPES,
     WITHOUT_CONTENT,
     Role,
 )
-from edge_med.imaging.addresses import from_base64, holds_image
+from edge_med.imaging.addresses import from_base64
+from edge_med.imaging.naming import holds_image, is_web_page, names_image
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,17 +232,28 @@ def _is_empty(value: object) -> bool:
 
 
 def _is_plain(value: object) -> bool:
-    """Whether it is of JSON's kinds, and no image as letters."""
+    """Whether it is of JSON's kinds, and no image: neither as letters nor by a name or a key."""
     match value:
         case str():
-            return not holds_image(value)
+            return not (holds_image(value) or names_image(value))
         case Number() | date() | None:
             return True
         case Mapping():
-            return all(map(_is_plain, value.values()))
+            return not _may_show(value) and all(map(_is_plain, value.values()))
         case list() | tuple():
             return all(map(_is_plain, value))
     return False
+
+
+def _may_show(fields: Mapping[Any, Any]) -> bool:
+    """Whether a mapping has the form of an image; one with the address of a web page has not."""
+    kind = fields.get("type")
+    return (isinstance(kind, str) and kind in IMAGE_TYPES) or any(
+        key in SHOWING
+        and not (value is None or _is_empty(value))
+        and not (key in CITED and isinstance(value, str) and is_web_page(value))
+        for key, value in fields.items()
+    )
 
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,29}")

@@ -11,7 +11,7 @@ from edge_med.errors import REPORT, ImageError, PromptError, blind
 from edge_med.form_keys import FORM, ROLES, Role
 from edge_med.forms import Given, Piece, Place, short
 from edge_med.imaging import Fit, Picture, Room, Study
-from edge_med.imaging.addresses import holds_image
+from edge_med.imaging.naming import holds_image, is_name_alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def as_messages(
             "Add a part {'type': 'image'} for each.",
         )
     if system is not None:
-        messages.insert(0, Message("system", (_text(system),)))
+        messages.insert(0, Message("system", (said(system),)))
     _check_shown(messages, [*opened, *ours])
     return tuple(messages)
 
@@ -153,10 +153,10 @@ class _Opened:
     beside: Iterator[tuple[Part, ...]]
     inside: Iterator[tuple[Part, ...]]
 
-    def parts(self, piece: Piece) -> tuple[Part, ...]:
+    def parts(self, piece: Piece, role: Role) -> tuple[Part, ...]:
         """A text; what is sent of an image, or of a series of slices."""
         if isinstance(piece, str):
-            return (_text(piece),)
+            return (said(piece, role),)
         if isinstance(piece, Given):
             return next(self.inside)
         if (shown := next(self.beside, None)) is not None:
@@ -168,19 +168,34 @@ class _Opened:
 
 
 def _message(read: _Read, opened: _Opened) -> Message:
-    """A message of ours as it is, and any other with its images."""
+    """A message of ours as it is, if its texts are texts, and any other with its images."""
     if isinstance(read, Message):
+        for part in read.parts:
+            if isinstance(part, TextPart):
+                said(part.text, read.role)
         return read
     role, pieces = read
-    return Message(role, tuple(part for piece in pieces for part in opened.parts(piece)))
+    return Message(role, tuple(part for piece in pieces for part in opened.parts(piece, role)))
 
 
-def _text(text: Any) -> TextPart:
-    """A text that has no image in it as letters, which the model wouldn't see as one."""
+_AS_IMAGE = "Give it as an image: `image`, or a part {'type': 'image', 'image': …} of a message."
+
+
+def said(text: Any, role: Role = "user") -> TextPart:
+    """A text that neither has an image in it as letters nor stands for one.
+
+    What the assistant wrote may be the name of a file.
+
+    Raises:
+        PromptError: it isn't one.
+    """
     if isinstance(text, str) and holds_image(text):
         raise PromptError(
-            "An image stands in a text as base64, which the model would read as letters.",
-            "Give it as an image: `image`, or a part {'type': 'image', 'image': …} of a message.",
+            "An image stands in a text as base64, which the model would read as letters.", _AS_IMAGE
+        )
+    if isinstance(text, str) and role != "assistant" and is_name_alone(text):
+        raise PromptError(
+            "A text is nothing but a file's name or an address, which isn't opened.", _AS_IMAGE
         )
     return TextPart(text)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypedDict, TypeVar
 
 from edge_med.config import Options
+from edge_med.documents import is_blank
 from edge_med.errors import UsageError
 from edge_med.imaging import Room
 from edge_med.messages import Message, Prompt, as_messages, check_sizes
@@ -147,7 +148,7 @@ def check_asked(messages: Sequence[Message]) -> None:
         UsageError: it does, or there is none.
     """
     questions = [message for message in messages if message.role == "user"]
-    if not questions or not (questions[-1].pictures or questions[-1].text.strip()):
+    if not questions or not (questions[-1].pictures or not is_blank(questions[-1].text)):
         raise no_question()
 
 

@@ -17,7 +17,7 @@ from edge_med.engine.service.client import Call
 from edge_med.engine.service.connection import RESTARTED
 from edge_med.engine.service.protocol import CountRequest
 from edge_med.errors import BusyError, CancelledError, UsageError
-from edge_med.messages import Message, TextPart
+from edge_med.messages import Message, TextPart, said
 from edge_med.protocols import Fitting, Service
 from edge_med.question import Question, check_asked
 from edge_med.records import Record
@@ -52,7 +52,7 @@ class Conversation:
         self._service = service
         self._trimming = Trimming(model.info.options.context)
         self._options = options
-        self._system = [Message("system", (TextPart(system),))] if system is not None else []
+        self._system = [Message("system", (said(system),))] if system is not None else []
         self._turns: tuple[Message, ...] = ()
         self._records: tuple[Record | None, ...] = ()  # of the answers among them
         self._engine: int | None = None  # that has read it
@@ -172,7 +172,7 @@ class Conversation:
             BusyError: an answer of this conversation is being written.
         """
         with self._alone():
-            self._system = [Message("system", (TextPart(system),))] if system is not None else []
+            self._system = [Message("system", (said(system),))] if system is not None else []
 
     def drop_image(self, number: int) -> None:
         """Take an image, and a slice's label, out of its turn; what was answered to it stays.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from edge_med.errors import UsageError
-from edge_med.messages import ImagePart, Message, TextPart
+from edge_med.messages import ImagePart, Message, TextPart, said
 
 
 def questions(turns: Sequence[Message], least: int = 0) -> list[int]:
@@ -26,6 +26,7 @@ def edited(turns: Sequence[Message], turn: int, text: str) -> tuple[Message, ...
 
     Raises:
         UsageError: there is no such turn.
+        PromptError: an image stands in the text, or it is the name of one.
     """
     places = questions(turns)
     try:
@@ -37,7 +38,7 @@ def edited(turns: Sequence[Message], turn: int, text: str) -> tuple[Message, ...
     kept = turns[place].parts
     if kept and isinstance(kept[-1], TextPart):
         kept = kept[:-1]
-    return (*turns[:place], Message("user", (*kept, TextPart(text))))
+    return (*turns[:place], Message("user", (*kept, said(text))))
 
 
 def without_image(turns: Sequence[Message], number: int) -> tuple[Message, ...]:

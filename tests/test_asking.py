@@ -29,6 +29,7 @@ def tiny(model: Models) -> Iterator[MedGemma]:
 NOTHING: dict[str, Any] = {
     "an empty text": "",
     "blanks": " \n\t",
+    "characters that show nothing": "\u200b\u2060 \ufeff\u3164\u2800\ufe0f",
     "no messages": [],
     "no parts": [{"role": "user", "content": []}],
     "an empty part": [{"role": "user", "content": [{"type": "text", "text": " "}]}],
@@ -48,6 +49,18 @@ def test_asking_nothing_is_an_error(case: str, tiny: MedGemma) -> None:
         tiny.ask(NOTHING[case])
     with pytest.raises(UsageError, match="There is no question"):
         asyncio.run(tiny.ask_async(NOTHING[case]))
+
+
+def test_the_name_of_an_image_is_no_question(tiny: MedGemma) -> None:
+    chat = tiny.chat()
+    for ask in (tiny.ask, chat.send):
+        with pytest.raises(PromptError, match="nothing but a file's name"):
+            ask("phantom.png", options=SHORT)
+    chat.send("where is it", options=SHORT)
+    with pytest.raises(PromptError, match="nothing but a file's name"):
+        chat.edit(0, "phantom.png", options=SHORT)
+    with pytest.raises(PromptError, match="nothing but a file's name"):
+        chat.instruct("phantom.png")
 
 
 def test_an_image_alone_is_a_question(tiny: MedGemma) -> None:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edge_med.chat import files, images, locate, settings, turns
-from edge_med.chat.dropped import is_there
 from edge_med.chat.lines import looks_like_file
 from edge_med.chat.presets import PRESETS
 from edge_med.chat.state import Chat
 from edge_med.errors import UsageError
+from edge_med.imaging.naming import is_there
 
 
 @dataclass(frozen=True, slots=True)

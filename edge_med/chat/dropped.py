@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from pathlib import Path
 
 from edge_med.imaging.addresses import from_url
 
@@ -24,16 +23,3 @@ def split(line: str) -> list[str]:
     except ValueError:  # an apostrophe in a sentence, or in a path that is given bare
         parts = line.split()
     return [from_url(part) for part in parts]
-
-
-def is_there(name: str) -> bool:
-    """Whether there is a file of that name, or a folder, as of a CT.
-
-    What can't be a name is none, nor is a folder at the very top: that may be meant as a command.
-    """
-    try:
-        path = Path(name).expanduser()
-        folder = path.is_dir() and not (path.is_absolute() and len(path.parts) < 3)
-        return bool(name) and (folder or path.is_file())
-    except (OSError, ValueError, RuntimeError):  # too long, with a NUL, of a user who isn't there
-        return False

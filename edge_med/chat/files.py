@@ -13,6 +13,7 @@ from edge_med.chat.locate import free_name
 from edge_med.chat.looking import sources, with_flags
 from edge_med.chat.state import Chat, counted
 from edge_med.errors import UsageError
+from edge_med.imaging.naming import is_there
 
 NAME = "edge-med-chat-{}"
 
@@ -41,7 +42,7 @@ def save(chat: Chat, argument: str) -> None:
 def load(chat: Chat, argument: str) -> None:
     """Go on with a saved conversation; images that it knows by their hashes are named after it."""
     named, looking = with_flags(argument, chat.looking)
-    words = [named] if dropped.is_there(named) else dropped.split(named)
+    words = [named] if is_there(named) else dropped.split(named)
     if not words:
         raise UsageError("Which file?", "As in: /load chat.json, or /load chat.json chest.png")
     path, *shown = (Path(word).expanduser() for word in words)

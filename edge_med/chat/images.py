@@ -12,6 +12,7 @@ from edge_med.chat.looking import Looking, sources, with_flags
 from edge_med.chat.state import Chat, Report
 from edge_med.errors import UsageError, blind, too_long
 from edge_med.imaging import Fit, Picture, Room, Study
+from edge_med.imaging.naming import is_there
 from edge_med.imaging.slices import QUESTION
 from edge_med.messages import Message, TextPart
 
@@ -172,7 +173,7 @@ def add_file(chat: Chat, argument: str) -> None:
 
 
 def _add_report(chat: Chat, path: Path) -> None:
-    text = documents.read(path)
+    text = documents.report(path)
     tokens = chat.model.count((Message("user", (TextPart(text),)),)).prompt
     room = chat.model.info.options.context
     if tokens >= room:
@@ -185,4 +186,4 @@ def _add_report(chat: Chat, path: Path) -> None:
 
 def _paths(argument: str) -> list[str]:
     """The paths of an argument; one with blanks in it needs no quotes if it is there."""
-    return [argument] if dropped.is_there(argument) else dropped.split(argument)
+    return [argument] if is_there(argument) else dropped.split(argument)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edge_med.chat import dropped
 from edge_med.errors import UsageError
+from edge_med.imaging.naming import BEGINS, ENDINGS, LONGEST, is_there
 
 WORDS = {
     **dict.fromkeys(("exit", "quit", "bye", ":q"), "/quit"),
@@ -14,18 +15,11 @@ WORDS = {
 }
 """Lines that other programs take for commands, as those that they stand for here."""
 
-_ENDINGS = frozenset(
-    (
-        *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".gif"),
-        *(".jp2", ".j2k", ".jxl", ".avif", ".heic", ".heif", ".svs", ".ndpi"),
-        *(".dcm", ".dicom", ".ima", ".nii", ".zip", ".7z", ".gz", ".tar"),
-        *(".pdf", ".txt", ".json", ".csv", ".docx", ".gguf"),
-    )
-)
+_ENDINGS = ENDINGS | {
+    *(".7z", ".gz", ".tar"),
+    *(".pdf", ".txt", ".json", ".csv", ".docx", ".gguf"),
+}
 """Of files that people have at hand. `.md` isn't one: a doctor's name may end so."""
-
-_BEGINS = re.compile(r"""~[\\/]|\.{1,2}[\\/]|[A-Za-z]:[\\/]|\\\\|file://|/[^/]+/""")
-"""How a path begins whose file needn't be there."""
 
 _ADDRESS = re.compile(r"https?://\S+", re.IGNORECASE)
 
@@ -35,9 +29,6 @@ _PIECE = re.compile(r"""\s*("[^"\n]*"|'[^'\n]*'|(?:\\\s|\S)+)""")
 _PUNCTUATION = ".,;:!?)]}»”\"'"
 
 _OPENING = "([{«“\"'"
-
-_LONGEST = 4096
-"""Characters of a path (Linux: PATH_MAX)."""
 
 
 def files_and_question(line: str) -> tuple[list[Path], str]:
@@ -50,13 +41,13 @@ def files_and_question(line: str) -> tuple[list[Path], str]:
     for names in ([line], dropped.split(line)):
         if (
             names
-            and all(map(dropped.is_there, names))
+            and all(map(is_there, names))
             and (len(names) == 1 or all(map(looks_like_file, names)))
         ):
             return [Path(name).expanduser() for name in names], ""
     before, rest = _leading(line)
     after, question = _last(rest)
-    _refuse_names(question)
+    refuse_names(question)
     return [*before, *after], question
 
 
@@ -65,7 +56,7 @@ def looks_like_file(word: str) -> bool:
     suffix = Path(word).suffix.lower()
     named = suffix in _ENDINGS and len(Path(word).name) > len(suffix)
     maybe = bool(suffix) or "/" in word
-    return named or bool(_BEGINS.match(word)) or (maybe and dropped.is_there(word))
+    return named or bool(BEGINS.match(word)) or (maybe and is_there(word))
 
 
 def _leading(line: str) -> tuple[list[Path], str]:
@@ -82,34 +73,39 @@ def _first(line: str) -> tuple[Path, str] | None:
     piece = _PIECE.match(line)
     if piece is None or not (words := dropped.split(piece[1])):
         return None
-    if dropped.is_there(words[0]) and (looks_like_file(words[0]) or piece.end() == len(line)):
+    if is_there(words[0]) and (looks_like_file(words[0]) or piece.end() == len(line)):
         return Path(words[0]).expanduser(), line[piece.end() :]
-    if not looks_like_file(words[0]) and not _BEGINS.match(line):
+    if not looks_like_file(words[0]) and not BEGINS.match(line):
         return None
-    ends = [found.start() for found in re.finditer(r"\s", line[:_LONGEST])]
+    ends = [found.start() for found in re.finditer(r"\s", line[:LONGEST])]
     for end in reversed(ends):
-        if looks_like_file(name := line[:end].strip()) and dropped.is_there(name):
+        if looks_like_file(name := line[:end].strip()) and is_there(name):
             return Path(name).expanduser(), line[end:]
     return None
 
 
 def _last(line: str) -> tuple[list[Path], str]:
     """The file at the end of a line, if there is one, and what comes before it."""
-    pieces = list(_PIECE.finditer(line[-_LONGEST:]))
+    pieces = list(_PIECE.finditer(line[-LONGEST:]))
     if len(pieces) < 2:
         return [], line
     last = pieces[-1]
     words = dropped.split(last[1].rstrip(_PUNCTUATION)) or [""]
     for word in (*words[:1], *dropped.split(last[1])[:1]):
-        if looks_like_file(word) and dropped.is_there(word):
+        if looks_like_file(word) and is_there(word):
             return [Path(word).expanduser()], line[: len(line) - len(last[0])].strip()
     return [], line
 
 
-def _refuse_names(question: str) -> None:
+def refuse_names(question: str, shown: str = "/image", *, there: bool = False) -> None:
     """Refuse a question that names a file: its answer would be about nothing.
 
     A text of several lines was pasted, and may name what it likes.
+
+    Args:
+        question: of one line.
+        shown: what an image is given by.
+        there: whether files that there aren't may be named.
 
     Raises:
         UsageError: that.
@@ -122,17 +118,19 @@ def _refuse_names(question: str) -> None:
         if _ADDRESS.fullmatch(word) and (alone or looks_like_file(word)):
             raise UsageError(
                 f"{word} isn't opened: edge-med is offline.",
-                "Save the picture, and give its path: /image chest.png",
+                f"Save the picture, and give its path: {shown} chest.png",
             )
-        if not _ADDRESS.match(word) and looks_like_file(word):
-            raise _named(word)
+        if _ADDRESS.match(word) or not looks_like_file(word):
+            continue
+        if is_there(word) or not there:
+            raise _named(word, shown)
 
 
-def _named(word: str) -> UsageError:
-    if dropped.is_there(word):
+def _named(word: str, shown: str) -> UsageError:
+    if is_there(word):
         return UsageError(
             f"{word} stands within the question, where it isn't opened.",
-            f"Give it first: /image {word}",
+            f"Give it first: {shown} {word}",
         )
     return UsageError(
         f"There is no file {word}.",

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edge_med.chat.dropped import is_there, split
+from edge_med.chat.dropped import split
 from edge_med.errors import UsageError
 from edge_med.imaging import Picture, Study
+from edge_med.imaging.naming import is_there
 from edge_med.imaging.windows import DEFAULT
 
 _FLAG = re.compile(r"""\s+--(slices|windows|frame|tags)(?:[\s=]+(["']?)([^\s"']+)\2)?\s*$""")

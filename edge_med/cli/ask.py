@@ -83,9 +83,9 @@ def ask(
 
     _note(NOTICE, quiet=quiet)
     options = _options(settings)
-    question = _asked(text)
+    question = _asked(text, named=[*images, *files])
     search = Search(question, images, save_box, force) if save_box else None
-    prompt = documents.above(search.prompt if search else question, map(documents.read, files))
+    prompt = documents.above(search.prompt if search else question, map(documents.report, files))
     shown = not (as_json or search) and sys.stdout.isatty()
     taken = chosen(model, quiet=quiet, as_json=as_json)
     with (
@@ -109,11 +109,12 @@ def ask(
 
 
 def _heard(*, quiet: bool) -> Callable[[str], bool]:
-    """Which notices are written as they come, by their codes: that a toy answers always is."""
+    """Which notices are written as they come, by their codes; some are even if all is quiet."""
+    from edge_med.chat.answering import UNTRUE
     from edge_med.imaging import remarks
 
-    said_before = remarks.CODES | {"research_only"}
-    return lambda code: code == "toy" or not (quiet or code in said_before)
+    always, said_before = UNTRUE | {"toy"}, remarks.CODES | {"research_only"}
+    return lambda code: code in always or not (quiet or code in said_before)
 
 
 def _note(text: str, *, quiet: bool) -> None:
@@ -121,15 +122,15 @@ def _note(text: str, *, quiet: bool) -> None:
         say(text)
 
 
-def _asked(text: str | None) -> str:
+def _asked(text: str | None, named: Sequence[Path | bytes]) -> str:
     """The question, which may be piped in; then without the line end that a pipe leaves there."""
-    from edge_med.chat.lines import looks_like_file
+    from edge_med.chat.lines import looks_like_file, refuse_names
 
     if text in (None, "-"):
         text = ""
         if sys.stdin and not sys.stdin.isatty():
             text = documents.decode(sys.stdin.buffer.read(documents.MOST_BYTES + 1)).rstrip("\n")
-    if not text or not text.strip():
+    if not text or documents.is_blank(text):
         raise UsageError(
             "There is no question.", 'Give it as text, as in: edge-med ask "…"; or pipe it in.'
         )
@@ -138,6 +139,8 @@ def _asked(text: str | None) -> str:
             f"{text.strip()} is the name of a file, and no question.",
             "Show an image with --image, a text with --file, and ask something about it.",
         )
+    if not named:  # or they are spoken of by their names
+        refuse_names(text.strip(), "--image", there=True)
     return text
 
 

@@ -12,8 +12,10 @@ from edge_med import errors, forms
 from edge_med.artifacts.turns import WORDS
 from edge_med.compat import places
 from edge_med.compat.hub import Local
-from edge_med.compat.ignored import TemplateWarning, warn
+from edge_med.compat.ignored import PictureWarning, TemplateWarning, warn
 from edge_med.compat.texts import END_OF_TURN, START_OF_TURN, Texts
+from edge_med.documents import is_blank
+from edge_med.engine.decode.notices import NO_IMAGE, unseen
 from edge_med.engine.prompt import written
 from edge_med.errors import ImageError, PromptError, UsageError
 from edge_med.imaging import Picture
@@ -151,6 +153,20 @@ def read_messages(
     return messages
 
 
+def tell_unseen(asked: str | Sequence[Message], local: Local) -> None:
+    """Warn if what is asked speaks of an image, and none is shown to a model that sees.
+
+    Args:
+        asked: a conversation; or a text, of which the last turn of the user's counts, if any.
+        local: the model.
+    """
+    if isinstance(asked, str):
+        last = asked.rpartition(f"{START_OF_TURN}user\n")[2].partition(END_OF_TURN)[0]
+        asked = [Message("user", (TextPart(last),))]
+    if local.sees and any(unseen(asked)):
+        warn(NO_IMAGE.text, PictureWarning)
+
+
 def check_asked(conversation: Any) -> None:
     """Refuse messages whose last question says and shows nothing; no image is opened.
 
@@ -160,7 +176,7 @@ def check_asked(conversation: Any) -> None:
     """
     read = [forms.read(message) for message in conversation]
     last = [pieces for role, pieces in read if role == "user"][-1:]
-    if not any(not isinstance(one, str) or one.strip() for pieces in last for one in pieces):
+    if not any(not isinstance(one, str) or not is_blank(one) for pieces in last for one in pieces):
         raise no_question()
 
 

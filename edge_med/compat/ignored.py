@@ -71,7 +71,7 @@ class DoubledWarning(UserWarning):
 
 
 class PictureWarning(UserWarning):
-    """What the user should know of a picture, such as that it shows nothing."""
+    """What the user should know of a picture, as that it shows nothing, or that none is shown."""
 
 
 class ModelWarning(UserWarning):

@@ -8,7 +8,13 @@ from typing import Any
 
 from edge_med import imaging
 from edge_med.compat import hub
-from edge_med.compat.conversation import Turns, blind, check_template, read_messages
+from edge_med.compat.conversation import (
+    Turns,
+    blind,
+    check_template,
+    read_messages,
+    tell_unseen,
+)
 from edge_med.compat.ignored import Few, PictureWarning, take_loading, warn
 from edge_med.compat.inputs import Inputs, as_inputs, as_values
 from edge_med.compat.texts import END_OF_IMAGE, SOFT, START_OF_IMAGE
@@ -73,6 +79,8 @@ class Processor(Few):
                 f"The images given are {len(pictures)}, and the text hasn't got as many places.",
                 f"Write {START_OF_IMAGE} where each of them stands.",
             )
+        if not pictures:
+            tell_unseen(text, self.local)
         block = f"\n\n{START_OF_IMAGE}{SOFT * self.local.image_tokens}{END_OF_IMAGE}\n\n"
         spelled = text.replace(START_OF_IMAGE, block)
         ids = self.tokenizer.encode(spelled, add_special_tokens=add_special_tokens)
@@ -102,6 +110,7 @@ class Processor(Few):
         turns = Turns(messages, add_generation_prompt, continue_final_message)
         if not tokenize:
             return turns.text()
+        tell_unseen(messages, self.local)
         ids = turns.ids(self.tokenizer.texts, self.local.image_tokens)
         inputs = self._inputs(ids, turns.pictures, return_tensors)
         return inputs if return_dict else inputs["input_ids"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from edge_med.compat import hub, texts
 from edge_med.compat.backend import as_lists
-from edge_med.compat.conversation import Turns, check_template, read_messages
+from edge_med.compat.conversation import Turns, check_template, read_messages, tell_unseen
 from edge_med.compat.ignored import DoubledWarning, Few, refuse_unknown, say, take_loading, warn
 from edge_med.compat.inputs import Inputs, as_inputs
 from edge_med.errors import PromptError
@@ -86,6 +86,7 @@ class Tokenizer(Few):
         """
         take_without_effect("The tokenizer", ignored)
         ids = self.encode(text, add_special_tokens=add_special_tokens)
+        tell_unseen(text, self.local)
         inputs = as_inputs(ids, return_tensors)
         if return_tensors is None:  # as with transformers, where one text makes no batch
             return Inputs({name: rows[0] for name, rows in inputs.items()})
@@ -130,6 +131,7 @@ class Tokenizer(Few):
             return turns.text()
         if turns.pictures:
             raise PromptError("A tokenizer takes no images.", "Use AutoProcessor.")
+        tell_unseen(messages, self.local)
         inputs = as_inputs(turns.ids(self.texts, self.local.image_tokens), return_tensors)
         if return_tensors is None:
             inputs = Inputs({name: rows[0] for name, rows in inputs.items()})

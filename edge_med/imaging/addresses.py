@@ -32,13 +32,6 @@ _BASE64 = re.compile(r"(?!/(?!9j/))[A-Za-z0-9+/_\r\n-]{80,}={0,2}\s*")
 """Bytes without a name around them: the smallest PNG has 67 bytes, thus 92 letters. With a slash
 first it is a path, or a JPEG, whose three first bytes are `/9j/`."""
 
-_ENCODED = re.compile(
-    r"data:image/[\w.+-]+;base64,|"
-    r"(?<![A-Za-z0-9+/_-])(?:iVBORw0KGgo|/9j/|R0lGOD|UklGR|SUkqA|TU0AK"
-    r"|AAAA..Z0eXBhdmlm|AAAADGpQICANCocK)[A-Za-z0-9+/_-]{32}"
-)
-"""How PNG, JPEG, GIF, WebP, TIFF, AVIF and JPEG 2000 begin in base64."""
-
 _URL_SAFE = str.maketrans("-_", "+/")
 """RFC 4648, 5: the letters that Google's libraries write."""
 
@@ -70,11 +63,6 @@ def resolve(source: str | os.PathLike[str]) -> Path | bytes:
         )
     encoded = isinstance(source, str) and _BASE64.fullmatch(text)
     return from_base64(text) if encoded else Path(path)
-
-
-def holds_image(text: str) -> bool:
-    """Whether an image stands in a text as letters."""
-    return _ENCODED.search(text) is not None
 
 
 def from_base64(text: str) -> bytes:

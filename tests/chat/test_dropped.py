@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from edge_med.chat import dropped
+from edge_med.imaging.naming import is_there
 
 
 @pytest.mark.parametrize(
@@ -35,10 +36,10 @@ def test_a_line_is_split_into_paths(line: str, parts: list[str]) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there / is a folder of the drive")
 def test_what_is_at_the_very_top_may_be_a_command() -> None:
-    assert not dropped.is_there("/tmp")
-    assert dropped.is_there("/usr/bin")
+    assert not is_there("/tmp")
+    assert is_there("/usr/bin")
 
 
 @pytest.mark.parametrize("name", ["", "\0", "x" * 5000, "~nobody-of-that-name/x"])
 def test_what_cannot_be_a_name_is_none(name: str) -> None:
-    assert not dropped.is_there(name)
+    assert not is_there(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,3 +49,39 @@ def test_an_opened_image_is_turned_beside_a_text_and_not_by_the_processor() -> N
     ((upright,),) = _loaded([[turned]])
     assert upright.size == (17, 23)
     assert _loaded("chest.png") == "chest.png"
+
+
+UNSEEN = pytest.mark.filterwarnings("error::edge_med.compat.PictureWarning")
+
+
+def asked(question: str, image: object = None) -> list[dict[str, object]]:
+    content: list[dict[str, object]] = [{"type": "text", "text": question}]
+    if image is not None:
+        content.append({"type": "image", "image": image})
+    return [{"role": "user", "content": content}]
+
+
+def test_a_question_about_an_image_that_is_not_shown_is_warned_of() -> None:
+    processor = compat.AutoProcessor.from_pretrained(IMAGE_ID)
+    told: dict[str, Any] = {"tokenize": True, "return_dict": True, "return_tensors": "np"}
+    text = processor.apply_chat_template(asked("Describe this X-ray"), add_generation_prompt=True)
+    pipe = compat.pipeline("image-text-to-text", IMAGE_ID, max_new_tokens=1)
+    for call in (
+        lambda: processor.apply_chat_template(asked("Describe this X-ray"), **told),
+        lambda: processor(text=text, add_special_tokens=False, return_tensors="np"),
+        lambda: processor.tokenizer(text, add_special_tokens=False),
+        lambda: pipe(text=asked("Describe this X-ray")),
+        lambda: pipe("Describe this X-ray"),
+    ):
+        with pytest.warns(compat.PictureWarning, match="No image was shown"):
+            call()
+
+
+@UNSEEN
+def test_nothing_is_said_where_an_image_is_shown_or_none_is_spoken_of() -> None:
+    processor = compat.AutoProcessor.from_pretrained(IMAGE_ID)
+    told: dict[str, Any] = {"tokenize": True, "return_dict": True, "return_tensors": "np"}
+    image = Image.fromarray(scene(300, 300))
+    processor.apply_chat_template(asked("Describe this X-ray", image), **told)
+    processor.apply_chat_template(asked("What does the heart do?"), **told)
+    processor(images=[image], text="<start_of_image> Describe this X-ray", return_tensors="np")
