@@ -84,3 +84,6 @@ IMAGE = (
 
 LEAVE = f"Leave it out, if the model needn't see it. {FORM}"
 """What to do instead of a key that nothing is known of."""
+
+WITHIN = f"There may be an image in it, which isn't looked for there. {LEAVE}"
+"""What to do instead of a key without content that has some."""

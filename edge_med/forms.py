@@ -29,6 +29,7 @@ from edge_med.form_keys import (
     SHOWING,
     SOURCES,
     TEXT_TYPES,
+    WITHIN,
     WITHOUT_CONTENT,
     Role,
 )
@@ -194,9 +195,10 @@ def _refuse_others(what: str, fields: Mapping[str, Any], known: Collection[str])
     for key, value in fields.items():
         if key in known or _is_empty(value) or (key in WITHOUT_CONTENT and _is_plain(value)):
             continue
+        other = WITHIN if key in WITHOUT_CONTENT else LEAVE
         raise PromptError(
             f"{what} has {_named('key', key)}, which isn't understood there.",
-            NEXT.get(key, IMAGE if key in SOURCES | set(BESIDE) else LEAVE),
+            NEXT.get(key, IMAGE if key in SOURCES | set(BESIDE) else other),
         )
 
 

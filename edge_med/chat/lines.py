@@ -21,6 +21,9 @@ _ENDINGS = ENDINGS | {
 }
 """Of files that people have at hand. `.md` isn't one: a doctor's name may end so."""
 
+_TEXTS = (".txt", ".json", ".csv")
+"""What is read as a text beside the question."""
+
 _ADDRESS = re.compile(r"https?://\S+", re.IGNORECASE)
 
 _PIECE = re.compile(r"""\s*("[^"\n]*"|'[^'\n]*'|(?:\\\s|\S)+)""")
@@ -128,6 +131,8 @@ def refuse_names(question: str, shown: str = "/image", *, there: bool = False) -
 
 def _named(word: str, shown: str) -> UsageError:
     if is_there(word):
+        if Path(word).suffix.lower() in _TEXTS:
+            shown = shown.replace("image", "file")
         return UsageError(
             f"{word} stands within the question, where it isn't opened.",
             f"Give it first: {shown} {word}",

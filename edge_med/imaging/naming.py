@@ -25,6 +25,9 @@ LONGEST = 4096
 _LOCAL = re.compile(r"(?:file:/|data:[\w/+.;=-]*,)\S*", re.IGNORECASE)
 _WEB = re.compile(r"https?://\S+", re.IGNORECASE)
 
+_SHARES = ("\\\\", "//")
+"""How Windows' names of what other computers share begin."""
+
 _AROUND = ".,;:!?()[]{}<>\"'"
 
 _MODEL = ".gguf"
@@ -66,6 +69,11 @@ def is_there(name: str) -> bool:
         return False
 
 
+def _is_near(name: str) -> bool:
+    """The same without looking at another computer: a text is data, and asks for no connection."""
+    return not name.startswith(_SHARES) and is_there(name)
+
+
 def is_web_page(text: str) -> bool:
     """Whether a text is an address in the web, and not an image's."""
     return bool(_WEB.fullmatch(text)) and not ends_like_image(re.split("[?#]", text)[0])
@@ -84,7 +92,7 @@ def names_image(text: str) -> bool:
         return True
     path = from_url(word)
     named = BEGINS.match(path) or Path(path).suffix.lower() not in ("", _MODEL)
-    return _LOCAL.fullmatch(word) is not None or bool(named and is_there(path))
+    return _LOCAL.fullmatch(word) is not None or bool(named and _is_near(path))
 
 
 def is_name_alone(text: str) -> bool:
@@ -96,7 +104,7 @@ def is_name_alone(text: str) -> bool:
 
 def _is_file(word: str) -> bool:
     try:
-        return bool(word) and Path(word).is_file()
+        return bool(word) and not word.startswith(_SHARES) and Path(word).is_file()
     except (OSError, ValueError):
         return False
 

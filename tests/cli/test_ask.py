@@ -91,37 +91,6 @@ def test_the_name_of_a_file_is_no_question(edge_med: Command, tiny: Path, text: 
     assert "--image" in done.err
 
 
-def test_a_file_that_is_named_within_a_question_is_not_passed_over(
-    edge_med: Command, model: Models, tmp_path: Path
-) -> None:
-    path = tmp_path / "phantom.png"
-    Image.fromarray(scene(300, 200)).save(path)
-    small = ("--model", model("multimodal", "F32"), "--max-new-tokens", 1)
-    done = edge_med("ask", f"Describe {path}", *small)
-    assert (done.code, done.out) == (2, "")
-    assert f"{path} stands within the question, where it isn't opened." in " ".join(
-        done.err.split()
-    )
-    assert f"--image {path}" in " ".join(done.err.split())
-    assert edge_med("ask", f"Describe {path}", *small, "--image", path).code == 0
-
-
-def test_that_no_image_was_shown_is_told_even_if_quiet(edge_med: Command, model: Models) -> None:
-    small = ("--model", model("multimodal", "F32"), "--max-new-tokens", 1, "--quiet")
-    done = edge_med("ask", "Describe this X-ray", *small)
-    assert done.err == "No image was shown: this answer is about none.\n"
-
-
-def test_an_empty_file_is_refused_by_its_name(
-    edge_med: Command, tiny: Path, tmp_path: Path
-) -> None:
-    for name, content in {"empty.txt": "", "blank.txt": " \n\ufeff"}.items():
-        (tmp_path / name).write_text(content, "utf-8")
-        done = edge_med("ask", "Is it large?", "--model", tiny, "--file", tmp_path / name)
-        assert (done.code, done.out) == (3, "")
-        assert f"{name} is empty" in " ".join(done.err.split())
-
-
 def test_a_missing_model_exits_with_2(edge_med: Command, tmp_path: Path) -> None:
     done = edge_med("ask", "x", "--model", tmp_path / "none.gguf")
     assert done.code == 2

@@ -71,7 +71,7 @@ def test_a_question_about_an_image_that_is_not_shown_is_warned_of() -> None:
         lambda: processor(text=text, add_special_tokens=False, return_tensors="np"),
         lambda: processor.tokenizer(text, add_special_tokens=False),
         lambda: pipe(text=asked("Describe this X-ray")),
-        lambda: pipe("Describe this X-ray"),
+        lambda: pipe(text="Describe this X-ray"),
     ):
         with pytest.warns(compat.PictureWarning, match="No image was shown"):
             call()

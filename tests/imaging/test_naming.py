@@ -48,6 +48,17 @@ def test_a_file_that_is_there_is_named(tmp_path: Path, monkeypatch: pytest.Monke
     assert not names_image("IM0001")  # a word, for all that is known of a key's value
 
 
+def test_nothing_is_looked_for_on_another_computer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def touched(_path: Path) -> bool:
+        raise AssertionError
+
+    monkeypatch.setattr(Path, "is_file", touched)
+    monkeypatch.setattr(Path, "is_dir", touched)
+    for name in (r"\\other\share\scan", "//other/share/scan"):
+        assert not names_image(name)
+        assert not is_name_alone(name)
+
+
 @pytest.mark.parametrize(
     "text",
     [

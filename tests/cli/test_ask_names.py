@@ -1,0 +1,51 @@
+"""`edge-med ask` where a file was meant and not given, or has nothing in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.cli.conftest import Run
+from tests.conftest import Models
+from tests.imaging.samples import scene
+
+Command = Callable[..., Run]
+
+
+@pytest.fixture
+def tiny(model: Models) -> Path:
+    return model("text", "F32") / "text-F32.gguf"
+
+
+def test_a_file_that_is_named_within_a_question_is_not_passed_over(
+    edge_med: Command, model: Models, tmp_path: Path
+) -> None:
+    path = tmp_path / "phantom.png"
+    Image.fromarray(scene(300, 200)).save(path)
+    small = ("--model", model("multimodal", "F32"), "--max-new-tokens", 1)
+    done = edge_med("ask", f"Describe {path}", *small)
+    assert (done.code, done.out) == (2, "")
+    assert f"{path} stands within the question, where it isn't opened." in " ".join(
+        done.err.split()
+    )
+    assert f"--image {path}" in " ".join(done.err.split())
+    assert edge_med("ask", f"Describe {path}", *small, "--image", path).code == 0
+
+
+def test_that_no_image_was_shown_is_told_even_if_quiet(edge_med: Command, model: Models) -> None:
+    small = ("--model", model("multimodal", "F32"), "--max-new-tokens", 1, "--quiet")
+    done = edge_med("ask", "Describe this X-ray", *small)
+    assert done.err == "No image was shown: this answer is about none.\n"
+
+
+def test_an_empty_file_is_refused_by_its_name(
+    edge_med: Command, tiny: Path, tmp_path: Path
+) -> None:
+    for name, content in {"empty.txt": "", "blank.txt": " \n\ufeff"}.items():
+        (tmp_path / name).write_text(content, "utf-8")
+        done = edge_med("ask", "Is it large?", "--model", tiny, "--file", tmp_path / name)
+        assert (done.code, done.out) == (3, "")
+        assert f"{name} is empty" in " ".join(done.err.split())
