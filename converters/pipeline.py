@@ -30,6 +30,7 @@ from converters.slabs import (
     source_files,
 )
 from converters.stages import Stage, Stopwatch
+from converters.told import listed
 from converters.writer import FileWriter, told_disk_errors
 from edge_med import __version__, _platform
 from edge_med.artifacts import manifest as manifests
@@ -44,7 +45,7 @@ from edge_med.artifacts.manifest import (
     SourceFile,
     Tool,
 )
-from edge_med.errors import ArtifactError, DiskShortError, InputError
+from edge_med.errors import ArtifactError, CheckpointError, DiskShortError, InputError
 
 Advance = Callable[[int, int], None]
 """Told how many bytes of the source are done, and how many there are."""
@@ -136,7 +137,27 @@ def _stream(
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
         reader.close()
+    _check_filled(reader.empty & jobs.keys())
     return reader.files()
+
+
+def _check_filled(empty: set[str]) -> None:
+    """Refuse matrices of zeros: they were lost on the way, and answers would be made up.
+
+    A layer that adds nothing is one on purpose, if both of what it adds are zero: blocks begin like
+    that where a model is deepened (LLaMA Pro, arXiv 2401.02415).
+    """
+    layers = [{name.removesuffix(end) for name in empty if name.endswith(end)} for end in _ADDED]
+    added = {layer + end for layer in set.intersection(*layers) for end in _ADDED}
+    if lost := sorted(empty - added):
+        verb = "hold" if len(lost) > 1 else "holds"
+        raise CheckpointError(
+            f"{listed(lost)} {verb} nothing but zeros: the weights are lost.",
+            "Save or download the checkpoint again.",
+        )
+
+
+_ADDED = ("self_attn.o_proj.weight", "mlp.down_proj.weight")
 
 
 Jobs = dict[str, list[tuple[FileWriter, TensorPlan]]]

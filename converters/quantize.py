@@ -90,6 +90,12 @@ def all_finite(data: Bytes, stored: TensorType) -> bool:
     return bool(data.view(signed).max() < infinity and data.view(unsigned).max() < minus_infinity)
 
 
+def holds_anything(data: Bytes, stored: TensorType) -> bool:
+    """Whether a stored number isn't zero, of either sign; the first few settle it mostly."""
+    words = data.view(_INFINITY[stored][1])
+    return any((part << 1).any() for part in (words[:1024], words))
+
+
 def widen(raw: Bytes, how: Widening, space: Workspace) -> Floats:
     """Stored numbers as F32."""
     stored = raw.view(_STORED[how.stored])

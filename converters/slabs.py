@@ -21,10 +21,11 @@ from converters.quantize import (
     Workspace,
     all_finite,
     encode,
+    holds_anything,
     is_sound,
     widen,
 )
-from converters.safetensors import Shard, SourceTensor
+from converters.safetensors import RAW, Shard, SourceTensor
 from converters.small import SmallFiles
 from converters.stages import Stopwatch
 from edge_med.artifacts.manifest import SourceFile
@@ -61,6 +62,7 @@ class SourceReader:
         self._slab_size = slab_size
         self._watch = watch
         self._hashed: list[SourceFile] = []
+        self.empty: set[str] = set()  # matrices of nothing but zeros, among those that were read
         self._free: list[Workspace] = []
         self._hasher = ThreadPoolExecutor(1, "hash-source")
 
@@ -96,13 +98,17 @@ class SourceReader:
                 row = tensor.shape[-1] * tensor.type.block_bytes
                 whole = math.prod(tensor.shape[1:]) if len(tensor.shape) > 2 else tensor.shape[-1]
                 step = max(1, self._slab_size // whole) * whole * tensor.type.block_bytes
+                empty = len(tensor.shape) > 1 and tensor.type is not RAW
                 for at in range(0, tensor.size, step):
                     space = self._free.pop() if self._free else Workspace()
                     raw = space.bytes("raw", min(step, tensor.size - at))
                     with self._watch.time("read"):
                         _fill(file, raw, shard.path.name)
+                    empty = empty and not holds_anything(raw, tensor.type)
                     hashed = self._hasher.submit(self._watch.timed, "hash", digest.update, raw.data)
                     yield Slab(tensor, at // row, raw, space, hashed)
+                if empty:
+                    self.empty.add(tensor.name)
         self._hasher.submit(int).result()  # the thread takes one thing after another
         self._hashed.append(SourceFile(shard.path.name, shard.size, digest.hexdigest()))
 

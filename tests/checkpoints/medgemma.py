@@ -21,6 +21,9 @@ SHARD = 1 << 30  # bytes, unless a single tensor has more
 NOISE = 1 << 24
 """Numbers of noise, used again and again; llama.cpp's quantizers can't tell."""
 
+FEW = 16
+"""Numbers before a hole: a matrix of nothing but zeros is refused."""
+
 VOCABULARY, PADDED = 262_144, 262_208
 """Gemma 3's tokens; multimodal checkpoints have rows for 64 more, the image's among them."""
 
@@ -85,7 +88,7 @@ def write_shape(
         model: what `medgemma` gives.
         folder: that exists.
         hollow: leave holes for weights: the files have their sizes, and take no disk.
-        noise_bytes: of weights, beyond which there are holes, whose layers change nothing.
+        noise_bytes: of weights, beyond which there are holes after the first few of a tensor.
     """
     config = tiny.config(model) | (IMAGE_TOKENS if model.vision else {})
     (folder / "config.json").write_text(json.dumps(config, indent=1))
@@ -98,8 +101,8 @@ def write_shape(
     written = 0
     for number, shapes in enumerate(shards, 1):
         name = f"model-{number:05d}-of-{len(shards):05d}.safetensors"
-        empty = hollow or written > noise_bytes
-        _write_shard(folder / name, shapes, None if empty else noise)
+        most = 0 if hollow else FEW if written > noise_bytes else None
+        _write_shard(folder / name, shapes, noise, most)
         written += sum(_bytes(shape) for _, shape in shapes)
         weight_map |= dict.fromkeys((tensor for tensor, _ in shapes), name)
     total = sum(_bytes(shape) for shapes in shards for _, shape in shapes)
@@ -122,7 +125,10 @@ def _bytes(shape: tuple[int, ...]) -> int:
     return 2 * math.prod(shape)
 
 
-def _write_shard(path: Path, tensors: Shapes, noise: npt.NDArray[np.uint16] | None) -> None:
+def _write_shard(
+    path: Path, tensors: Shapes, noise: npt.NDArray[np.uint16], most: int | None
+) -> None:
+    """A file whose tensors hold noise, at the most so many numbers each, and holes after that."""
     ends = np.cumsum([0, *(_bytes(shape) for _, shape in tensors)]).tolist()
     header: dict[str, Any] = {
         name: {"dtype": "BF16", "shape": shape, "data_offsets": span}
@@ -132,11 +138,11 @@ def _write_shard(path: Path, tensors: Shapes, noise: npt.NDArray[np.uint16] | No
     raw += b" " * (-len(raw) % 8)
     with path.open("wb") as file:
         file.write(struct.pack("<Q", len(raw)) + raw)
-        if noise is None:
-            file.truncate(file.tell() + ends[-1])
-            return
+        begin = file.tell()
+        file.truncate(begin + ends[-1])
         for number, (_, shape) in enumerate(tensors):
-            left = math.prod(shape)
+            file.seek(begin + ends[number])
+            left = min(math.prod(shape), math.prod(shape) if most is None else most)
             while left:
                 block = noise[number % 4096 :][:left]  # no two tensors begin alike
                 file.write(block.tobytes())

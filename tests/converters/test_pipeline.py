@@ -17,6 +17,7 @@ from converters.request import Request
 from edge_med import _platform
 from edge_med.artifacts import manifest as manifests
 from edge_med.artifacts.verify import verify
+from edge_med.demo.gemma_270m import to_bf16
 from edge_med.errors import BusyError, CheckpointError, DiskShortError, InputError
 from tests.checkpoints.safetensors import write_safetensors
 from tests.checkpoints.tiny import TINY, stored_weights, write_tiny
@@ -129,6 +130,51 @@ def test_weights_that_are_not_finite_are_named(value: float, dtype: str, tmp_pat
     with pytest.raises(CheckpointError, match=f"{name} holds NaN or infinity"):
         convert(Request(source=source, folder=tmp_path / "out", quants=("Q4_0",)))
     assert names(tmp_path / "out") == []
+
+
+@pytest.fixture
+def without(tmp_path: Path) -> Callable[..., Request]:
+    """A checkpoint in which the weights of some tensors are zeros."""
+
+    def write(name: str, *zeros: str, value: float = 0.0) -> Request:
+        source = write_tiny(TINY[name], tmp_path / name)
+        for path in source.glob("*.safetensors*"):
+            path.unlink()
+        weights = stored_weights(TINY[name], "BF16")
+        for one, (_, values) in weights.items():
+            if one.endswith(zeros):
+                values[...] = to_bf16(np.full(values.shape, value, np.float32))
+        write_safetensors(source / "model.safetensors", weights)
+        return Request(source=source, folder=tmp_path / "out", quants=("Q8_0",))
+
+    return write
+
+
+@pytest.mark.parametrize("value", [0.0, -0.0])
+@pytest.mark.parametrize(
+    "lost",
+    [
+        "mm_input_projection_weight",
+        "embed_tokens.weight",
+        "layers.1.self_attn.q_proj.weight",
+        "layers.1.mlp.down_proj.weight",
+        "patch_embedding.weight",
+    ],
+)
+def test_a_matrix_of_zeros_is_refused_by_its_name(
+    lost: str, value: float, without: Callable[..., Request], tmp_path: Path
+) -> None:
+    with pytest.raises(CheckpointError, match=rf"{lost}.* nothing but zeros"):
+        convert(without("multimodal", lost, value=value))
+    assert names(tmp_path / "out") == []
+
+
+def test_norms_and_biases_of_zeros_are_weights(without: Callable[..., Request]) -> None:
+    convert(without("multimodal", ".bias", "norm.weight"))
+
+
+def test_a_layer_that_adds_nothing_is_one(without: Callable[..., Request]) -> None:
+    convert(without("text", "layers.2.self_attn.o_proj.weight", "layers.2.mlp.down_proj.weight"))
 
 
 def test_a_value_over_f16s_range_is_refused_for_an_f16_projector(tmp_path: Path) -> None:
