@@ -23,7 +23,7 @@ BURNED_IN = Notice(
     "The image may have the patient's name written in it: look before you show it to anyone.",
 )
 
-DOUBTFUL = frozenset(("one_grey", "few_pixels"))
+DOUBTFUL = frozenset(("one_grey", "few_pixels", "few_greys"))
 """Codes of images that are asked about only if that is forced: a finding would be invented."""
 
 FEWEST = 200 * 200
@@ -40,6 +40,13 @@ _ALIKE = 2
 _SPECKS = 1e-4
 """Share of pixels that may differ: a detector's dead pixels, which no one would call a picture."""
 
+_BANDS = {16: "few_greys", 24: "narrow"}
+"""Neighbouring greys of 256 that hold next to nothing, or little, and the code of what is told.
+12 bits in 16 are 16 greys; the soft parts of a CT take 30 in the widest window."""
+
+_FEW = 5e-3
+"""Share of pixels that may lie outside: a marker or hot pixels, which stretch a picture's range."""
+
 _ONE_OF_SEVERAL = "one_of_several"
 _OF_FILE = "Of the image's file, {} is taken."
 
@@ -53,11 +60,18 @@ _STEPS: tuple[tuple[str, str, str], ...] = (
         "alpha",
         "The image's transparency is left out, as transformers does it: what viewers hide shows.",
     ),
+    ("a mosaic of ", "mosaic", "The image is {} in one picture: no slice is seen as it is."),
     ("not turned", "not_turned", "The image is {}: it may lie on its side."),
 )
 """How a step begins that should be told, its code, and what is said."""
 
-CODES = frozenset((ONE_GREY.code, BURNED_IN.code, "few_pixels", *(code for _, code, _ in _STEPS)))
+CODES = frozenset(
+    (
+        *(ONE_GREY.code, BURNED_IN.code, "few_pixels"),
+        *_BANDS.values(),
+        *(code for _, code, _ in _STEPS),
+    )
+)
 """Of all notices that pictures have."""
 
 
@@ -73,10 +87,11 @@ def of(picture: Picture) -> Iterator[Notice]:
             "few_pixels",
             f"The image has only {width} x {height} pixels: findings can't be seen in so few.",
         )
-    if _is_one_grey(
-        picture.pixels[inside(picture.original_size, picture.fit, len(picture.pixels))]
-    ):
+    pixels = picture.pixels[inside(picture.original_size, picture.fit, len(picture.pixels))]
+    if _is_one_grey(pixels):
         yield ONE_GREY
+    else:
+        yield from _of_few_greys(pixels)
 
 
 def among(pictures: Sequence[Picture]) -> Iterator[Notice]:
@@ -105,6 +120,34 @@ def _is_one_grey(pixels: npt.NDArray[np.uint8]) -> bool:
     middle = np.median(sample.reshape(-1, 3), axis=0)
     lowest = np.clip(middle - _ALIKE, 0, 255).astype(np.uint8)
     return _differing(sample, lowest) < 0.1 and _differing(pixels, lowest) < _SPECKS
+
+
+def _of_few_greys(pixels: npt.NDArray[np.uint8]) -> Iterator[Notice]:
+    for width, code in _BANDS.items():
+        if _bands(pixels[::16, ::16], width, 0.1) and (lows := _bands(pixels, width, _FEW)):
+            low = lows[0]
+            where = f"between grey {low} and {low + width - 1} of 255"
+            if len(set(lows)) > 1:
+                where = f"within {width} of 256 levels of each colour"
+            yield Notice(code, f"Almost all pixels of the image lie {where}: little can be seen.")
+            return
+
+
+def _bands(pixels: npt.NDArray[np.uint8], width: int, few: float) -> list[int]:
+    """Where the first so many levels begin that hold all but a few pixels, of each colour.
+
+    Returns:
+        nothing if a colour has no such levels.
+    """
+    lows = []
+    for colour in range(pixels.shape[2]):
+        up_to = np.cumsum(np.bincount(pixels[:, :, colour].ravel(), minlength=256))
+        within = up_to[width - 1 :] - np.concatenate([[0], up_to[:-width]])
+        held = within >= (1 - few) * up_to[-1]
+        if not held.any():
+            return []
+        lows.append(int(held.argmax()))
+    return lows
 
 
 def _differing(pixels: npt.NDArray[np.uint8], lowest: npt.NDArray[np.uint8]) -> float:

@@ -21,6 +21,7 @@ Command = Callable[..., Run]
 BLACK, TINY = np.zeros((300, 300), np.uint8), scene(10, 10)
 DOUBTFUL: dict[str, tuple[npt.NDArray[np.uint8], str, str]] = {
     "black": (BLACK, "one_grey", "there is nothing to see"),
+    "dark": (scene(300, 300) // 16, "few_greys", "between grey 0 and 15 of 255"),
     "tiny": (TINY, "few_pixels", "only 10 x 10 pixels"),
 }
 

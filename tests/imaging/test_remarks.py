@@ -16,7 +16,7 @@ from edge_med import imaging
 from edge_med.config import Fit
 from edge_med.imaging import remarks
 from edge_med.imaging.picture import Picture
-from tests.imaging.dicom_samples import dicom, ramp
+from tests.imaging.dicom_samples import dicom, elements, ramp, written
 from tests.imaging.samples import drawn, jpeg_segment, saved, scene
 
 Grey = npt.NDArray[np.uint8]
@@ -53,7 +53,7 @@ def test_one_grey_is_nothing_to_see(source: Any, fit: Fit) -> None:
 
 
 def test_a_ct_that_lies_outside_of_its_windows_is_nothing_to_see() -> None:
-    air = np.full((64, 64), -1000, np.int16) + np.arange(64, dtype=np.int16)
+    air = np.full((64, 64), -1000, np.int16) + 12 * np.arange(64, dtype=np.int16)
     data = dicom(air, Modality="CT", RescaleSlope=1, RescaleIntercept=0)
     assert codes(data, windows="brain") == ["one_grey"]
     assert codes(data) == []
@@ -83,7 +83,7 @@ def test_a_dead_pixel_is_nothing_to_see() -> None:
 @pytest.mark.parametrize(
     "drawing",
     [
-        (slice(500, 510), slice(700, 720)),
+        (slice(500, 600), slice(700, 760)),
         (slice(0, 1000), slice(0, 9)),
         (slice(990, 1000), slice(0, 1000)),
     ],
@@ -95,8 +95,62 @@ def test_something_small_is_something_to_see(drawing: tuple[slice, slice]) -> No
     assert codes(pixels) == []
 
 
-def test_a_faint_picture_is_something_to_see() -> None:
-    assert codes(grey(400, 300, 90) + (np.arange(400) % 8).astype(np.uint8)) == []
+def faint(levels: int, low: int = 0) -> Grey:
+    """A picture of so many neighbouring greys, from left to right."""
+    return grey(400, 400, low) + (np.arange(400) * levels // 400).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("levels", "told"), [(8, ["few_greys"]), (16, ["few_greys"]), (18, ["narrow"]), (27, [])]
+)
+@pytest.mark.parametrize("low", [0, 90, 230])
+def test_a_faint_picture_is_told_by_its_greys(levels: int, told: list[str], low: int) -> None:
+    assert codes(faint(levels, low)) == told
+
+
+def test_where_almost_all_pixels_lie_is_said() -> None:
+    (notice,) = remarks.of(imaging.open(faint(12), side=224))
+    assert notice.text.startswith("Almost all pixels of the image lie between grey 0 and 15 of 255")
+
+
+def marked(pixels: npt.NDArray[Any], white: int) -> npt.NDArray[Any]:
+    """With a hot pixel, and a marker of 8 x 8."""
+    pixels[7, 5] = pixels[200:208, 200:208] = white
+    return pixels
+
+
+TWELVE_BITS = np.add.outer(np.arange(300), np.arange(300)).astype(np.uint16) * np.uint16(6)
+
+
+@pytest.mark.parametrize("fit", FITS)
+@pytest.mark.parametrize(
+    "source",
+    [
+        saved(Image.fromarray(marked(TWELVE_BITS.copy(), 65_535)), "PNG"),
+        marked(TWELVE_BITS.copy(), 65_535),
+        marked((TWELVE_BITS // 256).astype(np.uint8), 255),
+        dicom(marked(TWELVE_BITS.copy(), 65_535), Modality="DX"),
+    ],
+    ids=["16 bits", "array", "8 bits", "X-ray"],
+)
+def test_a_marker_that_makes_all_else_black_is_told(source: Any, fit: Fit) -> None:
+    assert "few_greys" in codes(source, fit=fit)
+
+
+def test_twelve_bits_without_a_marker_are_fine() -> None:
+    assert codes(TWELVE_BITS) == ["own_range"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 40), st.integers(0, 215), st.integers(0, 89), st.sampled_from(FITS))
+def test_greys_are_few_wherever_they_lie(levels: int, low: int, others: int, fit: Fit) -> None:
+    pixels = faint(levels, low)
+    pixels.reshape(-1)[: others * 1000 : 1000] = 255 - low
+    picture = Picture(np.dstack([pixels] * 3), (400, 400), fit, ())
+    found = {notice.code for notice in remarks.of(picture)}
+    wanted = {"one_grey", "few_greys"} if levels <= 16 else {"narrow"} if levels <= 24 else set()
+    assert found <= wanted
+    assert bool(found) is bool(wanted)
 
 
 @pytest.mark.parametrize(
@@ -112,6 +166,27 @@ def test_few_pixels_are_told_with_their_number(size: tuple[int, int], *, few: bo
 def test_where_few_pixels_are_usual_nothing_is_said(modality: str) -> None:
     assert "few_pixels" not in codes(dicom(ramp(12), Modality=modality))
     assert "few_pixels" in codes(dicom(ramp(12), Modality="DX"))
+
+
+MOSAIC: dict[str, Any] = {
+    "Modality": "MR",
+    "ImageType": ["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"],
+}
+
+
+def test_slices_that_lie_side_by_side_in_one_picture_are_told_with_their_number() -> None:
+    data = elements(ramp(12), MOSAIC)
+    data.private_block(0x0019, "SIEMENS MR HEADER", create=True).add_new(0x0A, "US", 60)
+    (text,) = (
+        n.text for n in remarks.of(imaging.open(written(data), side=32)) if n.code == "mosaic"
+    )
+    assert "a mosaic of 60 slices" in text
+    assert codes(dicom(ramp(12), **MOSAIC)) == ["mosaic"]
+
+
+def test_frames_that_were_a_mosaic_once_are_none() -> None:
+    frames = np.stack([ramp(12)] * 3)
+    assert "mosaic" not in codes(dicom(frames, **MOSAIC), frame=2)
 
 
 @pytest.mark.parametrize(

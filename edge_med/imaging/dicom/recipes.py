@@ -109,6 +109,8 @@ def prepare(
     steps = ["DICOM"]
     if frames(data) > 1:
         steps.append(f"frame {index + 1} of {frames(data)}")
+    elif mosaic := _mosaic(data):
+        steps.append(mosaic)
     if data.PhotometricInterpretation in COLOUR:
         shown = _colours(data, pixels, steps)
     elif data.PhotometricInterpretation == PALETTE:
@@ -117,6 +119,21 @@ def prepare(
     else:
         shown = look_up(pixels, _greys(data, pixels, index, windows, ends, steps))
     return Photo(Image.fromarray(shown), tuple(steps)), about(data, index)
+
+
+def _mosaic(data: Dataset) -> str | None:
+    """What is said of slices that lie side by side in one frame, as Siemens writes them."""
+    if "MOSAIC" not in (data.get("ImageType") or ()):
+        return None
+    try:
+        block = data.private_block(*_SIEMENS)
+        return f"a mosaic of {int(block[_IN_MOSAIC].value)} slices"
+    except (KeyError, TypeError, ValueError):
+        return "a mosaic of slices"
+
+
+_SIEMENS, _IN_MOSAIC = (0x0019, "SIEMENS MR HEADER"), 0x0A
+"""NumberOfImagesInMosaic (pydicom's dictionary of private elements)."""
 
 
 def extent(data: Dataset, index: int) -> Extent | None:
