@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edge_med.chat import dropped, images
 from edge_med.chat.locate import free_name
-from edge_med.chat.looking import sources, with_flags
+from edge_med.chat.looking import with_flags
 from edge_med.chat.state import Chat, counted
 from edge_med.errors import UsageError
 from edge_med.imaging.naming import is_there
@@ -49,7 +49,7 @@ def load(chat: Chat, argument: str) -> None:
     opened = [(each, image) for each in shown for image in images.again(chat, each, looking)]
     chat.conversation.load(path, images=[image for _, image in opened])
     for each, image in opened:
-        chat.sources |= sources(each, image, looking)
+        chat.sources.add(each, image, looking)
     part_with(chat)
     chat.files.add(path.absolute())
     chat.last = chat.again = None

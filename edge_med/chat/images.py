@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edge_med import _platform, documents, imaging
 from edge_med.chat import dropped, listing
-from edge_med.chat.looking import Looking, sources, with_flags
+from edge_med.chat.looking import Looking, with_flags
 from edge_med.chat.state import Chat, Report
 from edge_med.errors import UsageError, blind, too_long
 from edge_med.imaging import Fit, Picture, Room, Study
@@ -54,7 +54,7 @@ def open_all(chat: Chat, paths: Sequence[Path | bytes], looking: Looking) -> Non
         paths, fit=chat.options.fit, side=chat.model.side, room=_room(chat), **looking.how
     )
     for path, image in zip(paths, opened, strict=True):
-        chat.sources |= sources(path, image, looking)
+        chat.sources.add(path, image, looking)
         chat.waiting.pictures.append(image)
         chat.waiting.tagged += [image] if looking.tags else []
         _tell(chat, path, image)

@@ -51,7 +51,7 @@ def _kind(about: About) -> str:
 
 
 def _name(chat: Chat, picture: Picture) -> str:
-    source = chat.sources.get(picture.sha256) if chat.ui.private else None
+    source = chat.sources.of(picture) if chat.ui.private else None
     return source.name if source else ""
 
 

@@ -70,7 +70,7 @@ def _picture(chat: Chat, number: int) -> tuple[Picture, bool]:
 
 def _draw(chat: Chat, picture: Picture, found: Sequence[boxes.Box]) -> None:
     path = free_name(NAME)
-    source = chat.sources.get(picture.sha256)
+    source = chat.sources.of(picture)
     if source and (isinstance(source.file, bytes) or Path(source.file).exists()):
         placed = [boxes.place(box, picture) for box in found]
         boxes.save(source.file, placed, path, frame=source.frame, windows=source.windows)

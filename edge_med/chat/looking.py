@@ -55,17 +55,31 @@ class Source:
     name: str
 
 
-def sources(path: Path | bytes, image: Picture | Study, looking: Looking) -> dict[str, Source]:
-    """Where each picture of an opened image is from, by its hash."""
-    name = path.name or str(path) if isinstance(path, Path) else ""
-    if isinstance(image, Picture):
-        file = path.absolute() if isinstance(path, Path) else path
-        source = Source(file, looking.frame or 1, looking.windows, name)
-        return {image.sha256: source}
-    return {
-        picture.sha256: Source(file, frame, looking.windows, name)
-        for picture, (file, frame) in zip(image.pictures, image.origins, strict=True)
-    }
+class Sources:
+    """Where pictures are from; of one opened elsewhere, where its pixels were seen last."""
+
+    def __init__(self) -> None:
+        self._own: dict[int, tuple[Picture, Source]] = {}  # a picture that is kept keeps its id
+        self._seen: dict[str, Source] = {}
+
+    def add(self, path: Path | bytes, image: Picture | Study, looking: Looking) -> None:
+        """Note each picture of an image that was opened."""
+        name = path.name or str(path) if isinstance(path, Path) else ""
+        if isinstance(image, Picture):
+            file = path.absolute() if isinstance(path, Path) else path
+            self._note(image, Source(file, looking.frame or 1, looking.windows, name))
+            return
+        for picture, (origin, frame) in zip(image.pictures, image.origins, strict=True):
+            self._note(picture, Source(origin, frame, looking.windows, name))
+
+    def _note(self, picture: Picture, source: Source) -> None:
+        self._own[id(picture)] = picture, source
+        self._seen[picture.sha256] = source
+
+    def of(self, picture: Picture) -> Source | None:
+        """Where a picture is from; None if nobody knows."""
+        _, source = self._own.get(id(picture), (picture, None))
+        return source or self._seen.get(picture.sha256)
 
 
 def with_flags(argument: str, usual: Looking) -> tuple[str, Looking]:

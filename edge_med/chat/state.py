@@ -9,7 +9,7 @@ from typing import Any
 
 from edge_med import documents
 from edge_med.answers import Answer
-from edge_med.chat.looking import Looking, Source
+from edge_med.chat.looking import Looking, Sources
 from edge_med.chat.ui import UI
 from edge_med.config import Options
 from edge_med.errors import PromptError
@@ -74,7 +74,7 @@ class Chat:
     Attributes:
         yes: nothing is asked.
         keep: the file that the conversation is written to after each answer.
-        sources: where pictures are from by their hashes, so that boxes can be drawn there.
+        sources: where pictures are from, so that they are named, and boxes drawn there.
         looking: how images are opened where a command has no flags for it.
         read: what the engine has read, as far as anybody knows.
         last: the last answer.
@@ -95,7 +95,7 @@ class Chat:
     yes: bool = False
     keep: Path | None = None
     waiting: Waiting = field(default_factory=Waiting)
-    sources: dict[str, Source] = field(default_factory=dict)
+    sources: Sources = field(default_factory=Sources)
     looking: Looking = field(default_factory=Looking)
     read: Sequence[Message] = ()
     last: Answer | None = None

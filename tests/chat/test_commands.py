@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,16 @@ def test_images_lists_those_that_were_shown_and_those_that_wait(held: Held, pict
             "2. 60 x 40, chest x.png, waits for the next question"
         ),
     ]
+
+
+def test_files_with_the_same_pixels_keep_their_names(held: Held, picture: Path) -> None:
+    other = Path(shutil.copy(picture, picture.with_name("other.png")))
+    held.enter(
+        f"/image {picture}", "what is it", f"/image {other}", "and this", f"/image {picture}"
+    )
+    held.enter("/images")
+    names = [line.split(", ")[1] for line in held.ui.said[-1].splitlines()]
+    assert names == ["chest x.png", "other.png", "chest x.png"]
 
 
 def test_drop_takes_one_that_waits_or_one_that_was_shown(held: Held, picture: Path) -> None:

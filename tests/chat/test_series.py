@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from edge_med import imaging
-from edge_med.chat.looking import Looking
+from edge_med.chat.looking import Looking, Sources
 from edge_med.config import LoadOptions
 from edge_med.errors import ContextOverflowError, InputError, PromptError, UsageError
 from edge_med.imaging.slices import AROUND, QUESTION
@@ -253,7 +253,7 @@ def test_a_box_is_drawn_on_a_slice_of_a_loaded_conversation(
     box = '[{"box_2d": [250, 0, 750, 500], "label": "heart"}]'
     held.worker.answers = ["a chest", box]
     held.enter(f"/image '{series}'{named}", "what is it", "/save x.json")
-    held.chat.sources.clear()
+    held.chat.sources = Sources()
     held.enter("/clear", f"/load x.json '{series}'{named}", "/locate #2 heart")
     wanted = imaging.open(ct_slice(2.0 if named else 1.0), side=16)
     with Image.open("edge-med-box-1.png") as drawn:
