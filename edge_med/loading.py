@@ -20,6 +20,7 @@ from edge_med.engine.vision import pair
 from edge_med.models import memory
 from edge_med.models.adapters import FoundAdapter
 from edge_med.models.intact import Listed, Watch
+from edge_med.models.seen import SeenFiles
 from edge_med.models.shares import Placed, Subject, devices_of
 from edge_med.models.store import Found
 
@@ -101,13 +102,18 @@ def _listed(found: Found) -> list[Listed]:
 def of_pair(found: Found) -> tuple[Notice, ...]:
     """What speaks against a text model and a projector that weren't made together.
 
+    Those of one conversion are searched for lost weights until the projector's hash was read once.
+
     Raises:
         ArtifactError: weights of the projector are lost.
         PairingError: it is made for a text model of another size.
     """
-    if found.projector is None or found.projector_header is None or found.together:
+    if found.projector is None or found.projector_header is None:
         return ()
-    return pair.check(found.text, found.header, found.projector, found.projector_header)
+    if found.together and SeenFiles().known(found.projector):
+        return ()
+    notices = pair.check(found.text, found.header, found.projector, found.projector_header)
+    return () if found.together else notices
 
 
 def _facts(path: Path | None, header: Header | None) -> Facts | None:

@@ -79,7 +79,12 @@ def _print_json(verdict: Verdict, tried: dict[str, SelfTest]) -> None:
 
 def _print_run(name: str, tried: SelfTest) -> None:
     file = safe_line(name)
-    click.echo(f"{'runs' if tried.finite else 'fails':<9} {file}: a text is read")
+    if not tried.finite:
+        click.echo(f"fails     {file}: after a text it gives values that aren't numbers")
+    elif not tried.telling:
+        click.echo(f"fails     {file}: after a text all tokens are as likely; its weights are lost")
+    else:
+        click.echo(f"runs      {file}: a text is read")
     if tried.fault:
         click.echo(f"fails     {file}: of a picture the projector gives {tried.fault}")
     for note in tried.notes:

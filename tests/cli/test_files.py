@@ -115,6 +115,21 @@ def test_verify_run_tries_a_folder_that_has_no_manifest(edge_med: Command, alone
     assert "sees      multimodal-Q8_0.gguf: a test picture" in done.out
 
 
+@pytest.mark.parametrize("lost", ["token_embd.weight", "output_norm.weight"])
+def test_verify_run_of_a_text_model_without_weights_fails(
+    lost: str, edge_med: Command, model: Models, tmp_path: Path
+) -> None:
+    path = Path(shutil.copy(model("multimodal", "F32") / "multimodal-F32.gguf", tmp_path))
+    tensor = next(one for one in read_header(path).tensors if one.name == lost)
+    data = bytearray(path.read_bytes())
+    data[tensor.offset : tensor.offset + tensor.size] = bytes(tensor.size)
+    path.write_bytes(data)
+    done = edge_med("verify", "--run", path)
+    assert done.code == 4
+    assert "fails     multimodal-F32.gguf: after a text all tokens are as likely" in done.out
+    assert "runs" not in done.out
+
+
 def test_verify_run_of_a_projector_without_weights_says_so_and_nothing_else(
     edge_med: Command, alone: Path
 ) -> None:

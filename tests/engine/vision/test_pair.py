@@ -15,6 +15,7 @@ from converters.checkpoint import open_checkpoint
 from converters.pipeline import convert
 from converters.request import Request
 from edge_med import MedGemma
+from edge_med.answers import Notice
 from edge_med.artifacts.gguf import Tensor, read_header
 from edge_med.engine.vision import pair
 from edge_med.errors import ArtifactError, PairingError
@@ -148,9 +149,32 @@ def test_a_projector_of_another_checkpoint_is_told_by_the_hash_in_both_headers(
     assert "come from different checkpoints" in notice.text
 
 
-def test_files_of_one_conversion_arent_looked_at(
-    model: Models, monkeypatch: pytest.MonkeyPatch
+def test_files_of_one_conversion_are_looked_at_once(
+    model: Models, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(pair, "check", pytest.fail)
+    monkeypatch.setenv("EDGE_MED_HOME", str(tmp_path))
+    looked: list[Path] = []
+
+    def check(text: Path, *_: object) -> tuple[Notice, ...]:
+        looked.append(text)
+        return (Notice("pair", "What is told of others."),)
+
+    monkeypatch.setattr(pair, "check", check)
     assert store.find(model("multimodal", "F32")).together
-    MedGemma.load(model("multimodal", "F32"), context=256, threads=1).close()
+    for _ in range(2):
+        with MedGemma.load(model("multimodal", "F32"), context=256, threads=1) as tiny:
+            assert not tiny.info.notices
+    assert len(looked) == 1
+
+
+def test_lost_weights_of_one_conversion_are_refused_each_time(
+    model: Models, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("EDGE_MED_HOME", str(tmp_path))
+    folder = shutil.copytree(model("multimodal", "F32"), tmp_path / "model")
+    projector = "multimodal-mmproj-F16.gguf"
+    changed(folder / projector, "mm.input_projection.weight", np.zeros_like)
+    assert store.find(folder).together
+    for _ in range(2):
+        with pytest.raises(ArtifactError, match="nothing but zeros"):
+            MedGemma.load(folder, context=256, threads=1)
