@@ -21,7 +21,7 @@ from edge_med.answers import (
 from edge_med.config import LONGEST_ANSWER, Options
 from edge_med.engine.decode.detokenizer import StreamingDetokenizer
 from edge_med.engine.decode.logprobs import token_logprobs
-from edge_med.engine.decode.notices import CONTEXT_FULL, LOOP, thought_ended
+from edge_med.engine.decode.notices import CONTEXT_FULL, EMPTY, LOOP, thought_ended
 from edge_med.engine.decode.repetition import LoopDetector
 from edge_med.engine.decode.sampling import Rule, Sampler
 from edge_med.engine.decode.thinking import LABEL, Thought
@@ -263,6 +263,8 @@ class AnswerState:
             yield thought_ended(self._thought.count)
         if reason == "loop":
             yield LOOP
+        if reason == "stop" and not self._text.text:
+            yield EMPTY
         if reason == "length" and not self._left:
             yield CONTEXT_FULL
 

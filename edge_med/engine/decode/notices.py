@@ -10,6 +10,7 @@ from edge_med.messages import Message
 
 LOOP = Notice("loop", "The answer repeated itself and was ended.")
 CONTEXT_FULL = Notice("context_full", "The context is full, and the answer was cut off.")
+EMPTY = Notice("empty", "The answer is empty: the model ended it before it wrote anything.")
 RESEARCH = Notice("research_only", "For research and education; never for diagnosis or treatment.")
 LIMITS = Notice(
     "single_image_single_turn",

@@ -75,6 +75,13 @@ def test_an_answer_that_repeats_itself_is_ended_and_that_is_said(
     assert [event for event in events if isinstance(event, Notice)] == list(answer.notices)
 
 
+def test_an_answer_that_ends_at_once_is_told_as_empty(engine: Engine, script: Script) -> None:
+    script([tiny_tokenizer().id("<end_of_turn>")])
+    answer = ended(ask(engine))
+    assert (answer.text, answer.finish_reason) == ("", "stop")
+    assert "empty" in [notice.code for notice in answer.notices]
+
+
 def test_stop_is_heeded_before_the_next_token(engine: Engine) -> None:
     events: list[Event] = []
     written = lambda: sum(isinstance(event, Piece) for event in events) >= 2  # noqa: E731
