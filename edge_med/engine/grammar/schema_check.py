@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from edge_med.engine.grammar import schema_regex
@@ -92,14 +92,27 @@ def _constrains(schema: Any, whole: dict[str, Any], seen: set[int]) -> bool:
     if not isinstance(schema, dict) or id(schema) in seen:
         return schema is False
     seen.add(id(schema))
-    if schema.keys() & (CONSTRAINING - _LEADING):
+    says = schema.keys() & (CONSTRAINING - _LEADING)
+    if says and not (says == {"type"} and _are_all([schema])):
         return True
     parts = [schema.get(key, ()) for key in ("anyOf", "oneOf")]
-    if any(part and all(_constrains(one, whole, seen) for one in part) for part in parts):
+    if any(
+        part and not _are_all(part) and all(_constrains(one, whole, seen) for one in part)
+        for part in parts
+    ):
         return True
     joined = list(schema.get("allOf", ()))
     joined += [target(whole, schema["$ref"])] if "$ref" in schema else []
     return any(_constrains(one, whole, seen) for one in joined)
+
+
+def _are_all(several: Iterable[Any]) -> bool:
+    """Whether one or another of several schemas takes any value of each type there is."""
+    found: set[str] = set()
+    for one in several:
+        if isinstance(one, dict) and one.keys() & CONSTRAINING == {"type"}:
+            found |= {one["type"]} if isinstance(one["type"], str) else {*one["type"]}
+    return found >= {*TYPES} - {"integer"}
 
 
 _LEADING = frozenset(("allOf", "anyOf", "oneOf", "$ref", "format", "then", "else"))

@@ -56,6 +56,7 @@ class Translation:
         Raises:
             SchemaError: a keyword isn't one, and another was meant.
         """
+        self._given = given
         self.told: dict[str, None] = {}
         self.ignored: dict[str, None] = {}
         self._own = next(
@@ -76,7 +77,7 @@ class Translation:
                 continue
             known = key in KNOWN or key in _ELSEWHERE
             if sure and not known and not key.startswith("x-"):
-                self._unknown(key, value, here)
+                self._unknown(key, value, here, whole=given is self._given)
             if key in DATA:
                 found[key] = value
             elif key in NAMED and isinstance(value, dict):
@@ -109,7 +110,7 @@ class Translation:
     def _tell(self, what: str) -> None:
         self.told[what] = None
 
-    def _unknown(self, key: str, value: Any, here: Mapping[str, Any]) -> None:
+    def _unknown(self, key: str, value: Any, here: Mapping[str, Any], *, whole: bool) -> None:
         names = {name.lower(): name for name in CONSTRAINING}
         near = difflib.get_close_matches(key.lower(), names, 1, _NEAR)
         meant = MEANT.get(key) or (names[near[0]] if near else None)
@@ -117,11 +118,17 @@ class Translation:
             raise refused(
                 f"has the keyword '{key[:40]}', which JSON Schema hasn't", f"Write '{meant}'."
             )
-        if key in WAYS and isinstance(value, dict) and here.keys() & CONSTRAINING:
-            raise refused(
-                f"has another under '{key}' beside keywords of its own",
-                "Give one of them: the whole, or what is in it.",
-            )
+        if key in WAYS and (isinstance(value, dict) or str(value).lstrip().startswith("{")):
+            if here.keys() & CONSTRAINING:
+                raise refused(
+                    f"has another under '{key}' beside keywords of its own",
+                    "Give one of them: the whole, or what is in it.",
+                )
+            if not whole:
+                raise refused(
+                    f"has an envelope within it: another schema under '{key}'",
+                    f"Put what is under '{key}' in the place of what is around it.",
+                )
         self.ignored[key[:40]] = None
 
 
@@ -187,8 +194,12 @@ def _dependencies(schema: dict[str, Any], tell: Tell) -> dict[str, Any]:
 
 
 def _nullable(schema: dict[str, Any], tell: Tell) -> dict[str, Any]:
-    if not isinstance(can_be := schema.get("nullable"), bool):
+    if "nullable" not in schema:
         return schema
+    given = schema["nullable"]
+    can_be = _YES_NO.get(given.strip().lower()) if isinstance(given, str) else given
+    if not isinstance(can_be, bool):
+        raise refused(f"has 'nullable': {shown(given)}", "Write true or false.")
     tell("nullable")
     found = {key: value for key, value in schema.items() if key != "nullable"}
     kinds = found.get("type")
@@ -203,6 +214,9 @@ def _nullable(schema: dict[str, Any], tell: Tell) -> dict[str, Any]:
     several = kinds if isinstance(kinds, list) else [kinds]
     return found if kinds is None else {**found, "type": [*{**dict.fromkeys(several), "null": 0}]}
 
+
+_YES_NO = {"true": True, "false": False}
+"""Texts that are written for what JSON has itself."""
 
 _TOGETHER = frozenset((*COMBINING, "$ref", "const", "not", "if"))
 """Keywords that may refuse null, whatever type is beside them."""

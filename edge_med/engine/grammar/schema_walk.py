@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from edge_med.engine.grammar.schema_text import refused
+from edge_med.engine.grammar.schema_text import SHOWN, refused
 from edge_med.errors import SchemaError
 
 _PERCENT = re.compile("(?:%[0-9A-Fa-f]{2})+")
@@ -79,6 +79,50 @@ def check_references(schema: Any) -> None:
             raise _error("leads to another place than '#/…', and nothing is fetched")
         if not isinstance(meant := target(schema, reference), bool) and id(meant) not in known:
             raise _error("leads to what is no schema")
+    _check_loops(schema, found)
+
+
+_IN_PLACE = ("$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "not", "if", "then", "else")
+"""Keywords whose schemas are of the same value as the one that they stand in."""
+
+
+def _check_loops(whole: Any, found: list[dict[str, Any]]) -> None:
+    """Refuse a reference that leads to itself before any part of a value was read.
+
+    Without recursion, since a chain of references may be longer than Python's stack.
+
+    Raises:
+        SchemaError: it names the reference.
+    """
+    done: set[int] = set()
+    for start in found:
+        way = [("", start, _same(whole, start))]
+        while way:
+            name, here, left = way[-1]
+            done.add(id(here))
+            name, after = next(left, (name, None))
+            if after is None:
+                way.pop()
+            elif any(after is one for _, one, _ in way):
+                raise refused(
+                    f"has a reference that leads in a circle to itself: '{name[:SHOWN]}'",
+                    "Put the schema that is meant in its place.",
+                )
+            elif id(after) not in done:
+                way.append((name, after, _same(whole, after)))
+
+
+def _same(whole: Any, schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Schemas that what fits a schema has to fit as well, or instead, and how they are named."""
+    for key in _IN_PLACE:
+        inner = schema.get(key, ())
+        if isinstance(inner, str):
+            several = [target(whole, inner)]
+        else:
+            several = inner if isinstance(inner, list) else [inner]
+        for one in several:
+            if isinstance(one, dict):
+                yield inner if isinstance(inner, str) else key, one
 
 
 def _error(what: str) -> SchemaError:
