@@ -145,6 +145,9 @@ class Provenance:
     """What an answer came from, so that it can be had again.
 
     Attributes:
+        model: name of the text model's file, without its folder.
+        date: when the answer was there: ISO 8601 in seconds, with the difference from UTC. Two
+            answers of the same origin are so whenever they came.
         model_sha256: of the text model's file, as its manifest says, or as it was read; None as
             long as neither is known.
         projector_sha256: of the projector's file likewise; None without one.
@@ -165,6 +168,8 @@ class Provenance:
             this was answered, `unlisted` without a manifest.
     """
 
+    model: str
+    date: str = field(compare=False)
     model_sha256: str | None
     projector_sha256: str | None
     quant: str

@@ -78,6 +78,7 @@ def opened(
         image_tokens=(eye.image_tokens if eye else None) or IMAGE_TOKENS,
         adapters={adapter.name: adapter.sha256 for adapter in adapters},
         toy=text.toy,
+        model=text.file,
     )
     notices = (*((TOY,) if text.toy else ()), *of_pair(found))
     spec = EngineSpec(found.text, found.projector, subject, identity, options, adapters, notices)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
@@ -51,12 +50,12 @@ class Record:
     notices: tuple[Notice, ...]
 
     @classmethod
-    def of(cls, answer: Answer, model: str) -> Self:
-        """The record of an answer that was written now, by the model in a file of that name."""
+    def of(cls, answer: Answer) -> Self:
+        """The record of an answer."""
         came = answer.provenance
         return cls(
-            date=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
-            model=model,
+            date=came.date,
+            model=came.model,
             model_sha256=came.model_sha256,
             projector_sha256=came.projector_sha256,
             quant=came.quant,

@@ -281,7 +281,7 @@ class Conversation:
                 if isinstance(event, End):
                     answer = event.answer
                     if answer.text or answer.finish_reason != "cancelled":
-                        record = Record.of(answer, self._model.info.model.file)
+                        record = Record.of(answer)
                         self._records = (*self._records[: _answers(turns)], record)
                         self._turns = (*turns, Message("assistant", (TextPart(answer.text),)))
                 yield event

@@ -104,6 +104,7 @@ _SPEEDS = (
         ),
         r"\1…",
     ),
+    (re.compile(r'("date": )"[^"]+"'), r"\1…"),
 )
 
 _DRAWN = re.compile(r"(phantom\.png\):\n\n).*?(\n\n3\.)", re.DOTALL)

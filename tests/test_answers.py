@@ -13,6 +13,8 @@ from edge_med.answers import Candidate, Provenance, Timings, Token, Usage
 from edge_med.plain import plain
 
 SOURCE = Provenance(
+    model="4b-Q4_K_M.gguf",
+    date="2026-11-29T20:00:00+00:00",
     model_sha256=None,
     projector_sha256=None,
     quant="Q4_K_M",

@@ -86,6 +86,8 @@ class ScriptedWorker:
             logprobs=None,
             notices=self.notices,
             provenance=Provenance(
+                model="toy-F32.gguf",
+                date="2026-11-29T20:00:00+00:00",
                 model_sha256=None,
                 projector_sha256=None,
                 quant="F32",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -30,7 +31,8 @@ from edge_med.question import Question
 class ModelIdentity:
     """What is known of the files that an engine has opened; it goes into every answer.
 
-    `adapters` has the hashes of their files by their names; `toy` says that it calls itself one.
+    `adapters` has the hashes of their files by their names; `toy` says that it calls itself one;
+    `model` is the name of the text model's file.
     """
 
     model_sha256: str | None
@@ -39,6 +41,7 @@ class ModelIdentity:
     image_tokens: int
     adapters: Mapping[str, str] = field(default_factory=dict)
     toy: bool = False
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +146,8 @@ class GenerateTask:
         engine, identity, pictures = self._engine, self._identity, self.prompt.pictures
         fits = {picture.fit for picture in pictures.values()}
         return Provenance(
+            model=identity.model,
+            date=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
             model_sha256=identity.model_sha256,
             projector_sha256=identity.projector_sha256,
             quant=identity.quant,
