@@ -65,10 +65,11 @@ def _tell(chat: Chat, path: Path | bytes, image: Picture | Study) -> None:
     incomplete = isinstance(image, Study) and len(image.plan.chosen) < image.plan.total
     for notice in image.notices:
         chat.ui.notice(notice)
-    number = len(list(chat.pictures)) + len(chat.waiting.pictures)
-    told = listing.told(chat, image)
+    *_, (numbers, _image) = listing.waiting(chat)
+    what = f"{'Image' if len(numbers) == 1 else 'Images'} {listing.spoken(numbers)} added"
+    will = "It" if len(numbers) == 1 else "They"
     chat.ui.notice(
-        f"Image {number} added: {told}. It will be sent with your next question.",
+        f"{what}: {listing.told(chat, image)}. {will} will be sent with your next question.",
         always=incomplete,
     )
     if isinstance(image, Study) and isinstance(path, Path):
@@ -143,7 +144,8 @@ def drop(chat: Chat, argument: str) -> None:
         chat.ui.notice("Text removed." if had else "There was no text.")
         return
     given = len(list(chat.pictures))
-    total = given + len(chat.waiting.pictures)
+    waiting = list(listing.waiting(chat))
+    total = waiting[-1][0].stop - 1 if waiting else given
     if not argument.isdecimal() or not 1 <= int(argument) <= total:
         raise UsageError(
             f"There is no image {argument}." if argument else "Which image?",
@@ -151,8 +153,14 @@ def drop(chat: Chat, argument: str) -> None:
         )
     number = int(argument) - 1
     if number >= given:
-        del chat.waiting.pictures[number - given]
-        chat.ui.notice(f"Image {argument} removed.")
+        place, numbers = next(
+            (place, numbers)
+            for place, (numbers, _) in enumerate(waiting)
+            if int(argument) in numbers
+        )
+        del chat.waiting.pictures[place]
+        several = "Image" if len(numbers) == 1 else "Images"
+        chat.ui.notice(f"{several} {listing.spoken(numbers)} removed.")
         return
     chat.conversation.drop_image(number)
     chat.ui.notice(

@@ -15,13 +15,25 @@ def lines(chat: Chat) -> Iterator[str]:
     number = 1
     for turn, several in groupby(chat.pictures, lambda pair: pair[0]):
         for group in series_among([picture for _turn, picture in several]):
-            last = number + len(group) - 1
-            which = f"{number}." if last == number else f"{number}-{last}."
-            yield f"{which} {_of_group(chat, group)}, in question {turn}"
-            number = last + 1
+            numbers = range(number, number + len(group))
+            yield f"{spoken(numbers)}. {_of_group(chat, group)}, in question {turn}"
+            number = numbers.stop
+    for numbers, image in waiting(chat):
+        yield f"{spoken(numbers)}. {told(chat, image)}, waits for the next question"
+
+
+def waiting(chat: Chat) -> Iterator[tuple[range, Picture | Study]]:
+    """The images that wait, with the numbers that they will have: a series has one a slice."""
+    number = len(list(chat.pictures)) + 1
     for image in chat.waiting.pictures:
-        yield f"{number}. {told(chat, image)}, waits for the next question"
-        number += 1
+        numbers = range(number, number + (len(image.pictures) if isinstance(image, Study) else 1))
+        yield numbers, image
+        number = numbers.stop
+
+
+def spoken(numbers: range) -> str:
+    """Numbers of images: 3, or 3-9."""
+    return f"{numbers[0]}" if len(numbers) == 1 else f"{numbers[0]}-{numbers[-1]}"
 
 
 def told(chat: Chat, image: Picture | Study) -> str:

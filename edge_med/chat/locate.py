@@ -83,7 +83,8 @@ def _draw(chat: Chat, picture: Picture, found: Sequence[boxes.Box]) -> None:
         f"{box.label or 'box'}: x {box.x0:.0f} to {box.x1:.0f}, y {box.y0:.0f} to {box.y1:.0f} px"
         for box in placed
     ]
-    chat.ui.say("\n".join([*lines, f"Drawn in {path.name}"]))
+    name = f", on {source.name}" if source and source.name and chat.ui.private else ""
+    chat.ui.say("\n".join([*lines, f"Drawn in {path.name}{name}"]))
 
 
 def free_name(pattern: str) -> Path:

@@ -17,7 +17,9 @@ def test_locate_draws_on_the_original_and_names_the_file(held: Held, picture: Pa
     held.worker.answers = ["a chest", BOX]
     held.enter(f"/image {picture}", "what is it", "/locate the heart")
     assert "Where is the heart?" in held.texts[2]
-    assert held.ui.said == ["heart: x 0 to 30, y 5 to 35 px\nDrawn in edge-med-box-1.png"]
+    assert held.ui.said == [
+        "heart: x 0 to 30, y 5 to 35 px\nDrawn in edge-med-box-1.png, on chest x.png"
+    ]
     with Image.open("edge-med-box-1.png") as drawn:
         assert drawn.size == (60, 40)
 

@@ -49,8 +49,10 @@ def test_a_series_whose_question_is_undone_waits_with_its_labels(held: Held, ser
 def test_which_slices_are_shown_is_told(held: Held, series: Path) -> None:
     held.enter(f"/image {series}", "/images")
     told = "CT, all 3 slices, 48 tokens, about 1 s, a ct"
-    assert held.ui.notices == [f"Image 1 added: {told}. It will be sent with your next question."]
-    assert held.ui.said == [f"1. {told}, waits for the next question"]
+    assert held.ui.notices == [
+        f"Images 1-3 added: {told}. They will be sent with your next question."
+    ]
+    assert held.ui.said == [f"1-3. {told}, waits for the next question"]
     held.enter("what is it", f"/image {series} --slices 2:2", "where", "/images")
     assert held.ui.said[-1] == (
         "1-3. CT, slices 1-3 of 3, 16 x 16, a ct, in question 1\n"
@@ -185,7 +187,7 @@ def test_series_that_are_given_at_once_share_the_room(held: Held, series: Path) 
     held.chat.model.info.options = LoadOptions(context=context)
     held.enter(f"/image '{series}' '{series}'", "/images")
     assert "1. CT, 1 of 3 slices" in held.ui.said[0]
-    assert "2. CT, 2 of 3 slices" in held.ui.said[0]
+    assert "2-3. CT, 2 of 3 slices" in held.ui.said[0]
 
 
 @pytest.mark.parametrize(
@@ -222,9 +224,9 @@ def test_what_waits_takes_of_the_room(held: Held, series: Path, tmp_path: Path) 
     held.chat.model.info.options = LoadOptions(context=context)
     (tmp_path / "a.txt").write_text("no effusion")
     held.enter(f"/file {tmp_path / 'a.txt'}", f"/image {series}", "/drop file", "/drop 1")
-    assert held.ui.notices[1].startswith("Image 1 added: CT, 2 of 3 slices")
+    assert held.ui.notices[1].startswith("Images 1-2 added: CT, 2 of 3 slices")
     held.enter(f"/image {series}")
-    assert held.ui.notices[-1].startswith("Image 1 added: CT, all 3 slices")
+    assert held.ui.notices[-1].startswith("Images 1-3 added: CT, all 3 slices")
 
 
 def test_an_edited_question_keeps_its_slices_labels(held: Held, series: Path) -> None:
@@ -269,3 +271,14 @@ def test_slices_that_arent_those_of_a_saved_conversation_are_an_error(
     held.enter(f"/image '{series}'", "what is it", "/save x.json")
     held.enter(f"/load x.json '{series}' --slices 1")
     assert isinstance(held.error, InputError)
+
+
+def test_what_waits_has_the_numbers_that_it_will_have(
+    held: Held, series: Path, picture: Path
+) -> None:
+    held.enter(f"/image {series}", f"/image {picture}", "/images", "what is it", "/images")
+    before, after = held.ui.said
+    numbers = [[line.split(".")[0] for line in said.splitlines()] for said in (before, after)]
+    assert numbers == [["1-3", "4"], ["1-3", "4"]]
+    held.enter(f"/image {series}", "/drop 6")
+    assert held.ui.notices[-1] == "Images 5-7 removed."

@@ -42,7 +42,7 @@ def asked_about(terminal: Terminal, path: Path) -> str:
     """Drop a path, ask a question; the screen with what is told then."""
     terminal.see("1>")
     terminal.type(DROPPED.format(f"'{path}'"))
-    terminal.see("It will be sent")
+    terminal.see("will be sent")
     terminal.type("what is it\r")
     terminal.see("2>")
     terminal.type("/stats\r")
