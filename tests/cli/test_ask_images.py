@@ -14,7 +14,8 @@ from edge_med.api import MedGemma
 from edge_med.models.estimates import Estimates
 from tests.cli.conftest import Run
 from tests.conftest import Models
-from tests.imaging.dicom_samples import ct_slice, dicom, ramp
+from tests.imaging.dicom_samples import ct_slice, dicom
+from tests.imaging.samples import scene
 
 Command = Callable[..., Run]
 
@@ -111,7 +112,7 @@ def test_tags_are_told_the_model_only_if_it_is_asked_for(
     monkeypatch.setattr(MedGemma, "stream", noted)
     tags = {"ViewPosition": "PA", "BodyPartExamined": "Doe's", "PatientName": "Doe^Jane"}
     with pytest.warns(UserWarning, match="Invalid value"):
-        (tmp_path / "image").write_bytes(dicom(ramp(12, 300, 200), Modality="DX", **tags))
+        (tmp_path / "image").write_bytes(dicom(scene(200, 300), Modality="DX", **tags))
     assert edge_med(*call, "--image", tmp_path / "image", *flags).code == 0
     assert asked == [prompt]
 
@@ -119,7 +120,7 @@ def test_tags_are_told_the_model_only_if_it_is_asked_for(
 def test_letters_in_the_pixels_are_told(
     edge_med: Command, call: tuple[object, ...], tmp_path: Path
 ) -> None:
-    (tmp_path / "us").write_bytes(dicom(ramp(12, 300, 200), Modality="US"))
+    (tmp_path / "us").write_bytes(dicom(scene(200, 300), Modality="US"))
     assert "the patient's name written in it" in edge_med(*call, "--image", tmp_path / "us").err
     assert edge_med(*call, "--image", tmp_path / "us", "--quiet").err == ""
 
