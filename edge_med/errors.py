@@ -34,6 +34,9 @@ REPORT = "This is a fault of edge-med: please report it, with the command that y
 TEXT = "the error's `text` has the answer"
 """A part of a hint where an answer was written that can't be used as it was wanted."""
 
+AS_IMAGE = "Give it as an image: `image`, or a part {'type': 'image', 'image': …} of a message"
+"""A part of a hint where an image stands in a text as letters."""
+
 LOOK = "See why in the log of `edge_med.llama_cpp`"
 """The beginning of a hint where llama.cpp has said more than we know: docs/api.md, "Log"."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge_med import forms, imaging
-from edge_med.errors import REPORT, ImageError, PromptError, blind
+from edge_med.errors import AS_IMAGE, REPORT, ImageError, PromptError, blind
 from edge_med.form_keys import FORM, ROLES, Role
 from edge_med.forms import Given, Piece, Place, short
 from edge_med.imaging import Fit, Picture, Room, Study
@@ -178,7 +178,7 @@ def _message(read: _Read, opened: _Opened) -> Message:
     return Message(role, tuple(part for piece in pieces for part in opened.parts(piece, role)))
 
 
-_AS_IMAGE = "Give it as an image: `image`, or a part {'type': 'image', 'image': …} of a message."
+_AS_IMAGE = f"{AS_IMAGE}."
 
 
 def said(text: Any, role: Role = "user") -> TextPart:

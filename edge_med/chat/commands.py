@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edge_med.chat import files, images, locate, settings, turns
-from edge_med.chat.lines import looks_like_file
+from edge_med.chat.lines import is_name, looks_like_file
 from edge_med.chat.presets import PRESETS
 from edge_med.chat.state import Chat
 from edge_med.errors import UsageError
@@ -44,6 +44,8 @@ def _help(chat: Chat, _argument: str) -> None:
     lines = [f"{call:<{width}}  {command.help}" for call, command in calls.items()]
     chat.ui.say("\n".join(lines))
 
+
+_ANEW = ("regenerate", "retry")
 
 COMMANDS = (
     Command(
@@ -81,7 +83,7 @@ COMMANDS = (
     Command(
         "locate", "[#N] WHAT", "Draw a box around WHAT in the last image, or in N.", locate.locate
     ),
-    Command("regen", "", "Answer the last question anew.", turns.regenerate),
+    Command("regen", "", "Answer the last question anew.", turns.regenerate, others=_ANEW),
     Command("edit", "N [TEXT]", "Change question N; later ones go.", turns.edit, text=True),
     Command("undo", "", "Take the last question and its answer back.", turns.undo),
     Command(
@@ -128,7 +130,10 @@ def refuse_without_slash(line: str) -> None:
         return
     argument = rest[0] if rest else ""
     if command.completes == "path":
-        meant = looks_like_file(argument)
+        meant = is_name(argument)
+    elif command.text:  # of any length, after a number or alone
+        alone = command.argument[0] != "N"
+        meant = argument.isdecimal() or (alone and not line.endswith("?"))
     else:
         meant = argument in command.completes or argument.isdecimal()
         meant &= len(rest) <= len(command.argument.split())

@@ -9,29 +9,51 @@ from edge_med.chat import dropped
 from edge_med.errors import UsageError
 from edge_med.imaging.naming import BEGINS, ENDINGS, LONGEST, is_there
 
-WORDS = {
-    **dict.fromkeys(("exit", "quit", "bye", ":q"), "/quit"),
-    **dict.fromkeys(("help", "?"), "/help"),
+_LEAVING = ("exit", "quit", "bye", "goodbye", "leave", "logout", "log out", "eof", "wq")
+_HELP = ("help", "help me", "h")
+_WORDS = {**dict.fromkeys(_LEAVING, "/quit"), **dict.fromkeys(_HELP, "/help")}
+_WRITTEN = {
+    ":q": "/quit",
+    ":q!": "/quit",
+    ":x": "/quit",
+    "^d": "/quit",
+    "^z": "/quit",
+    "?": "/help",
 }
-"""Lines that other programs take for commands, as those that they stand for here."""
+"""Lines that other programs take for commands, as those that they stand for here: by their words,
+and as they are written."""
+
+_STOPPING = frozenset(("stop", "cancel", "abort"))
+"""Words that may mean an answer, or the chat: leaving would lose what isn't saved."""
+
+_SHELL = re.compile(r"(?:[$>%#]\s*)?(?:python3?\s+-m\s+)?edge[-_]med(?=\s|$)", re.IGNORECASE)
+"""How a line begins that was meant for the shell."""
 
 _ENDINGS = ENDINGS | {
-    *(".7z", ".gz", ".tar"),
-    *(".pdf", ".txt", ".json", ".csv", ".docx", ".gguf"),
+    *(".nrrd", ".nhdr", ".mha", ".mhd", ".mgz", ".hdr", ".img", ".npy", ".npz", ".mp4", ".avi"),
+    *(".7z", ".gz", ".tgz", ".tar", ".rar", ".gguf", ".safetensors"),
+    *(".pdf", ".txt", ".json", ".jsonl", ".csv", ".doc", ".docx", ".xlsx", ".pptx", ".rtf"),
 }
-"""Of files that people have at hand. `.md` isn't one: a doctor's name may end so."""
+"""Of files that people have at hand, wherever they are named. `.md` isn't one: a doctor's name may
+end so."""
+
+_ENDING = re.compile(r".+\.[A-Za-z][A-Za-z0-9]{1,11}")
+"""A word that is nothing but a file's name with any ending; `b.i.d` and `3.5mg` are none."""
+
+_NUMBERED = re.compile(r"DICOMDIR|[A-Za-z_-]*0\d{3,}|[A-Za-z_-]+\d{5,}")
+"""Names that scanners, cameras and DICOM's media give; `HER2` and `BRCA1` are none."""
 
 _TEXTS = (".txt", ".json", ".csv")
 """What is read as a text beside the question."""
 
-_ADDRESS = re.compile(r"https?://\S+", re.IGNORECASE)
+_ADDRESS = re.compile(r"(?!file:)[a-z][a-z0-9+.-]+://\S+", re.IGNORECASE)
 
 _PIECE = re.compile(r"""\s*("[^"\n]*"|'[^'\n]*'|(?:\\\s|\S)+)""")
 """A word, or what is held together by quotes or backslashes."""
 
-_PUNCTUATION = ".,;:!?)]}»”\"'"
+_PUNCTUATION = ".,;:!?)]}>»”\"'`"
 
-_OPENING = "([{«“\"'"
+_OPENING = "([{<«“\"'`"
 
 
 def files_and_question(line: str) -> tuple[list[Path], str]:
@@ -52,6 +74,47 @@ def files_and_question(line: str) -> tuple[list[Path], str]:
     after, question = _last(rest)
     refuse_names(question)
     return [*before, *after], question
+
+
+def meant(line: str) -> str:
+    """The command that a word for leaving or for help stands for; empty if a line is none."""
+    return _WRITTEN.get(line.strip().lower()) or _WORDS.get(_bare(line), "")
+
+
+def refuse_command(line: str) -> None:
+    """Refuse what other places take for a command, and what may have been meant here as one.
+
+    Raises:
+        UsageError: it is one.
+    """
+    if _bare(line) in _STOPPING or line.lower() == "^c":
+        raise UsageError(
+            f"{line} is no question.",
+            f"Ctrl-C stops an answer, /quit leaves. To ask it all the same: // {line}",
+        )
+    if _SHELL.match(line) and "\n" not in line:
+        raise UsageError(
+            "That is a command for the shell, and this is the chat.",
+            f"/quit leaves, /help lists the chat's. To ask it: // {line}",
+        )
+
+
+def _bare(line: str) -> str:
+    """Without case, and without brackets, quotes and the like around it."""
+    return line.strip().lower().strip(f"{_OPENING}{_PUNCTUATION}-")
+
+
+def is_name(line: str) -> bool:
+    """Whether a line is nothing but names of files, which needn't be there."""
+    words = [piece[1].lstrip(_OPENING).rstrip(_PUNCTUATION) for piece in _PIECE.finditer(line)]
+    return bool(words) and all(map(_is_name, words))
+
+
+def _is_name(word: str) -> bool:
+    if looks_like_file(word) or _ENDING.fullmatch(word) or _NUMBERED.fullmatch(word):
+        return True
+    first, slash, rest = word.replace("\\", "/").partition("/")
+    return bool(first and slash and rest) and is_there(first)
 
 
 def looks_like_file(word: str) -> bool:
@@ -115,7 +178,7 @@ def refuse_names(question: str, shown: str = "/image", *, there: bool = False) -
     """
     if "\n" in question:
         return
-    alone = len(question.split()) == 1
+    alone, named = len(question.split()) == 1, is_name(question)
     for piece in _PIECE.finditer(question):
         word = piece[1].lstrip(_OPENING).rstrip(_PUNCTUATION)
         if _ADDRESS.fullmatch(word) and (alone or looks_like_file(word)):
@@ -123,7 +186,7 @@ def refuse_names(question: str, shown: str = "/image", *, there: bool = False) -
                 f"{word} isn't opened: edge-med is offline.",
                 f"Save the picture, and give its path: {shown} chest.png",
             )
-        if _ADDRESS.match(word) or not looks_like_file(word):
+        if _ADDRESS.match(word) or not (named or looks_like_file(word)):
             continue
         if is_there(word) or not there:
             raise _named(word, shown)

@@ -53,7 +53,7 @@ def run(chat: Chat) -> None:
 
 def take(chat: Chat, line: str) -> None:
     """Do what one line asks for; errors are those of what it does."""
-    text = lines.WORDS.get(line.strip().lower(), line.strip())
+    text = lines.meant(line) or line.strip()
     if not text:
         if chat.again:
             chat.again()
@@ -73,6 +73,7 @@ def _go_on(chat: Chat, after: str) -> None:
 
 def _ask(chat: Chat, text: str) -> None:
     """Ask, and show the files that stand before or after a question; they may come alone."""
+    lines.refuse_command(text)
     commands.refuse_without_slash(text)
     paths, question = lines.files_and_question(text)
     images.take_dropped(chat, paths)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -124,7 +125,7 @@ def _note(text: str, *, quiet: bool) -> None:
 
 def _asked(text: str | None, named: Sequence[Path | bytes]) -> str:
     """The question, which may be piped in; then without the line end that a pipe leaves there."""
-    from edge_med.chat.lines import looks_like_file, refuse_names
+    from edge_med.chat import lines
 
     if text in (None, "-"):
         text = ""
@@ -134,14 +135,23 @@ def _asked(text: str | None, named: Sequence[Path | bytes]) -> str:
         raise UsageError(
             "There is no question.", 'Give it as text, as in: edge-med ask "…"; or pipe it in.'
         )
-    if len(text.split()) == 1 and looks_like_file(text):
+    if lines.is_name(text):
         raise UsageError(
-            f"{text.strip()} is the name of a file, and no question.",
+            f"{text.strip()} names a file, and is no question.",
             "Show an image with --image, a text with --file, and ask something about it.",
         )
+    if lines.meant(text) or _COMMAND.fullmatch(text):
+        raise UsageError(
+            f"{text.strip()} is a command of the chat, and no question.",
+            "The chat begins with: edge-med chat. To ask about a word, put it into a sentence.",
+        )
     if not named:  # or they are spoken of by their names
-        refuse_names(text.strip(), "--image", there=True)
+        lines.refuse_names(text.strip(), "--image", there=True)
     return text
+
+
+_COMMAND = re.compile(r"\s*/[a-z?]+(?:[ \t][^\n]*)?\s*", re.IGNORECASE)
+"""A line of the chat's; a text of several lines is none."""
 
 
 def _options(settings: dict[str, Any]) -> Options:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from edge_med.errors import LOOK, TEXT
+from edge_med.errors import AS_IMAGE, LOOK, TEXT
 
 FLAGS = {
     "base": "--base",
@@ -30,12 +30,16 @@ _LOOK = "See why with --verbose"
 
 _TEXT = "the answer stands on stdout"
 
+_AS_IMAGE = "Save it as a file, and show that: --image chest.png, or /image chest.png in the chat"
+
 _OPTION = re.compile(r'`(\w+)(?:="?(\w+)"?)?`')
 
 
 def in_flags(hint: str) -> str:
     """A hint with flags where options stand between backticks; others stay as they are."""
-    return _OPTION.sub(_flag, hint.replace(LOOK, _LOOK).replace(TEXT, _TEXT))
+    for ours, theirs in ((LOOK, _LOOK), (TEXT, _TEXT), (AS_IMAGE, _AS_IMAGE)):
+        hint = hint.replace(ours, theirs)
+    return _OPTION.sub(_flag, hint)
 
 
 def _flag(found: re.Match[str]) -> str:

@@ -83,6 +83,17 @@ def test_absolute_paths_are_files(here: Path, pattern: str) -> None:
         ("http://example.org/chest.png", "edge-med is offline"),
         ("https://example.org/ct", "edge-med is offline"),
         ("describe https://example.org/chest.png", "edge-med is offline"),
+        ("smb://x/y", "edge-med is offline"),
+        ("<none.png>", "There is no file none.png."),
+        ("`none.nrrd`", "There is no file none.nrrd."),
+        ("describe none.mha", "There is no file none.mha."),
+        ("a.img b.hdr", "There is no file a.img."),
+        ("'my scan.any'", "There is no file my scan.any."),
+        ("ct/none", "There is no file ct/none."),
+        ("ct\\none", "There is no file ct\\none."),
+        ("IM000001", "There is no file IM000001."),
+        ("IMG_0001", "There is no file IMG_0001."),
+        ("DICOMDIR", "There is no file DICOMDIR."),
     ],
 )
 def test_what_looks_like_a_file_is_refused_where_it_is_not_shown(
@@ -114,14 +125,42 @@ def test_no_question_names_a_file_that_is_not_shown(
         lines.files_and_question(" ".join([*before, f"zz{stem}{end}", *after]))
 
 
-@pytest.mark.parametrize("word", ["exit", "quit", "Bye", ":q", "/exit", "/q", "/bye", "/quit"])
+@settings(max_examples=200, deadline=None)
+@given(stem=STEMS, end=st.from_regex(r"[A-Za-z][A-Za-z0-9]{1,11}", fullmatch=True))
+def test_a_name_alone_is_no_question_whatever_its_ending(stem: str, end: str) -> None:
+    for line in (f"zz{stem}.{end}", f"<zz{stem}.{end}>", f"zz{stem}.{end}?"):
+        assert lines.is_name(line)
+        with pytest.raises(UsageError):
+            lines.files_and_question(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["Pneumothorax?", "effusion", "COPD", "T2/FLAIR", "right/left?", "and/or", "N/A", "mg/dl",
+     "C5/C6", "120/80", "b.i.d.", "q.i.d", "e.g.", "Ph.D.", "3.5mg", "pH7.4", "HER2", "BRCA1",
+     "COVID19", "CA125", "ICD-10", "2000", "Ok.", "No effusion.no pneumothorax",
+     "help with this", "exit strategy?", "leave it out?", "stop the drug?", "system involved?",
+     "what is edge-med ask?"],
+)  # fmt: skip
+def test_a_word_or_a_sentence_of_a_clinic_is_asked(held: Held, line: str) -> None:
+    held.enter(line)
+    assert held.texts[0] == line
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["exit", "quit", "Bye", ":q", "/exit", "/q", "/bye", "/quit", "exit()", "quit()", ":wq", ":q!",
+     "logout", "quit.", "Exit.", "exit!", "leave", "EOF", "'exit'"],
+)  # fmt: skip
 def test_words_for_leaving_leave(held: Held, word: str) -> None:
     held.enter(word, "what is it")
     assert not held.worker.asked
     assert held.chat.leaving
 
 
-@pytest.mark.parametrize("word", ["help", "HELP", "?", "/?", "/h", "/help"])
+@pytest.mark.parametrize(
+    "word", ["help", "HELP", "?", "/?", "/h", "/help", "-h", "--help", "help me", "Help!", "help?"]
+)
 def test_words_for_help_show_it(held: Held, word: str) -> None:
     held.enter(word)
     assert not held.worker.asked
@@ -131,7 +170,8 @@ def test_words_for_help_show_it(held: Held, word: str) -> None:
 @pytest.mark.parametrize(
     "line",
     ["undo", "regen", "image none.png", "save x.json", "edit 1", "drop 2", "export md", "think on",
-     "set temperature 1", "system radiologist", "clear", "Stats"],
+     "set temperature 1", "system radiologist", "clear", "Stats", "regenerate", "retry",
+     "system be brief", "edit 1 what is it", "load none.any"],
 )  # fmt: skip
 def test_a_command_without_its_slash_is_no_question(held: Held, line: str) -> None:
     held.enter(line)
@@ -146,6 +186,24 @@ def test_a_command_without_its_slash_is_no_question(held: Held, line: str) -> No
 def test_a_sentence_that_begins_with_a_commands_name_is_a_question(held: Held, line: str) -> None:
     held.enter(line)
     assert held.texts[0] == line
+
+
+@pytest.mark.parametrize("line", ["stop", "Stop!", "cancel", "^C"])
+def test_a_word_that_may_mean_an_answer_or_the_chat_does_neither(held: Held, line: str) -> None:
+    held.enter(line)
+    assert not held.worker.asked
+    assert not held.chat.leaving
+    assert "Ctrl-C stops an answer, /quit leaves" in held.error.hint
+
+
+@pytest.mark.parametrize(
+    "line", ["edge-med ask x", "$ edge-med chat", "python -m edge_med ask x", "edge-med"]
+)
+def test_a_command_for_the_shell_is_no_question(held: Held, line: str) -> None:
+    held.enter(line)
+    assert not held.worker.asked
+    assert "for the shell" in held.error.message
+    assert f"// {line}" in held.error.hint
 
 
 def test_two_slashes_and_a_blank_make_a_question_of_anything(held: Held) -> None:

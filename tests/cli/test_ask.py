@@ -83,14 +83,6 @@ def test_asking_nothing_exits_with_2(text: str, edge_med: Command, tiny: Path) -
     assert "There is no question." in done.err
 
 
-@pytest.mark.parametrize("text", ["chest.png", "~/scans/ct.zip", "C:\\\\scans\\\\chest.dcm"])
-def test_the_name_of_a_file_is_no_question(edge_med: Command, tiny: Path, text: str) -> None:
-    done = edge_med("ask", text, "--model", tiny)
-    assert (done.code, done.out) == (2, "")
-    assert "is the name of a file, and no question." in done.err
-    assert "--image" in done.err
-
-
 def test_a_missing_model_exits_with_2(edge_med: Command, tmp_path: Path) -> None:
     done = edge_med("ask", "x", "--model", tmp_path / "none.gguf")
     assert done.code == 2

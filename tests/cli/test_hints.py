@@ -6,7 +6,7 @@ import click
 import pytest
 
 from edge_med.cli.hints import FLAGS, in_flags
-from edge_med.errors import LOOK
+from edge_med.errors import AS_IMAGE, LOOK
 from tests.architecture.test_contract import every_command, options
 
 
@@ -18,6 +18,10 @@ from tests.architecture.test_contract import every_command, options
         ("Load it with `context=2048`.", "Load it with --context 2048."),
         ("`tensor_overrides` may do.", "--tensor-override may do."),
         (f"{LOOK}.", "See why with --verbose."),
+        (
+            f"{AS_IMAGE}.",
+            "Save it as a file, and show that: --image chest.png, or /image chest.png in the chat.",
+        ),
         ("The error's `text` has it.", "The error's `text` has it."),
         ("Give images=[…].", "Give images=[…]."),
     ],

@@ -1,0 +1,45 @@
+"""What `ask` doesn't ask: names of files, commands of the chat, images as letters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+from tests.conftest import Models
+
+Command = Callable[..., Run]
+
+
+@pytest.fixture
+def tiny(model: Models) -> Path:
+    return model("text", "F32")
+
+
+@pytest.mark.parametrize(
+    "text", ["chest.png", "~/scans/ct.zip", "C:\\\\scans\\\\chest.dcm", "x.nrrd", "<x.png>"]
+)
+def test_the_name_of_a_file_is_no_question(edge_med: Command, tiny: Path, text: str) -> None:
+    done = edge_med("ask", text, "--model", tiny)
+    assert (done.code, done.out) == (2, "")
+    assert "names a file, and is no question." in done.err
+    assert "--image" in done.err
+
+
+@pytest.mark.parametrize("text", ["exit", "help", "quit()", "/quit", "/image", "/image x.png"])
+def test_a_command_of_the_chat_is_no_question(edge_med: Command, tiny: Path, text: str) -> None:
+    done = edge_med("ask", text, "--model", tiny)
+    assert (done.code, done.out) == (2, "")
+    assert f"{text} is a command of the chat, and no question." in done.err
+    assert "edge-med chat" in done.err
+
+
+def test_an_image_in_letters_is_refused_in_the_terminals_words(
+    edge_med: Command, tiny: Path
+) -> None:
+    done = edge_med("ask", f"data:image/png;base64,{'iVBORw0KGgo'}{'A' * 40}", "--model", tiny)
+    assert (done.code, done.out) == (3, "")
+    assert "--image chest.png, or /image chest.png in the chat" in done.err
+    assert "{'type'" not in done.err
