@@ -34,7 +34,7 @@ def doctor(*, as_json: bool) -> None:
         click.echo(json.dumps(_json(report), indent=1))
         return
     for name, value in _facts(report):
-        click.echo(f"{name:<16} {safe_line(value)}")
+        say(value, err=False, first=f"{name:<16} ", indent=" " * 17)
     if report.speeds:
         click.echo("\nTokens of an answer a second, about, on the CPU")
         rows = [(s.model, s.quant, f"{s.tokens_per_second:.1f}") for s in report.speeds]

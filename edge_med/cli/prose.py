@@ -14,7 +14,9 @@ NARROWEST = 20
 """Columns below which a terminal breaks lines as it likes."""
 
 
-def say(text: str, *, err: bool = True, first: str = "", safe: bool = False) -> None:
+def say(
+    text: str, *, err: bool = True, first: str = "", safe: bool = False, indent: str = ""
+) -> None:
     """Print a line of text, made harmless, in lines of the terminal's width.
 
     Pipes and files get it in one line. A word that is longer than a line, such as a path, stays
@@ -25,11 +27,12 @@ def say(text: str, *, err: bool = True, first: str = "", safe: bool = False) -> 
         err: to stderr.
         first: stands before it, and may be coloured.
         safe: it was made harmless before.
+        indent: of the lines that follow the first.
     """
     line = text if safe else safe_line(text)
     stream = sys.stderr if err else sys.stdout
     if stream is not None and stream.isatty():
-        line = wrapped(line, len(click.unstyle(first)))
+        line = wrapped(line, len(click.unstyle(first)), indent)
     click.echo(f"{first}{line}", err=err)
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from edge_med import _platform, native
+from edge_med import _platform, doctor, native
 from edge_med.engine.llama.cpu import probe
 from edge_med.engine.llama.cpu.levels import AS_BUILT, Verdict
 from tests.cli.conftest import Run
@@ -66,3 +68,17 @@ def test_the_same_in_json(edge_med: EdgeMed) -> None:
     report = json.loads(edge_med("doctor", "--json").out)
     assert report["llama_cpp_python"] == native.LLAMA_CPP_PYTHON
     assert [rate["type"] for rate in report["rates"]] == ["Q4_K", "Q6_K", "Q8_0", "F16"]
+
+
+def test_a_terminal_gets_no_line_that_it_would_break(
+    edge_med: EdgeMed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.get_terminal_size", lambda **_: os.terminal_size((80, 24)))
+    real = doctor.examine()
+    many = dataclasses.replace(real, built_with=("AVX512_VNNI",) * 20, speeds=(), findings=())
+    monkeypatch.setattr(doctor, "examine", lambda: many)
+    piped = edge_med("doctor").out
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    shown = edge_med("doctor").out
+    assert shown.split() == piped.split()
+    assert max(map(len, piped.splitlines())) > 80 >= max(map(len, shown.splitlines()))
