@@ -28,7 +28,7 @@ CHECKPOINT = CHECKPOINTS["plain"]
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder, with what the examples open, except for the model."""
     monkeypatch.chdir(tmp_path)
-    halves = np.repeat(np.array([86, 94], np.uint8), 150)
+    halves = np.repeat(np.array([60, 120], np.uint8), 150)
     Image.fromarray(np.tile(halves[:, None], (200, 1, 3))).save("chest.png")
     write_tiny(CHECKPOINT, Path("checkpoint"))
     Path("adapters").mkdir()

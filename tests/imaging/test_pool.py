@@ -178,7 +178,7 @@ def test_what_is_busy_ends_with_a_program_that_was_killed() -> None:
 def gone(number: int) -> bool:
     """Whether a process ends within two seconds."""
     for _ in range(40):
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, ProcessLookupError):
             if Path(f"/proc/{number}/stat").read_text().split()[2] != "Z":
                 time.sleep(0.05)
                 continue
