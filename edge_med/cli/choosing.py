@@ -35,7 +35,7 @@ def chosen(named: str | None, *, quiet: bool, as_json: bool = False) -> str | Pa
             )
         _prepare(Path(choice.model))
     if not choice.named:
-        why = "what comes with edge-med" if choice.embedded else "the only one there is"
+        why = "which comes with edge-med" if choice.embedded else "the only one there is"
         _say(f"No model is named: using {Path(choice.model).name}, {why}.", quiet=quiet)
     return choice.model
 

@@ -59,7 +59,7 @@ def test_the_only_model_is_used_and_told(edge_med: Command, model: Models, home:
 def test_micro_is_converted_once_and_called_a_toy(edge_med: Command, home: Path) -> None:
     first = edge_med(*ASK)
     assert (first.code, first.err.count(TOY.text)) == (0, 1)
-    assert "using micro, what comes with edge-med" in first.err
+    assert "using micro, which comes with edge-med" in first.err
     files = {path.name: path.stat().st_mtime_ns for path in (home / "micro").glob("*.gguf")}
     assert sorted(files) == ["micro-Q8_0.gguf", "micro-mmproj-F16.gguf"]
     second = edge_med(*ASK)
