@@ -42,7 +42,8 @@ def find_weights(folder: Path) -> Found:
 def _passed_over(folder: Path, taken: set[str]) -> tuple[Told, ...]:
     """Other weights beside those that are taken; an adapter's are spoken of elsewhere."""
     there = sorted(path.name for path in folder.glob("*.safetensors"))
-    others = [name for name in there if name not in taken and not name.startswith("adapter")]
+    # macOS leaves ._model.safetensors beside a file on another system's disk.
+    others = [n for n in there if n not in taken and not n.startswith(("adapter", "."))]
     if not others:
         return ()
     text = (

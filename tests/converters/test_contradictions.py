@@ -63,6 +63,12 @@ def test_weights_that_arent_read_are_told(tmp_path: Path) -> None:
     assert told.text.startswith("Not read: model.fp16.safetensors. The weights are model.safe")
 
 
+def test_what_macos_leaves_beside_a_file_is_not_spoken_of(tmp_path: Path) -> None:
+    source = write_tiny(TEXT, tmp_path / "left")
+    (source / "._model.safetensors").write_bytes(b"\0\5\x16\7")
+    assert plan_of(source).told == ()
+
+
 def test_a_token_that_two_tokenizers_name_differently_is_told(tmp_path: Path) -> None:
     source = write_tiny(TEXT, tmp_path / "left")
 
