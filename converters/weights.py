@@ -86,10 +86,8 @@ def _named(index: Mapping[str, Any]) -> list[str]:
 def _stale(meant: list[str], taken: list[str]) -> tuple[Told, ...]:
     if not meant:
         return ()
-    text = (
-        f"{INDEX} names {listed(meant)}, and none of them is there: "
-        f"{listed(taken)} is taken, as transformers does."
-    )
+    how = "is taken, as transformers does" if taken == [SINGLE] else "are taken by their names"
+    text = f"{INDEX} names {listed(meant)}, and none of them is there: {listed(taken)} {how}."
     return (Told("stale_index", text),)
 
 

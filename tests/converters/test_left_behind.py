@@ -213,6 +213,15 @@ def test_an_index_whose_shards_are_gone_is_passed_over(clean: Clean, tmp_path: P
     assert hashes(source, tmp_path / "out") == clean("multimodal")
 
 
+def test_shards_beside_another_saves_index_are_taken_by_their_names(tmp_path: Path) -> None:
+    source = write_tiny(SEEING, tmp_path / "left")
+    index = source / "model.safetensors.index.json"
+    index.write_text(index.read_text().replace("-of-00003", "-of-00009"))
+    plan = plan_of(source)
+    assert codes(plan) == ["stale_index"]
+    assert "are taken by their names" in plan.told[0].text
+
+
 def test_two_sets_of_weights_are_refused_with_names_and_dates(tmp_path: Path) -> None:
     source = write_tiny(SEEING, tmp_path / "left")
     write_safetensors(source / "model.safetensors", stored_weights(SEEING, "BF16"))
