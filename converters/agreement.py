@@ -17,12 +17,12 @@ from converters.safetensors import SourceTensor
 from converters.same import same_numbers
 from converters.told import Told, listed
 from edge_med.artifacts.hparams import (
-    ARCHITECTURES,
     MULTIMODAL,
     TEXT_ALONE,
     TEXT_KEYS,
     VOCABULARY,
     architecture,
+    check_architecture,
     text_section,
 )
 from edge_med.errors import CheckpointError
@@ -47,15 +47,18 @@ def agree(checkpoint: Checkpoint) -> Agreed:
     """Hold config.json against the tensors.
 
     Raises:
-        CheckpointError: a tensor is of no Gemma 3, or the two can't both be meant.
+        CheckpointError: it is no Gemma 3, by config.json or by a tensor, or the two can't both be
+            meant.
     """
+    if (said := architecture(checkpoint.config)) is not None:
+        check_architecture(said)  # of another model no tensor is known
     tensors = list(checkpoint.tensors.values())
     sees = any(names.target(t.name, tied=True).part == "projector" for t in tensors)
     config: Config = dict(checkpoint.config)
     told = [*_names(tensors), *_quantized(config), *_architecture(config, sees=sees)]
     told += _outside(config)
     embedding = _find(tensors, "token_embd.weight")
-    if architecture(config) in ARCHITECTURES and embedding:
+    if architecture(config) is not None and embedding:
         told += _vocabulary(config, embedding)
         told += _head(config, checkpoint, embedding)
     return Agreed(config, sees, tuple(told))
@@ -95,8 +98,6 @@ def _quantized(config: Config) -> Iterable[Told]:
 def _architecture(config: Config, *, sees: bool) -> Iterable[Told]:
     """What the model is; `config` is changed to say so."""
     said, is_one = architecture(config), MULTIMODAL if sees else TEXT_ALONE
-    if said not in ARCHITECTURES and said is not None:
-        return
     if said is None and not (config.get("text_config") or config.get("vision_config")):
         return
     if sees and not isinstance(config.get("vision_config"), Mapping):

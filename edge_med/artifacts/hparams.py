@@ -79,11 +79,7 @@ def read_params(config: Mapping[str, Any], preprocessor: Mapping[str, Any]) -> M
         CheckpointError: the architecture or a setting can't be converted; the message names it.
     """
     name = architecture(config)
-    if name not in ARCHITECTURES:
-        raise CheckpointError(
-            f"The architecture {short(name or '(none)')} can't be converted.",
-            f"edge-med converts MedGemma and Gemma 3: {', '.join(ARCHITECTURES)}.",
-        )
+    check_architecture(name)
     text = text_section(config)
     tied = Section(config, "config").flag(
         "tie_word_embeddings", text.flag("tie_word_embeddings", True)
@@ -102,6 +98,19 @@ def architecture(config: Mapping[str, Any]) -> Any:
     if isinstance(listed, list) and listed and listed[0]:
         return listed[0]
     return _BY_TYPE.get(str(config.get("model_type")))
+
+
+def check_architecture(name: Any) -> None:
+    """Refuse what isn't Gemma 3.
+
+    Raises:
+        CheckpointError: it is another architecture, or none.
+    """
+    if name not in ARCHITECTURES:
+        raise CheckpointError(
+            f"The architecture {short(name or '(none)')} can't be converted.",
+            f"edge-med converts MedGemma and Gemma 3: {', '.join(ARCHITECTURES)}.",
+        )
 
 
 def text_section(config: Mapping[str, Any]) -> Section:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from converters.plan import Plan, make_plan
@@ -67,6 +68,15 @@ def test_what_macos_leaves_beside_a_file_is_not_spoken_of(tmp_path: Path) -> Non
     source = write_tiny(TEXT, tmp_path / "left")
     (source / "._model.safetensors").write_bytes(b"\0\5\x16\7")
     assert plan_of(source).told == ()
+
+
+def test_another_model_is_refused_by_its_architecture_before_its_tensors(tmp_path: Path) -> None:
+    source = write_tiny(TEXT, tmp_path / "left")
+    change_json(source / CONFIG, lambda c: c.update(architectures=["Qwen2ForCausalLM"]))
+    biased = {"model.layers.0.self_attn.q_proj.bias": ("F32", np.ones(4, np.float32))}
+    write_safetensors(source / "model.safetensors", stored_weights(TEXT, "BF16") | biased)
+    with pytest.raises(CheckpointError, match="The architecture 'Qwen2ForCausalLM' can't"):
+        plan_of(source)
 
 
 def test_a_token_that_two_tokenizers_name_differently_is_told(tmp_path: Path) -> None:
