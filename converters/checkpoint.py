@@ -65,11 +65,13 @@ def open_checkpoint(folder: Path) -> Checkpoint:
 
 
 def snapshot(folder: Path) -> Path:
-    """The checkpoint in a folder of the hub's cache; any other folder as it is.
+    """The checkpoint in a folder of the hub's cache; any other folder as it is, by a name.
 
     Raises:
         CheckpointError: the cache holds several revisions, and doesn't say which is meant.
     """
+    if folder.name in ("", ".."):  # given as `.`, say: models are called by their folders
+        folder = folder.resolve()
     inside = folder / "snapshots"
     if (folder / "config.json").is_file() or not inside.is_dir():
         return folder

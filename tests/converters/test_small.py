@@ -234,6 +234,20 @@ def test_a_json_file_may_begin_with_a_byte_order_mark(
     assert plan.told == ()
 
 
+@pytest.mark.parametrize("given", [".", "../below/.."])
+def test_no_model_card_stops_a_conversion_of_the_folder_that_one_is_in(
+    given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = merged(tmp_path)
+    whole = header(plan_of(source))
+    (source / "README.md").write_bytes(CARDS["a number as the licence"])
+    (source / "below").mkdir()
+    monkeypatch.chdir(source / "below" if ".." in given else source)
+    plan = make_plan(Request(source=Path(given), folder=tmp_path, quants=("F16",)))
+    assert [told.code for told in plan.told] == ["model_card"]
+    assert header(plan) == whole
+
+
 def test_a_card_with_a_byte_order_mark_is_left_out_and_told(tmp_path: Path) -> None:
     source = merged(tmp_path)
     (source / "README.md").write_text("---\nlicense: gemma\n---\n", "utf-8-sig")
