@@ -99,8 +99,12 @@ class SmallFiles:
 
     @contextlib.contextmanager
     def together(self) -> Iterator[Path]:
-        """A folder with all of them in plain UTF-8, for those who read several by themselves."""
+        """A folder with all of them in plain UTF-8, for those who read several by themselves.
+
+        Where it isn't the checkpoint's, it lacks chat_template.jinja, which we read ourselves.
+        """
         names = {*self.borrowed, *TOKENIZER.one_of, *TOKENIZER.with_it, "config.json"}
+        names = (names | {TEMPLATE_FILES[1]}) - {TEMPLATE_FILES[0]}
         if not self.borrowed and not any(is_marked(self.path(name)) for name in names):
             yield self.folder
             return

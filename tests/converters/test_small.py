@@ -234,6 +234,24 @@ def test_a_json_file_may_begin_with_a_byte_order_mark(
     assert plan.told == ()
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_so_may_a_templates_own_file(encoding: str, tmp_path: Path) -> None:
+    source = merged(tmp_path)
+    change_json(source / "tokenizer_config.json", lambda data: data.pop("chat_template"))
+    text = json.dumps({"chat_template": TEMPLATE})
+    (source / "chat_template.json").write_text(text, encoding)
+    plan = plan_of(source)
+    assert TEMPLATE.encode() in header(plan)
+    assert plan.told == ()
+
+
+def test_a_base_may_have_a_template_with_a_byte_order_mark(tmp_path: Path, base: Path) -> None:
+    change_json(base / "tokenizer_config.json", lambda data: data.pop("chat_template"))
+    (base / "chat_template.jinja").write_text(TEMPLATE, "utf-8-sig")
+    plan = plan_of(merged(tmp_path, *SMALL), base=base)
+    assert TEMPLATE.encode() in header(plan)
+
+
 @pytest.mark.parametrize("given", [".", "../below/.."])
 def test_no_model_card_stops_a_conversion_of_the_folder_that_one_is_in(
     given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
