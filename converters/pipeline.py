@@ -223,6 +223,8 @@ def _difference(plan: Plan, standing: Manifest) -> str | None:
         return "from other files"
     if standing.recipe.tensor_types != plan.request.tensor_types:
         return f"with --tensor-type {' '.join(standing.recipe.tensor_types) or 'nowhere'}"
+    if standing.model.template_sha256 != plan.template_sha256:
+        return "with another chat template"  # of a --base, say, which no file of ours tells
     if standing.recipe.mmproj not in (None, plan.request.mmproj):
         return f"with --mmproj {standing.recipe.mmproj}"
     return None

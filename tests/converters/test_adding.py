@@ -13,6 +13,7 @@ from converters.request import Request
 from edge_med.artifacts import manifest as manifests
 from edge_med.artifacts.verify import verify
 from edge_med.errors import InputError
+from tests.checkpoints.changes import change_json
 from tests.checkpoints.safetensors import write_safetensors
 from tests.checkpoints.tiny import TINY, stored_weights, write_tiny
 from tests.conftest import Checkpoints
@@ -51,6 +52,18 @@ def test_another_recipe_needs_another_folder_or_force(
         convert(changed)
     files = convert(dataclasses.replace(changed, force=True)).manifest.files
     assert [file.quant for file in files if file.role == "text"] == ["Q4_0"]
+
+
+def test_another_chat_template_needs_another_folder_or_force(tmp_path: Path) -> None:
+    base = write_tiny(TINY["text"], tmp_path / "base")
+    source = write_tiny(TINY["text"], tmp_path / "text")
+    change_json(source / "tokenizer_config.json", lambda data: data.pop("chat_template"))
+    first = Request(source=source, folder=tmp_path / "out", quants=("Q8_0",), base=base)
+    convert(first)
+    again = dataclasses.replace(first, quants=("Q4_0",))
+    with pytest.raises(InputError, match="made with another chat template"):
+        convert(dataclasses.replace(again, base=None))
+    assert convert(again).manifest.recipe.quants == ("Q8_0", "Q4_0")
 
 
 def test_a_file_that_was_deleted_leaves_the_manifest(request_: Request) -> None:
