@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from converters.checkpoint import Checkpoint
-from converters.quantize import Floats, Widening, Workspace, widen
+from converters.quantize import Bytes, Floats, Widening, Workspace, widen
 from converters.safetensors import SourceTensor
 
 _CHUNK = 1 << 22
@@ -23,14 +23,19 @@ def same_numbers(checkpoint: Checkpoint, one: SourceTensor, other: SourceTensor,
     count = rows * math.prod(one.shape[1:])
     for start in range(0, count, _CHUNK):
         size = min(_CHUNK, count - start)
-        first = _numbers(checkpoint, one, start, size)
-        if not np.array_equal(first, _numbers(checkpoint, other, start, size), equal_nan=True):
+        ours, theirs = (_stored(checkpoint, tensor, start, size) for tensor in (one, other))
+        if one.type is other.type and np.array_equal(ours, theirs):
+            continue  # nearly always, and several times as fast
+        if not np.array_equal(_numbers(one, ours), _numbers(other, theirs), equal_nan=True):
             return False
     return True
 
 
-def _numbers(checkpoint: Checkpoint, tensor: SourceTensor, start: int, count: int) -> Floats:
+def _stored(checkpoint: Checkpoint, tensor: SourceTensor, start: int, count: int) -> Bytes:
     path = next(s.path for s in checkpoint.shards if tensor in s.tensors)
     width = tensor.type.block_bytes
-    raw = np.fromfile(path, np.uint8, count * width, offset=tensor.offset + start * width)
-    return widen(raw, Widening(tensor.type, 0.0, through_bf16=False), Workspace())
+    return np.fromfile(path, np.uint8, count * width, offset=tensor.offset + start * width)
+
+
+def _numbers(tensor: SourceTensor, stored: Bytes) -> Floats:
+    return widen(stored, Widening(tensor.type, 0.0, through_bf16=False), Workspace())
