@@ -87,8 +87,10 @@ def tokenizers_told(checkpoint: Checkpoint, vocabulary: Vocabulary) -> tuple[Tol
     Raises:
         CheckpointError: they are two models'.
     """
+    if not checkpoint.small.path("tokenizer.model").is_file():
+        return ()
     said = _of_tokenizer_json(checkpoint)
-    if not said or not checkpoint.small.path("tokenizer.model").is_file():
+    if not said:
         return ()
     differ = [
         (token_id, token)
