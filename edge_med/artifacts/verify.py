@@ -66,10 +66,11 @@ def verify(path: Path, advance: Advance = lambda _: None) -> Verdict:
         raise ArtifactError(f"There is no {path.name}.", "Give a model folder or a .gguf file.")
     folder = path if path.is_dir() else path.parent
     manifest = manifests.load(folder)
-    if path.is_file():
-        return Verdict(tuple(_check(part, manifest, advance) for part in split.parts(path)), ())
-    if manifest is None:
-        return Verdict(tuple(_check(file, None, advance) for file in _all_files(folder)), ())
+    if path.is_file() or manifest is None:
+        paths = split.parts(path) if path.is_file() else _all_files(folder)
+        files = tuple(_check(one, manifest, advance) for one in paths)
+        sound = not any(file.problems for file in files)
+        return Verdict(files, tuple(_split_problems(paths)) if sound else ())
     names = sorted({file.path for file in manifest.files} | _model_files(folder))
     files = tuple(_check(folder / name, manifest, advance) for name in names)
     return Verdict(files, tuple(_pairing_problems(folder, manifest)))
@@ -98,19 +99,31 @@ def check_pair(text: Header, projector: Header) -> None:
         )
 
 
-def _all_files(folder: Path) -> list[Path]:
-    """Every GGUF file of a folder that has no manifest; macOS leaves some with a dot that are none.
+def _all_files(folder: Path) -> tuple[Path, ...]:
+    """Every GGUF file of a folder that has no manifest, and the parts that are missing of them.
+
+    macOS leaves some with a dot that are none.
 
     Raises:
         ArtifactError: there is none.
     """
-    found = sorted(path for path in folder.glob("*.gguf") if path.name[0] != ".")
+    there = [path for path in folder.glob("*.gguf") if path.name[0] != "."]
+    found = sorted({part for path in there for part in split.parts(path)})
     if not found:
         raise ArtifactError(
             f"{folder.resolve().name} has neither a manifest nor a GGUF file.",
             "Give the folder of a model, or a .gguf file.",
         )
-    return found
+    return tuple(found)
+
+
+def _split_problems(paths: tuple[Path, ...]) -> Iterator[str]:
+    """Of models in several files, each of them sound: whether they are one model's."""
+    for first in dict.fromkeys(split.parts(path)[0] for path in paths):
+        try:
+            split.read_model(first)
+        except ArtifactError as error:
+            yield error.message
 
 
 def _model_files(folder: Path) -> set[str]:

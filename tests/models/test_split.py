@@ -11,6 +11,7 @@ from edge_med import MedGemma, Options
 from edge_med.artifacts import split
 from edge_med.artifacts.gguf import read_header
 from edge_med.artifacts.inspect import inspect
+from edge_med.artifacts.verify import verify
 from edge_med.config import LoadOptions
 from edge_med.errors import ArtifactError, InputError
 from edge_med.models import memory, store, subjects
@@ -54,6 +55,21 @@ def test_its_header_is_that_of_the_whole(parts: list[Path], model: Models) -> No
     assert whole.metadata.items() <= header.metadata.items()
     assert header.file_size == sum(path.stat().st_size for path in parts)
     assert inspect(parts[1]).parameters == inspect(model("multimodal", "Q8_0") / WHOLE).parameters
+
+
+def test_a_part_that_is_missing_is_named_by_verify(parts: list[Path]) -> None:
+    assert verify(parts[0].parent).sound
+    parts[1].unlink()
+    for path in (parts[0], parts[0].parent):
+        missing = [file.file for file in verify(path).files if file.problems]
+        assert missing == [parts[1].name]
+
+
+def test_a_part_of_another_place_is_noticed_by_verify(parts: list[Path]) -> None:
+    shutil.copy(parts[1], parts[2])
+    for path in (parts[0], parts[0].parent):
+        (problem,) = verify(path).problems
+        assert "don't belong together" in problem
 
 
 def test_it_is_planned_as_the_whole(parts: list[Path], model: Models) -> None:
