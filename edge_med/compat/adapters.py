@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_med.artifacts.gguf import read_header
+from edge_med.artifacts import split
 from edge_med.compat.hub import Local
 from edge_med.compat.ignored import refuse_unknown, say
 from edge_med.errors import UsageError
@@ -67,4 +67,5 @@ def found(wanted: Wanted, local: Local) -> dict[str, Path]:
             f"There is no adapter '{wanted}' on this machine, and nothing is downloaded.",
             "Give the path of its GGUF file; docs/adapters.md shows how one is made.",
         )
-    return {one.name: one.path for one in find_adapters(wanted, read_header(local.text))}
+    header, _ = split.read_model(local.text)
+    return {one.name: one.path for one in find_adapters(wanted, header)}

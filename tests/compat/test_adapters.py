@@ -13,6 +13,7 @@ from edge_med.compat.model import Model
 from edge_med.errors import PairingError, UsageError
 from tests.checkpoints.adapters import Lora, write_gguf
 from tests.compat.samples import CHECKPOINTS, TEXT_ID
+from tests.split_gguf import write_split
 
 
 @pytest.fixture(scope="session")
@@ -70,6 +71,15 @@ def test_an_adapter_that_does_not_fit_leaves_the_model_as_it_was(
         model.load_adapter(files["other"])
     assert model.adapters == {}
     assert new(model, ids) == before
+
+
+def test_an_adapter_of_a_model_in_several_files_is_applied(
+    files: dict[str, Path], ids: Any, home: Path, tmp_path: Path
+) -> None:
+    (whole,) = (home / "models/words").glob("words-*.gguf")
+    first, *_ = write_split(whole, tmp_path / whole.name, tensors=10)
+    model = compat.AutoModelForCausalLM.from_pretrained(first, adapters=files["chest"])
+    assert new(model, ids) == new(load(adapters=files["chest"]), ids)
 
 
 def test_an_adapter_that_is_not_loaded_is_refused(ids: Any) -> None:
