@@ -95,6 +95,11 @@ def read(message: object) -> tuple[Role, tuple[Piece, ...]]:
     return ROLES[role], _placed(pieces, images)
 
 
+def content_key(message: Mapping[str, Any]) -> str:
+    """The key under which a message that was read has its content."""
+    return next(key for key in CONTENT if message.get(key) is not None)
+
+
 def _beside(fields: Mapping[str, Any]) -> list[Given]:
     """The images beside a content."""
     found = [fields[key] for key in BESIDE if key in fields]

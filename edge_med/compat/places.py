@@ -7,7 +7,7 @@ from typing import Any
 
 from edge_med import forms
 from edge_med.errors import PromptError
-from edge_med.form_keys import BESIDE, IMAGE_TYPES, SOURCES
+from edge_med.form_keys import IMAGE_TYPES, SOURCES
 
 
 def count(conversation: Sequence[Any]) -> int:
@@ -36,12 +36,12 @@ def filled(conversation: Sequence[Any], images: Sequence[Any]) -> list[Any]:
 
 
 def _filled(message: Mapping[str, Any], images: Iterator[Any]) -> Mapping[str, Any]:
-    content = message.get("content")
-    if isinstance(content, str) or any(message.get(key) is not None for key in BESIDE):
+    if not count([message]):  # images beside its content may stand in its places
         return message
-    parts = [content] if isinstance(content, Mapping) else content or ()
+    key = forms.content_key(message)
+    parts = [message[key]] if isinstance(message[key], Mapping) else message[key]
     shown = [{"type": "image", "image": next(images)} if _is_place(p) else p for p in parts]
-    return {**message, "content": shown}
+    return {**message, key: shown}
 
 
 def _is_place(part: Any) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
-from edge_med import imaging
+from edge_med import forms, imaging
 from edge_med.compat import places
 from edge_med.compat.conversation import blind, check_asked
 from edge_med.compat.ignored import Few, refuse_unknown, say
@@ -242,11 +242,15 @@ def _full(given: Any, answer: str, arguments: Mapping[str, Any]) -> Any:
     if not _continues(given, arguments):
         return [*given, {"role": "assistant", "content": answer}]
     *before, last = given
-    return [*before, {**last, "content": _longer(last["content"], answer)}]
+    key = forms.content_key(last)
+    return [*before, {**last, key: _longer(last[key], answer)}]
 
 
 def _longer(content: Any, answer: str) -> Any:
+    """A text, a part or a list of parts, with more at its end."""
     if isinstance(content, str):
         return content + answer
+    if isinstance(content, Mapping):
+        return {**content, "text": content["text"] + answer}
     *before, last = content
-    return [*before, {**last, "text": last["text"] + answer}]
+    return [*before, _longer(last, answer)]

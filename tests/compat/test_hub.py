@@ -15,6 +15,7 @@ import pytest
 from edge_med import compat
 from edge_med.compat import IgnoredWarning, hub
 from edge_med.errors import PromptError, UsageError
+from edge_med.forms import read
 from tests.compat.samples import IMAGE_ID, QUESTION, TEXT_ID, about, picture
 
 ROOT = Path(__file__).parents[2]
@@ -134,6 +135,25 @@ def test_an_answer_that_is_begun_is_continued(torch: Any) -> None:
     (record,) = pipe(begun, max_new_tokens=3)
     assert len(record["generated_text"]) == len(begun)
     assert record["generated_text"][-1]["content"].startswith("The heart")
+
+
+PART = {"type": "text", "text": "The heart"}
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [{"content": ["The heart"]}, {"content": PART}, {"content": [PART]}, {"parts": [PART]}],
+    ids=str,
+)
+def test_an_answer_that_is_begun_in_any_form_keeps_it(begun: dict[str, Any], torch: Any) -> None:
+    pipe = compat.pipeline("text-generation", model=TEXT_ID, max_new_tokens=3)
+    (plain,), (record,) = (
+        pipe([*QUESTION, {"role": "assistant", **content}])
+        for content in ({"content": "The heart"}, begun)
+    )
+    (_, text), (role, pieces) = (read(one["generated_text"][-1]) for one in (plain, record))
+    assert (role, pieces) == ("assistant", text)
+    assert record["generated_text"][-1].keys() == {"role", *begun}
 
 
 def test_a_question_is_continued_where_that_is_asked_for(torch: Any) -> None:

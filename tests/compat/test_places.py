@@ -43,6 +43,12 @@ def test_more_images_than_places_are_refused(messages: list[Any], more: int) -> 
         places.filled(messages, ["x"] * (places.count(messages) + more))
 
 
+@pytest.mark.parametrize("key", ["content", "parts"])
+def test_a_place_is_filled_under_the_key_of_a_content(key: str) -> None:
+    message = {"role": "user", key: [{"type": "image"}], "images": []}
+    assert shown(places.filled([message], ["own"])) == ["own"]
+
+
 def test_images_beside_a_content_have_its_places() -> None:
     message = {"role": "user", "content": [{"type": "image"}], "images": ["own"]}
     assert places.count([message]) == 0
