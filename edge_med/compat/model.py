@@ -208,7 +208,8 @@ class Model(Few):
             types = [int(id == self._soft) for id in ids]
             self._check_mask("token_type_ids", token_type_ids, types)
             prompt = as_prompt(ids, pixel_values, soft=self._soft, local=self.local)
-            arguments = {"adapters": self.adapters, **arguments}
+            if arguments.get("adapters") is None:
+                arguments["adapters"] = self.adapters
             how = read_arguments(arguments, len(ids), self.generation_config)
             new = self._streamed(ids, prompt, how)
             return as_tensors(np.array([[*ids, *new]], np.int64), "pt")

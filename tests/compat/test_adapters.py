@@ -46,7 +46,7 @@ def test_adapters_are_applied_with_their_scales(files: dict[str, Path], ids: Any
     model = load(adapters={name: files[name] for name in ("chest", "skin")})
     assert model.adapters == {"chest": 1.0, "skin": 1.0}
     both = new(model, ids)
-    assert new(model, ids, adapters={}) == plain != both
+    assert new(model, ids, adapters={}) == plain != both == new(model, ids, adapters=None)
     model.adapters["skin"] = 0.0
     one = new(model, ids)
     assert one == new(load(adapters=files["chest"]), ids)
