@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from edge_med.api import MEDGEMMA_SIDE, MedGemma
 from edge_med.artifacts import manifest as manifests
 from edge_med.artifacts.inspect import inspect
-from edge_med.artifacts.turns import Turns
+from edge_med.artifacts.turns import Turns, turns_of
 from edge_med.compat.ignored import ModelWarning, warn
 from edge_med.engine.prompt import IMAGE_TOKENS
 from edge_med.errors import ArtifactError, UsageError
@@ -66,7 +66,7 @@ def find(name: str | Path) -> Local:
         sees=eye is not None,
         side=(eye.image_size if eye else None) or MEDGEMMA_SIDE,
         image_tokens=(eye.image_tokens if eye else None) or IMAGE_TOKENS,
-        turns=inspect(found.text).turns or "none",
+        turns=turns_of(found.header),
     )
 
 
