@@ -17,7 +17,7 @@ import click
 import pytest
 
 from benchmarks import report
-from edge_med import answers, errors, native
+from edge_med import answers, compat, errors, native
 from edge_med.artifacts import naming
 from edge_med.artifacts.manifest import Manifest
 from edge_med.cli import root
@@ -292,6 +292,11 @@ def test_names_of_the_api(row: Row) -> None:
         assert row["today"] == "later"
     else:
         assert row["today"] == "yes"
+
+
+def test_names_of_compat() -> None:
+    (row,) = (row for row in table("API", "name") if row["name"] == "`edge_med.compat`")
+    assert sorted(codes(row["signature"])) == sorted(compat.__all__)
 
 
 def test_the_form_of_a_benchmarks_result() -> None:
