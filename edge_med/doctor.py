@@ -166,7 +166,7 @@ def _circumstances(load: float | None) -> Iterator[Finding]:
             "low.",
             "Run it again when the machine is idle.",
         )
-    if not [name for name in store.names() if name != default.MICRO]:
+    if not store.default_model() and not {*store.names()} - {default.MICRO}:
         yield Finding(
             "No MedGemma is here.",
             'Convert it: README, "Convert MedGemma"; a GGUF that you have is used by its path: '

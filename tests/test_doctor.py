@@ -68,6 +68,15 @@ def test_that_there_is_no_model_is_told(home: Path, monkeypatch: pytest.MonkeyPa
     assert "No MedGemma is here." in told
 
 
+def test_a_model_that_is_named_elsewhere_is_one(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "models/mine").rename(home / "elsewhere")
+    monkeypatch.setenv("EDGE_MED_MODEL", str(home / "elsewhere"))
+    told = [finding.what for finding in found(monkeypatch).findings]
+    assert "No MedGemma is here." not in told
+
+
 def cures(report: Report) -> list[str]:
     return [finding.cure for finding in report.findings]
 
