@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from edge_med.answers import Notice
+from edge_med.models.intact import Watch
 from tests.cli.conftest import Run
 from tests.conftest import Models
 from tests.imaging.samples import scene
@@ -33,6 +35,15 @@ def test_a_file_that_is_named_within_a_question_is_not_passed_over(
     )
     assert f"--image {path}" in " ".join(done.err.split())
     assert edge_med("ask", f"Describe {path}", *small, "--image", path).code == 0
+
+
+def test_that_a_file_is_damaged_is_told_even_if_quiet(
+    edge_med: Command, model: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = [Notice("damaged", "Its bytes are others.")]
+    monkeypatch.setattr(Watch, "notices", property(lambda _: told))
+    small = ("--model", model("text", "Q8_0"), "--max-new-tokens", 1, "--quiet")
+    assert edge_med("ask", "the heart", *small).err == "Its bytes are others.\n"
 
 
 def test_that_no_image_was_shown_is_told_even_if_quiet(edge_med: Command, model: Models) -> None:
