@@ -153,7 +153,8 @@ def home() -> Path:
 
     Raises:
         UsageError: `EDGE_MED_HOME` names no folder. It is never made: a name that is misspelt would
-            have another model answer than the one that was meant.
+            have another model answer than the one that was meant. Or it isn't set, and the user
+            has no home folder.
     """
     given = os.environ.get("EDGE_MED_HOME")
     if given and not Path(given).is_dir():
@@ -161,7 +162,16 @@ def home() -> Path:
             f"EDGE_MED_HOME is '{given}', and there is no such folder.",
             "Correct it, or make the folder.",
         )
-    return Path(given) if given else platformdirs.user_data_path("edge-med", appauthor=False)
+    if given:
+        return Path(given)
+    with contextlib.suppress(RuntimeError):  # earlier platformdirs give a relative path instead
+        found = platformdirs.user_data_path("edge-med", appauthor=False)
+        if found.is_absolute():
+            return found
+    raise UsageError(
+        "This user has no home folder, which models and settings would be in.",
+        "Let EDGE_MED_HOME name a folder for them.",
+    )
 
 
 def names() -> list[str]:

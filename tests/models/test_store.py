@@ -213,6 +213,22 @@ def test_a_model_that_is_known_but_not_here_is_called_that(
     assert "--model micro" in caught.value.hint
 
 
+@pytest.mark.parametrize("answer", [Path("~/.local/share/edge-med"), RuntimeError("no home")])
+def test_a_user_without_a_home_folder_is_asked_for_one(
+    answer: Path | RuntimeError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_home(*_args: object, **_named: object) -> Path:
+        if isinstance(answer, RuntimeError):
+            raise answer
+        return answer
+
+    monkeypatch.delenv("EDGE_MED_HOME", raising=False)
+    monkeypatch.setattr(platformdirs, "user_data_path", without_home)
+    with pytest.raises(UsageError, match="no home folder") as caught:
+        store.home()
+    assert "EDGE_MED_HOME" in caught.value.hint
+
+
 def test_a_name_that_is_misspelt_is_guessed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
