@@ -67,17 +67,23 @@ _EXAMINED = {
 }
 """What an examination is called."""
 
+_GAP = r"(?:\s+|(?<=['\u2019])\s*)"
+"""Behind a word that points: without it `the` would be seen in "thermal image"."""
+
 _BETWEEN = (
-    r"(?:(?!(?:of|in|on|for|by|with|from|about|between|von|des|im|bei|zu|de|du|del|di|dos?|das?|при|для)\b)"
+    r"(?:(?!(?:of|in|on|for|by|with|from|about|between|von|des|im|bei|zu|de|du|del|di|dos?|das?|при|для|"
+    r"clinical\s+pictures?|klinisch\w*\s+bild(?:es)?)\b)"
     r"[\w-]+\s+){0,2}?"
 )
-"""Words between the two; with one of these the first belongs to another noun."""
+"""Words between the two; with one of these the first belongs to another noun.
+
+A clinical picture is a disease's."""
 
 _END = r"(?=\W*(?:$|[.,;:!?)\n]|and\b|und\b|et\b|e\b|y\b|briefly\b|in detail\b))"
 
 _SHOWS = (
     r"\b(?:the|my)\s+%s(?:%s)\s+(?:shows?|showing|demonstrates?|reveals?|suggests?|indicates?)\b"
-    r"(?![^.?!\n]*\b(?:in|of|with|for|when|if)\s+(?!the\b|this\b))|"
+    r"(?![^.?!\n]{0,200}\b(?:in|of|with|for|when|if)\s+(?!the\b|this\b))|"
     r"\b(?:is|are|was|were)\s+(?:the|my)\s+%s(?:%s)\s+(?:ab)?(?:normal|ok|okay|fine|clear)\b"
 )
 """What an image does in English: "What does the CT show?"."""
@@ -111,10 +117,10 @@ _NAMED = re.compile(
 _POINTS = re.compile(
     "|".join(
         [
-            *(rf"\b(?:{_BEFORE[of]})\s*{_BETWEEN}(?:{_SHOWN[of]})\b" for of in _BEFORE),
-            *(rf"\b(?:{_THESE[of]})\s*{_BETWEEN}(?:{_EXAMINED[of]})\b" for of in _THESE),
+            *(rf"\b(?:{_BEFORE[of]}){_GAP}{_BETWEEN}(?:{_SHOWN[of]})\b" for of in _BEFORE),
+            *(rf"\b(?:{_THESE[of]}){_GAP}{_BETWEEN}(?:{_EXAMINED[of]})\b" for of in _THESE),
             *(
-                rf"\b(?:{_LOOK[of]})\s+(?:\w+\s+)?(?:{_BEFORE[of]})\s*{_BETWEEN}"
+                rf"\b(?:{_LOOK[of]})\s+(?:\w+\s+)?(?:{_BEFORE[of]}){_GAP}{_BETWEEN}"
                 rf"(?:{_EXAMINED[of]})\b{_END}"
                 for of in _LOOK
             ),

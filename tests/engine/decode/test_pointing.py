@@ -23,6 +23,7 @@ POINTING = [
     "Describe the ultrasound",
     "Report this film",
     "Compare both X-rays",
+    "Describe the clinical photo",
     "Describe phantom.png",
     "Was zeigt die Aufnahme?",
     "Beschreibe das CT",
@@ -35,6 +36,7 @@ POINTING = [
     "Was ist auf dem Bild zu sehen?",
     "Que montre cette radiographie ?",
     "Décris l\u2019image.",
+    "Que voit-on sur l'image ?",
     "¿Qué muestra esta radiografía?",
     "Descrivi questa immagine.",
     "Descreva esta imagem.",
@@ -65,7 +67,14 @@ GENERAL = [
     "Was kostet ein CT?",
     "Сколько стоит снимок?",
     "Is the patient in this report ill?",
+    "What is a thermal image?",
+    "What is a lateral image?",
+    "How are mycology slides stained?",
+    "What is the clinical picture of lupus?",
+    "What is the typical clinical picture of measles?",
     "Was ist ein Röntgenbild?",
+    "Was ist ein dermatologisches Bild?",
+    "Wie ist das klinische Bild der Grippe?",
     "本病的影像学表现是什么?",
 ]
 
@@ -80,5 +89,10 @@ def test_a_question_about_images_in_general_points_at_none(question: str) -> Non
     assert not points_at_an_image(question)
 
 
-def test_a_long_text_is_searched_in_no_time() -> None:
-    assert not points_at_an_image("this that the " * 200_000)
+@pytest.mark.parametrize(
+    "text",
+    ["this that the " * 200_000, f"ct {'a-' * 100_000}", "the ct shows in them, " * 20_000],
+    ids=["words that point", "one long word", "what examinations show"],
+)
+def test_a_long_text_is_searched_in_no_time(text: str) -> None:
+    assert not points_at_an_image(text)
