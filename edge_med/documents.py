@@ -140,12 +140,22 @@ def _undecodable(data: bytes, error: UnicodeDecodeError) -> InputError:
     )
 
 
+_NAME = "Document"
+_BEGINS = (f"{_NAME}:\n", f"{_NAME} 1:\n")
+"""How a text begins that has documents in it."""
+
+
 def above(question: str, documents: Iterable[str]) -> str:
     """A question with documents before it, in one text; what their files are called isn't in it."""
     texts = [text.strip() for text in documents]
-    names = ["Document"] if len(texts) == 1 else [f"Document {n + 1}" for n in range(len(texts))]
+    names = [_NAME] if len(texts) == 1 else [f"{_NAME} {n + 1}" for n in range(len(texts))]
     blocks = [f"{name}:\n{text}\n\n" for name, text in zip(names, texts, strict=True)]
     return "".join(blocks) + question
+
+
+def asked(text: str) -> str:
+    """What is asked below the documents of a text: its last block, since they may have several."""
+    return text.rpartition("\n\n")[2] if text.startswith(_BEGINS) else text
 
 
 def below(prompt: str, known: Iterable[str]) -> str:

@@ -82,3 +82,10 @@ def test_documents_stand_before_the_question() -> None:
     assert documents.above("Normal?", []) == "Normal?"
     assert documents.above("Normal?", ["\nno effusion\n"]) == "Document:\nno effusion\n\nNormal?"
     assert documents.above("Which?", ["a", "b"]) == "Document 1:\na\n\nDocument 2:\nb\n\nWhich?"
+
+
+def test_what_is_asked_is_found_below_documents() -> None:
+    reports = ["no effusion\n\nheart normal", "a"]
+    for count in range(3):
+        assert documents.asked(documents.above("Normal?", reports[:count])) == "Normal?"
+    assert documents.asked("Is it?\n\nNormal?") == "Is it?\n\nNormal?"

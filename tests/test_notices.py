@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_med import MedGemma, Options
+from edge_med import MedGemma, Options, documents
 from edge_med.imaging import remarks
 from tests.conftest import Models
 from tests.imaging.samples import scene
@@ -35,6 +35,9 @@ def test_each_question_about_an_image_that_isnt_there_has_a_notice(model: Models
         assert codes(tiny, "Describe this X-ray") == ["no_image"]
         assert codes(tiny, "What does the image show?") == ["no_image"]
         assert codes(tiny, "What does the heart do?") == []
+        report = ["The CT shows a nodule.\n\nCompared with the prior radiograph, it is larger."]
+        assert codes(tiny, documents.above("Summarize the report", report)) == []
+        assert codes(tiny, documents.above("Describe this X-ray", report)) == ["no_image"]
         assert codes(tiny, "Describe this X-ray", image=image) == []
         earlier = [
             {"role": "user", "content": "Describe this X-ray", "image": image},

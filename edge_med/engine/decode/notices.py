@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from edge_med.answers import Notice
+from edge_med.documents import asked
 from edge_med.engine.decode.pointing import points_at_an_image
 from edge_med.messages import Message
 
@@ -64,9 +65,12 @@ def first_time(
 
 
 def unseen(messages: Sequence[Message]) -> Iterator[Notice]:
-    """What is said whenever a question speaks of an image, and the conversation has none."""
+    """What is said whenever a question speaks of an image, and the conversation has none.
+
+    A report above the question may speak of those that it is about.
+    """
     questions = [message for message in messages if message.role == "user"]
     if any(message.pictures for message in messages) or not questions:
         return
-    if points_at_an_image(questions[-1].text):
+    if points_at_an_image(asked(questions[-1].text)):
         yield NO_IMAGE
