@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from edge_med.engine.grammar.schema_keywords import CONSTRAINING
-from edge_med.engine.grammar.schema_text import from_json, refused, shown
+from edge_med.engine.grammar.schema_keywords import CONSTRAINING, TYPES
+from edge_med.engine.grammar.schema_text import SHOWN, from_json, refused, shown
 
 WAYS = frozenset(
     (
@@ -61,6 +61,11 @@ def unwrapped(given: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...], t
                 return dict(_TYPES[kind]), (*way, f"type {kind}"), tuple(unused)
             break
         ((key, inner),) = found.items()
+        if fields := [one for one in here if one != key and _is_schema(here[one])]:
+            raise refused(
+                f"has another beside the one under '{key}': '{fields[0][:SHOWN]}'",
+                'Put fields into "properties", or leave out the one that isn\'t meant.',
+            )
         way.append(key)
         unused += [one for one in here if one not in (key, "type")]
         here = inner
@@ -82,6 +87,13 @@ _OF_ENVELOPES = frozenset((*_TYPES, "json_schema", "function", "custom", "text")
 
 def _is_of_envelope(kind: object) -> bool:
     return isinstance(kind, str) and kind in _OF_ENVELOPES
+
+
+def _is_schema(value: object) -> bool:
+    """Whether it is sure to be a schema: what stands beside one in envelopes may have a `type`."""
+    if not isinstance(value, dict):
+        return False
+    return "properties" in value or "enum" in value or str(value.get("type")).lower() in TYPES
 
 
 def _inner(here: Mapping[str, Any], *, sure: bool) -> Iterator[tuple[str, dict[str, Any]]]:
