@@ -37,8 +37,9 @@ _ENDINGS = ENDINGS | {
 """Of files that people have at hand, wherever they are named. `.md` isn't one: a doctor's name may
 end so."""
 
-_ENDING = re.compile(r".+\.[A-Za-z][A-Za-z0-9]{1,11}")
-"""A word that is nothing but a file's name with any ending; `b.i.d` and `3.5mg` are none."""
+_ENDING = re.compile(r"(?!(?:[A-Z]\.|(?:[A-Za-z]\.){2,})[A-Za-z]+$).+\.[A-Za-z][A-Za-z0-9]{1,11}")
+"""A word that is nothing but a file's name with any ending; `b.i.d`, `3.5mg`, `E.coli` and
+`v.a.Pneumonie` are none."""
 
 _NUMBERED = re.compile(r"DICOMDIR|[A-Za-z_-]*0\d{3,}|[A-Za-z_-]+\d{5,}")
 """Names that scanners, cameras and DICOM's media give; `HER2` and `BRCA1` are none."""
