@@ -11,7 +11,7 @@ from edge_med.chat import dropped, listing
 from edge_med.chat.looking import Looking, with_flags
 from edge_med.chat.state import Chat, Report
 from edge_med.errors import UsageError, blind, too_long
-from edge_med.imaging import Fit, Picture, Room, Study
+from edge_med.imaging import Fit, Picture, Room, Study, remarks
 from edge_med.imaging.naming import is_there
 from edge_med.imaging.slices import QUESTION
 from edge_med.messages import Message, TextPart
@@ -63,9 +63,9 @@ def open_all(chat: Chat, paths: Sequence[Path | bytes], looking: Looking) -> Non
 def _tell(chat: Chat, path: Path | bytes, image: Picture | Study) -> None:
     """What an image is, and what the user should know of it."""
     incomplete = isinstance(image, Study) and len(image.plan.chosen) < image.plan.total
-    for notice in image.notices:
-        chat.ui.notice(notice)
     *_, (numbers, _image) = listing.waiting(chat)
+    for notice in _notices(image, numbers[0]):
+        chat.ui.notice(notice)
     what = f"{'Image' if len(numbers) == 1 else 'Images'} {listing.spoken(numbers)} added"
     will = "It" if len(numbers) == 1 else "They"
     chat.ui.notice(
@@ -74,8 +74,13 @@ def _tell(chat: Chat, path: Path | bytes, image: Picture | Study) -> None:
     )
     if isinstance(image, Study) and isinstance(path, Path):
         _tell_where(chat, path, image)
-    if image.about.burned_in:
-        chat.ui.notice("This image may have the patient's name written in it.")
+
+
+def _notices(image: Picture | Study, first: int) -> Iterator[str]:
+    """What the user should know of an image, or of a series and its slices, numbered from there."""
+    pictures: Sequence[Picture] = [image] if isinstance(image, Picture) else image.pictures
+    yield from () if isinstance(image, Picture) else image.notices
+    yield from (notice.text for notice in remarks.among(pictures, first))
 
 
 def _tell_where(chat: Chat, path: Path, study: Study) -> None:

@@ -94,10 +94,15 @@ def of(picture: Picture) -> Iterator[Notice]:
         yield from _of_few_greys(pixels)
 
 
-def among(pictures: Sequence[Picture]) -> Iterator[Notice]:
-    """What the user should know of several, each thing once, with the numbers of its images."""
+def among(pictures: Sequence[Picture], first: int = 1) -> Iterator[Notice]:
+    """What the user should know of several, each thing once, with the numbers of its images.
+
+    Args:
+        pictures: they, in order.
+        first: the number of the first.
+    """
     found: dict[Notice, list[int]] = {}
-    for number, picture in enumerate(pictures, 1):
+    for number, picture in enumerate(pictures, first):
         slices = len(pictures) > 1 and picture.about.modality in VOLUMES
         burned_in = [BURNED_IN] if picture.about.burned_in else []
         for notice in (*of(picture), *burned_in):

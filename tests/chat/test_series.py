@@ -11,6 +11,7 @@ from edge_med import imaging
 from edge_med.chat.looking import Looking, Sources
 from edge_med.config import LoadOptions
 from edge_med.errors import ContextOverflowError, InputError, PromptError, UsageError
+from edge_med.imaging.remarks import BURNED_IN
 from edge_med.imaging.slices import AROUND, QUESTION
 from tests.chat.scripted import IMAGE_TOKENS, Held
 from tests.imaging.dicom_samples import ct_slice, dicom, ramp
@@ -209,7 +210,19 @@ def test_a_series_that_leaves_no_room_is_refused(held: Held, series: Path) -> No
 def test_letters_in_the_pixels_are_told(held: Held, tmp_path: Path) -> None:
     (tmp_path / "us").write_bytes(dicom(ramp(12), Modality="US"))
     held.enter(f"/image {tmp_path / 'us'}")
-    assert held.ui.notices[-1] == "This image may have the patient's name written in it."
+    assert BURNED_IN.text in held.ui.notices
+
+
+def test_what_slices_are_like_is_told_with_the_numbers_that_they_have(
+    held: Held, tmp_path: Path
+) -> None:
+    for depth in range(3):
+        mosaic = ct_slice(float(depth), ImageType=["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"])
+        (tmp_path / f"{depth}.dcm").write_bytes(mosaic)
+    held.enter(f"/image {tmp_path} --slices 3:3", f"/image {tmp_path} --slices 1:2")
+    told = [notice for notice in held.ui.notices if "mosaic" in notice]
+    which = [notice.partition(":")[0] for notice in told]
+    assert which == ["The image is a mosaic of slices in one picture", "Images 2-3"]
 
 
 def test_what_was_said_takes_of_the_room(held: Held, series: Path) -> None:
