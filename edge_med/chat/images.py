@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edge_med import _platform, documents, imaging
 from edge_med.chat import dropped, listing
+from edge_med.chat.lines import TEXTS
 from edge_med.chat.looking import Looking, with_flags
 from edge_med.chat.state import Chat, Report
 from edge_med.errors import UsageError, blind, too_long
@@ -15,9 +16,6 @@ from edge_med.imaging import Fit, Picture, Room, Study, remarks
 from edge_med.imaging.naming import is_there
 from edge_med.imaging.slices import QUESTION
 from edge_med.messages import Message, TextPart
-
-TEXTS = {".txt", ".md", ".text"}
-"""Endings of files that are dropped as texts; everything else is taken for an image."""
 
 MOST_FOLDERS = 3
 """That are named."""

@@ -44,8 +44,8 @@ _ENDING = re.compile(r"(?!(?:[A-Z]\.|(?:[A-Za-z]\.){2,})[A-Za-z]+$).+\.[A-Za-z][
 _NUMBERED = re.compile(r"DICOMDIR|[A-Za-z_-]*0\d{3,}|[A-Za-z_-]+\d{5,}")
 """Names that scanners, cameras and DICOM's media give; `HER2` and `BRCA1` are none."""
 
-_TEXTS = (".txt", ".json", ".csv")
-"""What is read as a text beside the question."""
+TEXTS = frozenset((".txt", ".text", ".md", ".csv"))
+"""Endings of files that are dropped as texts; everything else is taken for an image."""
 
 _ADDRESS = re.compile(r"(?!file:)[a-z][a-z0-9+.-]+://\S+", re.IGNORECASE)
 
@@ -195,7 +195,7 @@ def refuse_names(question: str, shown: str = "/image", *, there: bool = False) -
 
 def _named(word: str, shown: str) -> UsageError:
     if is_there(word):
-        if Path(word).suffix.lower() in _TEXTS:
+        if Path(word).suffix.lower() in {*TEXTS, ".json"}:
             shown = shown.replace("image", "file")
         return UsageError(
             f"{word} stands within the question, where it isn't opened.",

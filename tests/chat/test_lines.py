@@ -104,6 +104,16 @@ def test_what_looks_like_a_file_is_refused_where_it_is_not_shown(
     assert told in caught.value.message
 
 
+@pytest.mark.parametrize("end", sorted(lines.TEXTS))
+def test_a_text_is_given_as_a_text_wherever_it_is_named(held: Held, here: Path, end: str) -> None:
+    name = f"report{end}"
+    (here / name).write_text("no effusion")
+    held.enter(f"what is in {name} today?")
+    assert held.error.hint == f"Give it first: /file {name}"
+    held.enter(f"what is in {name}")
+    assert held.texts[0].endswith("no effusion\n\nwhat is in")
+
+
 WORDS = st.lists(
     st.sampled_from(["is", "the", "heart's", "large", "(1)", "3.5", "a/b"]), max_size=4
 )
