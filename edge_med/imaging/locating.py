@@ -100,10 +100,23 @@ def locate_prompt(what: str) -> str:
 
 def other_than(what: str, boxes: Sequence[Box]) -> str:
     """A sentence about boxes of something else than what was asked for; empty if there is none."""
-    asked = set(_bare(what).casefold().split())
     labels = dict.fromkeys(box.label for box in boxes if box.label)
-    others = [label for label in labels if not asked & set(label.casefold().split())]
+    others = [label for label in labels if _is_other(_words(what), _words(label))]
     return f"You asked for {_bare(what)}, the model boxed {', '.join(others)}." if others else ""
+
+
+def _is_other(asked: set[str], found: set[str]) -> bool:
+    """Whether no word is the same, or the side of the body is the other one."""
+    one, other = asked & _SIDES, found & _SIDES
+    return not asked & found or bool(one and other and not one & other)
+
+
+_SIDES = frozenset(("left", "right"))
+
+
+def _words(text: str) -> set[str]:
+    """Without case, plural and what stands between words."""
+    return {word.removesuffix("s") for word in re.findall(r"\w+", text.casefold())}
 
 
 def _bare(what: str) -> str:

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from edge_med.errors import PromptError
-from edge_med.imaging.boxes import Box, Parsed, locate_prompt, parse
+from edge_med.imaging.boxes import Box, Parsed, locate_prompt, other_than, parse
 
 CLAVICLE = '{"box_2d": [140, 110, 340, 470], "label": "right clavicle"}'
 BOX = Box("right clavicle", (140.0, 110.0, 340.0, 470.0))
@@ -166,3 +166,22 @@ def test_the_prompt_is_googles_with_what_is_wanted(what: str) -> None:
 def test_nothing_to_find_is_refused() -> None:
     with pytest.raises(PromptError):
         locate_prompt("  ")
+
+
+@pytest.mark.parametrize(
+    ("what", "label", "other"),
+    [
+        ("right clavicle", "right clavicle", False),
+        ("Where is the clavicle?", "clavicle", False),
+        ("clavicle", "Clavicle, right", False),
+        ("clavicles", "left clavicle", False),
+        ("left and right clavicle", "right clavicle", False),
+        ("left clavicle", "right clavicle", True),
+        ("heart", "right clavicle", True),
+    ],
+)
+def test_a_box_of_another_thing_or_of_the_other_side_is_told(
+    what: str, label: str, other: bool
+) -> None:
+    told = f"You asked for {what}, the model boxed {label}."
+    assert other_than(what, [Box(label, BOX.corners)]) == (told if other else "")
