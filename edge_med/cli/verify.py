@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,13 @@ from edge_med.artifacts.naming import PENDING
 from edge_med.artifacts.safe_text import safe_line
 from edge_med.artifacts.verify import Verdict
 from edge_med.cli.progress import byte_progress
-from edge_med.errors import IntegrityError
+from edge_med.errors import EdgeMedError, IntegrityError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from edge_med.engine.tasks.selftest import SelfTest
+    from edge_med.models.seen import Facts
 
 
 @click.command()
@@ -32,8 +36,12 @@ def verify(path: Path, *, run: bool, as_json: bool, quiet: bool) -> None:
 
     PATH is a model folder, or one file of it.
     """
+    from edge_med.models import seen
+
+    facts = seen.all_facts(path.glob("*.gguf") if path.is_dir() else [path])
     with byte_progress("verifying", checks.total_bytes(path), hidden=quiet) as advance:
         verdict = checks.verify(path, advance)
+    _remember(path if path.is_dir() else path.parent, verdict, facts)
     tried = _try(path) if run and verdict.sound else {}
     if as_json:
         _print_json(verdict, tried)
@@ -47,6 +55,19 @@ def verify(path: Path, *, run: bool, as_json: bool, quiet: bool) -> None:
         )
     if not verdict.sound or not all(one.sound for one in tried.values()):
         raise click.exceptions.Exit(IntegrityError.exit_code)
+
+
+def _remember(folder: Path, verdict: Verdict, facts: Mapping[Path, Facts]) -> None:
+    """Note what was read and is as its manifest says: whoever loads it needn't read it again."""
+    from edge_med.artifacts import manifest as manifests
+    from edge_med.models.seen import SeenFiles
+
+    sound = {file.file for file in verdict.files if file.listed and not file.problems}
+    with suppress(EdgeMedError):  # without a home for our state nothing is noted
+        found, seen = manifests.load(folder), SeenFiles()
+        for entry in found.files if found else ():
+            if entry.path in sound and (before := facts.get(folder / entry.path)):
+                seen.note(folder / entry.path, before, entry.sha256)
 
 
 def _try(path: Path) -> dict[str, SelfTest]:

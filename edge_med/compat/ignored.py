@@ -108,11 +108,11 @@ def take_loading(call: str, given: Mapping[str, Any]) -> None:
     say(given, "weights and device are those of the converted model")
 
 
-def refuse_unknown(call: str, given: Collection[str], known: Collection[str]) -> None:
-    """Nothing is dropped silently.
+def refuse_unknown(call: str, given: Mapping[str, Any], known: Collection[str]) -> None:
+    """Nothing is dropped silently; what is None was not said.
 
     Raises:
         UsageError: an argument is unknown.
     """
-    if unknown := sorted(set(given) - set(known)):
+    if unknown := sorted(key for key in given if key not in known and given[key] is not None):
         raise UsageError(f"{call} takes no {', '.join(unknown)}.", DOCS)

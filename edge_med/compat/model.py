@@ -22,7 +22,7 @@ from edge_med.compat.streamers import told_of_failure
 from edge_med.compat.texts import SOFT, open_texts
 from edge_med.config import Options
 from edge_med.engine.cache.ledger import length
-from edge_med.errors import EdgeMedError, PromptError, UsageError
+from edge_med.errors import PromptError, UsageError
 from edge_med.models.adapters import Wanted
 
 OPTIONS = ("context", "kv", "threads", "memory")
@@ -146,7 +146,7 @@ class Model(Few):
         del self.medgemma  # so that it isn't in memory twice
         try:
             self._load({name: path})
-        except EdgeMedError:
+        except BaseException:  # Ctrl-C too leaves it as it was
             self._load({})
             raise
 

@@ -29,7 +29,7 @@ PIECE = 1 << 20
 UNVERIFIED = Notice(
     "unverified",
     "The model's files haven't been compared with their hashes yet, which goes on beside the first "
-    "answers after they came here.",
+    "answers after they came here; edge-med verify does it at once.",
 )
 
 

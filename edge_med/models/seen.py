@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,11 @@ def facts_of(path: Path) -> Facts:
     """By what a file is known to be unchanged; its ctime tells of a copy that kept the time."""
     found = path.stat()
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+
+
+def all_facts(paths: Iterable[Path]) -> dict[Path, Facts]:
+    """Those of files that are there; taken before they are read."""
+    return {path: facts_of(path) for path in paths if path.is_file()}
 
 
 class SeenFiles:

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from edge_med import MedGemma, Options, _platform
+from edge_med import MedGemma, Options, _platform, cli
 from edge_med.answers import Answer, Notice
 from edge_med.errors import ArtifactError
 from edge_med.models import intact
 from edge_med.models.intact import Listed, Watch
-from edge_med.models.seen import FILE
+from edge_med.models.seen import FILE, SeenFiles
 from tests.conftest import Models
 
 TEXT, PROJECTOR = "multimodal-F32.gguf", "multimodal-mmproj-F16.gguf"
@@ -228,3 +228,22 @@ def test_state_that_somebody_has_changed_is_no_state(
     (home / "state" / FILE).write_text(rubbish)
     loaded(folder).close()
     assert len(json.loads((home / "state" / FILE).read_text())) >= 2
+
+
+def test_what_verify_has_read_isnt_read_again(folder: Path, large: None) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["verify", str(folder), "--quiet"])
+    assert ended.value.code == 0
+    with loaded(folder) as model:
+        assert model.ask("x", options=SHORT).provenance.integrity == "verified"
+
+
+def test_what_verify_finds_damaged_isnt_taken_for_sound(folder: Path, large: None) -> None:
+    data = bytearray((folder / TEXT).read_bytes())
+    data[-1] ^= 1
+    (folder / TEXT).write_bytes(data)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["verify", str(folder), "--quiet"])
+    assert ended.value.code == 4
+    assert SeenFiles().known(folder / TEXT) is None
+    assert SeenFiles().known(folder / PROJECTOR) is not None
