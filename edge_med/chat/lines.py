@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 from edge_med.chat import dropped
@@ -164,7 +165,9 @@ def _last(line: str) -> tuple[list[Path], str]:
     return [], line
 
 
-def refuse_names(question: str, shown: str = "/image", *, there: bool = False) -> None:
+def refuse_names(
+    question: str, shown: str = "/image", *, there: bool = False, given: Collection[str] = ()
+) -> None:
     """Refuse a question that names a file: its answer would be about nothing.
 
     A text of several lines was pasted, and may name what it likes.
@@ -173,6 +176,7 @@ def refuse_names(question: str, shown: str = "/image", *, there: bool = False) -
         question: of one line.
         shown: what an image is given by.
         there: whether files that there aren't may be named.
+        given: names of files that are shown with it, and may be spoken of.
 
     Raises:
         UsageError: that.
@@ -187,7 +191,9 @@ def refuse_names(question: str, shown: str = "/image", *, there: bool = False) -
                 f"{word} isn't opened: edge-med is offline.",
                 f"Save the picture, and give its path: {shown} chest.png",
             )
-        if _ADDRESS.match(word) or not (named or looks_like_file(word)):
+        if _ADDRESS.match(word) or Path(word).name in given:
+            continue
+        if not (named or looks_like_file(word)):
             continue
         if is_there(word) or not there:
             raise _named(word, shown)

@@ -145,8 +145,8 @@ def _asked(text: str | None, named: Sequence[Path | bytes]) -> str:
             f"{text.strip()} is a command of the chat, and no question.",
             "The chat begins with: edge-med chat. To ask about a word, put it into a sentence.",
         )
-    if not named:  # or they are spoken of by their names
-        lines.refuse_names(text.strip(), "--image", there=True)
+    given = {path.name for path in named if isinstance(path, Path)}
+    lines.refuse_names(text.strip(), "--image", there=True, given=given)
     return text
 
 

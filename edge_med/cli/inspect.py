@@ -13,6 +13,7 @@ from edge_med.artifacts.inspect import inspect as read_facts
 from edge_med.artifacts.published import window_words
 from edge_med.artifacts.safe_text import safe_line
 from edge_med.artifacts.turns import WORDS
+from edge_med.cli.prose import say
 
 
 @click.command()
@@ -27,10 +28,10 @@ def inspect(file: Path, *, as_json: bool) -> None:
     for name, value in _lines(facts):
         click.echo(f"{name:<18} {safe_line(value)}")
     if facts.turns in WORDS:
-        click.echo(f"note: {WORDS[facts.turns][1]}", err=True)
+        say(WORDS[facts.turns][1], first="note: ")
     window = window_words(facts.layers, facts.hidden, facts.window)
     if facts.role == "text" and window:
-        click.echo(f"note: {window}", err=True)
+        say(window, first="note: ")
 
 
 def _lines(facts: Facts) -> list[tuple[str, str]]:

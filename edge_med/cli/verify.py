@@ -15,6 +15,7 @@ from edge_med.artifacts.naming import PENDING
 from edge_med.artifacts.safe_text import safe_line
 from edge_med.artifacts.verify import Verdict
 from edge_med.cli.progress import byte_progress
+from edge_med.cli.prose import say
 from edge_med.errors import EdgeMedError, IntegrityError
 
 if TYPE_CHECKING:
@@ -109,12 +110,15 @@ def _print_run(name: str, tried: SelfTest) -> None:
     if tried.fault:
         click.echo(f"fails     {file}: of a picture the projector gives {tried.fault}")
     for note in tried.notes:
-        click.echo(f"note: {file}: {safe_line(note)}", err=True)
+        say(f"{file}: {note}", first="note: ")
     if tried.cosine is not None and tried.error is not None:
         state, how = ("sees", "correctly") if tried.sound else ("fails", "wrongly")
-        click.echo(
-            f"{state:<9} {file}: a test picture {how} on {tried.device} (beside the CPU: cosine "
-            f"{tried.cosine:.6f}, largest error {tried.error:.2%})"
+        say(
+            f"{file}: a test picture {how} on {tried.device} (beside the CPU: cosine "
+            f"{tried.cosine:.6f}, largest error {tried.error:.2%})",
+            err=False,
+            first=f"{state:<9} ",
+            indent=" " * 10,
         )
 
 
@@ -125,7 +129,7 @@ def _print(verdict: Verdict) -> None:
         for problem in file.problems:
             click.echo(f"          {safe_line(problem)}")
         for note in file.notes:
-            click.echo(f"note: {safe_line(file.file)}: {note}", err=True)
+            say(f"{file.file}: {note}", first="note: ")
     for problem in verdict.problems:
         click.echo(f"mismatch  {safe_line(problem)}")
     if any(not file.listed for file in verdict.files):

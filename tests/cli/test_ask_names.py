@@ -35,6 +35,13 @@ def test_a_file_that_is_named_within_a_question_is_not_passed_over(
     )
     assert f"--image {path}" in " ".join(done.err.split())
     assert edge_med("ask", f"Describe {path}", *small, "--image", path).code == 0
+    other = tmp_path / "other.png"
+    other.write_bytes(path.read_bytes())
+    done = edge_med("ask", f"What changed from {other.name} to {path}?", *small, "--image", path)
+    assert done.code == 0  # nothing of that name lies here
+    done = edge_med("ask", f"What changed from {other} to {path}?", *small, "--image", path)
+    assert (done.code, done.out) == (2, "")
+    assert f"--image {other}" in " ".join(done.err.split())
 
 
 def test_that_a_file_is_damaged_is_told_even_if_quiet(

@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_med.cli import prose
+from edge_med.cli.verify import _print_run
+from edge_med.engine.tasks.selftest import SelfTest
 from tests.cli.conftest import Run
 
 WORDS = st.lists(
@@ -55,6 +57,21 @@ def test_a_terminal_gets_lines_of_its_width_with_what_stands_before_counted(
     lines = click.unstyle(capsys.readouterr().err).splitlines()
     assert len(lines) > 1
     assert all(len(line) <= 80 for line in lines)
+
+
+@pytest.mark.usefixtures("narrow")
+def test_what_is_found_of_a_model_is_told_in_lines_of_the_terminals_width(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for stream in ("stdout", "stderr"):
+        monkeypatch.setattr(f"sys.{stream}.isatty", lambda: True, raising=False)
+    _print_run(
+        "medgemma-4b-it-Q4_K_M.gguf", SelfTest("cpu", True, 1.0, 0.0, True, None, ("word " * 40,))
+    )
+    shown = capsys.readouterr()
+    assert shown.out.startswith("runs ")
+    assert shown.err.startswith("note: medgemma-4b-it-Q4_K_M.gguf: word ")
+    assert all(len(line) <= 80 for line in (shown.out + shown.err).splitlines())
 
 
 def test_an_error_in_a_pipe_is_two_lines(edge_med: Callable[..., Run]) -> None:
