@@ -40,8 +40,8 @@ SOURCES = frozenset(
 SHOWING = SOURCES | IMAGE_TYPES | {*BESIDE}
 """Under which an image may stand in a mapping."""
 
-CITED = frozenset(["url", "uri", "source"])
-"""Those among them that name a web page in citations."""
+CITED = frozenset(["url", "uri", "source", "data"])
+"""Those among them that metadata have for other things too: a text there speaks for itself."""
 
 ENCODED = frozenset(["base64", "b64_json", "data"])
 """Sources whose texts are base64, whatever they look like."""

@@ -34,7 +34,7 @@ from edge_med.form_keys import (
     Role,
 )
 from edge_med.imaging.addresses import from_base64
-from edge_med.imaging.naming import holds_image, is_web_page, names_image
+from edge_med.imaging.naming import holds_image, names_image
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,12 +253,12 @@ def _is_plain(value: object) -> bool:
 
 
 def _may_show(fields: Mapping[Any, Any]) -> bool:
-    """Whether a mapping has the form of an image; one with the address of a web page has not."""
+    """Whether a mapping has the form of an image; what is cited in metadata has not."""
     kind = fields.get("type")
     return (isinstance(kind, str) and kind in IMAGE_TYPES) or any(
         key in SHOWING
         and not (value is None or _is_empty(value))
-        and not (key in CITED and isinstance(value, str) and is_web_page(value))
+        and not (key in CITED and isinstance(value, str))
         for key, value in fields.items()
     )
 

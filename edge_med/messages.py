@@ -153,10 +153,10 @@ class _Opened:
     beside: Iterator[tuple[Part, ...]]
     inside: Iterator[tuple[Part, ...]]
 
-    def parts(self, piece: Piece, role: Role) -> tuple[Part, ...]:
+    def parts(self, piece: Piece) -> tuple[Part, ...]:
         """A text; what is sent of an image, or of a series of slices."""
         if isinstance(piece, str):
-            return (said(piece, role),)
+            return (TextPart(piece),)
         if isinstance(piece, Given):
             return next(self.inside)
         if (shown := next(self.beside, None)) is not None:
@@ -170,21 +170,35 @@ class _Opened:
 def _message(read: _Read, opened: _Opened) -> Message:
     """A message of ours as it is, if its texts are texts, and any other with its images."""
     if isinstance(read, Message):
-        for part in read.parts:
-            if isinstance(part, TextPart):
-                said(part.text, read.role)
-        return read
-    role, pieces = read
-    return Message(role, tuple(part for piece in pieces for part in opened.parts(piece, role)))
+        message = read
+    else:
+        role, pieces = read
+        message = Message(role, tuple(part for one in pieces for part in opened.parts(one)))
+    _check_texts(message)
+    return message
+
+
+def _check_texts(message: Message) -> None:
+    """Refuse texts in the place of images; as many names as there are pictures are their labels.
+
+    What the assistant wrote may be the name of a file, but a question is more than that.
+    """
+    texts = [part.text for part in message.parts if isinstance(part, TextPart)]
+    names = [text for text in texts if is_name_alone(text)]
+    labels = len(names) <= len(message.pictures) and not is_name_alone(message.question)
+    for text in texts:
+        said(text, named=message.role == "assistant" or labels)
 
 
 _AS_IMAGE = f"{AS_IMAGE}."
 
 
-def said(text: Any, role: Role = "user") -> TextPart:
+def said(text: Any, *, named: bool = False) -> TextPart:
     """A text that neither has an image in it as letters nor stands for one.
 
-    What the assistant wrote may be the name of a file.
+    Args:
+        text: whatever was given.
+        named: whether it may be nothing but the name of a file.
 
     Raises:
         PromptError: it isn't one.
@@ -193,7 +207,7 @@ def said(text: Any, role: Role = "user") -> TextPart:
         raise PromptError(
             "An image stands in a text as base64, which the model would read as letters.", _AS_IMAGE
         )
-    if isinstance(text, str) and role != "assistant" and is_name_alone(text):
+    if isinstance(text, str) and not named and is_name_alone(text):
         raise PromptError(
             "A text is nothing but a file's name or an address, which isn't opened.", _AS_IMAGE
         )

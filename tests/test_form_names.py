@@ -9,7 +9,7 @@ import pytest
 from edge_med.errors import PromptError
 from edge_med.form_keys import WITHOUT_CONTENT as PASSED_OVER
 from edge_med.messages import Message, TextPart, as_messages
-from tests.test_forms import BASE64, SIDE, seen, text, user
+from tests.test_forms import BASE64, BLUE, RED, SIDE, seen, text, user
 
 SHOWING: dict[str, Any] = {
     "a whole part": {"type": "image"},
@@ -39,6 +39,7 @@ def test_an_image_under_a_key_without_content_is_refused_by_the_key(key: str, ca
         *("msg_1", 5, 0.5, "completed", "google/medgemma-4b-it", "270m-Q8_0.gguf", {"user": "a.b"}),
         [{"type": "url_citation", "url_citation": {"url": "https://example.org/a", "title": "A"}}],
         {"source": "https://example.org/a.html", "cited_text": "No.", "image": None, "images": []},
+        *({"source": "pubmed"}, {"data": "2024-01-02"}, {"uri": "https://example.org/ct?id=5"}),
     ],
 )
 def test_what_shows_nothing_is_passed_over(value: Any) -> None:
@@ -64,6 +65,18 @@ def test_a_files_name_instead_of_a_text_is_refused(name: str) -> None:
         assert "`image`" in caught.value.hint
     with pytest.raises(PromptError, match=r"nothing but a file's name"):
         as_messages("ask", system=name)
+
+
+def test_as_many_names_as_images_are_their_labels() -> None:
+    shown = {"type": "image", "image": RED}, {"type": "image", "image": BLUE}
+    labels = text("before.png"), text("after.png")
+    asked = user(labels[0], shown[0], labels[1], shown[1], text("What has changed?"))
+    (message,) = as_messages(asked, side=SIDE)
+    assert len(message.pictures) == 2
+    assert message.text == "before.pngafter.pngWhat has changed?"
+    for lost in (user(labels[0], shown[0], labels[1], text("?")), user(shown[0], labels[1])):
+        with pytest.raises(PromptError, match=r"nothing but a file's name"):
+            as_messages(lost, side=SIDE)
 
 
 def test_the_assistant_may_have_answered_with_a_files_name() -> None:

@@ -74,11 +74,6 @@ def _is_near(name: str) -> bool:
     return not name.startswith(_SHARES) and is_there(name)
 
 
-def is_web_page(text: str) -> bool:
-    """Whether a text is an address in the web, and not an image's."""
-    return bool(_WEB.fullmatch(text)) and not ends_like_image(re.split("[?#]", text)[0])
-
-
 def names_image(text: str) -> bool:
     """Whether a text is nothing but what an image may be given as: its file's path, its address.
 

@@ -15,7 +15,7 @@ from edge_med.models import ollama
 from edge_med.models.ollama import PROJECTOR, TEXT
 from edge_med.models.store import find
 from tests.artifacts.hostile import Value
-from tests.models.test_store import Keys, projector, text, write
+from tests.models.headers import Keys, projector, text, write
 
 
 class Store:

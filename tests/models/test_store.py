@@ -8,53 +8,16 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from converters.header import pack_header
 from edge_med.artifacts import manifest as manifests
 from edge_med.artifacts.naming import FILE_TYPES
-from edge_med.errors import ArtifactError, PairingError, UsageError
+from edge_med.errors import ArtifactError, UsageError
 from edge_med.models import store
 from edge_med.models.store import find
-from tests.artifacts.hostile import Value
 from tests.checkpoints.adapters import Lora, write_peft
 from tests.checkpoints.tiny import TINY
-from tests.conftest import Models
+from tests.models.headers import projector, text, write
 
 TEXT, PROJECTOR = "multimodal-Q8_0.gguf", "multimodal-mmproj-F16.gguf"
-U32, STRING = 4, 8
-
-Keys = dict[str, str | int]
-
-
-def write(path: Path, keys: dict[str, str | int]) -> Path:
-    """A GGUF file of a header alone."""
-    values = {k: Value(v, STRING if isinstance(v, str) else U32) for k, v in keys.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(pack_header(values, []))
-    return path
-
-
-def text(path: Path, quant: str = "Q4_K_M", width: int = 256, more: Keys | None = None) -> Path:
-    keys: Keys = {
-        "general.architecture": "gemma3",
-        "general.file_type": FILE_TYPES[quant],
-        "gemma3.embedding_length": width,
-    }
-    return write(path, keys | (more or {}))
-
-
-def projector(path: Path, kind: str = "F16", width: int = 256) -> Path:
-    keys: Keys = {
-        "general.architecture": "clip",
-        "general.file_type": FILE_TYPES[kind],
-        "clip.vision.projection_dim": width,
-    }
-    return write(path, keys)
-
-
-@pytest.fixture
-def converted(model: Models, tmp_path: Path) -> Path:
-    """A folder with a text model, its projector and their manifest."""
-    return shutil.copytree(model("multimodal", "Q8_0"), tmp_path / "converted")
 
 
 def test_a_converted_folder_is_a_pair_with_the_hashes_of_its_manifest(converted: Path) -> None:
@@ -262,67 +225,6 @@ def test_a_quant_that_is_none_of_ours_is_unknown(tmp_path: Path) -> None:
     assert find(text(tmp_path / "m.gguf", more={"general.file_type": q3_k_m})).quant == "unknown"
     bare = write(tmp_path / "n.gguf", {"general.architecture": "gemma3"})
     assert find(bare).quant == "unknown"
-
-
-def test_of_several_projectors_the_one_whose_numbers_are_computed_with_as_they_are_is_taken(
-    tmp_path: Path,
-) -> None:
-    model = text(tmp_path / "m.gguf")
-    for kind in ("Q8_0", "F32", "BF16", "F16"):  # each better than those before it
-        best = projector(tmp_path / f"mmproj-{kind}.gguf", kind)
-        assert find(model).projector == best
-
-
-def test_projectors_that_do_not_fit_are_passed_over(tmp_path: Path) -> None:
-    model = text(tmp_path / "m.gguf")
-    projector(tmp_path / "mmproj-a.gguf", width=64)
-    assert find(model).projector is None
-    fitting = projector(tmp_path / "mmproj-b.gguf", "BF16")
-    assert find(model).projector == fitting
-
-
-def test_of_two_projectors_alike_one_must_be_named(tmp_path: Path) -> None:
-    model = text(tmp_path / "m.gguf")
-    one, two = projector(tmp_path / "gemma.gguf"), projector(tmp_path / "medgemma.gguf")
-    with pytest.raises(UsageError, match=r"several projectors that fit: gemma.*, medgemma\.gguf"):
-        find(model)
-    assert find(model, one).projector == one
-    assert find(model, str(two)).projector == two
-
-
-def test_a_given_projector_may_be_anywhere(converted: Path, tmp_path: Path) -> None:
-    found = find(text(tmp_path / "elsewhere/m.gguf"), converted / PROJECTOR)
-    assert found.projector == converted / PROJECTOR
-    assert found.projector_sha256 == find(converted).projector_sha256
-
-
-def test_a_given_projector_that_does_not_fit_is_told_with_both_widths(tmp_path: Path) -> None:
-    model, other = text(tmp_path / "m.gguf", width=256), projector(tmp_path / "p.gguf", width=64)
-    with pytest.raises(PairingError, match="text model 64 wide, and this one is 256"):
-        find(model, other)
-
-
-def test_a_text_model_is_no_projector(tmp_path: Path) -> None:
-    model = text(tmp_path / "m.gguf")
-    with pytest.raises(PairingError, match="isn't a projector"):
-        find(model, model)
-
-
-def test_a_given_projector_that_is_missing_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match=r"absent\.gguf can't be read"):
-        find(text(tmp_path / "m.gguf"), tmp_path / "absent.gguf")
-
-
-def test_a_manifest_that_lists_no_projector_keeps_strangers_out(
-    model: Models, tmp_path: Path
-) -> None:
-    folder = shutil.copytree(model("text", "F32"), tmp_path / "text")
-    width = find(folder).header.integer("gemma3.embedding_length")
-    assert width is not None
-    projector(folder / "mmproj.gguf", width=width)
-    assert find(folder).projector is None
-    stranger = text(folder / "another.gguf", width=width)
-    assert find(stranger).projector == folder / "mmproj.gguf"
 
 
 def test_the_default_model_is_that_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
