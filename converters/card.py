@@ -68,10 +68,11 @@ class Card:
     licence: Licence
     told: tuple[Told, ...]
     source: str
+    adapters: tuple[str, ...] = ()
 
     def notice(self, version: str) -> str:
         """What every file made from the checkpoint says of its origin and terms."""
-        return notice(self.licence, version)
+        return notice(self.licence, version, self.adapters)
 
 
 def read_card(checkpoint: Checkpoint, parameters: int, called: tuple[str, ...]) -> Card:
@@ -102,7 +103,10 @@ def read_card(checkpoint: Checkpoint, parameters: int, called: tuple[str, ...]) 
     bases = [str(value) for base in found.base_models or [] for value in base.values()]
     said = [found.license, found.license_name, found.name, checkpoint.folder.name, *bases, *called]
     licence = find_licence([str(text) for text in said if text])
-    return Card(found, licence, told, fingerprint(checkpoint))
+    adapters = tuple(name for name, _ in checkpoint.merged)
+    if adapters:
+        found.name = called[0]
+    return Card(found, licence, told, fingerprint(checkpoint), adapters)
 
 
 def _usable_card(folder: Path) -> tuple[dict[str, Any], tuple[Told, ...]]:

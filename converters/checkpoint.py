@@ -24,6 +24,9 @@ class Checkpoint:
 
     Attributes:
         told: what is to be said of the folder.
+        again: what is read once more at the end, under another name, and where it lies.
+        beside: files of adapters, by the names that the records have.
+        merged: the names of these adapters, and what their effect is multiplied with.
     """
 
     folder: Path
@@ -31,11 +34,18 @@ class Checkpoint:
     shards: tuple[Shard, ...]
     small: SmallFiles
     told: tuple[Told, ...] = field(default=())
+    again: tuple[tuple[Path, SourceTensor], ...] = field(default=())
+    beside: Mapping[str, Path] = field(default_factory=dict)
+    merged: tuple[tuple[str, float], ...] = field(default=())
 
     @property
     def tensors(self) -> dict[str, SourceTensor]:
         """Every tensor by its name."""
         return {tensor.name: tensor for shard in self.shards for tensor in shard.tensors}
+
+    def path_of(self, tensor: SourceTensor) -> Path:
+        """The file that a tensor lies in."""
+        return next(shard.path for shard in self.shards if tensor in shard.tensors)
 
     @property
     def size(self) -> int:
@@ -45,7 +55,8 @@ class Checkpoint:
     @property
     def data_size(self) -> int:
         """Bytes of all tensors."""
-        return sum(shard.size - shard.data_start for shard in self.shards)
+        once = sum(shard.size - shard.data_start for shard in self.shards)
+        return once + sum(tensor.size for _, tensor in self.again)
 
     def json(self, name: str) -> dict[str, Any]:
         """A JSON file of the checkpoint, or an empty dict if it isn't there."""

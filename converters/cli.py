@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -10,7 +11,7 @@ from typing import Any
 
 import click
 
-from edge_med.artifacts.naming import PROJECTOR_TYPES, QUANTS
+from edge_med.artifacts.naming import PROJECTOR_TYPES, QUANTS, path_and_scale
 from edge_med.artifacts.safe_text import safe_line
 
 
@@ -60,6 +61,13 @@ from edge_med.artifacts.safe_text import safe_line
     metavar="FOLDER",
     help="Of the base model: it supplies the small files that a fine-tune lacks.",
 )
+@click.option(
+    "--adapter",
+    "adapters",
+    multiple=True,
+    metavar="FOLDER[=SCALE]",
+    help="Merge a LoRA adapter of PEFT's; several are merged in their order.",
+)
 @click.option("--force", is_flag=True, help="Replace files that are there already.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -77,6 +85,7 @@ def convert(*, as_json: bool, quiet: bool, verbose: bool, dry_run: bool, **optio
     from converters.request import Request
 
     options["source"] = options.pop("checkpoint")
+    options["adapters"] = tuple(map(path_and_scale, options.pop("adapters")))
     with _waiting("reading the checkpoint", hidden=quiet):
         plan = make_plan(Request(**options))
     if dry_run:
@@ -167,11 +176,14 @@ def _print_plan(plan: Any, *, as_json: bool, verbose: bool) -> None:
         for t in file.tensors if verbose else ():
             shape = "x".join(map(str, t.shape))
             source = safe_line(t.source.name)
-            click.echo(f"  {t.name:<32} {t.type.name:<7} {shape:>14} {t.size:>12,}  {source}")
+            mark = "  merged" if t.change else ""
+            click.echo(f"  {t.name:<32} {t.type.name:<7} {shape:>14} {t.size:>12,}  {source}{mark}")
 
 
 def _plan_as_data(plan: Any, seconds: float) -> dict[str, Any]:
     from converters.estimate import memory_bound
+    from converters.lora.records import records
+    from converters.slabs import source_files
 
     files = [
         {
@@ -192,6 +204,7 @@ def _plan_as_data(plan: Any, seconds: float) -> dict[str, Any]:
         }
         for file in plan.files
     ]
+    adapters = records(plan.adapters, source_files(plan.checkpoint.beside))
     return {
         "files": files,
         "size": plan.size,
@@ -200,6 +213,7 @@ def _plan_as_data(plan: Any, seconds: float) -> dict[str, Any]:
         "memory": memory_bound(plan),
         "notice": plan.notice,
         "warnings": _warnings(plan),
+        "adapters": [dataclasses.asdict(one) for one in adapters],
     }
 
 

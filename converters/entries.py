@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 from converters import names
 from converters.checkpoint import Checkpoint
+from converters.quantize import Bytes
 from converters.safetensors import SourceTensor
 from converters.told import Told
 from edge_med.artifacts.hparams import ModelParams, unsaid
@@ -14,13 +16,25 @@ from edge_med.artifacts.shapes import all_shapes, without_layer
 from edge_med.errors import CheckpointError
 
 
+class Change(Protocol):
+    """What is made of a tensor's numbers before they are quantized."""
+
+    def apply(self, tensor: SourceTensor, start: int, raw: Bytes) -> Bytes:
+        """Whole rows from `start` on, as they are stored, and in the same type again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A tensor of the checkpoint with its GGUF name, and the shape that it will have there."""
+    """A tensor of the checkpoint with its GGUF name, and the shape that it will have there.
+
+    Attributes:
+        change: what adapters make of it.
+    """
 
     source: SourceTensor
     name: str
     shape: tuple[int, ...]
+    change: Change | None = None
 
     @property
     def channels_last(self) -> bool:

@@ -53,7 +53,8 @@ def estimate_seconds(plan: Plan) -> float:
 
 def _different(plan: Plan) -> dict[tuple[tuple[int, ...], TensorType], int]:
     """The tensors to be encoded, by shape and type; what two files share is encoded once."""
-    keys = {(t.source.name, t.type, t.widening): t for file in plan.files for t in file.tensors}
+    tensors = [tensor for file in plan.files for tensor in file.tensors]
+    keys = {(t.source.name, t.type, t.widening, t.change): t for t in tensors}
     counts: dict[tuple[tuple[int, ...], TensorType], int] = {}
     for tensor in keys.values():
         key = (tensor.shape, tensor.type)

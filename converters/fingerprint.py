@@ -7,11 +7,15 @@ bytes are taken. Training changes some of them, whatever it changes of the model
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 from converters.checkpoint import Checkpoint
 
 SAMPLE = 4096
 """Bytes of each tensor, from its middle: 2,048 numbers in BF16."""
+
+PLACES = 64
+"""Of an adapter's file that are looked at."""
 
 
 def fingerprint(checkpoint: Checkpoint) -> str:
@@ -24,4 +28,17 @@ def fingerprint(checkpoint: Checkpoint) -> str:
                 file.seek(tensor.offset + (tensor.size - size) // 2)
                 told = f"{tensor.name} {tensor.type.name} {tensor.shape}"
                 found.append((told, hashlib.sha256(file.read(size)).hexdigest()))
+    for name, path in checkpoint.beside.items():
+        found.append((f"{name} {checkpoint.merged}", _sampled(path)))
     return hashlib.sha256("\n".join(map(" ".join, sorted(found))).encode()).hexdigest()
+
+
+def _sampled(path: Path) -> str:
+    """A hash of an adapter's file: its size, and a few bytes at many places."""
+    size = path.stat().st_size
+    digest = hashlib.sha256(str(size).encode())
+    with path.open("rb", buffering=0) as file:
+        for part in range(PLACES):
+            file.seek(max(0, size - SAMPLE) * part // (PLACES - 1))
+            digest.update(file.read(SAMPLE))
+    return digest.hexdigest()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -33,7 +33,10 @@ LICENCES = (
 )
 
 UNKNOWN = Licence("", (), "The terms of the original model apply.")
-MODIFIED = "This file is modified from the original: converted and quantized by edge-med {version}."
+MODIFIED = (
+    "This file is modified from the original: converted and quantized by edge-med "
+    "{version}{merged}."
+)
 
 
 def find_licence(evidence: Iterable[str]) -> Licence:
@@ -49,6 +52,7 @@ def find_licence(evidence: Iterable[str]) -> Licence:
     return UNKNOWN
 
 
-def notice(licence: Licence, version: str) -> str:
+def notice(licence: Licence, version: str, adapters: Sequence[str] = ()) -> str:
     """What every file made from the checkpoint says of itself."""
-    return f"{MODIFIED.format(version=version)} {licence.notice}"
+    merged = f", with {' and '.join(adapters)} merged into it" if adapters else ""
+    return f"{MODIFIED.format(version=version, merged=merged)} {licence.notice}"

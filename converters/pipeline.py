@@ -18,6 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from converters.commit import commit, held, prepare, withdraw
+from converters.lora.records import records
 from converters.plan import Plan, TensorPlan, make_plan
 from converters.quantize import Bytes
 from converters.request import Request
@@ -213,14 +214,19 @@ def _difference(plan: Plan, standing: Manifest) -> str | None:
     """What the new files wouldn't have in common with those of the manifest, before any is read."""
     known = {f.path: f for f in standing.source.files}
     shards = {shard.path.name: shard.size for shard in plan.checkpoint.shards}
-    small = {f.path: f for f in source_files(plan.checkpoint.small)}
+    small = {f.path: f for f in source_files(plan.checkpoint.small.all())}
+    beside = {name: path.stat().st_size for name, path in plan.checkpoint.beside.items()}
+    sizes = shards | beside
     if (
         standing.name != plan.request.model_name
-        or known.keys() != shards.keys() | small.keys()
-        or any(known[name].size != size for name, size in shards.items())
+        or known.keys() != sizes.keys() | small.keys()
+        or any(known[name].size != size for name, size in sizes.items())
         or any(known[name] != file for name, file in small.items())
     ):
         return "from other files"
+    merged = tuple((one.name, one.strength) for one in standing.recipe.lora or ())
+    if merged != plan.checkpoint.merged:
+        return f"with {', '.join(f'{name}={scale:g}' for name, scale in merged)} merged into it"
     if standing.recipe.tensor_types != plan.request.tensor_types:
         return f"with --tensor-type {' '.join(standing.recipe.tensor_types) or 'nowhere'}"
     if standing.model.template_sha256 != plan.template_sha256:
@@ -292,7 +298,7 @@ def _manifest(
             quants=tuple(quants),
             mmproj=request.mmproj if plan.params.vision else None,
             tensor_types=request.tensor_types,
-            lora=None,
+            lora=records(plan.adapters, sources) or None,
             imatrix=None,
         ),
         notice=plan.notice,

@@ -17,8 +17,10 @@ from converters import metadata, names
 from converters.agreement import agree
 from converters.card import Card, read_card
 from converters.checkpoint import Checkpoint, open_checkpoint, snapshot
-from converters.entries import Entry, layout_told, parameters, read_entries
+from converters.entries import Change, Entry, layout_told, parameters, read_entries
 from converters.header import Placed, pack_header
+from converters.lora.adapter import Adapter, open_adapter
+from converters.lora.merge import merge, with_adapters
 from converters.processor import read_processor
 from converters.quantize import Widening
 from converters.request import Request
@@ -51,6 +53,7 @@ class TensorPlan:
 
     Attributes:
         channels_last: whether the source holds filters as MLX does, with the colours last.
+        change: what adapters make of it, before anything else.
     """
 
     name: str
@@ -61,6 +64,7 @@ class TensorPlan:
     size: int
     widening: Widening
     channels_last: bool = False
+    change: Change | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,7 @@ class Plan:
     template_sha256: str | None
     files: tuple[FilePlan, ...]
     told: tuple[Told, ...] = ()
+    adapters: tuple[Adapter, ...] = ()
 
     @property
     def size(self) -> int:
@@ -119,10 +124,13 @@ def make_plan(request: Request) -> Plan:
     request = _with_known_origin(request)
     checkpoint, config, told = _opened(request)
     processor, more = read_processor(checkpoint.small)
+    adapters = tuple(open_adapter(folder, strength) for folder, strength in request.adapters)
     params = read_params(config, processor)
-    text, projector = read_entries(checkpoint, params)
+    merged = merge(checkpoint, params, *read_entries(checkpoint, params), adapters)
+    params, text, projector = merged.params, merged.text, merged.projector
+    checkpoint, trained = with_adapters(checkpoint, adapters, merged)
     vocabulary = read_vocabulary(checkpoint, params.text.vocabulary)
-    told = (*told, *more, *tokenizers_told(checkpoint, vocabulary))
+    told = (*told, *more, *trained, *tokenizers_told(checkpoint, vocabulary))
     called = (request.model_name, request.origin.id, request.base_name)
     card = read_card(checkpoint, parameters(text), called)
     values = metadata.text_values(checkpoint, params.text, vocabulary, card, __version__)
@@ -138,7 +146,13 @@ def make_plan(request: Request) -> Plan:
         notice=card.notice(__version__),
         template_sha256=metadata.template_sha256(values),
         files=tuple(files),
-        told=(*told, *layout_told(projector), *card.told, *metadata.turns_told(values)),
+        adapters=adapters,
+        told=(
+            *told,
+            *layout_told(projector),
+            *card.told,
+            *metadata.turns_told(values),
+        ),
     )
 
 
@@ -218,7 +232,15 @@ def _lay_out(
         how = Widening(entry.source.type, plus, through_bf16 and len(entry.shape) > 1)
         placed.append(
             TensorPlan(
-                entry.name, entry.source, kind, entry.shape, at, size, how, entry.channels_last
+                entry.name,
+                entry.source,
+                kind,
+                entry.shape,
+                at,
+                size,
+                how,
+                entry.channels_last,
+                entry.change,
             )
         )
         at = pad(at + size, DEFAULT_ALIGNMENT)

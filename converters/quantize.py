@@ -96,12 +96,12 @@ def holds_anything(data: Bytes, stored: TensorType) -> bool:
     return any((part << 1).any() for part in (words[:1024], words))
 
 
-def widen(raw: Bytes, how: Widening, space: Workspace) -> Floats:
-    """Stored numbers as F32."""
+def widen(raw: Bytes, how: Widening, space: Workspace, key: object = None) -> Floats:
+    """Stored numbers as F32, in the workspace's memory under a key, `how` if there is none."""
     stored = raw.view(_STORED[how.stored])
     if how.plus and how.stored is F16:
         stored = stored + np.float16(how.plus)
-    values = space.floats(how, stored.size)
+    values = space.floats(how if key is None else key, stored.size)
     _to_f32(stored, how.stored, values)
     if how.plus and how.stored is not F16:
         values += np.float32(how.plus)
@@ -110,6 +110,23 @@ def widen(raw: Bytes, how: Widening, space: Workspace) -> Floats:
         _ggml().ggml_fp32_to_bf16_row_ref(values.ctypes.data, rounded.ctypes.data, values.size)
         _to_f32(rounded, BF16, values)
     return values
+
+
+def widened(raw: Bytes, stored: TensorType) -> Floats:
+    """Stored numbers as F32, in memory of their own."""
+    return widen(raw, Widening(stored, 0.0, through_bf16=False), Workspace())
+
+
+def narrow(values: Floats, stored: TensorType) -> Bytes:
+    """F32 numbers as a checkpoint stores them, each rounded to the nearest, and to even."""
+    if stored is F32:
+        return np.ascontiguousarray(values, np.float32).view(np.uint8)
+    if stored is F16:
+        with np.errstate(over="ignore"):  # infinity, which is refused by its tensor's name
+            return values.astype(np.float16).view(np.uint8)
+    values, out = np.ascontiguousarray(values, np.float32), np.empty(values.size, np.uint16)
+    _ggml().ggml_fp32_to_bf16_row_ref(values.ctypes.data, out.ctypes.data, values.size)
+    return out.view(np.uint8)
 
 
 def encode(values: Floats, kind: TensorType, row: int, out: Bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,8 @@ class Request:
         force: replace files that are there already.
         source_id: what the source is called, such as `google/medgemma-4b-it`; for the records.
         revision: of the source; for the records.
+        adapters: folders of LoRA adapters that are merged in their order, each with what its effect
+            is multiplied with.
         base: a folder that supplies the small files that the checkpoint lacks.
 
     Raises:
@@ -41,6 +44,7 @@ class Request:
     source_id: str = ""
     revision: str = ""
     base: Path | None = None
+    adapters: tuple[tuple[Path, float], ...] = ()
 
     def __post_init__(self) -> None:
         unknown = [quant for quant in self.quants if quant not in QUANTS]
@@ -54,14 +58,21 @@ class Request:
                 f"A projector can't be {self.mmproj}.",
                 f"Choose --mmproj out of: {', '.join(PROJECTOR_TYPES)}.",
             )
+        for folder, scale in self.adapters:
+            if not math.isfinite(scale) or not scale:
+                raise UsageError(
+                    f"The adapter {folder.name} can't be {scale:g} times as strong.",
+                    "Give a number other than 0, such as --adapter FOLDER=0.5, or none.",
+                )
         if self.threads is not None and self.threads < 1:
             raise UsageError("--threads must be 1 or more.", "Leave it out for all usable cores.")
         check_model_name(self.model_name)
 
     @property
     def model_name(self) -> str:
-        """What the model will be called."""
-        return self.name or _cached(self.source).name or _folder_name(self.source)
+        """What the model will be called: as the checkpoint, and then as the adapters."""
+        base = _cached(self.source).name or _folder_name(self.source)
+        return self.name or "-".join([base, *(_folder_name(path) for path, _ in self.adapters)])
 
     @property
     def base_name(self) -> str:

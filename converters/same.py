@@ -32,8 +32,7 @@ def same_numbers(checkpoint: Checkpoint, one: SourceTensor, other: SourceTensor,
 
 
 def _stored(checkpoint: Checkpoint, tensor: SourceTensor, start: int, count: int) -> Bytes:
-    path = next(s.path for s in checkpoint.shards if tensor in s.tensors)
-    width = tensor.type.block_bytes
+    path, width = checkpoint.path_of(tensor), tensor.type.block_bytes
     return np.fromfile(path, np.uint8, count * width, offset=tensor.offset + start * width)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,6 @@ from converters.plan import FilePlan, TensorPlan
 from converters.quantize import (
     Bytes,
     Floats,
-    Widening,
     Workspace,
     all_finite,
     encode,
@@ -26,10 +26,8 @@ from converters.quantize import (
     widen,
 )
 from converters.safetensors import RAW, Shard, SourceTensor
-from converters.small import SmallFiles
 from converters.stages import Stopwatch
 from edge_med.artifacts.manifest import SourceFile
-from edge_med.artifacts.tensor_types import TensorType
 from edge_med.errors import CheckpointError
 
 MEMORY = 512 << 20
@@ -65,6 +63,8 @@ class SourceReader:
         self.empty: set[str] = set()  # matrices of nothing but zeros, among those that were read
         self._free: list[Workspace] = []
         self._hasher = ThreadPoolExecutor(1, "hash-source")
+        self._beside = ThreadPoolExecutor(1, "hash-adapters")
+        self._adapters = self._beside.submit(source_files, checkpoint.beside)
 
     def release(self, slab: Slab) -> None:
         """Say that a slab has been written, so that its memory can be used again."""
@@ -73,7 +73,8 @@ class SourceReader:
 
     def close(self) -> None:
         """Stop hashing."""
-        self._hasher.shutdown(wait=True, cancel_futures=True)
+        for pool in (self._hasher, self._beside):
+            pool.shutdown(wait=True, cancel_futures=True)
 
     def slabs(self) -> Iterator[Slab]:
         """Every tensor of every shard, also those that no file wants: they count for the hash.
@@ -83,10 +84,15 @@ class SourceReader:
         """
         for shard in self._checkpoint.shards:
             yield from self._shard(shard)
+        for path, tensor in self._checkpoint.again:
+            with path.open("rb", buffering=0) as file:
+                file.seek(tensor.offset)
+                yield from self._tensor(file, tensor, hashlib.sha256())
 
     def files(self) -> tuple[SourceFile, ...]:
         """All files that shaped the result, with their hashes; only after the last slab."""
-        return (*source_files(self._checkpoint.small), *self._hashed)
+        small = source_files(self._checkpoint.small.all())
+        return (*small, *self._adapters.result(), *self._hashed)
 
     def _shard(self, shard: Shard) -> Iterator[Slab]:
         digest = hashlib.sha256()
@@ -95,27 +101,31 @@ class SourceReader:
             _fill(file, header, shard.path.name)
             digest.update(header.data)
             for tensor in shard.tensors:
-                row = tensor.shape[-1] * tensor.type.block_bytes
-                whole = math.prod(tensor.shape[1:]) if len(tensor.shape) > 2 else tensor.shape[-1]
-                step = max(1, self._slab_size // whole) * whole * tensor.type.block_bytes
-                empty = len(tensor.shape) > 1 and tensor.type is not RAW
-                for at in range(0, tensor.size, step):
-                    space = self._free.pop() if self._free else Workspace()
-                    raw = space.bytes("raw", min(step, tensor.size - at))
-                    with self._watch.time("read"):
-                        _fill(file, raw, shard.path.name)
-                    empty = empty and not holds_anything(raw, tensor.type)
-                    hashed = self._hasher.submit(self._watch.timed, "hash", digest.update, raw.data)
-                    yield Slab(tensor, at // row, raw, space, hashed)
-                if empty:
-                    self.empty.add(tensor.name)
+                yield from self._tensor(file, tensor, digest)
         self._hasher.submit(int).result()  # the thread takes one thing after another
         self._hashed.append(SourceFile(shard.path.name, shard.size, digest.hexdigest()))
 
+    def _tensor(self, file: FileIO, tensor: SourceTensor, digest: Any) -> Iterator[Slab]:
+        """The slabs of a tensor that begins where the file stands."""
+        row = tensor.shape[-1] * tensor.type.block_bytes
+        whole = math.prod(tensor.shape[1:]) if len(tensor.shape) > 2 else tensor.shape[-1]
+        step = max(1, self._slab_size // whole) * whole * tensor.type.block_bytes
+        empty = len(tensor.shape) > 1 and tensor.type is not RAW
+        for at in range(0, tensor.size, step):
+            space = self._free.pop() if self._free else Workspace()
+            raw = space.bytes("raw", min(step, tensor.size - at))
+            with self._watch.time("read"):
+                _fill(file, raw, Path(file.name).name)
+            empty = empty and not holds_anything(raw, tensor.type)
+            hashed = self._hasher.submit(self._watch.timed, "hash", digest.update, raw.data)
+            yield Slab(tensor, at // row, raw, space, hashed)
+        if empty:
+            self.empty.add(tensor.name)
 
-def source_files(small: SmallFiles) -> tuple[SourceFile, ...]:
-    """The files beside the weights that shape the result, with their hashes."""
-    return tuple(_source_file(name, path) for name, path in small.all().items())
+
+def source_files(files: Mapping[str, Path]) -> tuple[SourceFile, ...]:
+    """Files by the names that the records have, with their hashes."""
+    return tuple(_source_file(name, path) for name, path in files.items())
 
 
 def in_flight(threads: int) -> int:
@@ -148,41 +158,61 @@ def encode_slab(slab: Slab, wanted: Sequence[TensorPlan], watch: Stopwatch) -> l
     Raises:
         CheckpointError: the weights aren't finite, or exceed a type's range.
     """
-    made: dict[tuple[Widening, TensorType], Bytes] = {}
-    widened: dict[Widening, Floats] = {}
+    made: dict[object, Bytes] = {}
+    widened: dict[object, Floats] = {}
     with watch.time("widen"):
         if wanted and not all_finite(slab.raw, slab.tensor.type):
             raise CheckpointError(
                 f"{slab.tensor.name} holds NaN or infinity.", "Download the checkpoint again."
             )
         for plan in wanted:
-            if plan.widening not in widened:
-                raw = _kept_rows(slab, plan)
-                widened[plan.widening] = widen(raw, plan.widening, slab.space)
+            if _widened(plan) not in widened:
+                raw = _kept_rows(slab, plan, _changed(slab, plan))
+                widened[_widened(plan)] = widen(raw, plan.widening, slab.space, _widened(plan))
     with watch.time("quantize"):
         for plan in wanted:
-            key = (plan.widening, plan.type)
+            key = (_widened(plan), plan.type)
             if key not in made:
-                made[key] = _encode(widened[plan.widening], plan, slab.space)
-    return [made[plan.widening, plan.type] for plan in wanted]
+                made[key] = _encode(widened[_widened(plan)], plan, slab.space)
+    return [made[_widened(plan), plan.type] for plan in wanted]
 
 
-def _kept_rows(slab: Slab, plan: TensorPlan) -> Bytes:
+def _widened(plan: TensorPlan) -> object:
+    """What plans have in common that are of the same F32 numbers."""
+    return (plan.widening, plan.change)
+
+
+def _changed(slab: Slab, plan: TensorPlan) -> Bytes:
+    """The slab as adapters have it."""
+    if plan.change is None:
+        return slab.raw
+    tensor = slab.tensor
+    start = slab.first_row * tensor.shape[-1] // math.prod(tensor.shape[1:])
+    raw = plan.change.apply(tensor, start, slab.raw)
+    if not all_finite(raw, tensor.type):
+        raise CheckpointError(
+            f"An adapter makes NaN or infinity of {tensor.name}.",
+            "Copy the adapter again, or give it less of its strength.",
+        )
+    return raw
+
+
+def _kept_rows(slab: Slab, plan: TensorPlan, raw: Bytes) -> Bytes:
     """The slab without rows beyond the vocabulary, and with filters as Gemma 3 has them."""
     if plan.shape == slab.tensor.shape:
-        return slab.raw
+        return raw
     if plan.channels_last:
         _, colours, height, width = plan.shape
-        words = slab.raw.reshape(-1, height, width, colours, slab.tensor.type.block_bytes)
+        words = raw.reshape(-1, height, width, colours, slab.tensor.type.block_bytes)
         return np.ascontiguousarray(words.transpose(0, 3, 1, 2, 4)).reshape(-1)
     rows = max(0, plan.shape[0] - slab.first_row)
-    return slab.raw[: rows * slab.tensor.shape[-1] * slab.tensor.type.block_bytes]
+    return raw[: rows * slab.tensor.shape[-1] * slab.tensor.type.block_bytes]
 
 
 def _encode(values: Floats, plan: TensorPlan, space: Workspace) -> Bytes:
     row = plan.shape[-1]
     size = values.size // row * plan.type.row_bytes(row)
-    data = space.bytes((plan.widening, plan.type), size)
+    data = space.bytes((_widened(plan), plan.type), size)
     if not size:
         return data
     encode(values, plan.type, row, data)

@@ -13,7 +13,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -72,19 +72,18 @@ class SmallFiles:
 
     Attributes:
         folder: the checkpoint's.
-        base: the folder that supplied what was missing; None if there is none.
-        borrowed: the names of what it supplied.
-        template: the base's chat template, where the checkpoint has none.
+        elsewhere: what another folder supplies, and what the records call that: `base` or
+            `adapter`. What isn't there either has no part in the result.
+        template: the chat template of another folder, where the checkpoint's doesn't count.
     """
 
     folder: Path
-    base: Path | None = None
-    borrowed: tuple[str, ...] = ()
+    elsewhere: Mapping[str, tuple[str, Path]] = field(default_factory=dict)
     template: str | None = None
 
     def path(self, name: str) -> Path:
         """Where a file is, or would be."""
-        return (self.base or self.folder) / name if name in self.borrowed else self.folder / name
+        return self.elsewhere[name][1] if name in self.elsewhere else self.folder / name
 
     def json(self, name: str) -> dict[str, Any]:
         """A JSON file, or an empty dict if it isn't there."""
@@ -95,7 +94,9 @@ class SmallFiles:
         """Every file that shapes the result, by the name that the records have."""
         own = {path for pattern in PATTERNS for path in self.folder.glob(pattern)}
         found = {p.relative_to(self.folder).as_posix(): p for p in sorted(own) if p.is_file()}
-        return found | {f"base/{name}": self.path(name) for name in self.borrowed}
+        other = {f"{of}/{name}": path for name, (of, path) in self.elsewhere.items()}
+        mine = {name: path for name, path in found.items() if name not in self.elsewhere}
+        return mine | {name: path for name, path in other.items() if path.is_file()}
 
     @contextlib.contextmanager
     def together(self) -> Iterator[Path]:
@@ -103,9 +104,9 @@ class SmallFiles:
 
         Where it isn't the checkpoint's, it lacks chat_template.jinja, which we read ourselves.
         """
-        names = {*self.borrowed, *TOKENIZER.one_of, *TOKENIZER.with_it, "config.json"}
+        names = {*self.elsewhere, *TOKENIZER.one_of, *TOKENIZER.with_it, "config.json"}
         names = (names | {TEMPLATE_FILES[1]}) - {TEMPLATE_FILES[0]}
-        if not self.borrowed and not any(is_marked(self.path(name)) for name in names):
+        if not self.elsewhere and not any(is_marked(self.path(name)) for name in names):
             yield self.folder
             return
         with tempfile.TemporaryDirectory() as made:
@@ -146,7 +147,8 @@ def gather(folder: Path, base: Path | None, *, sees: bool) -> tuple[SmallFiles, 
         _refuse(folder, base, missing if own or template else [*missing, "the chat template"])
     if template is not None and base is not None:
         borrowed += [n for n in TEMPLATE_FILES if (base / n).is_file()][:1]
-    files = SmallFiles(folder, base, tuple(borrowed), template)
+    supplied = {name: ("base", base / name) for name in borrowed} if base else {}
+    files = SmallFiles(folder, supplied, template)
     return files, (*_told(base, borrowed, template), *_templates_told(files))
 
 

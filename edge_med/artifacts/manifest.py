@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import math
 import types
 import typing
 from dataclasses import dataclass
@@ -66,13 +67,40 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Touched:
+    """A tensor that an adapter changes, by its GGUF name; of what is replaced the scale is 1.
+
+    `how` is one of `lora`, `dora`, `whole`, `rows` and `bias`, or several joined by `+`.
+    """
+
+    name: str
+    how: str
+    scale: float
+
+
+@dataclass(frozen=True, slots=True)
+class MergedAdapter:
+    """An adapter that was merged; the counts are tensors, `sha256` is of its weights' file."""
+
+    name: str
+    base: str
+    sha256: str
+    strength: float
+    text: int
+    head: int
+    vision: int
+    projector: int
+    tensors: tuple[Touched, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
-    """What was asked for; `tensor_types` are the REGEX=TYPE overrides."""
+    """What was asked for; `tensor_types` are the REGEX=TYPE overrides, `lora` in their order."""
 
     quants: tuple[str, ...]
     mmproj: str | None
     tensor_types: tuple[str, ...]
-    lora: str | None
+    lora: tuple[MergedAdapter, ...] | None
     imatrix: str | None
 
 
@@ -223,6 +251,8 @@ def _build(kind: Any, data: Any, where: str) -> Any:
         return data
     if kind in (str, int) and type(data) is kind:
         return data
+    if kind is float and type(data) in (int, float) and math.isfinite(data):
+        return float(data)
     raise ValueError(f"{where} isn't what it should be")
 
 

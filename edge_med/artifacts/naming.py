@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from types import MappingProxyType
 
 from edge_med.errors import UsageError
@@ -77,3 +78,12 @@ def is_model_file(name: str) -> bool:
 def is_bare_file_name(name: str) -> bool:
     """Whether a name from an untrusted list can only mean a file in the folder itself."""
     return bool(_FILE_NAME.fullmatch(name)) and ".." not in name
+
+
+def path_and_scale(given: str) -> tuple[Path, float]:
+    """The parts of PATH=SCALE, as an adapter is given; a path may hold an equals sign too."""
+    path, _, scale = given.rpartition("=")
+    try:
+        return (Path(path), float(scale)) if path else (Path(given), 1.0)
+    except ValueError:
+        return Path(given), 1.0

@@ -10,6 +10,7 @@ from typing import Any, cast
 import click
 from click.shell_completion import CompletionItem
 
+from edge_med.artifacts.naming import path_and_scale
 from edge_med.config import (
     LONGEST_ANSWER,
     LONGEST_CONTEXT,
@@ -295,19 +296,10 @@ def _of(kind: type[LoadOptions | Options], settings: dict[str, Any]) -> dict[str
 def _scales(adapters: tuple[str, ...]) -> dict[Path, float]:
     """The adapters' files, each with its scale."""
     scales: dict[Path, float] = {}
-    for path, scale in map(_path_and_scale, adapters):
+    for path, scale in map(path_and_scale, adapters):
         if path in scales:
             raise UsageError(
                 f"--adapter names {path.name} twice.", "Give each adapter once, with its scale."
             )
         scales[path] = scale
     return scales
-
-
-def _path_and_scale(given: str) -> tuple[Path, float]:
-    """The parts of PATH=SCALE; a path may hold an equals sign too."""
-    path, _, scale = given.rpartition("=")
-    try:
-        return (Path(path), float(scale)) if path else (Path(given), 1.0)
-    except ValueError:
-        return Path(given), 1.0

@@ -243,7 +243,8 @@ def test_keys_that_only_our_files_have() -> None:
 def fields(kind: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
     """The fields of a dataclass in dots, each with the type of its values in words."""
     for name, hint in typing.get_type_hints(kind).items():
-        inner = typing.get_args(hint)[0] if typing.get_origin(hint) is tuple else None
+        several = next((a for a in typing.get_args(hint) if typing.get_origin(a) is tuple), hint)
+        inner = typing.get_args(several)[0] if typing.get_origin(several) is tuple else None
         if dataclasses.is_dataclass(inner or hint):
             yield from fields(inner or hint, f"{prefix}{name}[]." if inner else f"{prefix}{name}.")
         else:
@@ -258,7 +259,7 @@ def in_words(hint: Any) -> str:
         return " or ".join(map(in_words, arguments))
     if typing.get_origin(hint) is tuple:
         return f"list of {in_words(arguments[0])}"
-    return {str: "text", int: "integer", types.NoneType: "null"}[hint]
+    return {str: "text", int: "integer", float: "number", types.NoneType: "null"}[hint]
 
 
 def test_every_field_of_the_manifest_and_its_type() -> None:

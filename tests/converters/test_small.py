@@ -67,7 +67,9 @@ def test_what_the_fine_tune_has_is_never_taken_from_its_base(tmp_path: Path, bas
     source = merged(tmp_path, "preprocessor_config.json")
     plan = plan_of(source, base=base)
     assert TEMPLATE.encode() in header(plan)
-    assert plan.checkpoint.small.borrowed == ("preprocessor_config.json",)
+    assert plan.checkpoint.small.elsewhere == {
+        "preprocessor_config.json": ("base", base / "preprocessor_config.json")
+    }
 
 
 @pytest.mark.parametrize("place", ["tokenizer_config.json", "chat_template.jinja"])

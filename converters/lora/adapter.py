@@ -1,0 +1,241 @@
+"""A LoRA adapter as PEFT saves it: what it adds to which tensor of its base model.
+
+Tensor names: `get_peft_model_state_dict` of PEFT 0.21 (utils/save_and_load.py). Modules are found
+by their GGUF names, so that an adapter and a base from different versions of transformers fit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from converters import names
+from converters.lora.settings import Settings, settings_of
+from converters.safetensors import Shard, SourceTensor, read_shard
+from edge_med.artifacts.peft import CONFIG
+from edge_med.errors import CheckpointError
+
+WEIGHTS = "adapter_model.safetensors"
+
+_SUFFIXES: Mapping[str, tuple[str, str]] = {
+    ".lora_A.weight": ("down", ".weight"),
+    ".lora_B.weight": ("up", ".weight"),
+    ".lora_embedding_A": ("down", ".weight"),
+    ".lora_embedding_B": ("up", ".weight"),
+    ".lora_magnitude_vector": ("magnitude", ".weight"),
+    ".lora_magnitude_vector.weight": ("magnitude", ".weight"),
+    ".lora_B.bias": ("bias", ".bias"),
+    ".token_adapter.trainable_tokens_delta": ("rows", ".weight"),
+    ".token_adapter.base_layer.weight": ("whole", ".weight"),
+    ".base_layer.weight": ("whole", ".weight"),
+    ".modules_to_save.weight": ("whole", ".weight"),
+}
+"""The end of a tensor's name, what it is, and the end of the name of the tensor that it changes."""
+
+_EMBEDDING = re.compile(r"lora_embedding_[AB]$")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A tensor of the adapter, and the file that it lies in."""
+
+    path: Path
+    tensor: SourceTensor
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """All that an adapter has for one tensor of the base.
+
+    Attributes:
+        module: its name in the adapter's file, without what PEFT puts before it.
+        target: where the tensor goes.
+        down: A, of rank by inputs; of an embedding rank by tokens.
+        up: B, of outputs by rank.
+        scale: of their product, or of the bias.
+        magnitude: of DoRA's rows.
+        whole: takes the tensor's place.
+        rows: take the place of these rows of it.
+        indices: of those rows.
+        bias: is added to the tensor.
+        embedding: whether the product is turned, as of an embedding.
+    """
+
+    module: str
+    target: names.Target
+    down: Stored | None = None
+    up: Stored | None = None
+    scale: float = 1.0
+    magnitude: Stored | None = None
+    whole: Stored | None = None
+    rows: Stored | None = None
+    indices: tuple[int, ...] = ()
+    bias: Stored | None = None
+    embedding: bool = False
+
+    @property
+    def stored(self) -> tuple[Stored, ...]:
+        """All of its tensors."""
+        parts = (self.down, self.up, self.magnitude, self.whole, self.rows, self.bias)
+        return tuple(part for part in parts if part is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """An opened adapter; its tensors are described, not read.
+
+    Attributes:
+        strength: what the user multiplies its effect with.
+        parts: by the GGUF name of what they change.
+    """
+
+    folder: Path
+    settings: Settings
+    strength: float
+    shard: Shard
+    parts: Mapping[str, Part] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Its folder's."""
+        return self.folder.resolve().name
+
+
+def open_adapter(folder: Path, strength: float = 1.0) -> Adapter:
+    """Open an adapter's folder, and find out what each of its tensors changes.
+
+    Args:
+        folder: as `save_pretrained` of PEFT writes it.
+        strength: what its effect is multiplied with; 1 as it was trained.
+
+    Raises:
+        CheckpointError: it isn't one, is damaged, or has what can't be merged here.
+    """
+    _refuse_what_is_none(folder)
+    settings = settings_of(folder)
+    shard = read_shard(folder / WEIGHTS)
+    found: dict[str, dict[str, Stored]] = {}
+    targets: dict[str, tuple[str, names.Target]] = {}
+    for tensor in shard.tensors:
+        kind, module, target = _place(tensor)
+        mine = found.setdefault(target.name, {})
+        if kind in mine:
+            raise CheckpointError(
+                f"{WEIGHTS} changes {module} twice.", "Copy the adapter's folder again."
+            )
+        mine[kind] = Stored(shard.path, tensor)
+        targets[target.name] = (module, target)
+    parts = {
+        name: _part(*targets[name], stored, settings, strength) for name, stored in found.items()
+    }
+    if not parts:
+        raise CheckpointError(f"{WEIGHTS} holds no tensors.", "Copy the adapter's folder again.")
+    return Adapter(folder, settings, strength, shard, parts)
+
+
+def _refuse_what_is_none(folder: Path) -> None:
+    if not (folder / CONFIG).is_file():
+        raise CheckpointError(
+            f"{folder.name} isn't an adapter's folder: it has no {CONFIG}.",
+            "Give the folder that save_pretrained of PEFT has written.",
+        )
+    if not (folder / WEIGHTS).is_file():
+        pickled = (folder / "adapter_model.bin").is_file()
+        raise CheckpointError(
+            f"{folder.name} has no {WEIGHTS}"
+            + (", and adapter_model.bin could run code when it is opened." if pickled else "."),
+            "Save it with save_pretrained of a newer PEFT, which writes safetensors.",
+        )
+
+
+def _place(tensor: SourceTensor) -> tuple[str, str, names.Target]:
+    """What a tensor is, of which module, and what it changes."""
+    name = names.unwrapped(tensor.name)
+    for suffix, (kind, end) in _SUFFIXES.items():
+        if name.endswith(suffix):
+            module = name.removesuffix(suffix)
+            return kind, module, _target(tensor, module + end)
+    return "whole", name, _target(tensor, name)
+
+
+def _target(tensor: SourceTensor, name: str) -> names.Target:
+    try:
+        found = names.target(name, tied=False)
+    except CheckpointError:
+        found = names.Target("unused", name)
+    if found.part == "unused":
+        raise CheckpointError(
+            f"{tensor.name} of the adapter has no place in a Gemma 3 model.",
+            "Was it trained for another model? Nothing of an adapter is left out.",
+        )
+    return found
+
+
+def _part(
+    module: str,
+    target: names.Target,
+    stored: Mapping[str, Stored],
+    settings: Settings,
+    strength: float,
+) -> Part:
+    """What an adapter has for one tensor, checked for what belongs together."""
+    down, up = stored.get("down"), stored.get("up")
+    if (down is None) != (up is None):
+        raise CheckpointError(
+            f"{WEIGHTS} has one of A and B for {module} alone.", "Copy the adapter's folder again."
+        )
+    magnitude = stored.get("magnitude")
+    if (magnitude is not None) != (settings.dora and down is not None):
+        raise CheckpointError(
+            f"{CONFIG} says use_dora {str(settings.dora).lower()}, and {module} has "
+            f"{'a' if magnitude else 'no'} magnitude.",
+            "The two are of different adapters: copy both from the same training.",
+        )
+    scaled = down is not None or "bias" in stored
+    if strength != 1 and (magnitude or not scaled):
+        raise CheckpointError(
+            f"The adapter replaces {module}: its effect can't be multiplied with {strength:g}.",
+            "Give the adapter without a scale.",
+        )
+    return Part(
+        module=module,
+        target=target,
+        down=down,
+        up=up,
+        scale=strength * _scale(module, stored, settings),
+        magnitude=magnitude,
+        whole=stored.get("whole"),
+        rows=stored.get("rows"),
+        indices=_indices(module, stored, settings),
+        bias=stored.get("bias"),
+        embedding=down is not None and _EMBEDDING.search(down.tensor.name) is not None,
+    )
+
+
+def _scale(module: str, stored: Mapping[str, Stored], settings: Settings) -> float:
+    if "down" in stored:
+        return settings.scale(module, stored["down"].tensor.shape[0])
+    if "bias" in stored:  # of a layer whose product stands under the weight's name
+        return settings.scale(module, settings.rank_of(module))
+    return 1.0
+
+
+def _indices(module: str, stored: Mapping[str, Stored], settings: Settings) -> tuple[int, ...]:
+    """Which rows were trained alone; PEFT keeps their order."""
+    if "rows" not in stored:
+        return ()
+    fitting: Iterable[tuple[int, ...]] = (
+        rows
+        for name, rows in settings.tokens.items()
+        if not name or re.fullmatch(rf"(?:.*\.)?{re.escape(name)}", module)
+    )
+    found = next(iter(fitting), ())
+    if len(found) != stored["rows"].tensor.shape[0]:
+        raise CheckpointError(
+            f"{CONFIG} names {len(found)} trainable tokens, and {WEIGHTS} has "
+            f"{stored['rows'].tensor.shape[0]} rows for them.",
+            "The two are of different adapters: copy both from the same training.",
+        )
+    return found

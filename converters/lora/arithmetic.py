@@ -1,0 +1,137 @@
+"""Adapters added to the weights of their base, slab by slab, before anything is quantized.
+
+Arithmetic: PEFT's `merge_and_unload` by default (tuners/lora/layer.py, `merge`; variants.py, DoRA).
+Products and sums are F32, and each adapter's result is rounded to the type of the base, once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from converters.lora.adapter import Part, Stored
+from converters.quantize import Bytes, Floats, narrow, widened
+from converters.safetensors import SourceTensor
+
+Matrix = npt.NDArray[np.float32]
+
+_LOOK = 1 << 20
+"""Numbers that are looked at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What some adapters make of one tensor, in their order."""
+
+    parts: tuple[Part, ...]
+
+    def apply(self, tensor: SourceTensor, start: int, raw: Bytes) -> Bytes:
+        """Whole rows of the tensor as the adapters have them, in the type that it is stored in.
+
+        Args:
+            tensor: of the base.
+            start: the first of these rows.
+            raw: their numbers, as stored.
+        """
+        width = math.prod(tensor.shape[1:])
+        for part in self.parts:
+            values = widened(raw, tensor.type).reshape(-1, width)
+            raw = narrow(_changed(part, tensor, start, values).reshape(-1), tensor.type)
+        return raw
+
+
+def _changed(part: Part, tensor: SourceTensor, start: int, values: Matrix) -> Matrix:
+    """Some rows after one adapter."""
+    count = values.shape[0]
+    if part.whole is not None:
+        whole = _rows(part.whole, start, count)
+        values = widened(narrow(whole.reshape(-1), tensor.type), tensor.type).reshape(whole.shape)
+    if part.bias is not None:
+        values = values + part.scale * _rows(part.bias, start, count).reshape(values.shape)
+    if part.down is not None and part.up is not None:
+        added = _product(part, start, count)
+        if part.embedding:  # PEFT rounds what it adds to an embedding (layer.py, Embedding.merge)
+            added = widened(narrow(added.reshape(-1), tensor.type), tensor.type)
+        values = values + added.reshape(values.shape)
+    if part.magnitude is not None:
+        norm = np.linalg.norm(values, axis=1, keepdims=True)
+        values = values * (_rows(part.magnitude, start, count).reshape(-1, 1) / norm)
+    if part.rows is not None:
+        for position, index in enumerate(part.indices):
+            if start <= index < start + count:
+                values[index - start] = _rows(part.rows, position, 1)
+    return values
+
+
+def _product(part: Part, start: int, count: int) -> Matrix:
+    """Rows of the scaled product of an adapter's two matrices."""
+    assert part.down is not None
+    assert part.up is not None
+    scale = np.float32(part.scale)
+    if part.embedding:
+        up = _rows(part.up, 0, part.up.tensor.shape[0])
+        down = _columns(part.down, start, count)
+        return np.ascontiguousarray((up @ down).T) * scale
+    down = _rows(part.down, 0, part.down.tensor.shape[0])
+    return (_rows(part.up, start, count) @ down) * scale
+
+
+def _rows(stored: Stored, start: int, count: int) -> Matrix:
+    """Rows of a tensor of the adapter's, of whatever shape, as F32."""
+    width = math.prod(stored.tensor.shape[1:])
+    return _read(stored, start * width, count * width).reshape(count, width)
+
+
+def _columns(stored: Stored, start: int, count: int) -> Matrix:
+    """Columns of a matrix of the adapter's; its rows are few."""
+    rows, width = stored.tensor.shape
+    return np.stack([_read(stored, row * width + start, count) for row in range(rows)])
+
+
+def _read(stored: Stored, start: int, count: int) -> Floats:
+    size = stored.tensor.type.block_bytes
+    offset = stored.tensor.offset + start * size
+    raw = np.fromfile(stored.path, np.uint8, count * size, offset=offset)
+    return widened(raw, stored.tensor.type)
+
+
+def changes_nothing(part: Part, base: Stored | None) -> bool:
+    """Whether a part leaves its tensor as it is: what it adds is zero, what it replaces the same.
+
+    Args:
+        part: of an adapter.
+        base: the tensor that it changes; None if it isn't known, and then all of it counts.
+    """
+    added = [stored for stored in (part.up, part.bias) if stored is not None]
+    if any(numbers.any() for stored in added for numbers in _slabs(stored)):
+        return False
+    if part.whole is not None and (base is None or not same_tensor(part.whole, base)):
+        return False
+    if part.rows is None:
+        return True
+    return base is not None and all(
+        np.array_equal(_rows(part.rows, at, 1), _rows(base, index, 1))
+        for at, index in enumerate(part.indices)
+    )
+
+
+def same_tensor(one: Stored, other: Stored) -> bool:
+    """Whether two tensors hold the same numbers; rows that only one has don't count."""
+    if one.tensor.shape[1:] != other.tensor.shape[1:]:
+        return False
+    return all(
+        np.array_equal(ours[: len(theirs)], theirs[: len(ours)])
+        for ours, theirs in zip(_slabs(one), _slabs(other), strict=False)
+    )
+
+
+def _slabs(stored: Stored) -> Iterator[Matrix]:
+    """A tensor, some rows at a time."""
+    count = stored.tensor.shape[0]
+    step = max(1, _LOOK // math.prod(stored.tensor.shape[1:]))
+    for start in range(0, count, step):
+        yield _rows(stored, start, min(step, count - start))

@@ -1,0 +1,60 @@
+"""Whether what an adapter has for a tensor fits that tensor of the base."""
+
+from __future__ import annotations
+
+import math
+
+from converters.entries import Entry
+from converters.lora.adapter import Part, Stored
+from edge_med.errors import CheckpointError
+
+_BASE = "Give the adapter's own base model."
+
+
+def check(part: Part, entry: Entry | None) -> None:
+    """Compare the shapes of all that a part has with those of its tensor.
+
+    Raises:
+        CheckpointError: the base hasn't got the tensor, or one doesn't fit.
+    """
+    if entry is None:
+        raise _missing(part)
+    outputs, inputs = entry.source.shape[0], math.prod(entry.source.shape[1:])
+    rank = _shape(part.down)[:1]
+    wanted = {
+        "A": (part.down, (*rank, outputs if part.embedding else inputs)),
+        "B": (part.up, (inputs if part.embedding else outputs, *rank)),
+        "magnitude": (part.magnitude, (inputs if part.embedding else outputs,)),
+        "bias": (part.bias, (outputs,)),
+        "trained rows": (part.rows, (len(part.indices), inputs)),
+        "whole tensor": (part.whole, (outputs, inputs) if inputs > 1 else (outputs,)),
+    }
+    for what, (stored, shape) in wanted.items():
+        there = _shape(stored)
+        if stored and (there[0], math.prod(there[1:])) != (shape[0], math.prod(shape[1:])):
+            raise CheckpointError(
+                f"The adapter's {what} for {part.module} has the shape {list(there)}, and the "
+                f"base's tensor {list(entry.source.shape)}.",
+                _BASE,
+            )
+    if any(index >= outputs for index in part.indices):
+        raise CheckpointError(
+            f"The adapter names the token {max(part.indices)}, and {part.module} has {outputs}.",
+            _BASE,
+        )
+
+
+def _missing(part: Part) -> CheckpointError:
+    if part.target.name.endswith(".bias") and part.target.part == "text":
+        return CheckpointError(
+            f"The adapter adds a bias to {part.module}, and Gemma 3's text model has none there.",
+            "Train it without lora_bias: neither PEFT nor llama.cpp has a place for it.",
+        )
+    return CheckpointError(
+        f"The adapter changes {part.module}, which the base model hasn't got.",
+        f"{_BASE} A text model alone has no vision tower, and a smaller one has fewer layers.",
+    )
+
+
+def _shape(stored: Stored | None) -> tuple[int, ...]:
+    return stored.tensor.shape if stored else ()

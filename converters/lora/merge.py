@@ -1,0 +1,225 @@
+"""Which tensors of a conversion some adapters change, and whether everything of them fits.
+
+Embedding and head that the base has as one stay one only if the adapter says so
+(`ensure_weight_tying`), or trained nothing but rows of tokens, which PEFT then gives to both. Else
+each had a layer of its own while the adapter was trained, so that the model gets a head of its own:
+PEFT's `merge_and_unload` changes both instead where the two are one tensor in memory.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from converters import names
+from converters.checkpoint import Checkpoint
+from converters.entries import Entry
+from converters.lora.adapter import Adapter, Part, Stored
+from converters.lora.arithmetic import Change, changes_nothing, same_tensor
+from converters.lora.fitting import check
+from converters.lora.records import files, told
+from converters.lora.tokenizer import with_tokenizer
+from converters.safetensors import SourceTensor
+from converters.told import Told
+from edge_med.artifacts.hparams import ModelParams
+from edge_med.errors import CheckpointError
+
+EMBEDDING = "token_embd.weight"
+
+Changes = dict[str, list[Part]]
+Again = tuple[tuple[Path, SourceTensor], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A model with its adapters: its settings, and the tensors of its two files.
+
+    Attributes:
+        again: what is read once the checkpoint has been read, and where it lies.
+    """
+
+    params: ModelParams
+    text: list[Entry]
+    projector: list[Entry]
+    again: Again = ()
+
+
+def merge(
+    checkpoint: Checkpoint,
+    params: ModelParams,
+    text: list[Entry],
+    projector: list[Entry],
+    adapters: Sequence[Adapter],
+) -> Merged:
+    """Give each tensor what the adapters make of it, one after the other.
+
+    Raises:
+        CheckpointError: something of an adapter has no tensor, doesn't fit it, or does nothing.
+    """
+    changes, parted = _changes(adapters, tied=params.text.tied)
+    again: Again = ()
+    if parted:
+        head = _head_of(text)
+        params = _with_text(params, tied=False)
+        again = ((checkpoint.path_of(_embedding(text).source), head.source),)
+        text = [*text, head]
+    text, changes, grown = _resized(text, changes)
+    if grown:
+        again = (*(pair for pair in again if pair[1].name not in grown), *grown.values())
+        params = _with_text(params, vocabulary=_embedding(text).shape[0])
+    entries = {entry.name: entry for entry in (*text, *projector)}
+    for name, parts in changes.items():
+        for part in parts:
+            check(part, entries.get(name))
+    _refuse_idle(checkpoint, adapters, entries)
+    return Merged(params, _with(text, changes), _with(projector, changes), again)
+
+
+def with_adapters(
+    checkpoint: Checkpoint, adapters: Sequence[Adapter], merged: Merged
+) -> tuple[Checkpoint, tuple[Told, ...]]:
+    """The checkpoint with all that the adapters bring along, and what is to be known of them.
+
+    Raises:
+        CheckpointError: an adapter's folder has the tokenizer of another model.
+    """
+    if not adapters:
+        return checkpoint, ()
+    checkpoint = dataclasses.replace(
+        checkpoint,
+        again=merged.again,
+        beside=files(adapters),
+        merged=tuple((adapter.name, adapter.strength) for adapter in adapters),
+    )
+    base = checkpoint.folder.resolve().name
+    said = tuple(one for adapter in adapters for one in told(adapter, base))
+    checkpoint, more = with_tokenizer(checkpoint, adapters, merged.params.text.vocabulary)
+    return checkpoint, (*said, *more)
+
+
+def _with(entries: list[Entry], changes: Changes) -> list[Entry]:
+    return [
+        dataclasses.replace(entry, change=Change(tuple(parts)))
+        if (parts := changes.get(entry.name))
+        else entry
+        for entry in entries
+    ]
+
+
+def _with_text(params: ModelParams, **values: object) -> ModelParams:
+    return dataclasses.replace(params, text=dataclasses.replace(params.text, **values))  # type: ignore[arg-type]
+
+
+def _changes(adapters: Sequence[Adapter], *, tied: bool) -> tuple[Changes, bool]:
+    """What is changed, in the adapters' order, and whether the head must become one of its own."""
+    parted = tied and any(map(_parts_head, adapters))
+    changes: Changes = {}
+    for adapter in adapters:
+        parts = dict(adapter.parts)
+        if tied and not _parts_head(adapter):
+            parts.pop(names.HEAD, None)  # the embedding's once more
+            if parted and (embedding := parts.get(EMBEDDING)):
+                head = names.Target("text", names.HEAD)
+                parts[names.HEAD] = dataclasses.replace(embedding, target=head)
+        for name, part in parts.items():
+            changes.setdefault(name, []).append(part)
+    return changes, parted
+
+
+def _parts_head(adapter: Adapter) -> bool:
+    """Whether head and embedding of a base that has them as one differ after an adapter."""
+    embedding, head = adapter.parts.get(EMBEDDING), adapter.parts.get(names.HEAD)
+    if embedding is None:
+        return head is not None
+    if adapter.settings.tying:
+        return False
+    if head is not None:
+        return not _same(embedding, head)
+    return embedding.down is not None or embedding.whole is not None
+
+
+def _same(embedding: Part, head: Part) -> bool:
+    """Whether an adapter stores one tensor twice, as after the vocabulary of a tied model grew."""
+    alone = not any((embedding.down, embedding.rows, head.down, head.rows))
+    if not alone or embedding.whole is None or head.whole is None:
+        return False
+    return same_tensor(embedding.whole, head.whole)
+
+
+def _embedding(text: list[Entry]) -> Entry:
+    return next(entry for entry in text if entry.name == EMBEDDING)
+
+
+def _head_of(text: list[Entry]) -> Entry:
+    """A head of its own, which begins as the embedding and is read after all."""
+    embedding = _embedding(text)
+    source = dataclasses.replace(embedding.source, name="lm_head.weight")
+    return dataclasses.replace(embedding, name=names.HEAD, source=source)
+
+
+def _resized(
+    text: list[Entry], changes: Changes
+) -> tuple[list[Entry], Changes, dict[str, tuple[Path, SourceTensor]]]:
+    """Embedding and head as an adapter stores them, if it has another number of rows for them.
+
+    Their places in memory are the adapter's file then: nothing of the base's is left of them. By
+    the names of the base's tensors that they take the place of.
+    """
+    grown: dict[str, tuple[Path, SourceTensor]] = {}
+    kept, fresh = [], []
+    changes = dict(changes)
+    for entry in text:
+        parts = changes.get(entry.name, [])
+        last = max((at for at, part in enumerate(parts) if part.whole), default=None)
+        whole = parts[last].whole if last is not None else None
+        if entry.name not in (EMBEDDING, names.HEAD) or whole is None:
+            kept.append(entry)
+            continue
+        rows, width = whole.tensor.shape[0], whole.tensor.shape[1:]
+        if rows == entry.source.shape[0] or width != entry.shape[1:]:
+            kept.append(entry)
+            continue
+        assert last is not None
+        source = dataclasses.replace(whole.tensor, name=f"{whole.path.parent.name}/{entry.name}")
+        grown[entry.source.name] = (whole.path, source)
+        fresh.append(dataclasses.replace(entry, source=source, shape=whole.tensor.shape))
+        rest = dataclasses.replace(parts[last], whole=None)
+        changes[entry.name] = [*([rest] if rest.stored else []), *parts[last + 1 :]]
+    _refuse_one_grown(text, fresh)
+    return [*kept, *fresh], changes, grown
+
+
+def _refuse_one_grown(text: list[Entry], fresh: list[Entry]) -> None:
+    """Embedding and head have as many rows as there are tokens, both of them."""
+    there = {entry.name for entry in text} & {EMBEDDING, names.HEAD}
+    sizes = {entry.shape[0] for entry in fresh}
+    if fresh and (len(fresh) != len(there) or len(sizes) > 1):
+        raise CheckpointError(
+            f"The adapter has {' and '.join(map(str, sorted(sizes)))} tokens for "
+            f"{fresh[0].name} alone.",
+            "Save it once more with save_embedding_layers=True: both were resized in training.",
+        )
+
+
+def _refuse_idle(
+    checkpoint: Checkpoint, adapters: Sequence[Adapter], entries: dict[str, Entry]
+) -> None:
+    """Refuse an adapter that leaves all as it was."""
+    for adapter in adapters:
+        if all(
+            changes_nothing(part, _stored(checkpoint, entries.get(name)))
+            for name, part in adapter.parts.items()
+        ):
+            raise CheckpointError(
+                f"The adapter {adapter.name} changes nothing: all that it adds is zero.",
+                "Give the folder that was saved after training.",
+            )
+
+
+def _stored(checkpoint: Checkpoint, entry: Entry | None) -> Stored | None:
+    """The base's tensor; None if an adapter's has taken its place."""
+    if entry is None or entry.source not in checkpoint.tensors.values():
+        return None
+    return Stored(checkpoint.path_of(entry.source), entry.source)

@@ -1,0 +1,101 @@
+"""What is said and recorded of adapters: what they change, and how strongly."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from converters.lora.adapter import Adapter, Part
+from converters.told import Told
+from edge_med.artifacts.manifest import MergedAdapter, SourceFile, Touched
+from edge_med.artifacts.peft import CONFIG
+
+PLACES = (("output.weight", "head"), ("mm.", "projector"), ("v.", "vision"), ("", "text"))
+"""Parts of a model, by how GGUF names begin in them."""
+
+WORDS = {
+    "text": "of the text model",
+    "head": "of the output head",
+    "vision": "of the vision tower",
+    "projector": "of the projector",
+}
+
+_FOUR_BITS = re.compile(r"[-_](?:unsloth[-_])?(?:bnb[-_])?4bit$", re.IGNORECASE)
+"""How the names of bases end that were trained in four bits, as unsloth publishes them."""
+
+
+def place(name: str) -> str:
+    """The part of a model that a tensor belongs to, by its GGUF name."""
+    return next(found for start, found in PLACES if name.startswith(start))
+
+
+def record(adapter: Adapter, sha256: str) -> MergedAdapter:
+    """What the manifest says of a merged adapter."""
+    parts = adapter.parts.items()
+    counts = Counter(place(name) for name, _ in parts)
+    return MergedAdapter(
+        name=adapter.name,
+        base=adapter.settings.base,
+        sha256=sha256,
+        strength=adapter.strength,
+        **{kind: counts[kind] for kind in WORDS},
+        tensors=tuple(Touched(name, _how(part), part.scale) for name, part in parts),
+    )
+
+
+def _how(part: Part) -> str:
+    kinds = {
+        "whole": part.whole is not None,
+        "lora": part.down is not None and part.magnitude is None,
+        "dora": part.magnitude is not None,
+        "bias": part.bias is not None,
+        "rows": part.rows is not None,
+    }
+    return "+".join(kind for kind, there in kinds.items() if there)
+
+
+def told(adapter: Adapter, base: str) -> list[Told]:
+    """What the user should know of an adapter.
+
+    Args:
+        adapter: that is merged.
+        base: what the checkpoint is called that it is merged into.
+    """
+    counts = Counter(map(place, adapter.parts))
+    listed = ", ".join(f"{counts[kind]} {words}" for kind, words in WORDS.items() if counts[kind])
+    strength = "" if adapter.strength == 1 else f", {adapter.strength:g} times as strong"
+    found = [Told("adapter", f"The adapter {adapter.name} is merged{strength}: tensors {listed}.")]
+    trained_on = adapter.settings.base.rstrip("/\\").replace("\\", "/").rpartition("/")[2]
+    plain = _FOUR_BITS.sub("", trained_on)
+    if plain != trained_on:
+        text = (
+            f"{adapter.name} was trained on a base of four bits ({trained_on}). It is merged into "
+            "the full weights, whose answers may differ a little from those in training."
+        )
+        found.append(Told("adapter_four_bits", text))
+    if plain and plain.lower() != base.lower():
+        text = f"{adapter.name} names {plain} as its base, and is merged into {base}."
+        found.append(Told("adapter_base", text))
+    return found
+
+
+def files(adapters: Sequence[Adapter]) -> dict[str, Path]:
+    """The files of adapters, by the names that the manifest lists them under."""
+    return {
+        f"adapter-{number}/{path.name}": path
+        for number, adapter in enumerate(adapters, 1)
+        for path in (adapter.folder / CONFIG, adapter.shard.path)
+    }
+
+
+def records(
+    adapters: Sequence[Adapter], sources: Sequence[SourceFile]
+) -> tuple[MergedAdapter, ...]:
+    """What the manifest says of merged adapters, with the hashes of their files."""
+    hashes = {file.path: file.sha256 for file in sources}
+    return tuple(
+        record(adapter, hashes.get(f"adapter-{number}/{adapter.shard.path.name}", ""))
+        for number, adapter in enumerate(adapters, 1)
+    )

@@ -1,0 +1,188 @@
+"""What adapter_config.json says of a LoRA adapter: every setting that changes the result, or none.
+
+Keys and their meaning: PEFT 0.21, `LoraConfig` and `PeftConfig`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from converters.small import read_json
+from edge_med.artifacts.peft import CONFIG
+from edge_med.errors import CheckpointError
+
+WITHOUT_EFFECT = frozenset(
+    (
+        *("base_model_name_or_path", "revision", "task_type", "inference_mode", "peft_version"),
+        *("auto_mapping", "peft_type", "lora_dropout", "target_modules", "exclude_modules"),
+        *("layers_to_transform", "layers_pattern", "modules_to_save", "runtime_config"),
+        *("megatron_config", "megatron_core", "loftq_config", "eva_config", "corda_config"),
+        *("lora_ga_config", "qalora_group_size", "fan_in_fan_out", "bias"),
+    )
+)
+"""Of training and of loading: which tensors there are stands in the adapter's file. Linear layers,
+which are all that Gemma 3 has, are never stored the other way round: PEFT itself passes
+`fan_in_fan_out` over there."""
+
+READ = frozenset(
+    (
+        *("r", "lora_alpha", "rank_pattern", "alpha_pattern", "use_rslora", "use_dora"),
+        *("lora_bias", "init_lora_weights", "trainable_token_indices", "ensure_weight_tying"),
+    )
+)
+
+_STARTS = ("pissa", "olora", "corda", "loftq", "lora_ga")
+"""What changes the base when training begins: a plain base isn't what these were trained on, unless
+the adapter was converted, and then its config.json names no such start any more."""
+
+_PLAIN: tuple[object, ...] = (None, False, "", [], {})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How an adapter's tensors are added to its base's.
+
+    Attributes:
+        rank: of modules that no pattern names.
+        alpha: the same.
+        ranks: by regular expressions of module names; the first that fits counts.
+        alphas: the same.
+        rslora: whether the scale is alpha / √rank, and not alpha / rank.
+        dora: whether rows are brought to a magnitude of their own.
+        tying: whether embedding and head stayed one where the base has them as one.
+        tokens: rows that were trained alone, by module; under "" those of the embedding.
+        base: the model that it was trained on, as its config names it.
+    """
+
+    rank: int
+    alpha: float
+    ranks: Mapping[str, int]
+    alphas: Mapping[str, float]
+    rslora: bool
+    dora: bool
+    tying: bool
+    tokens: Mapping[str, tuple[int, ...]]
+    base: str
+
+    def rank_of(self, module: str) -> int:
+        """Of a module, by its name as in the adapter's file."""
+        return int(_by_pattern(self.ranks, module, self.rank))
+
+    def scale(self, module: str, rank: int) -> float:
+        """What a module's product is multiplied with.
+
+        Args:
+            module: its name, as in the adapter's file.
+            rank: of its tensors.
+
+        Raises:
+            CheckpointError: its config says another rank.
+        """
+        said = self.rank_of(module)
+        if said != rank:
+            raise CheckpointError(
+                f"{CONFIG} says rank {said} for {module}, and its tensors have {rank}.",
+                "The two are of different adapters: copy both from the same training.",
+            )
+        alpha: float = _by_pattern(self.alphas, module, self.alpha)
+        return alpha / math.sqrt(rank) if self.rslora else alpha / rank
+
+
+def read_settings(config: Mapping[str, Any]) -> Settings:
+    """The settings in an adapter_config.json.
+
+    Raises:
+        CheckpointError: a value can't be, or a setting changes the result in a way that isn't
+            carried out here; it is named.
+    """
+    kind = config.get("peft_type")
+    if kind != "LORA":
+        raise _refused("peft_type", kind, "Only LoRA is merged.")
+    for key in sorted(config.keys() - WITHOUT_EFFECT - READ):
+        if config[key] not in _PLAIN:
+            raise _refused(key, config[key], "That isn't merged here.")
+    start = config.get("init_lora_weights", True)
+    if isinstance(start, str) and start.lower().startswith(_STARTS):
+        raise _refused(
+            "init_lora_weights",
+            start,
+            "Such a start changes the base model, so that the plain one doesn't fit.",
+        )
+    base = config.get("base_model_name_or_path")
+    return Settings(
+        rank=_number(config, "r", int),
+        alpha=_number(config, "lora_alpha", (int, float)),
+        ranks=_patterns(config, "rank_pattern", int),
+        alphas=_patterns(config, "alpha_pattern", (int, float)),
+        rslora=config.get("use_rslora") is True,
+        dora=config.get("use_dora") is True,
+        tying=config.get("ensure_weight_tying") is True,
+        tokens=_tokens(config.get("trainable_token_indices")),
+        base=base if isinstance(base, str) else "",
+    )
+
+
+def _number(config: Mapping[str, Any], key: str, kind: Any) -> Any:
+    return _sound(key, config.get(key), kind)
+
+
+def _sound(key: str, value: Any, kind: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, kind) or not 0 < value < 1e6:
+        raise CheckpointError(
+            f"{CONFIG} says {key} {str(value)[:40]}, which can't be.", "Copy the file again."
+        )
+    return value
+
+
+def _patterns(config: Mapping[str, Any], key: str, kind: Any) -> dict[str, Any]:
+    given = config.get(key) or {}
+    if not isinstance(given, Mapping):
+        raise CheckpointError(f"{CONFIG} has a {key} that is no table.", "Copy the file again.")
+    for pattern, value in given.items():
+        _sound(key, value, kind)
+        try:
+            re.compile(pattern)
+        except re.error:
+            raise CheckpointError(
+                f"{CONFIG} has a {key} that is no regular expression: {pattern[:80]}.",
+                "Copy the file again.",
+            ) from None
+    return dict(given)
+
+
+def _by_pattern(patterns: Mapping[str, Any], module: str, otherwise: Any) -> Any:
+    """As `get_pattern_key` of PEFT's utils/other.py: the end of the name from a dot on."""
+    for pattern, value in patterns.items():
+        if re.fullmatch(rf"(?:.*\.)?(?:{pattern})", module):
+            return value
+    return otherwise
+
+
+def _tokens(given: Any) -> dict[str, tuple[int, ...]]:
+    """Rows by module; a list alone is of the embedding."""
+    if given in _PLAIN:
+        return {}
+    named = given if isinstance(given, Mapping) else {"": given}
+    for rows in named.values():
+        if not isinstance(rows, list) or not all(type(row) is int and row >= 0 for row in rows):
+            raise CheckpointError(
+                f"{CONFIG} has trainable_token_indices that are no numbers of tokens.",
+                "Copy the file again.",
+            )
+    return {name: tuple(rows) for name, rows in named.items()}
+
+
+def _refused(key: str, value: object, why: str) -> CheckpointError:
+    return CheckpointError(
+        f"The adapter was trained with {key} = {str(value)[:40]}. {why}",
+        "Merge it with PEFT: model.merge_and_unload().save_pretrained(FOLDER), and convert that.",
+    )
+
+
+def settings_of(folder: Any) -> Settings:
+    """The settings of an adapter's folder."""
+    return read_settings(read_json(folder / CONFIG))
