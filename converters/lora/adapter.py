@@ -165,6 +165,11 @@ def _target(tensor: SourceTensor, name: str) -> names.Target:
         found = names.target(name, tied=False)
     except CheckpointError:
         found = names.Target("unused", name)
+    if found.part == "unused" and name.endswith(".bias"):
+        raise CheckpointError(
+            f"The adapter adds a bias to {name.removesuffix('.bias')}, and Gemma 3 has none there.",
+            "Train it without lora_bias: neither PEFT nor llama.cpp has a place for it.",
+        )
     if found.part == "unused":
         raise CheckpointError(
             f"{tensor.name} of the adapter has no place in a Gemma 3 model.",

@@ -45,11 +45,6 @@ def check(part: Part, entry: Entry | None) -> None:
 
 
 def _missing(part: Part) -> CheckpointError:
-    if part.target.name.endswith(".bias") and part.target.part == "text":
-        return CheckpointError(
-            f"The adapter adds a bias to {part.module}, and Gemma 3's text model has none there.",
-            "Train it without lora_bias: neither PEFT nor llama.cpp has a place for it.",
-        )
     return CheckpointError(
         f"The adapter changes {part.module}, which the base model hasn't got.",
         f"{_BASE} A text model alone has no vision tower, and a smaller one has fewer layers.",

@@ -144,14 +144,33 @@ def _patterns(config: Mapping[str, Any], key: str, kind: Any) -> dict[str, Any]:
         raise CheckpointError(f"{CONFIG} has a {key} that is no table.", "Copy the file again.")
     for pattern, value in given.items():
         _sound(key, value, kind)
-        try:
-            re.compile(pattern)
-        except re.error:
+        if not _is_simple(pattern):
             raise CheckpointError(
-                f"{CONFIG} has a {key} that is no regular expression: {pattern[:80]}.",
-                "Copy the file again.",
-            ) from None
+                f"{CONFIG} has a {key} that isn't a short regular expression: {pattern[:80]}.",
+                "Write the names of the modules in its place, each with its value.",
+            )
     return dict(given)
+
+
+_REPEATED = re.compile(r"\)[*+?{]|[*+}]")
+"""A group that is repeated, and what may take any number of letters: both cost time."""
+
+
+def _is_simple(pattern: str) -> bool:
+    """Whether a pattern is tried in a moment, whoever wrote it: Python's `re` knows no limit."""
+    repeated = _REPEATED.findall(pattern)
+    if len(pattern) > _LONGEST or len(repeated) > _MOST or any(r[0] == ")" for r in repeated):
+        return False
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError, RecursionError):
+        return False
+    return True
+
+
+_LONGEST = 500
+_MOST = 3
+"""Repetitions; over a name of 80 letters they are tried in half a million steps at the most."""
 
 
 def _by_pattern(patterns: Mapping[str, Any], module: str, otherwise: Any) -> Any:
