@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks import (
+    adapters,
     amx,
     busy,
     convert,
@@ -42,6 +43,7 @@ def main() -> int:
 
 BENCHMARKS = {
     "convert": lambda o, work: convert.run(o.checkpoint[0], work, o.runs, not o.no_several),
+    "adapters": lambda o, work: adapters.run(o.checkpoint[0], work, o.runs),
     "linear": lambda o, work: linear.run(o.checkpoint, work, o.runs),
     "run": lambda o, work: run.run(o.model, work, o.runs),
     "imaging": lambda o, work: imaging.run(work, o.runs),

@@ -77,7 +77,7 @@ def run(checkpoint: Path, work: Path, runs: int, several: bool = True) -> list[R
     steps = commands(checkpoint, work)
     if not several:
         steps = {name: command for name, command in steps.items() if name not in SEVERAL}
-    _read_once(checkpoint)
+    read_once(checkpoint)
     rounds = [_round(steps, work, number) for number in range(1, runs + 1)]
     _print_stages(rounds)
     return _results(rounds, {name: shown(command, work) for name, command in steps.items()})
@@ -88,7 +88,7 @@ def shown(command: list[str], work: Path) -> str:
     return shlex.join(command).replace(str(work), "WORK").replace(sys.executable, "python")
 
 
-def _read_once(checkpoint: Path) -> None:
+def read_once(checkpoint: Path) -> None:
     """The warm-up: afterwards everybody finds the checkpoint in the system's cache alike."""
     for path in checkpoint.glob("*.safetensors"):
         with path.open("rb") as file:

@@ -12,7 +12,7 @@ import numpy as np
 
 from converters.plan import Plan
 from converters.quantize import Workspace, encode
-from converters.slabs import slab_memory
+from converters.slabs import in_flight, slab_memory, slab_size
 from edge_med import _platform
 from edge_med.artifacts.tensor_types import F32, TensorType
 
@@ -27,11 +27,18 @@ _PROGRAM = 250 << 20
 of a tokenizer.json."""
 
 
+_MERGED = 5
+"""Slabs in F32 that a thread has while it adds an adapter: the base's numbers, the product, the
+sum, and what is rounded; one more for the adapter's own rows."""
+
+
 def memory_bound(plan: Plan) -> int:
     """Bytes of memory that the conversion takes at the most."""
     threads = plan.request.threads or _platform.usable_cores()
     headers = sum(len(file.header) for file in plan.files)
-    return _PROGRAM + headers + slab_memory(plan.files, threads)
+    slabs = slab_memory(plan.files, threads)
+    merging = threads * _MERGED * 4 * slab_size(plan.files, in_flight(threads))
+    return _PROGRAM + headers + slabs + (merging if plan.adapters else 0)
 
 
 def estimate_seconds(plan: Plan) -> float:

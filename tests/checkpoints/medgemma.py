@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 import struct
 from collections.abc import Iterator
 from itertools import pairwise
@@ -108,6 +109,31 @@ def write_shape(
     total = sum(_bytes(shape) for shapes in shards for _, shape in shapes)
     index = {"metadata": {"total_size": total}, "weight_map": weight_map}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+
+
+def write_adapter(model: tiny.Tiny, folder: Path, rank: int, *, whole: bool = False) -> Path:
+    """A LoRA adapter of all linear layers, as PEFT saves it, full of noise.
+
+    Args:
+        model: what `medgemma` gives.
+        folder: is made.
+        rank: of every layer.
+        whole: with an embedding and a head of its own.
+    """
+    folder.mkdir(parents=True)
+    config = {"peft_type": "LORA", "r": rank, "lora_alpha": rank, "target_modules": "all-linear"}
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    tensors: Shapes = []
+    for name, shape in tiny.shapes(model):
+        module = f"base_model.model.{name.removesuffix('.weight')}"
+        if whole and name.endswith("embed_tokens.weight"):
+            tensors += [(f"{module}.weight", shape), ("base_model.model.lm_head.weight", shape)]
+        elif len(shape) == 2 and re.search(r"(?:_proj|fc\d)\.weight$", name):
+            pair = {"A": (rank, shape[1]), "B": (shape[0], rank)}
+            tensors += [(f"{module}.lora_{half}.weight", pair[half]) for half in pair]
+    noise = np.random.default_rng(1).standard_normal(NOISE, np.float32) * np.float32(0.01)
+    _write_shard(folder / "adapter_model.safetensors", tensors, to_bf16(noise), None)
+    return folder
 
 
 def _shards(tensors: Shapes) -> Iterator[Shapes]:
