@@ -111,14 +111,14 @@ class Conversation:
         written, and goes if nothing was; an answer that is empty of itself stays.
         """
         chosen = options or self._options
-        said = self._model.messages(text, image=image, images=images, options=chosen)
-        if [message.role for message in said] != ["user"]:
+        asked = self._model.messages(text, image=image, images=images, options=chosen)
+        if [message.role for message in asked] != ["user"]:
             raise UsageError(
                 "What was given isn't one message of the user's.",
                 "Give its text; a whole conversation is for `MedGemma.ask`.",
             )
-        check_asked(said)
-        return self._answered(lambda turns: (*turns, *said), chosen)
+        check_asked(asked)
+        return self._answered(lambda turns: (*turns, *asked), chosen)
 
     def regenerate(self, *, options: Options | None = None) -> Answer:
         """Have the last turn answered anew.
@@ -290,14 +290,14 @@ class Conversation:
         """Stream an answer to as many of the turns as fit; if some don't, that is said first."""
         with self._service.cancellable() as call:
             shown, trimmed = self._fitting(turns, options, call)
-            said = tuple(filter(None, (self._restarted(), trimmed)))
-            yield from said
+            first = tuple(filter(None, (self._restarted(), trimmed)))
+            yield from first
             question = Question(tuple(shown), options)
             for event in answering(self._service, question, self._hook(), call):
-                if isinstance(event, End) and said:
-                    others = (one for one in event.answer.notices if one not in said)
-                    yield End(replace(event.answer, notices=(*said, *others)))
-                elif event not in said:
+                if isinstance(event, End) and first:
+                    others = (one for one in event.answer.notices if one not in first)
+                    yield End(replace(event.answer, notices=(*first, *others)))
+                elif event not in first:
                     yield event
 
     def _restarted(self) -> Notice | None:

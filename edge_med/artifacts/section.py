@@ -49,8 +49,11 @@ class Section:
         return None if value is None else Section(value, key)
 
     def known(self, *keys: str) -> None:
-        """Refuse an object that holds other keys: what isn't understood must not be dropped."""
-        for key in self._data.keys() - set(keys):
+        """Refuse an object that holds other keys: what isn't understood must not be dropped.
+
+        A key that is null isn't there.
+        """
+        for key in {key for key, value in self._data.items() if value is not None} - set(keys):
             raise CheckpointError(f"{short(key)} in config.json isn't known here.", REFUSED)
 
     def flag(self, key: str, default: bool) -> bool:  # noqa: FBT001 - it is the value itself
