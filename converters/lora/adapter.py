@@ -152,6 +152,10 @@ def _refuse_what_is_none(folder: Path) -> None:
 
 def _place(tensor: SourceTensor) -> tuple[str, str, names.Target]:
     """What a tensor is, of which module, and what it changes."""
+    if not tensor.shape:
+        raise CheckpointError(
+            f"{tensor.name} of the adapter is a single number.", "Copy the adapter's folder again."
+        )
     name = names.unwrapped(tensor.name)
     for suffix, (kind, end) in _SUFFIXES.items():
         if name.endswith(suffix):

@@ -19,6 +19,11 @@ def check(part: Part, entry: Entry | None) -> None:
     """
     if entry is None:
         raise _missing(part)
+    if entry.channels_last:
+        raise CheckpointError(
+            f"The adapter changes {part.module}, which lies in MLX's order in this base.",
+            "Give the base as the hub has it, and not as MLX converted it.",
+        )
     outputs, inputs = entry.source.shape[0], math.prod(entry.source.shape[1:])
     rank = _shape(part.down)[:1]
     wanted = {

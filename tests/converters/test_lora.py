@@ -258,6 +258,11 @@ REFUSED: dict[str, tuple[dict[str, Floats], dict[str, Any], str]] = {
     "layers repeated": (Q, {"layer_replication": [[0, 4], [2, 5]]}, "layer_replication"),
     "another rank": (Q, {"r": 8}, "says rank 8"),
     "half of a pair": (dict([*Q.items()][:1]), {}, "one of A and B"),
+    "a single number": (
+        {f"{LAYER}self_attn.q_proj.lora_A.weight": np.array(1, np.float32)},
+        {},
+        "single",
+    ),
     "no place": ({f"{START}classifier.weight": whole(1, 3, 3)}, {}, "has no place"),
     "a layer too far": (
         pair(f"{START}model.layers.77.self_attn.q_proj", QUERIES, WIDTH),
