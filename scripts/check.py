@@ -16,6 +16,7 @@ CHECKS = {
     "format": ["ruff", "format", "--check", "."],
     "types": ["mypy"],
     "imports": ["lint-imports", "--no-cache"],
+    "workflows": ["zizmor", "--offline", "--quiet", ".github"],
     "tests": ["pytest", "--durations=5"],
     "wheel": [sys.executable, "-m", "scripts.check_wheel"],
 }
