@@ -143,7 +143,7 @@ def agreed(ui: UI, seconds: float, what: str, *, yes: bool) -> bool:
     return yes or ui.confirm("Go on?", otherwise=True)
 
 
-UNTRUE = frozenset(("no_image", "beyond_context", "damaged"))
+UNTRUE = frozenset(("no_image", "beyond_context", "damaged", "changed"))
 """Codes of answers that mean nothing, which is said even where no notices are wanted."""
 
 

@@ -59,13 +59,19 @@ def verify(path: Path, *, run: bool, as_json: bool, quiet: bool) -> None:
 
 
 def _remember(folder: Path, verdict: Verdict, facts: Mapping[Path, Facts]) -> None:
-    """Note what was read and is as its manifest says: whoever loads it needn't read it again."""
+    """Note what was read and is as its manifest says: whoever loads it needn't read it again.
+
+    What no manifest lists is from now on what is meant.
+    """
     from edge_med.artifacts import manifest as manifests
     from edge_med.models.seen import SeenFiles
 
     sound = {file.file for file in verdict.files if file.listed and not file.problems}
     with suppress(EdgeMedError):  # without a home for our state nothing is noted
         found, seen = manifests.load(folder), SeenFiles()
+        for file in verdict.files:
+            if not file.listed and not file.problems:
+                seen.forget(folder / file.file)
         for entry in found.files if found else ():
             if entry.path in sound and (before := facts.get(folder / entry.path)):
                 seen.note(folder / entry.path, before, entry.sha256)
@@ -112,14 +118,24 @@ def _print_run(name: str, tried: SelfTest) -> None:
     for note in tried.notes:
         say(f"{file}: {note}", first="note: ")
     if tried.cosine is not None and tried.error is not None:
-        state, how = ("sees", "correctly") if tried.sound else ("fails", "wrongly")
+        state, how = _seen(tried)
         say(
-            f"{file}: a test picture {how} on {tried.device} (beside the CPU: cosine "
-            f"{tried.cosine:.6f}, largest error {tried.error:.2%})",
+            f"{file}: {how} (cosine {tried.cosine:.6f}, largest error {tried.error:.2%})",
             err=False,
             first=f"{state:<9} ",
             indent=" " * 10,
         )
+
+
+def _seen(tried: SelfTest) -> tuple[str, str]:
+    """What came of a picture that was encoded twice: on the CPU alone, or there and elsewhere."""
+    from edge_med.models.shares import CPU
+
+    if not tried.sound:
+        return "fails", f"a test picture becomes something else on {tried.device} than on the CPU"
+    if tried.device == CPU:
+        return "encodes", "a test picture on the CPU, each time the same; what it sees isn't judged"
+    return "encodes", f"a test picture on {tried.device} as on the CPU; what it sees isn't judged"
 
 
 def _print(verdict: Verdict) -> None:

@@ -47,6 +47,15 @@ _BANDS = {16: "few_greys", 24: "narrow"}
 _FEW = 5e-3
 """Share of pixels that may lie outside: a marker or hot pixels, which stretch a picture's range."""
 
+_BLACK = 16
+"""Greys of 255 that are taken for black."""
+
+_DARK, _SHADED = 0.3, 5e-3
+"""The least share of black pixels, and the most of shaded ones, in a picture of letters alone."""
+
+_EDGE = 48
+"""Greys between neighbours from which on a pixel is the edge of a letter or a marker."""
+
 _ONE_OF_SEVERAL = "one_of_several"
 _OF_FILE = "Of the image's file, {} is taken."
 
@@ -136,6 +145,33 @@ def _of_few_greys(pixels: npt.NDArray[np.uint8]) -> Iterator[Notice]:
                 where = f"within {width} of 256 levels of each colour"
             yield Notice(code, f"Almost all pixels of the image lie {where}: little can be seen.")
             return
+    if _is_lettering(pixels.max(axis=2)):
+        yield Notice(
+            "narrow",
+            "The image is black but for one brightness, as of letters, markers or a frame: little "
+            "can be seen.",
+        )
+
+
+def _is_lettering(greys: npt.NDArray[np.uint8]) -> bool:
+    """Whether a picture is black but for what has one brightness, and its edges.
+
+    That is what remains of X-rays whose own range was stretched by a label or padding.
+    """
+    if np.count_nonzero(greys < _BLACK) < _DARK * greys.size:
+        return False
+    counts = np.bincount(greys.ravel(), minlength=256)
+    filled = int(counts[_BLACK:].argmax()) + _BLACK
+    shaded = (greys >= _BLACK) & (np.abs(greys.astype(np.int16) - filled) > _ALIKE)
+    inner = shaded[1:-1, 1:-1] & (_range_around(greys) <= _EDGE)
+    return bool(np.count_nonzero(inner) < _SHADED * greys.size)
+
+
+def _range_around(greys: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """The difference between the brightest and the darkest of nine neighbours; without a rim."""
+    height, width = greys.shape
+    around = [greys[y : height - 2 + y, x : width - 2 + x] for y in range(3) for x in range(3)]
+    return np.asarray(np.maximum.reduce(around) - np.minimum.reduce(around), np.uint8)
 
 
 def _bands(pixels: npt.NDArray[np.uint8], width: int, few: float) -> list[int]:

@@ -49,7 +49,8 @@ class Listed:
 class Watch:
     """Compares the files of a loaded model with their hashes; all methods in any thread.
 
-    Without a hash to compare with, a file is noted as it is seen first, and a change is told.
+    Without a hash to compare with, a file is noted as it is seen first, and a change is told with
+    every load, until `edge-med verify` has taken the file as what is meant.
     """
 
     def __init__(self, files: Sequence[Listed], folder: Path | None = None) -> None:
@@ -73,7 +74,7 @@ class Watch:
             for file in self._files:
                 known = self._seen.known(file.path)
                 if known is not None:
-                    self._found[file.path] = known
+                    self._compare(file, known)
                 elif file.path.stat().st_size <= SMALL and (read := _hashed(file.path)):
                     self._note(file.path, *read)
         self.refuse()
@@ -145,12 +146,17 @@ class Watch:
 
     def _note(self, path: Path, facts: Facts, found: str) -> None:
         """A file was read."""
-        listed = any(file.sha256 for file in self._files if file.path == path)
-        before = None if listed else self._seen.before(path)
-        if before and before.sha256 != found:
-            self._changed.append(_changed(path, before))
-        self._found[path] = found
+        for file in self._files:
+            if file.path == path:
+                self._compare(file, found)
         self._seen.note(path, facts, found)
+
+    def _compare(self, file: Listed, found: str) -> None:
+        """Without a manifest, a file is what it was first, until somebody says otherwise."""
+        first = None if file.sha256 else self._seen.first(file.path)
+        if first and first.sha256 != found:
+            self._changed.append(_changed(file.path, first))
+        self._found[file.path] = found
 
 
 def _read(paths: Sequence[Path], note: weakref.WeakMethod[Note], stopped: Stopped) -> None:
@@ -186,6 +192,6 @@ def _damage(file: Listed) -> str:
 def _changed(path: Path, before: Seen) -> Notice:
     return Notice(
         "changed",
-        f"{path.name} is another file than on {before.day}, when edge-med read it, and no manifest "
-        "says which of them is meant.",
+        f"{path.name} is another file than on {before.day}, when edge-med read it first, and no "
+        f"manifest says which of them is meant. If it is this one: edge-med verify {path.name}",
     )

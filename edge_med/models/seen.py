@@ -57,17 +57,30 @@ class SeenFiles:
             return None
         return str(entry["sha256"])
 
-    def before(self, path: Path) -> Seen | None:
-        """What lay in this place when it was read the last time; None if it never was."""
+    def first(self, path: Path) -> Seen | None:
+        """What lay in this place when it was read the first time; None if it never was."""
         entry = self._entry(path)
-        return Seen(entry["sha256"], entry["day"]) if entry else None
+        if entry is None:
+            return None
+        first = entry.get("first", entry)
+        return Seen(first["sha256"], first["day"])
 
     def note(self, path: Path, facts: Facts, sha256: str) -> None:
-        """Remember a file that was read."""
-        files = {key: entry for key, entry in self._stored().items() if key != _key(path)}
+        """Remember a file that was read, and what lay in its place first if that was another."""
+        first, files = self.first(path), self._others(path)
         day = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
         files[_key(path)] = {"facts": list(facts), "sha256": sha256, "day": day}
+        if first and first.sha256 != sha256:
+            files[_key(path)]["first"] = {"sha256": first.sha256, "day": first.day}
         state.write(self._path, dict(list(files.items())[-MOST:]))
+
+    def forget(self, path: Path) -> None:
+        """Take whatever lies in a place from now on as what is meant."""
+        if self._entry(path):
+            state.write(self._path, self._others(path))
+
+    def _others(self, path: Path) -> dict[str, Any]:
+        return {key: entry for key, entry in self._stored().items() if key != _key(path)}
 
     def _entry(self, path: Path) -> dict[str, Any] | None:
         entry = self._stored().get(_key(path))
@@ -83,5 +96,9 @@ def _key(path: Path) -> str:
 
 
 def _is_whole(entry: Mapping[str, Any]) -> bool:
-    facts, texts = entry.get("facts"), (entry.get("sha256"), entry.get("day"))
-    return isinstance(facts, list) and all(isinstance(text, str) for text in texts)
+    found = [entry, entry["first"]] if "first" in entry else [entry]
+    return isinstance(entry.get("facts"), list) and all(
+        isinstance(one, dict) and isinstance(one.get(key), str)
+        for one in found
+        for key in ("sha256", "day")
+    )
