@@ -31,6 +31,9 @@ FEWEST = 200 * 200
 are seen best from 256 x 256 on, and a fifth worse at 64 x 64 (Sabottke and Spieler 2020,
 10.1148/ryai.2019190015); 224 x 224 is the least that whole data sets are made with."""
 
+_NARROWEST = 64
+"""Pixels of the shorter side, below which a picture is small however long it is."""
+
 _SMALL = frozenset((*VOLUMES, "NM", "PT"))
 """Modalities with 64 to 128 pixels a side as a matter of course."""
 
@@ -91,7 +94,8 @@ def of(picture: Picture) -> Iterator[Notice]:
             if step.startswith(begins):
                 yield Notice(code, sentence.format(step))
     width, height = picture.original_size
-    if width * height < FEWEST and picture.about.modality not in _SMALL:
+    few = width * height < FEWEST or min(width, height) < _NARROWEST
+    if few and picture.about.modality not in _SMALL:
         yield Notice(
             "few_pixels",
             f"The image has only {width} x {height} pixels: findings can't be seen in so few.",

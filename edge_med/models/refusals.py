@@ -74,7 +74,8 @@ def no_model(name: str, stored: Sequence[str]) -> UsageError:
             if one.hub
             else f'It comes with edge-med, and is made by: edge-med ask "…" --model {one.id}',
         )
-    close = difflib.get_close_matches(name.lower(), [*stored, *registry()], n=2, cutoff=0.8)
+    names = sorted({*stored, *registry()})
+    close = difflib.get_close_matches(name.lower(), names, n=2, cutoff=0.8)
     if close:
         return UsageError(message, f"Did you mean {' or '.join(sorted(close))}?")
     return UsageError(

@@ -155,7 +155,13 @@ def test_greys_are_few_wherever_they_lie(levels: int, low: int, others: int, fit
 
 @pytest.mark.parametrize(
     ("size", "few"),
-    [((10, 10), True), ((199, 200), True), ((200, 200), False), ((224, 224), False)],
+    [
+        ((10, 10), True),
+        ((199, 200), True),
+        ((20, 3000), True),
+        ((200, 200), False),
+        ((224, 224), False),
+    ],
 )
 def test_few_pixels_are_told_with_their_number(size: tuple[int, int], *, few: bool) -> None:
     told = [n.text for n in remarks.of(imaging.open(scene(*size), side=32))]
