@@ -6,14 +6,20 @@ Names of files are often patients'.
 from __future__ import annotations
 
 import inspect
+import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from edge_med.errors import ImageError
 from edge_med.imaging.container import MAX_BYTES, check_bytes
 
 FilePath = str | os.PathLike[str]
+
+_BUFFER = 1 << 16
+"""Bytes that are read at a time of a file that is read in parts."""
 
 
 class Readable(Protocol):
@@ -56,6 +62,27 @@ def read(source: FilePath, most: int | None = None) -> bytes:
                 check_bytes(size)
             return file.read(MAX_BYTES + 1 if most is None else most)
     except (OSError, ValueError) as error:
+        raise unreadable(error) from None
+
+
+@contextmanager
+def opened(source: bytes | str) -> Iterator[BinaryIO]:
+    """A file's bytes or its path, as a file that is read in parts, however large it is.
+
+    Raises:
+        ImageError: it is no file, or can't be read.
+    """
+    if isinstance(source, bytes):
+        yield io.BytesIO(source)
+        return
+    path = check(source)
+    if path.is_dir():
+        raise ImageError("The image isn't a file.", "Give the path of a file.")
+    try:
+        with path.open("rb", _BUFFER) as file:
+            made_up = not os.fstat(file.fileno()).st_size  # as in `read`
+            yield io.BytesIO() if made_up else file
+    except OSError as error:
         raise unreadable(error) from None
 
 

@@ -8,6 +8,7 @@ never sees a file: it has loaded what all need, and its children decode, one aft
 from __future__ import annotations
 
 import importlib
+import itertools
 import logging
 import math
 import os
@@ -26,10 +27,10 @@ from edge_med._platform import parent as _parent
 from edge_med.errors import EdgeMedError, ImageError, UsageError
 from edge_med.imaging import files, pipe
 from edge_med.imaging.about import About
-from edge_med.imaging.container import DAMAGED
+from edge_med.imaging.container import DAMAGED, check_bytes
 from edge_med.imaging.fit import FITS
 from edge_med.imaging.photo import Photo, decode
-from edge_med.imaging.recognise import is_dicom
+from edge_med.imaging.recognise import HEAD, is_dicom
 from edge_med.imaging.windows import windows
 
 MEMORY = 3 << 30
@@ -83,10 +84,10 @@ def describe(sources: Sequence[Source], _job: dict[str, Any]) -> Reply:
 
 def extent(sources: Sequence[Source], job: dict[str, Any]) -> Reply:
     """The least and the greatest value of some frames of a series; none if all is padding."""
-    from edge_med.imaging.dicom import recipes
+    from edge_med.imaging.dicom import reading, recipes
 
     found = []
-    for data, frame in _frames(sources, job, _elements):
+    for data, frame in _frames(sources, job, reading.read):
         if ends := recipes.extent(data, frame):
             found.append(ends)
     if not found:
@@ -108,37 +109,30 @@ def _photos(sources: Sequence[Source], job: dict[str, Any]) -> Iterator[tuple[Ph
 
 
 def _frames(
-    sources: Sequence[Source], job: dict[str, Any], read: Callable[[bytes], Any]
+    sources: Sequence[Source], job: dict[str, Any], read: Callable[[BinaryIO], Any]
 ) -> Iterator[tuple[Any, int]]:
     """What is wanted, as pairs of a source that was read and a frame; each source is read once."""
-    last, found = None, None
-    for number, frame in job["frames"]:
-        if number != last:
-            found = None  # the one before makes room first
-            last, found = number, read(_bytes(sources[number]))
-        yield found, frame
+    for number, pairs in itertools.groupby(job["frames"], lambda pair: pair[0]):
+        with files.opened(sources[number]) as file:
+            found = read(file)
+            yield from ((found, frame) for _, frame in pairs)
+        del found  # makes room for the next
 
 
-def _opened(data: bytes) -> Callable[[int, dict[str, Any]], tuple[Photo, About]]:
+def _opened(file: BinaryIO) -> Callable[[int, dict[str, Any]], tuple[Photo, About]]:
     """What makes a photo of a frame; a file that isn't DICOM has only one."""
-    if not is_dicom(data):
+    head = file.read(HEAD)
+    file.seek(0)
+    if not is_dicom(head):
+        check_bytes(file.seek(0, os.SEEK_END))
+        data = files.contents(file)
         return lambda _frame, job: (decode(data, job.get("fit", "pad")), About())
-    from edge_med.imaging.dicom import recipes
+    from edge_med.imaging.dicom import reading, recipes
 
-    elements = _elements(data)
+    elements = reading.read(file)
     return lambda frame, job: recipes.prepare(
         elements, frame, windows(job["windows"]), job.get("ends")
     )
-
-
-def _elements(data: bytes) -> Any:
-    from edge_med.imaging.dicom import reading
-
-    return reading.read(data)
-
-
-def _bytes(source: Source) -> bytes:
-    return source if isinstance(source, bytes) else files.read(source)
 
 
 def main(*, parent: int, dicom: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import warnings
 from pathlib import Path
@@ -38,7 +39,7 @@ def numbers(file: dict[str, Any]) -> npt.NDArray[Any]:
     """The first frame's numbers, or its RGB."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        data = reading.read(Path(golden.DATA / file["file"]).read_bytes())
+        data = reading.read(io.BytesIO(Path(golden.DATA / file["file"]).read_bytes()))
         frames.check(data)
         pixels = frames.decode(data, 0)
     return pixels if pixels.ndim == 3 else levels.stored(data, 1 << 8 * pixels.itemsize)[pixels]

@@ -10,8 +10,10 @@ from pydicom.tag import Tag
 
 from edge_med.imaging import files
 from edge_med.imaging.dicom import reading
-from edge_med.imaging.dicom.frames import MAX_FRAMES, frames, too_many
+from edge_med.imaging.dicom.frames import frames
 from edge_med.imaging.dicom.groups import value
+from edge_med.imaging.dicom.items import MAX_FRAMES, too_many
+from edge_med.imaging.dicom.reading import Header
 from edge_med.imaging.recognise import HEAD, is_dicom
 from edge_med.imaging.series import VOLUMES
 
@@ -31,9 +33,7 @@ _TAGS = {
 }
 """Attributes, and their names in `series.Slice`."""
 
-_TAGS_READ = [*map(Tag, _TAGS), Tag("NumberOfFrames")]
-
-_GROUPS = [Tag("SharedFunctionalGroupsSequence"), Tag("PerFrameFunctionalGroupsSequence")]
+_TAGS_READ = [*map(Tag, _TAGS), Tag("NumberOfFrames"), Tag("SharedFunctionalGroupsSequence")]
 
 _INTEGERS = {"rows", "columns", "number", "acquisition", "echo", "moment"}
 _NUMBERS = {"position": 3, "orientation": 6}
@@ -49,37 +49,20 @@ def describe(source: bytes | str) -> list[dict[str, Any]]:
         ImageError: it can't be read.
         Exception: whatever a damaged file makes pydicom raise.
     """
-    head = source[:HEAD] if isinstance(source, bytes) else files.read(source, HEAD)
-    if not is_dicom(head):
-        return []
-    try:
-        found = _read(head) if len(head) < HEAD else _begun(head)
-        if found is None or "Rows" not in found:  # something long stands before
-            found = _read(_whole(source))
-    except reading.DirectoryError:
-        return []
-    if "Rows" not in found or "Columns" not in found:
-        return []
-    facts, count = _facts(found), frames(found)
-    if count < 2 or facts["modality"] not in VOLUMES:
-        return [facts]
-    return _frames(reading.read(_whole(source), [*_TAGS_READ, *_GROUPS]), facts, count)
-
-
-def _whole(source: bytes | str) -> bytes:
-    return source if isinstance(source, bytes) else files.read(source)
-
-
-def _begun(head: bytes) -> Dataset | None:
-    """What a file's beginning says; None if it can't be read without the rest."""
-    try:
-        return _read(head)
-    except Exception:  # noqa: BLE001 - an element is cut off there, or all is deflated
-        return None
-
-
-def _read(data: bytes) -> Dataset:
-    return reading.read(data, _TAGS_READ)
+    with files.opened(source) as file:
+        if not is_dicom(file.read(HEAD)):
+            return []
+        file.seek(0)
+        try:
+            found = reading.read(file, _TAGS_READ)
+        except reading.DirectoryError:
+            return []
+        if "Rows" not in found or "Columns" not in found:
+            return []
+        facts, count = _facts(found), frames(found)
+        if count < 2 or facts["modality"] not in VOLUMES:
+            return [facts]
+        return _frames(found, facts, count)
 
 
 def _facts(data: Dataset) -> dict[str, Any]:
@@ -97,7 +80,7 @@ def _facts(data: Dataset) -> dict[str, Any]:
     return found
 
 
-def _frames(data: Dataset, facts: dict[str, Any], count: int) -> list[dict[str, Any]]:
+def _frames(data: Header, facts: dict[str, Any], count: int) -> list[dict[str, Any]]:
     """The facts of each frame, by its functional groups."""
     if count > MAX_FRAMES:
         raise too_many()
@@ -106,7 +89,7 @@ def _frames(data: Dataset, facts: dict[str, Any], count: int) -> list[dict[str, 
     return found if placed else [{**facts, "placed": False}]
 
 
-def _of_frame(data: Dataset, index: int, image: str) -> dict[str, Any]:
+def _of_frame(data: Header, index: int, image: str) -> dict[str, Any]:
     """What a frame says of itself (PS3.3 C.7.6.16.2, C.8.13.3.1, C.8.13.5.4)."""
 
     def own(group: str, name: str) -> Any:

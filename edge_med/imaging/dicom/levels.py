@@ -10,33 +10,33 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_modality_lut, apply_voi
 
 from edge_med.errors import ImageError
 from edge_med.imaging.container import DAMAGED
-from edge_med.imaging.dicom.frames import number
+from edge_med.imaging.dicom.frames import high_bit, number
 from edge_med.imaging.dicom.groups import of_frame
+from edge_med.imaging.dicom.reading import Header
 from edge_med.imaging.greys import Extent, Patterns, Values, in_eight_bits, spread
 from edge_med.imaging.windows import Windows
 
 Flags = npt.NDArray[np.bool_]
 
 
-def stored(data: Dataset, patterns: int) -> npt.NDArray[np.int64]:
+def stored(data: Header, patterns: int) -> npt.NDArray[np.int64]:
     """The number that each pattern stands for: only the stored bits, with their sign.
 
     What lies above them is an overlay of old, or noise (PS3.5 8.1.1).
     """
     bits, sign = number(data, "BitsStored"), number(data, "PixelRepresentation")
-    lowest = number(data, "HighBit") + 1 - bits
+    lowest = high_bit(data) + 1 - bits
     kept = (np.arange(patterns) >> lowest) & ((1 << bits) - 1)
     if sign:
         kept -= (kept >> (bits - 1)) << bits
     return kept
 
 
-def padding(data: Dataset, numbers: npt.NDArray[np.int64]) -> Flags:
+def padding(data: Header, numbers: npt.NDArray[np.int64]) -> Flags:
     """Which patterns mean that there is no picture (PS3.3 C.7.5.1.1.2)."""
     first = data.get("PixelPaddingValue")
     if not isinstance(first, int):
@@ -47,7 +47,7 @@ def padding(data: Dataset, numbers: npt.NDArray[np.int64]) -> Flags:
     return (numbers >= low) & (numbers <= high)
 
 
-def _signed_as_pixels(data: Dataset, value: int) -> int:
+def _signed_as_pixels(data: Header, value: int) -> int:
     """A value of padding, which some write with a sign where pixels have none, or without one."""
     patterns = 1 << number(data, "BitsAllocated")
     if number(data, "PixelRepresentation"):
@@ -55,14 +55,14 @@ def _signed_as_pixels(data: Dataset, value: int) -> int:
     return value + patterns if -patterns // 2 <= value < 0 else value
 
 
-def says_meaning(data: Dataset, index: int) -> bool:
+def says_meaning(data: Header, index: int) -> bool:
     """Whether a file says what its numbers mean: by a modality LUT, or by slope and intercept."""
     source = of_frame(data, index, "PixelValueTransformationSequence") or data
     rescaled = None not in (source.get("RescaleSlope"), source.get("RescaleIntercept"))
     return rescaled or bool(data.get("ModalityLUTSequence"))
 
 
-def meant(data: Dataset, numbers: npt.NDArray[np.int64], index: int, *, ct: bool) -> Values:
+def meant(data: Header, numbers: npt.NDArray[np.int64], index: int, *, ct: bool) -> Values:
     """What each number means: modality LUT, or slope and intercept (PS3.3 C.11.1).
 
     Of a CT only slope and intercept count, and both or none must be there, as in Google's code.
@@ -103,7 +103,7 @@ def windowed(values: Values, windows: Windows) -> Values:
     return np.stack([spread(values, window) for window in windows], axis=-1)
 
 
-def displayed(data: Dataset, values: Values, index: int) -> tuple[Values, str] | None:
+def displayed(data: Header, values: Values, index: int) -> tuple[Values, str] | None:
     """As a viewer shows them: by the first VOI LUT or window of the file (PS3.3 C.11.2).
 
     Returns:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_color_lut
 
 from edge_med.errors import ImageError
 from edge_med.imaging.container import DAMAGED
+from edge_med.imaging.dicom.reading import Header
 from edge_med.imaging.dicom.syntaxes import SYNTAXES
 
 _COLOURS = ("Red", "Green", "Blue")
@@ -16,7 +16,7 @@ _MOST = 1 << 16
 """Entries of a table, whose number 0 stands for: it has 16 bits itself."""
 
 
-def colours(data: Dataset, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+def colours(data: Header, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
     """The colour of each number, in eight bits.
 
     Raises:
@@ -34,7 +34,7 @@ def colours(data: Dataset, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.uin
     return shallow[np.clip(numbers - first, 0, entries - 1)]
 
 
-def _table(data: Dataset, colour: str, entries: int) -> npt.NDArray[np.generic]:
+def _table(data: Header, colour: str, entries: int) -> npt.NDArray[np.generic]:
     """The entries of a table, of eight or sixteen bits, in the byte order of the file."""
     element = data[f"{colour}PaletteColorLookupTableData"]
     values, little = bytes(element.value), SYNTAXES[str(data.file_meta.TransferSyntaxUID)].little

@@ -8,13 +8,13 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from pydicom.dataset import Dataset
 
 from edge_med.imaging.about import About, code
 from edge_med.imaging.dicom import levels, palettes
-from edge_med.imaging.dicom.frames import COLOUR, PALETTE, check, decode, frames, number
+from edge_med.imaging.dicom.frames import COLOUR, PALETTE, check, decode, frames, kind, number
 from edge_med.imaging.dicom.groups import of_frame, value
 from edge_med.imaging.dicom.levels import Flags
+from edge_med.imaging.dicom.reading import Header
 from edge_med.imaging.greys import Extent, Values, look_up, spread, spread_by_16_bits
 from edge_med.imaging.photo import Photo
 from edge_med.imaging.windows import Windows
@@ -66,12 +66,12 @@ _SECONDARY = "1.2.840.10008.5.1.4.1.1.7"
 """Secondary capture: pictures of screens and papers, which often have letters in them."""
 
 
-def recipe_of(data: Dataset) -> Recipe:
+def recipe_of(data: Header) -> Recipe:
     """The recipe of a file."""
     return RECIPES.get(str(data.get("Modality")), OTHER)
 
 
-def about(data: Dataset, index: int) -> About:
+def about(data: Header, index: int) -> About:
     """What a file says of one of its frames, as far as it may be told."""
     modality, burned = code(data.get("Modality")), data.get("BurnedInAnnotation")
     secondary = str(data.get("SOPClassUID", "")).startswith(_SECONDARY)
@@ -88,7 +88,7 @@ def about(data: Dataset, index: int) -> About:
 
 
 def prepare(
-    data: Dataset, index: int, windows: Windows, ends: Extent | None = None
+    data: Header, index: int, windows: Windows, ends: Extent | None = None
 ) -> tuple[Photo, About]:
     """One frame by its modality's recipe.
 
@@ -111,9 +111,9 @@ def prepare(
         steps.append(f"frame {index + 1} of {frames(data)}")
     elif mosaic := _mosaic(data):
         steps.append(mosaic)
-    if data.PhotometricInterpretation in COLOUR:
+    if kind(data) in COLOUR:
         shown = _colours(data, pixels, steps)
-    elif data.PhotometricInterpretation == PALETTE:
+    elif kind(data) == PALETTE:
         shown = look_up(pixels, _palette(data, pixels))
         steps.append("palette applied")
     else:
@@ -121,7 +121,7 @@ def prepare(
     return Photo(Image.fromarray(shown), tuple(steps)), about(data, index)
 
 
-def _mosaic(data: Dataset) -> str | None:
+def _mosaic(data: Header) -> str | None:
     """What is said of slices that lie side by side in one frame, as Siemens writes them."""
     if "MOSAIC" not in (data.get("ImageType") or ()):
         return None
@@ -136,7 +136,7 @@ _SIEMENS, _IN_MOSAIC = (0x0019, "SIEMENS MR HEADER"), 0x0A
 """NumberOfImagesInMosaic (pydicom's dictionary of private elements)."""
 
 
-def extent(data: Dataset, index: int) -> Extent | None:
+def extent(data: Header, index: int) -> Extent | None:
     """The least and the greatest value of a frame; None if all of it is padding.
 
     Raises:
@@ -147,7 +147,7 @@ def extent(data: Dataset, index: int) -> Extent | None:
     return levels.extent(pixels, *_values(data, pixels, index))
 
 
-def _values(data: Dataset, pixels: npt.NDArray[Any], index: int) -> tuple[Values, Flags]:
+def _values(data: Header, pixels: npt.NDArray[Any], index: int) -> tuple[Values, Flags]:
     """What each pattern of bits means in a file, and which of them are padding."""
     numbers = levels.stored(data, 1 << 8 * pixels.dtype.itemsize)
     meaning = levels.meant(data, numbers, index, ct=recipe_of(data).greys == "windows")
@@ -155,7 +155,7 @@ def _values(data: Dataset, pixels: npt.NDArray[Any], index: int) -> tuple[Values
 
 
 def _greys(
-    data: Dataset,
+    data: Header,
     pixels: npt.NDArray[Any],
     index: int,
     windows: Windows,
@@ -163,7 +163,7 @@ def _greys(
     steps: list[str],
 ) -> npt.NDArray[np.uint8]:
     """Eight bits, or RGB, for each pattern; what is done is added to the steps."""
-    recipe, inverted = recipe_of(data), data.PhotometricInterpretation == "MONOCHROME1"
+    recipe, inverted = recipe_of(data), kind(data) == "MONOCHROME1"
     if recipe.greys == "windows":
         steps += ["values in HU", "windows of HU " + _named(windows)]
         table, padded = _ct_table(data, pixels, index, windows, inverted=inverted)
@@ -180,7 +180,7 @@ def _greys(
 
 
 def _shares(
-    data: Dataset,
+    data: Header,
     pixels: npt.NDArray[Any],
     index: int,
     meaning: tuple[Values, Flags],
@@ -201,7 +201,7 @@ def _shares(
     return spreading(values, found)
 
 
-def _as_they_are(data: Dataset, pixels: npt.NDArray[Any], index: int) -> bool:
+def _as_they_are(data: Header, pixels: npt.NDArray[Any], index: int) -> bool:
     """Whether greys of eight bits aren't spread.
 
     Google's code leaves an X-ray's alone only where nothing says what they mean: rescaled ones are
@@ -219,7 +219,7 @@ takes a third of the time that the slice takes."""
 
 
 def _ct_table(
-    data: Dataset, pixels: npt.NDArray[Any], index: int, windows: Windows, *, inverted: bool
+    data: Header, pixels: npt.NDArray[Any], index: int, windows: Windows, *, inverted: bool
 ) -> tuple[npt.NDArray[np.uint8], bool]:
     """RGB for each pattern of a CT, and whether some are padding."""
     rescaling = of_frame(data, index, "PixelValueTransformationSequence") or data
@@ -243,9 +243,9 @@ _RESCALING = ("RescaleSlope", "RescaleIntercept")
 """All that `levels.stored`, `levels.padding` and `levels.meant` read of a CT."""
 
 
-def _colours(data: Dataset, pixels: npt.NDArray[Any], steps: list[str]) -> npt.NDArray[np.uint8]:
+def _colours(data: Header, pixels: npt.NDArray[Any], steps: list[str]) -> npt.NDArray[np.uint8]:
     """RGB in eight bits."""
-    if data.PhotometricInterpretation != "RGB":
+    if kind(data) != "RGB":
         steps.append("colours made RGB")
     if pixels.dtype == np.uint8:
         return pixels
@@ -255,17 +255,17 @@ def _colours(data: Dataset, pixels: npt.NDArray[Any], steps: list[str]) -> npt.N
     return look_up(pixels, np.rint(scale * 255).astype(np.uint8))
 
 
-def _palette(data: Dataset, pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+def _palette(data: Header, pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """The colour of each pattern, in eight bits."""
     return palettes.colours(data, levels.stored(data, 1 << 8 * pixels.dtype.itemsize))
 
 
-def _spacing(data: Dataset, index: int) -> Any:
+def _spacing(data: Header, index: int) -> Any:
     own = value(data, index, "PixelMeasuresSequence", "PixelSpacing")
     return own or data.get("PixelSpacing") or data.get("ImagerPixelSpacing")
 
 
-def _position(data: Dataset, index: int) -> Any:
+def _position(data: Header, index: int) -> Any:
     own = value(data, index, "PlanePositionSequence", "ImagePositionPatient")
     return own or data.get("ImagePositionPatient")
 

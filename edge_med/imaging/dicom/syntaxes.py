@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import struct
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from pydicom.pixels.decoders.base import get_decoder
 
 from edge_med.errors import ImageError
 from edge_med.imaging.container import DAMAGED
+from edge_med.imaging.dicom import jpegxl
 
 PLUGIN = "edge_med"
 
@@ -51,8 +53,25 @@ SYNTAXES: dict[str, Syntax] = {
     uids.JPEGLSNearLossless: Syntax("JPEG-LS near-lossless", frame="jpegls"),
     uids.JPEG2000Lossless: Syntax("JPEG 2000 lossless", frame="jpeg2k"),
     uids.JPEG2000: Syntax("JPEG 2000", frame="jpeg2k"),
+    uids.HTJ2KLossless: Syntax("HTJ2K lossless", frame="jpeg2k"),
+    uids.HTJ2KLosslessRPCL: Syntax("HTJ2K lossless, by resolutions", frame="jpeg2k"),
+    uids.HTJ2K: Syntax("HTJ2K", frame="jpeg2k"),
+    "1.2.840.10008.1.2.4.110": Syntax("JPEG XL lossless", frame="jpegxl"),
+    "1.2.840.10008.1.2.4.111": Syntax("JPEG XL of a JPEG", frame="jpegxl"),
+    "1.2.840.10008.1.2.4.112": Syntax("JPEG XL", frame="jpegxl"),
 }
-"""PS3.5, annex A, without video, HTJ2K and the retired ones."""
+"""PS3.5, annex A, without video, references and the retired ones. pydicom knows no JPEG XL."""
+
+WHOLE = {uid: jpegxl.decode for uid, syntax in SYNTAXES.items() if syntax.frame == "jpegxl"}
+"""What decodes frames that nothing of pydicom's has to be done with."""
+
+OTHERS = {
+    "1.2.840.10008.1.2.8.1": "Deflated Image Frame Compression",
+    "1.2.840.10008.1.2.7.1": "SMPTE ST 2110-20 Uncompressed Progressive Active Video",
+    "1.2.840.10008.1.2.7.2": "SMPTE ST 2110-20 Uncompressed Interlaced Active Video",
+    "1.2.840.10008.1.2.7.3": "SMPTE ST 2110-30 PCM Digital Audio",
+}
+"""Names of those that aren't read and that pydicom doesn't know (PS3.6, A)."""
 
 _SOF = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC} | {0xF7}
 """JPEG's frame headers (ITU-T T.81, table B.1), and that of JPEG-LS (T.87, table C.1)."""
@@ -64,7 +83,7 @@ _SIZ = b"\xff\x4f\xff\x51"
 def register() -> None:
     """Teach pydicom our decoder; harmless when done twice."""
     for uid, syntax in SYNTAXES.items():
-        if syntax.frame:
+        if syntax.frame and uid not in WHOLE:
             decoder = get_decoder(uid)
             if PLUGIN not in decoder.available_plugins:
                 decoder.add_plugin(PLUGIN, (__name__, f"decode_{syntax.frame}"))
@@ -79,11 +98,74 @@ DECODER_DEPENDENCIES = {uids.UID(uid): ("imagecodecs",) for uid, s in SYNTAXES.i
 """What pydicom reads of a plugin."""
 
 
+def check_frame(source: bytes, frame: str | None, size: tuple[int, int, int]) -> None:
+    """Hold a compressed frame's own size against its file's, before a decoder makes room for it.
+
+    Args:
+        source: its bytes.
+        frame: of what kind it is.
+        size: width, height and samples of a pixel that the file says.
+
+    Raises:
+        ImageError: they differ, or the frame doesn't say.
+    """
+    if frame in _SIZES:
+        try:
+            found = _SIZES[frame](source)
+        except struct.error:
+            raise _broken() from None
+        if found != size[: len(found)]:
+            raise ImageError(
+                "A compressed frame of the DICOM image has another size than its file says: "
+                f"{_sized(found)}, and not {_sized(size[: len(found)])}.",
+                DAMAGED,
+            )
+
+
+def _sized(size: tuple[int, ...]) -> str:
+    """As in 512 x 512 pixels of 3 colours."""
+    colours = f" of {size[2]} colour{'s' * (size[2] != 1)}" if size[2:] else ""
+    return f"{size[0]} x {size[1]} pixels{colours}"
+
+
+def _jpeg_size(source: bytes) -> tuple[int, ...]:
+    place = 2
+    while place + 10 <= len(source):
+        mark, code, length = struct.unpack_from(">BBH", source, place)
+        if mark != 0xFF or length < 2:
+            break
+        if code == 0xFF:  # filling
+            place += 1
+        elif code in _SOF:
+            _, height, width, samples = struct.unpack_from(">BHHB", source, place + 4)
+            return width, height, samples
+        else:
+            place += 2 + length
+    raise _broken()
+
+
+def _jpeg2k_size(source: bytes) -> tuple[int, ...]:
+    start = source.find(_SIZ, 0, 4096)
+    if start < 0:
+        raise _broken()
+    width, height, left, top = struct.unpack_from(">IIII", source, start + 8)
+    (samples,) = struct.unpack_from(">H", source, start + 40)
+    return width - left, height - top, samples
+
+
+_SIZES: dict[str, Callable[[bytes], tuple[int, ...]]] = {
+    "jpeg": _jpeg_size,
+    "jpegls": _jpeg_size,
+    "jpeg2k": _jpeg2k_size,
+    "jpegxl": jpegxl.size,
+}
+"""What tells the size of a compressed frame; that of run lengths isn't said in it."""
+
+
 def decode_jpeg(source: bytes, runner: Any) -> bytearray:
     """A frame of JPEG baseline, extended or lossless; colours stay as they are in it."""
     import imagecodecs
 
-    _check_jpeg(source, runner)
     # One colour space in and out: pydicom converts by what the file says of its colours.
     space = "YCBCR" if runner.samples_per_pixel == 3 else None
     return _taken(imagecodecs.jpeg8_decode(source, colorspace=space, outcolorspace=space), runner)
@@ -93,20 +175,13 @@ def decode_jpegls(source: bytes, runner: Any) -> bytearray:
     """A frame of JPEG-LS."""
     import imagecodecs
 
-    _check_jpeg(source, runner)
     return _taken(imagecodecs.jpegls_decode(source), runner)
 
 
 def decode_jpeg2k(source: bytes, runner: Any) -> bytearray:
-    """A frame of JPEG 2000, whose colours the decoder makes RGB."""
+    """A frame of JPEG 2000, HTJ2K too, whose colours the decoder makes RGB."""
     import imagecodecs
 
-    start = source.find(_SIZ, 0, 4096)
-    if start < 0:
-        raise _broken()
-    width, height, left, top = struct.unpack_from(">IIII", source, start + 8)
-    (samples,) = struct.unpack_from(">H", source, start + 40)
-    _check(runner, width - left, height - top, samples)
     pixels = imagecodecs.jpeg2k_decode(source, numthreads=1, planar=False)
     if runner.photometric_interpretation in ("YBR_ICT", "YBR_RCT"):
         runner.set_option("photometric_interpretation", "RGB")
@@ -123,30 +198,6 @@ def decode_rle(source: bytes, runner: Any) -> bytearray:
     imagecodecs.dicomrle_decode(source, dtype=f"<u{width}", out=pixels)
     runner.set_option("planar_configuration", 1)
     return pixels
-
-
-def _check_jpeg(source: bytes, runner: Any) -> None:
-    """Hold a frame's own size against the file's, before a decoder makes room for it."""
-    place = 2
-    while place + 10 <= len(source):
-        mark, code, length = struct.unpack_from(">BBH", source, place)
-        if mark != 0xFF or length < 2:
-            break
-        if code == 0xFF:  # filling
-            place += 1
-        elif code in _SOF:
-            _, height, width, samples = struct.unpack_from(">BHHB", source, place + 4)
-            return _check(runner, width, height, samples)
-        else:
-            place += 2 + length
-    raise _broken()
-
-
-def _check(runner: Any, width: int, height: int, samples: int) -> None:
-    if (width, height, samples) != (runner.columns, runner.rows, runner.samples_per_pixel):
-        raise ImageError(
-            "A compressed frame of the DICOM image has another size than its file says.", DAMAGED
-        )
 
 
 def _taken(pixels: np.ndarray[Any, Any], runner: Any) -> bytearray:
