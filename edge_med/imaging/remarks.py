@@ -62,6 +62,8 @@ _EDGE = 48
 _ONE_OF_SEVERAL = "one_of_several"
 _OF_FILE = "Of the image's file, {} is taken."
 
+_NEGATIVE = "The image's file contradicts itself in what is white. It is {}: look at it first."
+
 _STEPS: tuple[tuple[str, str, str], ...] = (
     ("the first of several ", _ONE_OF_SEVERAL, _OF_FILE),
     ("frame ", _ONE_OF_SEVERAL, _OF_FILE),
@@ -74,6 +76,9 @@ _STEPS: tuple[tuple[str, str, str], ...] = (
     ),
     ("a mosaic of ", "mosaic", "The image is {} in one picture: no slice is seen as it is."),
     ("not turned", "not_turned", "The image is {}: it may lie on its side."),
+    ("colours taken pixel by pixel", "planes", "The image's {}."),
+    ("MONOCHROME1 inverted, though", "negative", _NEGATIVE),
+    ("MONOCHROME2 inverted, since", "negative", _NEGATIVE),
 )
 """How a step begins that should be told, its code, and what is said."""
 

@@ -81,6 +81,14 @@ def compressed(
     return dicom(pixels, syntax, PixelData=encapsulate(list(frames)), **tags)
 
 
+def under(data: bytes, syntax: str) -> bytes:
+    """A file that says of itself that it is written in another syntax."""
+    begin = data.index(b"\x02\x00\x10\x00UI")
+    end = begin + 8 + int.from_bytes(data[begin + 6 : begin + 8], "little")
+    uid = syntax.encode() + b"\0" * (len(syntax) % 2)
+    return data[: begin + 6] + len(uid).to_bytes(2, "little") + uid + data[end:]
+
+
 def deflated(body: bytes, bits: int = -zlib.MAX_WBITS) -> bytes:
     """A file whose elements are these, deflated (PS3.5 A.5)."""
     head = dicom(np.zeros((2, 2), np.uint8), uids.ImplicitVRLittleEndian)

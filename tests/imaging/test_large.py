@@ -19,7 +19,7 @@ from edge_med import imaging
 from edge_med.errors import ImageError
 from edge_med.imaging import Picture
 from edge_med.imaging.container import MAX_BYTES
-from edge_med.imaging.dicom import describing, frames, levels, reading
+from edge_med.imaging.dicom import checking, describing, frames, levels, reading
 from edge_med.imaging.dicom.items import UNDEFINED, Form
 from edge_med.imaging.dicom.pixels import Pixels
 from tests.imaging.dicom_samples import Pixels as Array
@@ -91,7 +91,7 @@ def test_a_frame_costs_a_frame(name: str) -> None:
         data = compressed([bytes(frame) for frame in _jpeg_ls(pixels)], pixels, uids.JPEGLSLossless)
     file = Counted(data)
     header = reading.read(file)
-    frames.check(header)
+    checking.check(header)
     before = file.count
     assert (frames.decode(header, 150) == pixels[150]).all()
     assert file.count - before < 2 * 64 * 64 + 8 * 202  # and how each fragment begins
@@ -187,7 +187,7 @@ def test_a_compressed_file_that_is_cut_off_anywhere_is_refused_in_the_same_words
 def frames_of(data: bytes) -> Array:
     """The first frame, in this process."""
     header = reading.read(io.BytesIO(data))
-    frames.check(header)
+    checking.check(header)
     return frames.decode(header, 0)
 
 

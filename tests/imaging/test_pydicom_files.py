@@ -14,7 +14,7 @@ import pytest
 
 from edge_med import imaging
 from edge_med.errors import ImageError
-from edge_med.imaging.dicom import frames, levels, reading
+from edge_med.imaging.dicom import checking, frames, levels, reading
 from scripts import make_golden_dicom as golden
 
 FILES: list[dict[str, Any]] = json.loads(golden.GOLDEN.read_text("utf-8"))["files"]
@@ -40,7 +40,7 @@ def numbers(file: dict[str, Any]) -> npt.NDArray[Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         data = reading.read(io.BytesIO(Path(golden.DATA / file["file"]).read_bytes()))
-        frames.check(data)
+        checking.check(data)
         pixels = frames.decode(data, 0)
     return pixels if pixels.ndim == 3 else levels.stored(data, 1 << 8 * pixels.itemsize)[pixels]
 

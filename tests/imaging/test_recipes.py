@@ -133,7 +133,8 @@ def test_windows_that_there_arent_are_refused(name: str) -> None:
 @pytest.mark.parametrize("name", ["RescaleSlope", "RescaleIntercept"])
 def test_a_ct_with_half_of_its_rescaling_is_refused(name: str) -> None:
     tags: dict[str, Any] = {name: 1}
-    with pytest.raises(ImageError, match="half"):
+    other = {"RescaleSlope": "RescaleIntercept", "RescaleIntercept": "RescaleSlope"}[name]
+    with pytest.raises(ImageError, match=f"header has no {other}"):
         imaging.open(dicom(ramp(12), Modality="CT", **tags))
 
 

@@ -10,7 +10,7 @@ from pydicom.tag import Tag
 
 from edge_med.imaging import files
 from edge_med.imaging.dicom import reading
-from edge_med.imaging.dicom.frames import frames
+from edge_med.imaging.dicom.checking import frames
 from edge_med.imaging.dicom.groups import value
 from edge_med.imaging.dicom.items import MAX_FRAMES, too_many
 from edge_med.imaging.dicom.reading import Header

@@ -10,15 +10,15 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from pydicom.pixels.processing import apply_modality_lut, apply_voi
 
-from edge_med.errors import ImageError
-from edge_med.imaging.container import DAMAGED
-from edge_med.imaging.dicom.frames import high_bit, number
+from edge_med.imaging.dicom.checking import contradicts, high_bit, missing, number
 from edge_med.imaging.dicom.groups import of_frame
+from edge_med.imaging.dicom.luts import lut
 from edge_med.imaging.dicom.reading import Header
 from edge_med.imaging.greys import Extent, Patterns, Values, in_eight_bits, spread
 from edge_med.imaging.windows import Windows
+
+_RESCALING = ("RescaleSlope", "RescaleIntercept")
 
 Flags = npt.NDArray[np.bool_]
 
@@ -59,7 +59,7 @@ def says_meaning(data: Header, index: int) -> bool:
     """Whether a file says what its numbers mean: by a modality LUT, or by slope and intercept."""
     source = of_frame(data, index, "PixelValueTransformationSequence") or data
     rescaled = None not in (source.get("RescaleSlope"), source.get("RescaleIntercept"))
-    return rescaled or bool(data.get("ModalityLUTSequence"))
+    return rescaled or lut(data, data, "ModalityLUTSequence") is not None
 
 
 def meant(data: Header, numbers: npt.NDArray[np.int64], index: int, *, ct: bool) -> Values:
@@ -73,12 +73,12 @@ def meant(data: Header, numbers: npt.NDArray[np.int64], index: int, *, ct: bool)
     source = of_frame(data, index, "PixelValueTransformationSequence") or data
     slope, intercept = source.get("RescaleSlope"), source.get("RescaleIntercept")
     if ct and (slope is None) != (intercept is None):
-        raise ImageError("The CT image has half of what its values need to be HU.", DAMAGED)
-    if not ct and data.get("ModalityLUTSequence"):
-        return np.asarray(apply_modality_lut(numbers, data), np.float64)
+        raise missing("RescaleSlope" if slope is None else "RescaleIntercept")
+    if not ct and (table := lut(data, data, "ModalityLUTSequence")):
+        return np.asarray(table.of(numbers), np.float64)
     factor, offset = (float(1 if slope is None else slope), float(intercept or 0))
     if not (np.isfinite([factor, offset]).all() and factor and abs(factor) < 1e9):
-        raise ImageError("The DICOM image's rescaling can't be used.", DAMAGED)
+        raise contradicts(source, *(name for name in _RESCALING if source.get(name) is not None))
     found = np.asarray(numbers, np.float64) * factor + offset
     if ct:
         np.rint(found, out=found)
@@ -110,9 +110,8 @@ def displayed(data: Header, values: Values, index: int) -> tuple[Values, str] | 
         values from 0 to 1, and what was done; None if the file has none that can be used.
     """
     source = of_frame(data, index, "FrameVOILUTSequence") or data
-    if source.get("VOILUTSequence"):
-        top = (1 << int(source.VOILUTSequence[0].LUTDescriptor[2])) - 1
-        return np.asarray(apply_voi(values.astype(np.int64), source), np.float64) / top, "VOI LUT"
+    if table := lut(data, source, "VOILUTSequence"):
+        return table.of(values) / float((1 << table.bits) - 1), "VOI LUT"
     centre, width = (_first(source.get(name)) for name in ("WindowCenter", "WindowWidth"))
     if centre is None or width is None or width <= 0:
         return None

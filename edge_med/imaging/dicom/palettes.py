@@ -7,42 +7,45 @@ import numpy.typing as npt
 from pydicom.pixels.processing import apply_color_lut
 
 from edge_med.errors import ImageError
-from edge_med.imaging.container import DAMAGED
+from edge_med.imaging.dicom.checking import missing, syntax
+from edge_med.imaging.dicom.luts import Entries, described, table
 from edge_med.imaging.dicom.reading import Header
-from edge_med.imaging.dicom.syntaxes import SYNTAXES
 
 _COLOURS = ("Red", "Green", "Blue")
-_MOST = 1 << 16
-"""Entries of a table, whose number 0 stands for: it has 16 bits itself."""
 
 
 def colours(data: Header, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
     """The colour of each number, in eight bits.
 
     Raises:
-        ImageError: its tables are shorter than it says.
+        ImageError: its tables are missing, or shorter than it says.
         Exception: whatever damaged tables make pydicom raise.
     """
-    entries, first, _ = (int(part) for part in data.RedPaletteColorLookupTableDescriptor)
-    entries = entries or _MOST
-    if "RedPaletteColorLookupTableData" in data:
-        table = np.stack([_table(data, colour, entries) for colour in _COLOURS], axis=-1)
-    else:  # written in segments
-        table = np.asarray(apply_color_lut(np.arange(first, first + entries), data))[..., :3]
+    name = f"{_COLOURS[0]}PaletteColorLookupTableDescriptor"
+    if data.get(name) is None:
+        raise missing(name)
+    entries, first, bits = described(data[name])
+    if "SegmentedRedPaletteColorLookupTableData" in data:
+        found = _segmented(data, entries, first, bits)
+    else:
+        found = np.stack([_table(data, colour, entries) for colour in _COLOURS], axis=-1)
     # Some write eight bits where they say sixteen, or in sixteen: white would be black.
-    shallow = (table >> 8 if table.max(initial=0) > 255 else table).astype(np.uint8)
+    shallow = (found >> 8 if found.max(initial=0) > 255 else found).astype(np.uint8)
     return shallow[np.clip(numbers - first, 0, entries - 1)]
 
 
-def _table(data: Header, colour: str, entries: int) -> npt.NDArray[np.generic]:
-    """The entries of a table, of eight or sixteen bits, in the byte order of the file."""
-    element = data[f"{colour}PaletteColorLookupTableData"]
-    values, little = bytes(element.value), SYNTAXES[str(data.file_meta.TransferSyntaxUID)].little
-    if len(values) >= 2 * entries:
-        return np.frombuffer(values, "<u2" if little else ">u2", entries)
-    if len(values) < entries:
-        raise ImageError("A palette of the DICOM image is shorter than it says.", DAMAGED)
-    packed = np.frombuffer(values, np.uint8)
-    if not little and element.VR == "OW":  # two to a word, and the words are turned round
-        packed = packed[: len(packed) // 2 * 2].reshape(-1, 2)[:, ::-1].ravel()
-    return packed[:entries]
+def _table(data: Header, colour: str, entries: int) -> Entries:
+    name = f"{colour}PaletteColorLookupTableData"
+    if data.get(name) is None:
+        raise missing(name)
+    return table(data, data[name], entries)
+
+
+def _segmented(data: Header, entries: int, first: int, bits: int) -> Entries:
+    """Tables that are written in segments (PS3.3 C.7.9.2)."""
+    if bits == 8 and not syntax(data).little:  # pydicom doesn't turn their bytes round
+        raise ImageError(
+            "The DICOM image's palette isn't read: segments of 8 bits in big endian.",
+            "Let your archive export it as RGB.",
+        )
+    return np.asarray(apply_color_lut(np.arange(first, first + entries), data))[..., :3]

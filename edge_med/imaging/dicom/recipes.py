@@ -11,7 +11,8 @@ from PIL import Image
 
 from edge_med.imaging.about import About, code
 from edge_med.imaging.dicom import levels, palettes
-from edge_med.imaging.dicom.frames import COLOUR, PALETTE, check, decode, frames, kind, number
+from edge_med.imaging.dicom.checking import COLOUR, PALETTE, check, frames, kind, number, syntax
+from edge_med.imaging.dicom.frames import decode
 from edge_med.imaging.dicom.groups import of_frame, value
 from edge_med.imaging.dicom.levels import Flags
 from edge_med.imaging.dicom.reading import Header
@@ -163,7 +164,8 @@ def _greys(
     steps: list[str],
 ) -> npt.NDArray[np.uint8]:
     """Eight bits, or RGB, for each pattern; what is done is added to the steps."""
-    recipe, inverted = recipe_of(data), kind(data) == "MONOCHROME1"
+    recipe, negative = recipe_of(data), _negative(data)
+    inverted = bool(negative)
     if recipe.greys == "windows":
         steps += ["values in HU", "windows of HU " + _named(windows)]
         table, padded = _ct_table(data, pixels, index, windows, inverted=inverted)
@@ -174,9 +176,25 @@ def _greys(
         table, padded = levels.eight_bits(shares, hidden, inverted=inverted), bool(hidden.any())
     if padded:
         steps.append("padding black")
-    if inverted:
-        steps.append("MONOCHROME1 inverted")
+    if negative:
+        steps.append(negative)
     return table
+
+
+def _negative(data: Header) -> str:
+    """Why the least number is white, in a step's words; nothing if it is black.
+
+    Either element says so, and the other should say the same (PS3.3 C.8.11.3.1.2).
+    """
+    shape = str(data.get("PresentationLUTShape") or "").strip().upper()
+    return _NEGATIVE.get((kind(data), shape)) or _NEGATIVE.get((kind(data), ""), "")
+
+
+_NEGATIVE = {
+    ("MONOCHROME1", ""): "MONOCHROME1 inverted",
+    ("MONOCHROME1", "IDENTITY"): "MONOCHROME1 inverted, though PresentationLUTShape is IDENTITY",
+    ("MONOCHROME2", "INVERSE"): "MONOCHROME2 inverted, since PresentationLUTShape is INVERSE",
+}
 
 
 def _shares(
@@ -247,6 +265,8 @@ def _colours(data: Header, pixels: npt.NDArray[Any], steps: list[str]) -> npt.ND
     """RGB in eight bits."""
     if kind(data) != "RGB":
         steps.append("colours made RGB")
+    if data.get("PlanarConfiguration") is None and not syntax(data).frame:
+        steps.append("colours taken pixel by pixel, though its file doesn't say how they lie")
     if pixels.dtype == np.uint8:
         return pixels
     bits = number(data, "BitsStored")

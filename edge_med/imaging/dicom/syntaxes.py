@@ -59,14 +59,15 @@ SYNTAXES: dict[str, Syntax] = {
     "1.2.840.10008.1.2.4.110": Syntax("JPEG XL lossless", frame="jpegxl"),
     "1.2.840.10008.1.2.4.111": Syntax("JPEG XL of a JPEG", frame="jpegxl"),
     "1.2.840.10008.1.2.4.112": Syntax("JPEG XL", frame="jpegxl"),
+    "1.2.840.10008.1.2.8.1": Syntax("deflated frames", frame="deflated"),
 }
-"""PS3.5, annex A, without video, references and the retired ones. pydicom knows no JPEG XL."""
+"""PS3.5, annex A, without video, references and the retired ones. pydicom doesn't know JPEG XL and
+deflated frames."""
 
-WHOLE = {uid: jpegxl.decode for uid, syntax in SYNTAXES.items() if syntax.frame == "jpegxl"}
-"""What decodes frames that nothing of pydicom's has to be done with."""
+_OURS = ("jpegxl", "deflated")
+"""Kinds of frames that pydicom isn't asked to decode."""
 
 OTHERS = {
-    "1.2.840.10008.1.2.8.1": "Deflated Image Frame Compression",
     "1.2.840.10008.1.2.7.1": "SMPTE ST 2110-20 Uncompressed Progressive Active Video",
     "1.2.840.10008.1.2.7.2": "SMPTE ST 2110-20 Uncompressed Interlaced Active Video",
     "1.2.840.10008.1.2.7.3": "SMPTE ST 2110-30 PCM Digital Audio",
@@ -83,7 +84,7 @@ _SIZ = b"\xff\x4f\xff\x51"
 def register() -> None:
     """Teach pydicom our decoder; harmless when done twice."""
     for uid, syntax in SYNTAXES.items():
-        if syntax.frame and uid not in WHOLE:
+        if syntax.frame and syntax.frame not in _OURS:
             decoder = get_decoder(uid)
             if PLUGIN not in decoder.available_plugins:
                 decoder.add_plugin(PLUGIN, (__name__, f"decode_{syntax.frame}"))
