@@ -51,10 +51,12 @@ class Process:
         """Have a job done.
 
         Raises:
-            EOFError: the process has ended, or took too long.
+            EOFError: the process has ended.
+            TimeoutError: it took too long.
         """
         self._goes_on = False  # unless it says so itself
-        late = threading.Timer(seconds, _platform.end_process, [self._process])
+        was_late = threading.Event()
+        late = threading.Timer(seconds, self._end_late, [was_late])
         late.daemon = True
         late.start()
         assert self._process.stdin
@@ -62,12 +64,16 @@ class Process:
         try:
             pipe.send(self._process.stdin, job, blobs)  # type: ignore[arg-type]
             reply, pixels = pipe.receive(self._process.stdout)  # type: ignore[arg-type]
-        except (OSError, ValueError) as error:
-            raise EOFError from error
+        except (OSError, ValueError, EOFError) as error:
+            raise (TimeoutError if was_late.is_set() else EOFError) from error
         finally:
             late.cancel()
         self._goes_on = bool(reply.pop("goes_on", False))
         return reply, pixels
+
+    def _end_late(self, was_late: threading.Event) -> None:
+        was_late.set()
+        _platform.end_process(self._process)
 
     @property
     def alive(self) -> bool:
@@ -153,11 +159,8 @@ class Pool:
         with self._process(dicom=dicom) as process:
             try:
                 reply, pixels = process.call(message, blobs, SECONDS * images)
-            except EOFError:
-                raise ImageError(
-                    "The image can't be decoded: the process that tried has ended.",
-                    "Save the image anew, uncompressed or as PNG.",
-                ) from None
+            except (EOFError, TimeoutError) as error:
+                raise _unanswered(error, SECONDS * images) from None
             if "error" in reply:
                 raise _ERRORS.get(reply["error"], ImageError)(*reply["text"])
         return reply, pixels
@@ -204,6 +207,15 @@ class Pool:
             idle, self._idle = self._idle, []
         for process in idle:
             self._end(process)
+
+
+def _unanswered(error: Exception, seconds: float) -> ImageError:
+    reason = "the process that tried has ended"
+    if isinstance(error, TimeoutError):
+        reason = f"that took more than {seconds:g} s"
+    return ImageError(
+        f"The image can't be decoded: {reason}.", "Save the image anew, uncompressed or as PNG."
+    )
 
 
 def _started(*, dicom: bool) -> Process | InProgram:

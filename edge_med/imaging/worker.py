@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
 from PIL import AvifImagePlugin, Image
@@ -25,7 +25,7 @@ from edge_med import _platform
 from edge_med._platform import children
 from edge_med._platform import parent as _parent
 from edge_med.errors import EdgeMedError, ImageError, UsageError
-from edge_med.imaging import files, pipe
+from edge_med.imaging import files, patience, pipe
 from edge_med.imaging.about import About
 from edge_med.imaging.container import DAMAGED, check_bytes
 from edge_med.imaging.fit import FITS
@@ -158,9 +158,20 @@ def main(*, parent: int, dicom: bool) -> None:
         followed = _platform.go_on_in_children(program)
         if not followed:  # nothing is forked here, so there may be threads
             _parent.watch(parent, children.exit_now)
+        leave = _platform.leave_to_another if followed else children.exit_now
+        patience.tell_by(lambda reason: _give_up(given, reason, leave, followed=followed))
         serve(taken, given, followed=followed, program=program)
         if followed:
             _platform.leave_to_another()
+
+
+def _give_up(
+    given: BinaryIO, reason: str, leave: Callable[[], NoReturn], *, followed: bool
+) -> NoReturn:
+    """Answer in place of a decoder that is busy, and end with it."""
+    reply, _ = _refused(reason, DAMAGED)
+    pipe.send(given, {**reply, "goes_on": followed})
+    leave()
 
 
 def serve(taken: BinaryIO, given: BinaryIO, *, followed: bool, program: int | None = None) -> None:

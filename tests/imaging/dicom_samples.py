@@ -75,10 +75,24 @@ def written(data: Dataset, syntax: str = PLAIN) -> bytes:
 
 
 def compressed(
-    frames: Sequence[bytes], pixels: npt.NDArray[Any], syntax: str, **tags: Any
+    frames: Sequence[bytes], pixels: npt.NDArray[Any], syntax: str, *, pieces: int = 1, **tags: Any
 ) -> bytes:
-    """A file whose frames some encoder has written."""
-    return dicom(pixels, syntax, PixelData=encapsulate(list(frames)), **tags)
+    """A file whose frames some encoder has written, each in so many fragments."""
+    packed = encapsulate(list(frames), fragments_per_frame=pieces)
+    return dicom(pixels, syntax, PixelData=packed, **tags)
+
+
+def with_tables() -> bytes:
+    """A mammogram with a modality LUT and a VOI LUT."""
+    data = elements(ramp(8).astype(np.uint8), {"Modality": "MG"})
+    for name in ("ModalityLUTSequence", "VOILUTSequence"):
+        item = Dataset()
+        item.LUTDescriptor, item.LUTData = (
+            [256, 0, 16],
+            (np.arange(256) * 257).astype("<u2").tobytes(),
+        )
+        setattr(data, name, [item])
+    return written(data)
 
 
 def under(data: bytes, syntax: str) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import struct
 import time
+import zlib
 
 import imagecodecs
 import numpy as np
@@ -23,6 +24,8 @@ from tests.imaging.dicom_samples import (
     jpeg_lossless,
     ramp,
     rle,
+    under,
+    with_tables,
 )
 from tests.imaging.enhanced_samples import enhanced
 from tests.imaging.samples import chunk, scene
@@ -65,6 +68,24 @@ DICOM = {
         DEEP,
         uids.JPEG2000Lossless,
     ),
+    "HTJ2K": compressed([bytes(imagecodecs.htj2k_encode(DEEP))], DEEP, uids.HTJ2KLossless),
+    "JPEG XL": under(
+        compressed([bytes(imagecodecs.jpegxl_encode(DEEP))], DEEP, uids.RLELossless),
+        "1.2.840.10008.1.2.4.112",
+    ),
+    "deflated frames": under(
+        compressed([zlib.compress(DEEP.tobytes(), wbits=-15)], DEEP, uids.RLELossless),
+        "1.2.840.10008.1.2.8.1",
+    ),
+    "fragments": compressed(
+        [bytes(imagecodecs.jpegls_encode(GREY))] * 3,
+        np.stack([GREY] * 3),
+        uids.JPEGLSLossless,
+        pieces=2,
+        Modality="US",
+    ),
+    "group 2 first": dicom(DEEP, Modality="DX", BitsStored=12)[132:],
+    "tables": with_tables(),
 }
 
 
@@ -86,9 +107,9 @@ def change(changed: bytearray, place: int, how: int, lot: random.Random) -> None
 
 def dicom_mutant(data: bytes, lot: random.Random) -> bytes:
     """A file with some bytes changed, left out or doubled; most of them behind its preamble."""
-    changed = bytearray(data)
+    changed, behind = bytearray(data), 132 if data[128:132] == b"DICM" else 0
     for _ in range(lot.randint(1, 6)):
-        place = lot.randrange(132 if lot.random() < 0.9 else 0, len(changed) - 1)
+        place = lot.randrange(behind if lot.random() < 0.9 else 0, len(changed) - 1)
         if (how := lot.randrange(5)) < WAYS:
             change(changed, place, how, lot)
         else:

@@ -249,14 +249,15 @@ def test_a_slice_that_is_damaged_is_an_error(folder: Path) -> None:
 def test_a_slice_that_says_small_first_and_large_after_its_pixels_is_refused(folder: Path) -> None:
     large = np.zeros((1000, 1000), np.uint8)
     rows, columns = (struct.pack("<HH2sHH", 0x28, n, b"US", 2, 1000) for n in (0x10, 0x11))
-    tags = {"Modality": "CT", "ImagePositionPatient": [0, 0, 9], "RescaleSlope": 1}
     data = compressed(
         [bytes(imagecodecs.jpeg8_encode(large))],
         np.zeros((16, 16), np.uint8),
         uids.JPEGBaseline8Bit,
+        Modality="CT",
+        ImagePositionPatient=[0, 0, 9],
         ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
+        RescaleSlope=1,
         RescaleIntercept=0,
-        **tags,
     )
     (folder / "huge").write_bytes(data + rows + columns)
     with pytest.raises(ImageError, match="1000 x 1000 pixels of 1 colour, and not 16 x 16"):

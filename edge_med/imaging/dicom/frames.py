@@ -12,6 +12,7 @@ from pydicom.encaps import encapsulate
 from pydicom.pixels.utils import as_pixel_options
 
 from edge_med.errors import ImageError
+from edge_med.imaging import patience
 from edge_med.imaging.container import DAMAGED
 from edge_med.imaging.dicom import jpegxl
 from edge_med.imaging.dicom.checking import (
@@ -49,8 +50,10 @@ def decode(data: Header, index: int) -> npt.NDArray[Any]:
         return _unpacked(data, data.pixels, index)
     source, samples = _source(data, data.pixels, index), 3 if kind(data) in COLOUR else 1
     check_frame(source, syntax(data).frame, (data.Columns, data.Rows, samples))
+    what = f"A frame of the DICOM image ({syntax(data).name})"
     try:
-        pixels = _decoded(data, source)
+        with patience.within(data.Rows * data.Columns * samples, what):
+            pixels = _decoded(data, source)
     except ImageError:
         raise
     except Exception:  # noqa: BLE001 - decoders raise what a damaged frame makes them meet

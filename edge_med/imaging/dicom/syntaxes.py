@@ -77,6 +77,13 @@ OTHERS = {
 _SOF = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC} | {0xF7}
 """JPEG's frame headers (ITU-T T.81, table B.1), and that of JPEG-LS (T.87, table C.1)."""
 
+_ENDED, _EOI = ("jpeg", "jpegls"), b"\xff\xd9"
+"""Kinds of frames that end with a mark (ITU-T T.81, table B.1). Without it libjpeg makes up what is
+missing, and CharLS may search for seconds."""
+
+_PADDED = 10
+"""Bytes at the end in which it lies; some pad by more than the one that there may be."""
+
 _SIZ = b"\xff\x4f\xff\x51"
 """How a JPEG 2000 codestream begins (ITU-T T.800, A.4.1 and A.5.1)."""
 
@@ -100,7 +107,7 @@ DECODER_DEPENDENCIES = {uids.UID(uid): ("imagecodecs",) for uid, s in SYNTAXES.i
 
 
 def check_frame(source: bytes, frame: str | None, size: tuple[int, int, int]) -> None:
-    """Hold a compressed frame's own size against its file's, before a decoder makes room for it.
+    """Hold what a compressed frame says against its file, before a decoder makes room for it.
 
     Args:
         source: its bytes.
@@ -108,8 +115,10 @@ def check_frame(source: bytes, frame: str | None, size: tuple[int, int, int]) ->
         size: width, height and samples of a pixel that the file says.
 
     Raises:
-        ImageError: they differ, or the frame doesn't say.
+        ImageError: they differ, the frame doesn't say, or its end is missing.
     """
+    if frame in _ENDED and _EOI not in source[-_PADDED:]:
+        raise ImageError("The end of a compressed frame of the DICOM image is missing.", DAMAGED)
     if frame in _SIZES:
         try:
             found = _SIZES[frame](source)
