@@ -103,10 +103,7 @@ KINDS: tuple[Kind, ...] = (
 
 _GZIP = b"\x1f\x8b"
 _BASE64 = re.compile(rb"[A-Za-z0-9+/\s]{64,}={0,2}\s*")
-_PACKED = (
-    (re.compile(rb".{128}DICM", re.DOTALL), "a DICOM file"),
-    (KINDS[2].mark, "a NIfTI volume"),
-)
+_DICOM = (re.compile(rb".{128}DICM", re.DOTALL), "a DICOM file")
 
 
 def unknown(data: bytes) -> ImageError:
@@ -134,7 +131,8 @@ def _packed(head: bytes) -> ImageError:
         inner = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(head, _HEAD)
     except zlib.error:
         inner = b""
-    name = next((name for mark, name in _PACKED if mark.match(inner)), "a file")
+    kinds = (_DICOM, *((kind.mark, kind.name) for kind in KINDS))
+    name = next((name for mark, name in kinds if mark.match(inner)), "a file")
     return ImageError(f"The image is {name} that gzip has packed.", "Unpack it: gunzip FILE.gz")
 
 

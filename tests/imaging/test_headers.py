@@ -196,3 +196,12 @@ def test_where_they_contradict_each_other_that_is_told(kind: str, shape: str, to
     data = dicom(DEEP, PhotometricInterpretation=kind, PresentationLUTShape=shape)
     assert ("negative" in codes(data)) == told
     assert shape in codes(data).get("negative", shape)
+
+
+def test_fractions_in_place_of_pixels_are_named() -> None:
+    data = elements(DEEP, {})
+    del data.PixelData
+    data.FloatPixelData = np.zeros((24, 31), np.float32).tobytes()
+    data.PixelData = b""  # for `written`, which says its kind; it comes behind
+    with pytest.raises(ImageError, match=r"fractions .FloatPixelData., which aren't read"):
+        imaging.open(written(data))

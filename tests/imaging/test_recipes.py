@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import numpy as np
 import pydicom.uid as uids
 import pytest
 from PIL import Image
+from pydicom import dcmread
+from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 
 from edge_med import imaging
@@ -16,6 +19,7 @@ from edge_med.errors import ImageError, UsageError
 from edge_med.imaging import boxes
 from edge_med.imaging.about import code
 from tests.imaging.dicom_samples import (
+    Pixels,
     dicom,
     elements,
     full_range,
@@ -81,6 +85,33 @@ def test_a_modality_lut_is_applied() -> None:
     item.Modality, item.ModalityLUTSequence = "DX", [lut]
     expected = x_ray(np.asarray(apply_modality_lut(pixels, item)))
     assert (shown(written(item)) == expected).all()
+
+
+def with_table(pixels: Pixels, bits: int, order: str = "<", **tags: Any) -> bytes:
+    """An X-ray with a modality LUT that is no straight line."""
+    data, lut = elements(pixels, {"Modality": "DX", **tags}), Dataset()
+    entries = 1 << 12
+    lut.LUTDescriptor, lut.ModalityLUTType = [entries, 0, bits], "US"
+    table = (np.arange(entries) ** 2 * ((1 << bits) - 9) // entries**2).astype(f"{order}u2")
+    lut.LUTData = table.tobytes()
+    data.ModalityLUTSequence = [lut]
+    return written(data, uids.ExplicitVRLittleEndian if order == "<" else uids.ExplicitVRBigEndian)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_table_of_eight_bits_isnt_spread_and_of_more_is_as_in_googles_code(bits: int) -> None:
+    pixels = ramp(12)
+    data = with_table(pixels, bits, BitsStored=12)
+    theirs = np.asarray(apply_modality_lut(pixels, dcmread(io.BytesIO(data))))
+    assert theirs.dtype == f"u{bits // 8}"  # eight bits stay as they are there
+    assert (shown(data) == (theirs if bits == 8 else x_ray(theirs))).all()
+
+
+@pytest.mark.parametrize("bits", [8, 12, 16])
+def test_a_table_is_read_in_the_byte_order_of_its_file(bits: int) -> None:
+    little = with_table(ramp(12), bits, BitsStored=12)
+    big = with_table(ramp(12).byteswap(), bits, ">", BitsStored=12)
+    assert (shown(big) == shown(little)).all()
 
 
 @pytest.mark.parametrize("function", [None, "LINEAR", "LINEAR_EXACT", "SIGMOID"])

@@ -37,6 +37,7 @@ _NO_IMAGE = {
     **dict.fromkeys(("RTDOSE", "RTPLAN", "RTRECORD"), "a radiotherapy plan or its dose"),
     **dict.fromkeys(("RTSTRUCT", "SEG"), "outlines of structures"),
     **dict.fromkeys(("SR", "KO", "DOC"), "a report"),
+    "ANN": "annotations",
     **dict.fromkeys(("ECG", "HD", "EPS", "RESP"), "curves, such as an ECG"),
     "PR": "how another image is shown",
     "REG": "how images lie on each other",
@@ -59,6 +60,11 @@ def check(data: Header) -> None:
     Raises:
         ImageError: it has no image, one too large, of an unknown kind, or less bytes than it says.
     """
+    if data.fractions:
+        raise ImageError(
+            "The DICOM image's pixels are fractions (FloatPixelData), which aren't read.",
+            "Let your archive export it with 8 to 16 bits.",
+        )
     if data.get("Modality") in {*_NO_IMAGE} - _NO_PIXELS or data.pixels is None:
         raise _no_image(data)
     if "TotalPixelMatrixColumns" in data:

@@ -62,6 +62,12 @@ def says_meaning(data: Header, index: int) -> bool:
     return rescaled or lut(data, data, "ModalityLUTSequence") is not None
 
 
+def table_bits(data: Header) -> int | None:
+    """Bits of an entry of the modality LUT; None if there is none."""
+    table = lut(data, data, "ModalityLUTSequence")
+    return table.bits if table else None
+
+
 def meant(data: Header, numbers: npt.NDArray[np.int64], index: int, *, ct: bool) -> Values:
     """What each number means: modality LUT, or slope and intercept (PS3.3 C.11.1).
 

@@ -44,7 +44,7 @@ _GROUPS = 0x52009230
 """PerFrameFunctionalGroupsSequence."""
 
 _PIXELS, _FLOATS = 0x7FE00010, (0x7FE00008, 0x7FE00009)
-"""PixelData; and FloatPixelData and DoubleFloatPixelData, which no image has that is read here."""
+"""PixelData; and FloatPixelData and DoubleFloatPixelData, which aren't read."""
 
 
 class DirectoryError(ImageError):
@@ -57,10 +57,12 @@ class Header(Dataset):
     Attributes:
         groups: what it says of each of its frames; None if it says nothing.
         pixels: where they are; None if it has none.
+        fractions: whether it has fractions in their place, as parametric maps have.
     """
 
     groups: Items | None = None
     pixels: Pixels | None = None
+    fractions: bool = False
 
 
 def read(file: BinaryIO, tags: Sequence[int] | None = None) -> Header:
@@ -115,6 +117,7 @@ def _fill(found: Header, file: BinaryIO, form: Form, tags: Sequence[int] | None)
             found.groups = Items(file, form, begun.length)
         elif stopped == _PIXELS:
             found.pixels = Pixels(file, form, begun.kind, file.tell(), begun.length)
+    found.fractions = stopped in _FLOATS
     found.set_original_encoding(*form)
 
 

@@ -211,6 +211,8 @@ def _shares(
         shares, how = shown
         steps.append(f"the file's own {how}")
         return shares
+    if recipe.by_16_bits and levels.table_bits(data) == 8:
+        return spread(values, (0, 255))  # eight bits to Google's code, whatever they were before
     if _as_they_are(data, pixels, index):
         return spread(values, (values.min(), values.max()))
     found = ends or levels.extent(pixels, values, hidden) or (0.0, 0.0)
