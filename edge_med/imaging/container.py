@@ -68,7 +68,8 @@ def check_bytes(size: int) -> None:
     if size > MAX_BYTES:
         raise ImageError(
             f"The image's file has more than {MAX_BYTES >> 20} MiB.",
-            "Save it smaller, or as PNG; of a whole slide, export the region that you mean.",
+            "Save it smaller, or as PNG; of a whole slide, export the region that you mean. DICOM "
+            "may have any size where it is given by its own path.",
         )
 
 

@@ -122,16 +122,33 @@ def broken() -> Iterator[tuple[str, Callable[[Dataset], bytes]]]:
     yield "frames", lambda data: _changed(data, NumberOfFrames=3)
     yield "palette", lambda data: _changed(data, PhotometricInterpretation="PALETTE COLOR")
     yield "slope", lambda data: _changed(data, RescaleSlope=0)
+    yield "samples", lambda data: _changed(data, SamplesPerPixel=3)
+    yield "high bit", lambda data: _changed(data, HighBit=3)
+    yield "table", lambda data: _changed(data, ModalityLUTSequence=[_half_a_table()])
+    yield "group 2 first", lambda data: written(data)[132:-100]
     yield (
         "syntax",
         lambda data: written(data).replace(b"1.2.840.10008.1.2.1\0", b"1.2.3.4.5.6.7.8.9.10"),
     )
 
 
+def _half_a_table() -> Dataset:
+    item = Dataset()
+    item.LUTDescriptor, item.LUTExplanation = [16, 0, 16], CANARY
+    return item
+
+
 def _changed(data: Dataset, **tags: Any) -> bytes:
     for name, value in tags.items():
         setattr(data, name, value)
     return written(data)
+
+
+def test_what_contradicts_itself_is_told_without_what_stands_there() -> None:
+    data = everywhere()
+    data.PresentationLUTShape, data.PhotometricInterpretation = f"{CANARY}.", "MONOCHROME1"
+    picture = imaging.open(written(data), side=8)
+    assert_silent(picture, picture.notices, picture.provenance)
 
 
 @pytest.mark.parametrize(("name", "make"), [*broken()], ids=lambda value: str(value)[:9])

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import BinaryIO
 
 from edge_med.errors import ImageError
-from edge_med.imaging.container import DAMAGED, MAX_PARTS, check_bytes
+from edge_med.imaging.container import DAMAGED, MAX_BYTES, MAX_PARTS
 from edge_med.imaging.dicom.items import END, ITEM, UNDEFINED, Form, cut_off, head
 
 _FRAME_BEGINS = re.compile(
@@ -99,7 +99,7 @@ class Pixels:
                     DAMAGED,
                 )
             chosen = fragments[starts[index] : (*starts, len(fragments))[index + 1]]
-        check_bytes(sum(length for _, length in chosen))
+        _check_bytes(sum(length for _, length in chosen))
         return b"".join(self._bytes(*place) for place in chosen)
 
     def _starts(self, fragments: list[Place], offsets: Sequence[int]) -> list[int]:
@@ -135,9 +135,17 @@ class Pixels:
         return struct.unpack(f"<{len(table) // 4}L", table), found[1:]
 
     def _bytes(self, start: int, length: int) -> bytes:
-        check_bytes(length)
+        _check_bytes(length)
         self.file.seek(start)
         found = self.file.read(length)
         if len(found) < length:
             raise cut_off()
         return found
+
+
+def _check_bytes(length: int) -> None:
+    if length > MAX_BYTES:
+        raise ImageError(
+            f"A frame of the DICOM image has more than {MAX_BYTES >> 20} MiB.",
+            "Let your archive export it smaller, or compressed.",
+        )
