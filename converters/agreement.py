@@ -11,11 +11,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from converters import names
 from converters.checkpoint import Checkpoint
-from converters.safetensors import SourceTensor
 from converters.same import same_numbers
 from converters.told import Told, listed
+from edge_med.artifacts import tensor_names as names
 from edge_med.artifacts.hparams import (
     MULTIMODAL,
     TEXT_ALONE,
@@ -25,6 +24,7 @@ from edge_med.artifacts.hparams import (
     check_architecture,
     text_section,
 )
+from edge_med.artifacts.safetensors import SourceTensor
 from edge_med.errors import CheckpointError
 
 Config = dict[str, Any]

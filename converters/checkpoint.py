@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from converters.safetensors import Shard, SourceTensor
-from converters.small import SmallFiles, read_json
+from converters.small import SmallFiles
 from converters.told import Told
 from converters.weights import find_weights
-from edge_med.artifacts import peft
+from edge_med.artifacts.json_file import read_json
+from edge_med.artifacts.peft import folder as peft
+from edge_med.artifacts.safetensors import Shard, SourceTensor
 from edge_med.errors import CheckpointError
 
 

@@ -6,12 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
-from converters import names
 from converters.checkpoint import Checkpoint
 from converters.quantize import Bytes
-from converters.safetensors import SourceTensor
 from converters.told import Told
+from edge_med.artifacts import tensor_names as names
 from edge_med.artifacts.hparams import ModelParams, unsaid
+from edge_med.artifacts.safetensors import SourceTensor
 from edge_med.artifacts.shapes import all_shapes, without_layer
 from edge_med.errors import CheckpointError
 

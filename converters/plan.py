@@ -13,33 +13,34 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from converters import metadata, names
+from converters import metadata
 from converters.agreement import agree
 from converters.card import Card, read_card
 from converters.checkpoint import Checkpoint, open_checkpoint, snapshot
 from converters.entries import Change, Entry, layout_told, parameters, read_entries
 from converters.header import Placed, pack_header
-from converters.lora.adapter import Adapter, open_adapter
 from converters.lora.merge import merge, with_adapters
 from converters.processor import read_processor
 from converters.quantize import Widening
 from converters.request import Request
-from converters.safetensors import SourceTensor
 from converters.small import gather
 from converters.told import Told
 from converters.vocabulary import read_vocabulary, tokenizers_told
 from edge_med import __version__
 from edge_med.artifacts import manifest as manifests
+from edge_med.artifacts import tensor_names as names
 from edge_med.artifacts.gguf import DEFAULT_ALIGNMENT, pad
 from edge_med.artifacts.hparams import ModelParams, VisionParams, read_params
 from edge_med.artifacts.manifest import Role
 from edge_med.artifacts.naming import FILE_TYPES, projector_file, text_file
+from edge_med.artifacts.peft.adapter import Adapter, open_adapter
 from edge_med.artifacts.quant_mix import (
     Mixer,
     goes_through_bf16,
     parse_override,
     projector_type_of,
 )
+from edge_med.artifacts.safetensors import SourceTensor
 from edge_med.artifacts.tensor_types import TensorType
 from edge_med.errors import ArtifactError, UsageError
 from edge_med.native import require_llama_cpp_python

@@ -8,7 +8,7 @@ import numpy as np
 
 from converters.checkpoint import Checkpoint
 from converters.quantize import Bytes, Floats, Widening, Workspace, widen
-from converters.safetensors import SourceTensor
+from edge_med.artifacts.safetensors import SourceTensor
 
 _CHUNK = 1 << 22
 """Numbers that are compared at once; they take 16 MiB each as F32."""

@@ -25,9 +25,9 @@ from converters.quantize import (
     is_sound,
     widen,
 )
-from converters.safetensors import RAW, Shard, SourceTensor
 from converters.stages import Stopwatch
 from edge_med.artifacts.manifest import SourceFile
+from edge_med.artifacts.safetensors import RAW, Shard, SourceTensor
 from edge_med.errors import CheckpointError
 
 MEMORY = 512 << 20

@@ -18,12 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from converters.told import Told, listed
-from edge_med.artifacts import lfs
+from edge_med.artifacts.json_file import read_json
 from edge_med.errors import CheckpointError, UsageError
-
-MAX_JSON = 256 << 20  # Gemma 3's tokenizer.json has 33 MB
-
-DAMAGED = "Download or copy the checkpoint again."
 
 PATTERNS = (
     "config.json",
@@ -180,44 +176,12 @@ def _templates_told(files: SmallFiles) -> tuple[Told, ...]:
     return (Told("templates", text),)
 
 
-def refuse_pointer(path: Path) -> None:
-    """Refuse what stands for a file that Git LFS has never fetched.
-
-    Raises:
-        CheckpointError: it is such a pointer.
-    """
-    if lfs.is_pointer(path):
-        raise CheckpointError(lfs.words(path.name), lfs.NEXT)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Raises:
-        CheckpointError: the file is too large, isn't JSON, or holds something else.
-    """
-    refuse_pointer(path)
-    try:
-        if path.stat().st_size > MAX_JSON:
-            raise CheckpointError(f"{path.name} is far too large.", DAMAGED)
-        data = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path.name} can't be read: {_reason(error)}.", DAMAGED) from None
-    if not isinstance(data, dict):
-        raise CheckpointError(f"{path.name} doesn't hold a JSON object.", DAMAGED)
-    return data
-
-
 def is_marked(path: Path) -> bool:
     """Whether a file begins with a byte-order mark, as some editors on Windows write it."""
     if not path.is_file():
         return False
     with path.open("rb") as file:
         return file.read(3).startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-
-
-def _reason(error: Exception) -> str:
-    return (error.strerror or "unreadable") if isinstance(error, OSError) else "it isn't JSON"
 
 
 def _meets(folder: Path, need: Need) -> bool:

@@ -1,1 +1,1 @@
-"""LoRA adapters as PEFT saves them: read, merged into their base, or written for llama.cpp."""
+"""LoRA adapters of PEFT's, merged into their base or written for llama.cpp."""

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from converters.lora.adapter import Part, Stored
 from converters.quantize import Bytes, Floats, narrow, widened
-from converters.safetensors import SourceTensor
+from edge_med.artifacts.peft.adapter import Part, Stored
+from edge_med.artifacts.safetensors import SourceTensor
 
 Matrix = npt.NDArray[np.float32]
 

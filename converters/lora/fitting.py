@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from converters.entries import Entry
-from converters.lora.adapter import Part, Stored
+from edge_med.artifacts.peft.adapter import Part, Stored
 from edge_med.errors import CheckpointError
 
 _BASE = "Give the adapter's own base model."

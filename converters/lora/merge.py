@@ -13,17 +13,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from converters import names
 from converters.checkpoint import Checkpoint
 from converters.entries import Entry
-from converters.lora.adapter import Adapter, Part, Stored
 from converters.lora.arithmetic import Change, changes_nothing, same_tensor
 from converters.lora.fitting import check
 from converters.lora.records import files, told
 from converters.lora.tokenizer import with_tokenizer
-from converters.safetensors import SourceTensor
 from converters.told import Told
+from edge_med.artifacts import tensor_names as names
 from edge_med.artifacts.hparams import ModelParams
+from edge_med.artifacts.peft.adapter import Adapter, Part, Stored
+from edge_med.artifacts.safetensors import SourceTensor
 from edge_med.errors import CheckpointError
 
 EMBEDDING = "token_embd.weight"

@@ -7,15 +7,13 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from converters.lora.adapter import Adapter, Part
 from converters.told import Told
 from edge_med.artifacts.manifest import MergedAdapter, SourceFile, Touched
-from edge_med.artifacts.peft import CONFIG
+from edge_med.artifacts.peft.adapter import Adapter, Part
+from edge_med.artifacts.peft.folder import CONFIG
+from edge_med.artifacts.tensor_names import Place, place
 
-PLACES = (("output.weight", "head"), ("mm.", "projector"), ("v.", "vision"), ("", "text"))
-"""Parts of a model, by how GGUF names begin in them."""
-
-WORDS = {
+WORDS: dict[Place, str] = {
     "text": "of the text model",
     "head": "of the output head",
     "vision": "of the vision tower",
@@ -24,11 +22,6 @@ WORDS = {
 
 _FOUR_BITS = re.compile(r"[-_](?:unsloth[-_])?(?:bnb[-_])?4bit$", re.IGNORECASE)
 """How the names of bases end that were trained in four bits, as unsloth publishes them."""
-
-
-def place(name: str) -> str:
-    """The part of a model that a tensor belongs to, by its GGUF name."""
-    return next(found for start, found in PLACES if name.startswith(start))
 
 
 def record(adapter: Adapter, sha256: str) -> MergedAdapter:

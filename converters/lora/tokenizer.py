@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from converters.checkpoint import Checkpoint
-from converters.lora.adapter import Adapter
 from converters.small import TOKENIZER, SmallFiles, chat_template
 from converters.told import Told
 from converters.vocabulary import Vocabulary, read_vocabulary
+from edge_med.artifacts.peft.adapter import Adapter
 from edge_med.artifacts.section import short
 from edge_med.errors import CheckpointError
 

@@ -30,7 +30,7 @@ VOCABULARY = 262_208
 """transformers' default, which is that of the multimodal models."""
 
 MAX_LAYERS = 9999
-"""As many as a tensor's name can count (converters/names.py); MedGemma 27B has 62."""
+"""As many as a tensor's name can count (`tensor_names`); MedGemma 27B has 62."""
 
 
 @dataclass(frozen=True, slots=True)

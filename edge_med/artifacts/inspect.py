@@ -11,7 +11,7 @@ from pathlib import Path
 from edge_med.artifacts.adapter import ALPHA, KIND, is_adapter
 from edge_med.artifacts.gguf import Header
 from edge_med.artifacts.naming import FILE_TYPES
-from edge_med.artifacts.peft import refuse_peft
+from edge_med.artifacts.peft.folder import refuse_peft
 from edge_med.artifacts.split import read_model
 from edge_med.artifacts.turns import TEMPLATE, Turns, turns_of
 from edge_med.errors import ArtifactError

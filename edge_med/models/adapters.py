@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edge_med.artifacts.adapter import Adapter, check_fits, read_adapter
 from edge_med.artifacts.gguf import Header
-from edge_med.artifacts.peft import refuse_peft
+from edge_med.artifacts.peft.folder import refuse_peft
 from edge_med.errors import ArtifactError, UsageError
 
 Wanted = str | Path | Iterable[str | Path] | Mapping[str, str | Path]

@@ -21,7 +21,7 @@ from edge_med.artifacts.naming import (
     PROJECTOR_TYPES,
     is_bare_file_name,
 )
-from edge_med.artifacts.peft import refuse_peft
+from edge_med.artifacts.peft.folder import refuse_peft
 from edge_med.artifacts.verify import check_pair
 from edge_med.errors import ArtifactError, InputError, PairingError, UsageError
 from edge_med.models import ollama, refusals

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from converters.names import projector_names, text_names
 from converters.pipeline import Conversion
 from edge_med.artifacts.draft import draft_projector, draft_text, text_shape
 from edge_med.artifacts.gguf import Header, Tensor, read_header
 from edge_med.artifacts.hparams import ModelParams, read_params
 from edge_med.artifacts.naming import PROJECTOR_TYPES, QUANTS
 from edge_med.artifacts.shapes import projector_tensors, text_tensors
+from edge_med.artifacts.tensor_names import projector_names, text_names
 from edge_med.errors import ArtifactError
 from tests.conftest import Checkpoints, Models
 

@@ -9,7 +9,7 @@ import pytest
 
 from edge_med.artifacts import inspect as inspecting
 from edge_med.artifacts.inspect import GEMMA_3_TEMPLATE, inspect
-from edge_med.artifacts.peft import peft_adapter
+from edge_med.artifacts.peft.folder import peft_adapter
 from edge_med.errors import ArtifactError
 from tests.checkpoints.adapters import Lora, write_peft
 from tests.checkpoints.tiny import PADDED_VOCABULARY, Tiny

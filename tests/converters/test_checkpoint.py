@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from converters.checkpoint import open_checkpoint
-from converters.safetensors import read_shard
 from converters.weights import INDEX
+from edge_med.artifacts.safetensors import read_shard
 from edge_med.errors import CheckpointError
 from tests.checkpoints.safetensors import write_safetensors
 from tests.conftest import Checkpoints

@@ -12,10 +12,10 @@ import pytest
 
 from converters.checkpoint import Checkpoint, open_checkpoint
 from converters.entries import Entry, read_entries
-from converters.lora.adapter import WEIGHTS, open_adapter
 from converters.lora.merge import merge
 from edge_med.artifacts.hparams import ModelParams, read_params
-from edge_med.artifacts.peft import CONFIG
+from edge_med.artifacts.peft.adapter import WEIGHTS, open_adapter
+from edge_med.artifacts.peft.folder import CONFIG
 from edge_med.errors import EdgeMedError
 from tests.checkpoints.peft import EVERYTHING, SETTINGS, save_adapter
 from tests.checkpoints.tiny import TINY, preprocessor, write_tiny

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from converters.names import NORM_PLUS_ONE, projector_names, target, text_names
+from edge_med.artifacts.tensor_names import NORM_PLUS_ONE, projector_names, target, text_names
 from edge_med.errors import CheckpointError
 
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converters.names import target
 from converters.weights import INDEX, SINGLE, find_weights
+from edge_med.artifacts.tensor_names import target
 from edge_med.errors import CheckpointError
 from tests.checkpoints.safetensors import write_safetensors
 

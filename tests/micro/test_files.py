@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from converters.safetensors import read_shard
+from edge_med.artifacts.safetensors import read_shard
 from edge_med.models.default import embedded
 from scripts.micro.files import TEMPLATE, give_published_names
 from tests.checkpoints.safetensors import write_safetensors

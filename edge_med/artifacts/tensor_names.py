@@ -69,6 +69,16 @@ TEXT = {
 
 HEAD = "output.weight"
 
+Place = Literal["text", "head", "vision", "projector"]
+
+PLACES: tuple[tuple[str, Place], ...] = (
+    (HEAD, "head"),
+    ("mm.", "projector"),
+    ("v.", "vision"),
+    ("", "text"),
+)
+"""Parts of a model, by how GGUF names begin in them."""
+
 VISION = {
     "embeddings.patch_embedding.weight": "v.patch_embd.weight",
     "embeddings.patch_embedding.bias": "v.patch_embd.bias",
@@ -110,6 +120,11 @@ class Target:
 
     part: Part
     name: str
+
+
+def place(name: str) -> Place:
+    """The part of a model that a tensor belongs to, by its GGUF name."""
+    return next(found for start, found in PLACES if name.startswith(start))
 
 
 def is_buffer(source: str) -> bool:

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from converters.small import read_json
-from edge_med.artifacts.peft import CONFIG
+from edge_med.artifacts.json_file import read_json
+from edge_med.artifacts.peft.folder import CONFIG
 from edge_med.errors import CheckpointError
 
 WITHOUT_EFFECT = frozenset(

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from converters import names
-from converters.small import DAMAGED, refuse_pointer
+from edge_med.artifacts import tensor_names as names
+from edge_med.artifacts.json_file import DAMAGED, refuse_pointer
 from edge_med.artifacts.tensor_types import BF16, BY_NAME, F16, F32, TensorType
 from edge_med.errors import CheckpointError
 

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from converters import names
-from converters.lora.settings import Settings, settings_of
-from converters.safetensors import Shard, SourceTensor, read_shard
-from edge_med.artifacts.peft import CONFIG
+from edge_med.artifacts import tensor_names as names
+from edge_med.artifacts.peft.folder import CONFIG
+from edge_med.artifacts.peft.settings import Settings, settings_of
+from edge_med.artifacts.safetensors import Shard, SourceTensor, read_shard
 from edge_med.errors import CheckpointError
 
 WEIGHTS = "adapter_model.safetensors"

@@ -1,0 +1,1 @@
+"""LoRA adapters as PEFT saves them: recognised, read without their numbers, and described."""
