@@ -14,7 +14,7 @@ from converters.small import SmallFiles
 from converters.told import Told
 from converters.weights import find_weights
 from edge_med.artifacts.json_file import read_json
-from edge_med.artifacts.peft import folder as peft
+from edge_med.artifacts.peft.folder import peft_adapter
 from edge_med.artifacts.safetensors import Shard, SourceTensor
 from edge_med.errors import CheckpointError
 
@@ -70,7 +70,7 @@ def open_checkpoint(folder: Path) -> Checkpoint:
     Raises:
         CheckpointError: it isn't one, is incomplete or damaged, or holds already quantized weights.
     """
-    _refuse_what_is_none(folder)
+    refuse_what_is_none(folder)
     config = read_json(folder / "config.json")
     shards, told = find_weights(folder)
     return Checkpoint(folder, config, shards, SmallFiles(folder), told)
@@ -102,16 +102,21 @@ def snapshot(folder: Path) -> Path:
     )
 
 
-def _refuse_what_is_none(folder: Path) -> None:
+def refuse_what_is_none(folder: Path) -> None:
+    """Refuse a path that is no checkpoint's folder, as what it is.
+
+    Raises:
+        CheckpointError: it is something else, or nothing.
+    """
     if folder.suffix == ".gguf" and folder.is_file():
         raise CheckpointError(
             f"{folder.name} is converted already.",
             "Give the folder of the original checkpoint: config.json and *.safetensors.",
         )
-    adapter = peft.peft_adapter(folder)
+    adapter = peft_adapter(folder)
     whole = folder.is_dir() and any(folder.glob("model*.safetensors"))
     if adapter and not whole:
-        raise CheckpointError(adapter.words, peft.WAYS)
+        raise CheckpointError(adapter.words, adapter.ways)
     if (folder / "config.json").is_file():
         return
     if not folder.exists():

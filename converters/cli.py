@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from edge_med.artifacts.naming import PROJECTOR_TYPES, QUANTS, path_and_scale
 from edge_med.artifacts.safe_text import safe_line
@@ -28,7 +29,6 @@ from edge_med.artifacts.safe_text import safe_line
     "--quant",
     "quants",
     multiple=True,
-    required=True,
     type=click.Choice(QUANTS, case_sensitive=False),
     help="May be given several times; the checkpoint is read once.",
 )
@@ -68,12 +68,28 @@ from edge_med.artifacts.safe_text import safe_line
     metavar="FOLDER[=SCALE]",
     help="Merge a LoRA adapter of PEFT's; several are merged in their order.",
 )
+@click.option(
+    "--as-gguf",
+    is_flag=True,
+    help="Write no model, but each --adapter as a file for ask and chat: its text part.",
+)
 @click.option("--force", is_flag=True, help="Replace files that are there already.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--quiet", is_flag=True, help="No progress, and not where the time went.")
-@click.option("--verbose", is_flag=True, help="With --dry-run: list every tensor.")
-def convert(*, as_json: bool, quiet: bool, verbose: bool, dry_run: bool, **options: Any) -> None:
+@click.option("--verbose", is_flag=True, help="With --dry-run or --as-gguf: list every tensor.")
+@click.pass_context
+def convert(
+    ctx: click.Context,
+    /,
+    *,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+    dry_run: bool,
+    as_gguf: bool,
+    **options: Any,
+) -> None:
     """Turn a downloaded MedGemma folder into files edge-med can run.
 
     CHECKPOINT is the folder, as Hugging Face has it. A multimodal model's vision
@@ -86,6 +102,13 @@ def convert(*, as_json: bool, quiet: bool, verbose: bool, dry_run: bool, **optio
 
     options["source"] = options.pop("checkpoint")
     options["adapters"] = tuple(map(path_and_scale, options.pop("adapters")))
+    if as_gguf:
+        from converters.adapter_cli import convert_adapters
+
+        convert_adapters(options, _given(ctx), dry_run=dry_run, as_json=as_json, verbose=verbose)
+        return
+    if not options["quants"]:
+        raise click.MissingParameter(ctx=ctx, param=_parameter(ctx, "quants"))
     with _waiting("reading the checkpoint", hidden=quiet):
         plan = make_plan(Request(**options))
     if dry_run:
@@ -94,6 +117,19 @@ def convert(*, as_json: bool, quiet: bool, verbose: bool, dry_run: bool, **optio
     with _progress(plan.checkpoint.data_size, hidden=quiet) as advance:
         done = run(plan, advance)
     _print_result(done, plan, as_json=as_json, quiet=quiet)
+
+
+def _given(ctx: click.Context) -> dict[str, str]:
+    """The options that stand on the command line, with their flags."""
+    return {
+        str(one.name): one.opts[0]
+        for one in ctx.command.params
+        if ctx.get_parameter_source(str(one.name)) is ParameterSource.COMMANDLINE
+    }
+
+
+def _parameter(ctx: click.Context, name: str) -> click.Parameter:
+    return next(one for one in ctx.command.params if one.name == name)
 
 
 def _waiting(what: str, *, hidden: bool) -> AbstractContextManager[object]:

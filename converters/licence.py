@@ -52,6 +52,11 @@ def find_licence(evidence: Iterable[str]) -> Licence:
     return UNKNOWN
 
 
+def adapter_notice(licence: Licence, version: str, name: str) -> str:
+    """What the file of an adapter says of itself."""
+    return f"This adapter is converted by edge-med {version} from {name}. {licence.notice}"
+
+
 def notice(licence: Licence, version: str, adapters: Sequence[str] = ()) -> str:
     """What every file made from the checkpoint says of itself."""
     merged = f", with {' and '.join(adapters)} merged into it" if adapters else ""

@@ -58,12 +58,7 @@ class Request:
                 f"A projector can't be {self.mmproj}.",
                 f"Choose --mmproj out of: {', '.join(PROJECTOR_TYPES)}.",
             )
-        for folder, scale in self.adapters:
-            if not math.isfinite(scale) or not scale:
-                raise UsageError(
-                    f"The adapter {folder.name} can't be {scale:g} times as strong.",
-                    "Give a number other than 0, such as --adapter FOLDER=0.5, or none.",
-                )
+        check_strengths(self.adapters)
         if self.threads is not None and self.threads < 1:
             raise UsageError("--threads must be 1 or more.", "Leave it out for all usable cores.")
         check_model_name(self.model_name)
@@ -84,6 +79,20 @@ class Request:
         """Where the source comes from, as far as the user or the hub's cache says."""
         cached = _cached(self.source)
         return Origin(self.source_id or cached.id, self.revision or cached.revision)
+
+
+def check_strengths(adapters: tuple[tuple[Path, float], ...]) -> None:
+    """Refuse what no effect can be multiplied with.
+
+    Raises:
+        UsageError: so it is.
+    """
+    for folder, scale in adapters:
+        if not math.isfinite(scale) or not scale:
+            raise UsageError(
+                f"The adapter {folder.name} can't be {scale:g} times as strong.",
+                "Give a number other than 0, such as --adapter FOLDER=0.5, or none.",
+            )
 
 
 @dataclass(frozen=True, slots=True)

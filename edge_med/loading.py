@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,7 +81,7 @@ def opened(
         toy=text.toy,
         model=text.file,
     )
-    notices = (*((TOY,) if text.toy else ()), *of_pair(found))
+    notices = (*((TOY,) if text.toy else ()), *of_pair(found), *_of_adapters(adapters))
     spec = EngineSpec(found.text, found.projector, subject, identity, options, adapters, notices)
     watch = Watch(_listed(found))
     client = connect(spec, starter)
@@ -115,6 +116,12 @@ def of_pair(found: Found) -> tuple[Notice, ...]:
         return ()
     notices = pair.check(found.text, found.header, found.projector, found.projector_header)
     return () if found.together else notices
+
+
+def _of_adapters(adapters: tuple[FoundAdapter, ...]) -> Iterator[Notice]:
+    """What adapters lack of those that they were made of."""
+    for adapter in adapters:
+        yield from (Notice("adapter", text) for text in adapter.lacks)
 
 
 def _facts(path: Path | None, header: Header | None) -> Facts | None:

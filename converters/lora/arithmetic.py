@@ -86,6 +86,11 @@ def _rows(stored: Stored, start: int, count: int) -> Matrix:
     return _read(stored, start * width, count * width).reshape(count, width)
 
 
+def read_whole(stored: Stored) -> Matrix:
+    """A small matrix of an adapter's, as F32."""
+    return _rows(stored, 0, stored.tensor.shape[0])
+
+
 def _columns(stored: Stored, start: int, count: int) -> Matrix:
     """Columns of a matrix of the adapter's; its rows are few."""
     rows, width = stored.tensor.shape

@@ -24,7 +24,14 @@ def check(part: Part, entry: Entry | None) -> None:
             f"The adapter changes {part.module}, which lies in MLX's order in this base.",
             "Give the base as the hub has it, and not as MLX converted it.",
         )
-    outputs, inputs = entry.source.shape[0], math.prod(entry.source.shape[1:])
+    check_shapes(part, entry.source.shape)
+
+
+def check_shapes(part: Part, base: tuple[int, ...] | None) -> None:
+    """The same, against the shape of a base's tensor; None if it hasn't got it."""
+    if base is None:
+        raise _missing(part)
+    outputs, inputs = base[0], math.prod(base[1:])
     rank = _shape(part.down)[:1]
     wanted = {
         "A": (part.down, (*rank, outputs if part.embedding else inputs)),
@@ -39,7 +46,7 @@ def check(part: Part, entry: Entry | None) -> None:
         if stored and (there[0], math.prod(there[1:])) != (shape[0], math.prod(shape[1:])):
             raise CheckpointError(
                 f"The adapter's {what} for {part.module} has the shape {list(there)}, and the "
-                f"base's tensor {list(entry.source.shape)}.",
+                f"base's tensor {list(base)}.",
                 _BASE,
             )
     if any(index >= outputs for index in part.indices):

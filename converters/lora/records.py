@@ -10,15 +10,9 @@ from pathlib import Path
 from converters.told import Told
 from edge_med.artifacts.manifest import MergedAdapter, SourceFile, Touched
 from edge_med.artifacts.peft.adapter import Adapter, Part
-from edge_med.artifacts.peft.folder import CONFIG
-from edge_med.artifacts.tensor_names import Place, place
-
-WORDS: dict[Place, str] = {
-    "text": "of the text model",
-    "head": "of the output head",
-    "vision": "of the vision tower",
-    "projector": "of the projector",
-}
+from edge_med.artifacts.peft.division import Division
+from edge_med.artifacts.peft.folder import CONFIG, merge_command
+from edge_med.artifacts.tensor_names import PLACE_WORDS, counted, place
 
 _FOUR_BITS = re.compile(r"[-_](?:unsloth[-_])?(?:bnb[-_])?4bit$", re.IGNORECASE)
 """How the names of bases end that were trained in four bits, as unsloth publishes them."""
@@ -33,7 +27,7 @@ def record(adapter: Adapter, sha256: str) -> MergedAdapter:
         base=adapter.settings.base,
         sha256=sha256,
         strength=adapter.strength,
-        **{kind: counts[kind] for kind in WORDS},
+        **{kind: counts[kind] for kind in PLACE_WORDS},
         tensors=tuple(Touched(name, _how(part), part.scale) for name, part in parts),
     )
 
@@ -56,11 +50,14 @@ def told(adapter: Adapter, base: str) -> list[Told]:
         adapter: that is merged.
         base: what the checkpoint is called that it is merged into.
     """
-    counts = Counter(map(place, adapter.parts))
-    listed = ", ".join(f"{counts[kind]} {words}" for kind, words in WORDS.items() if counts[kind])
     strength = "" if adapter.strength == 1 else f", {adapter.strength:g} times as strong"
-    found = [Told("adapter", f"The adapter {adapter.name} is merged{strength}: tensors {listed}.")]
-    trained_on = adapter.settings.base.rstrip("/\\").replace("\\", "/").rpartition("/")[2]
+    found = [
+        Told(
+            "adapter",
+            f"The adapter {adapter.name} is merged{strength}: {counted(adapter.parts)}.",
+        )
+    ]
+    trained_on = adapter.settings.base_name
     plain = _FOUR_BITS.sub("", trained_on)
     if plain != trained_on:
         text = (
@@ -72,6 +69,21 @@ def told(adapter: Adapter, base: str) -> list[Told]:
         text = f"{adapter.name} names {plain} as its base, and is merged into {base}."
         found.append(Told("adapter_base", text))
     return found
+
+
+def left_out(file: str, division: Division, folder: Path) -> list[Told]:
+    """What a GGUF adapter hasn't got of the adapter that it is made of."""
+    if not division.left:
+        return []
+    tensors = counted(one.name for one in division.left)
+    said = [f"Left out of {file}: what is changed in {tensors}."]
+    if text := [one for one in division.left if one.of_text]:
+        many = f"{len(text)} of them, such as " if len(text) > 1 else ""
+        said.append(
+            f"Answers about texts differ without {many}that of {text[0].name}: {text[0].why}."
+        )
+    said.append(f"All of it is merged by: {merge_command(folder)}")
+    return [Told("adapter_left_out", " ".join(said))]
 
 
 def files(adapters: Sequence[Adapter]) -> dict[str, Path]:

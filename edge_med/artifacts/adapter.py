@@ -1,4 +1,4 @@
-"""A LoRA adapter as convert_lora_to_gguf.py of llama.cpp writes it, checked before it is loaded.
+"""A LoRA adapter for llama.cpp, checked before it is loaded.
 
 For a weight W of the model it holds A (rank, inputs) and B (outputs, rank): with the adapter the
 model computes with W + scale · alpha / rank · B A. Where an adapter breaks a rule of this page,
@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_med.artifacts.gguf import Header, Tensor, read_header
+from edge_med.artifacts.peft.folder import merge_command
+from edge_med.artifacts.tensor_names import HEAD
 from edge_med.artifacts.tensor_types import BY_NAME, FLOATS
 from edge_med.errors import ArtifactError, PairingError
 
@@ -29,7 +31,7 @@ TYPES = (*FLOATS, BY_NAME["Q8_0"])
 
 _SIDES = {".lora_a": 0, ".lora_b": 1}
 
-_ADAPTED = re.compile(r"blk\.\d+\.(attn_(q|k|v|output)|ffn_(gate|up|down))\.weight|output\.weight")
+ADAPTED = re.compile(r"blk\.\d+\.(attn_(q|k|v|output)|ffn_(gate|up|down))\.weight|output\.weight")
 """Weights that Gemma 3's graph multiplies together with their adapters (gemma3.cpp).
 
 It leaves out adapters of norms. One of the embedding lies the other way round than where the
@@ -39,8 +41,13 @@ embedding is the output head too, as in every MedGemma, and there llama.cpp ends
 _ACTIVATED = "adapter.alora.invocation_tokens"
 """An adapter that is applied from certain tokens on; llama.cpp leaves that to its caller."""
 
-_MERGE = "Merge the adapter into its checkpoint, and convert that: see docs/adapters.md."
-_AGAIN = "Convert the adapter again with llama.cpp's convert_lora_to_gguf.py."
+_MERGE = f"Merge it while its base is converted: {merge_command('FOLDER')}"
+_AGAIN = (
+    "Make it again of the adapter's PEFT folder: "
+    "edge-med convert BASE --adapter FOLDER --as-gguf --out adapters"
+)
+MADE_OF = "edge_med.adapter"
+"""The key of the hash of the PEFT weights that a file of ours was made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +77,14 @@ class Adapter:
         architecture: of the model that it is for.
         alpha: by which B A is multiplied, after it was divided by the rank.
         pairs: by the name of the model's weight.
+        scaled: whether what PEFT multiplies single pairs with is in their numbers.
     """
 
     file: str
     architecture: str | None
     alpha: float
     pairs: Mapping[str, Pair] = field(repr=False)
+    scaled: bool = False
 
     @property
     def rank(self) -> int:
@@ -105,7 +114,8 @@ def read_adapter(path: Path) -> Adapter:
     if alpha is None or not 0 < alpha < math.inf:  # llama.cpp takes a missing one, or 0, for rank
         raise ArtifactError(f"{path.name} has an alpha of {header.metadata.get(ALPHA)}.", _AGAIN)
     architecture = header.text("general.architecture")
-    return Adapter(path.name, architecture, alpha, _pairs(header, path.name))
+    pairs = _pairs(header, path.name)
+    return Adapter(path.name, architecture, alpha, pairs, scaled=MADE_OF in header.metadata)
 
 
 def is_adapter(header: Header) -> bool:
@@ -126,6 +136,12 @@ def check_fits(adapter: Adapter, text: Header) -> None:
         )
     shapes = {tensor.name: tensor.shape for tensor in text.tensors}
     for name, pair in adapter.pairs.items():
+        if name == HEAD and name not in shapes:
+            raise PairingError(
+                f"{adapter.file} is for the output head, which is the embedding in this model: "
+                "llama.cpp can't adapt it.",
+                _MERGE,
+            )
         if name not in shapes:
             raise PairingError(f"{adapter.file} is for a {name} that the model hasn't got.", hint)
         if pair.fits != shapes[name]:
@@ -141,7 +157,7 @@ def _pairs(header: Header, file: str) -> dict[str, Pair]:
     sides: tuple[dict[str, Tensor], dict[str, Tensor]] = ({}, {})
     for tensor in header.tensors:
         weight, suffix = tensor.name[:-7], tensor.name[-7:]
-        if suffix not in _SIDES or not _ADAPTED.fullmatch(weight):
+        if suffix not in _SIDES or not ADAPTED.fullmatch(weight):
             raise ArtifactError(f"{file} has a {tensor.name}, which can't be applied.", _MERGE)
         if len(tensor.shape) != 2 or tensor.type not in TYPES:
             raise _misshaped(file, tensor)

@@ -78,18 +78,23 @@ def read_params(config: Mapping[str, Any], preprocessor: Mapping[str, Any]) -> M
     Raises:
         CheckpointError: the architecture or a setting can't be converted; the message names it.
     """
-    name = architecture(config)
-    check_architecture(name)
+    params = read_text_params(config)
+    if architecture(config) != MULTIMODAL:
+        return ModelParams(params, None)
+    vision = Section(config.get("vision_config", {}), "vision_config")
+    return ModelParams(params, _vision_params(vision, preprocessor, config))
+
+
+def read_text_params(config: Mapping[str, Any]) -> TextParams:
+    """The same of the text model alone."""
+    check_architecture(architecture(config))
     text = text_section(config)
     tied = Section(config, "config").flag(
         "tie_word_embeddings", text.flag("tie_word_embeddings", True)
     )
     params = _text_params(text, tied)
     _check_text(text, params)
-    if name != MULTIMODAL:
-        return ModelParams(params, None)
-    vision = Section(config.get("vision_config", {}), "vision_config")
-    return ModelParams(params, _vision_params(vision, preprocessor, config))
+    return params
 
 
 def architecture(config: Mapping[str, Any]) -> Any:

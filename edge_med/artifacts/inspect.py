@@ -86,16 +86,28 @@ def inspect(path: Path) -> Facts:
         ArtifactError: its header is damaged, or it is a folder, or an adapter as PEFT saves it.
     """
     refuse_peft(path)
-    _refuse_folder(path)
+    refuse_folder(path)
     header, _ = read_model(path)
     return facts(path.name, header)
 
 
-def _refuse_folder(path: Path) -> None:
+def refuse_folder(path: Path) -> None:
+    """Say what a folder is, where a file was wanted.
+
+    Raises:
+        ArtifactError: it is a folder.
+    """
     if path.is_dir():
         inside = sorted(one.name for one in path.glob("*.gguf"))
+        name = path.resolve().name
+        if not inside and (path / "config.json").is_file() and any(path.glob("*.safetensors")):
+            raise ArtifactError(
+                f"{name} is a folder with a checkpoint as Hugging Face has it.",
+                f"Convert it, and look at what comes of it: edge-med convert {path} "
+                "--out models/NAME --quant Q4_K_M",
+            )
         holds = f"It holds {', '.join(inside)}." if inside else "It holds no GGUF file."
-        raise ArtifactError(f"{path.name or path} is a folder. {holds}", "Give one file.")
+        raise ArtifactError(f"{name} is a folder. {holds}", "Give one file.")
 
 
 def facts(file: str, header: Header) -> Facts:

@@ -7,6 +7,8 @@ Sources: the published Gemma 3 checkpoints, transformers 5.23 `save_pretrained`,
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -79,6 +81,13 @@ PLACES: tuple[tuple[str, Place], ...] = (
 )
 """Parts of a model, by how GGUF names begin in them."""
 
+PLACE_WORDS: dict[Place, str] = {
+    "text": "of the text model",
+    "head": "of the output head",
+    "vision": "of the vision tower",
+    "projector": "of the projector",
+}
+
 VISION = {
     "embeddings.patch_embedding.weight": "v.patch_embd.weight",
     "embeddings.patch_embedding.bias": "v.patch_embd.bias",
@@ -125,6 +134,14 @@ class Target:
 def place(name: str) -> Place:
     """The part of a model that a tensor belongs to, by its GGUF name."""
     return next(found for start, found in PLACES if name.startswith(start))
+
+
+def counted(tensors: Iterable[str]) -> str:
+    """How many tensors of each part there are, by their GGUF names, in words."""
+    counts = Counter(map(place, tensors))
+    found = [(counts[kind], words) for kind, words in PLACE_WORDS.items() if counts[kind]]
+    nouns = ["tensor " if count == 1 else "tensors " for count, _ in found[:1]] + [""] * len(found)
+    return ", ".join(f"{n} {noun}{words}" for (n, words), noun in zip(found, nouns, strict=False))
 
 
 def is_buffer(source: str) -> bool:

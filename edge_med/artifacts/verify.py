@@ -13,6 +13,7 @@ from edge_med.artifacts.adapter import is_adapter
 from edge_med.artifacts.gguf import Header, read_header
 from edge_med.artifacts.manifest import FileEntry, Manifest
 from edge_med.artifacts.naming import is_model_file
+from edge_med.artifacts.peft.folder import refuse_peft
 from edge_med.artifacts.published import window_words
 from edge_med.artifacts.turns import words
 from edge_med.errors import ArtifactError, PairingError
@@ -64,6 +65,7 @@ def verify(path: Path, advance: Advance = lambda _: None) -> Verdict:
     """
     if not path.exists():
         raise ArtifactError(f"There is no {path.name}.", "Give a model folder or a .gguf file.")
+    refuse_peft(path)
     folder = path if path.is_dir() else path.parent
     manifest = manifests.load(folder)
     if path.is_file() or manifest is None:

@@ -7,6 +7,7 @@ import re
 from edge_med.errors import AS_IMAGE, LOOK, TEXT
 
 FLAGS = {
+    "adapters": "--adapter",
     "base": "--base",
     "context": "--context",
     "device": "--device",

@@ -65,7 +65,7 @@ def found(wanted: Wanted, local: Local) -> dict[str, Path]:
     if isinstance(wanted, str) and not Path(wanted).exists():
         raise UsageError(
             f"There is no adapter '{wanted}' on this machine, and nothing is downloaded.",
-            "Give the path of its GGUF file; docs/adapters.md shows how one is made.",
+            "Give the path of its GGUF file; of PEFT's, edge-med convert --as-gguf makes one.",
         )
     header, _ = split.read_model(local.text)
     return {one.name: one.path for one in find_adapters(wanted, header)}

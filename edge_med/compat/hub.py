@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from edge_med.api import MEDGEMMA_SIDE, MedGemma
 from edge_med.artifacts import manifest as manifests
 from edge_med.artifacts.inspect import inspect
+from edge_med.artifacts.peft.folder import peft_adapter
 from edge_med.artifacts.turns import Turns, turns_of
 from edge_med.compat.ignored import ModelWarning, warn
 from edge_med.engine.prompt import IMAGE_TOKENS
@@ -121,7 +122,7 @@ def _located(name: str) -> str | Path:
         raise UsageError(f"Several models come from '{name}': {names}.", "Name one of them.")
     if converted:
         return converted[0]
-    if _holds_gguf(Path(name)):
+    if _holds_gguf(Path(name)) or peft_adapter(Path(name)):  # the latter is refused as what it is
         return name
     if short in {folder.name for folder in _folders(home)}:
         return home / short

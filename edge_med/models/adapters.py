@@ -10,6 +10,8 @@ from pathlib import Path
 
 from edge_med.artifacts.adapter import Adapter, check_fits, read_adapter
 from edge_med.artifacts.gguf import Header
+from edge_med.artifacts.inspect import refuse_folder
+from edge_med.artifacts.peft.beside import lacking
 from edge_med.artifacts.peft.folder import refuse_peft
 from edge_med.errors import ArtifactError, UsageError
 
@@ -26,12 +28,14 @@ class FoundAdapter:
         path: of the file.
         sha256: of the whole file; it goes into the provenance of answers.
         lora: what its header says.
+        lacks: what the adapter of PEFT's in the same folder has and this file hasn't, in sentences.
     """
 
     name: str
     path: Path
     sha256: str
     lora: Adapter
+    lacks: tuple[str, ...] = ()
 
 
 def find_adapters(wanted: Wanted, text: Header) -> tuple[FoundAdapter, ...]:
@@ -54,9 +58,10 @@ def find_adapters(wanted: Wanted, text: Header) -> tuple[FoundAdapter, ...]:
                 'Give them with names: adapters={"first": "PATH", "second": "PATH"}.',
             )
         refuse_peft(path)
+        refuse_folder(path)
         header = read_adapter(path)
         check_fits(header, text)
-        found[name] = FoundAdapter(name, path, _sha256(path), header)
+        found[name] = FoundAdapter(name, path, _sha256(path), header, lacking(path, header))
     return tuple(found.values())
 
 

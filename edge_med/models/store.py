@@ -202,6 +202,7 @@ def _texts_in(folder: Path, manifest: Manifest | None) -> list[Path]:
     """The text models of a folder, all quants of one model, the recommended first."""
     paths = list(_files(folder, "text", manifest))
     if not paths:
+        refuse_peft(folder, alone=False)
         raise refusals.no_text_model(folder)
     if len({_model_name(path) for path in paths}) > 1:
         _only(paths, "text models", "Name one of them, as in ")

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from edge_med.cli import root
 from tests.architecture.test_contract import ROOT, Row, codes, split, table
+from tests.checkpoints.peft import EVERYTHING, SETTINGS, save_adapter
 from tests.conftest import Checkpoints, Models
 
 
@@ -40,6 +41,11 @@ def test_what_is_printed_as_json(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     name, *flags = codes(row["command"])[0].split()
+    chest = save_adapter(tmp_path / "chest", EVERYTHING, **SETTINGS)
+    others: dict[str, list[object]] = {
+        "`convert --as-gguf`": [checkpoint("multimodal"), "--adapter", chest, "--out", tmp_path],
+        "`inspect` of a PEFT folder": [chest],
+    }
     folder = model("text", "F32")
     monkeypatch.setenv("EDGE_MED_HOME", str(tmp_path / "home"))
     monkeypatch.setattr("edge_med._platform.graphics", lambda: ("nvidia",))  # a finding
@@ -54,7 +60,8 @@ def test_what_is_printed_as_json(
         "verify": [folder],
         "view": [ROOT / "docs/pictures/phantoms.png"],
     }
-    assert printed(name, *arguments[name], *flags, "--json") == set(codes(row["fields"]))
+    given = others.get(row["command"], arguments[name])
+    assert printed(name, *given, *flags, "--json") == set(codes(row["fields"]))
 
 
 def test_an_answer_as_json(model: Models) -> None:

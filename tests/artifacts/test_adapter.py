@@ -162,8 +162,9 @@ def test_more_layers_are_refused(tmp_path: Path, text: Header) -> None:
 
 def test_an_adapter_of_the_output_head_needs_one(tmp_path: Path, text: Header) -> None:
     path = written(tmp_path / "head.gguf", pair("output.weight"))
-    with pytest.raises(PairingError, match=r"output.weight that the model hasn't got"):
+    with pytest.raises(PairingError, match="is for the output head, which is the embedding") as c:
         check_fits(read_adapter(path), text)
+    assert "edge-med convert BASE --adapter" in c.value.hint
 
 
 def test_another_architecture_is_refused(tmp_path: Path, text: Header) -> None:

@@ -255,4 +255,4 @@ def test_a_peft_folder_is_told_as_one(tmp_path: Path) -> None:
     for path in (folder, folder / "adapter_model.safetensors"):
         with pytest.raises(ArtifactError, match=r"chest is a PEFT adapter \(LORA\) for tiny") as e:
             store.find(path)
-        assert "convert_lora_to_gguf.py" in e.value.hint
+        assert "edge-med convert BASE --adapter" in e.value.hint

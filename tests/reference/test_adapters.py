@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from gguf import GGUFReader
 
+from converters.as_gguf import AdapterRequest, plan_adapters, write_adapters
 from edge_med.artifacts.adapter import read_adapter
 from scripts.reference import convert_lora_command, run
 from tests.adapters import ADAPTERS, CHECKPOINT
@@ -41,6 +42,25 @@ def test_the_converter_writes_the_same_tensors(
             assert theirs.fields[key].contents() == field.contents()
             assert theirs.fields[key].types == field.types
     assert read_adapter(tmp_path / "theirs.gguf").rank == ADAPTERS[name].rank
+
+
+def test_convert_as_gguf_writes_the_same_tensors(base: Path, tmp_path: Path) -> None:
+    """Of a plain adapter; what it knows besides llama.cpp's converter: test_as_gguf.py."""
+    for name, lora in ADAPTERS.items():
+        for kind in ("F32", "F16"):
+            peft = write_peft(lora, CHECKPOINT, tmp_path / kind / name)
+            run(convert_lora_command(peft, base, kind, tmp_path / "theirs.gguf"))
+            request = AdapterRequest(
+                base=base, folder=tmp_path, adapters=((peft, 1.0),), kind=kind, force=True
+            )
+            write_adapters(plan_adapters(request), request)
+            found = [GGUFReader(tmp_path / file) for file in (f"{name}.gguf", "theirs.gguf")]
+            ours, theirs = (
+                {t.name: (t.tensor_type, t.data.tobytes()) for t in one.tensors} for one in found
+            )
+            assert ours == theirs
+            for key in ("adapter.type", "adapter.lora.alpha", "general.type"):
+                assert found[0].fields[key].contents() == found[1].fields[key].contents()
 
 
 def more(folder: Path, weights: Weights) -> Path:

@@ -14,10 +14,12 @@ from edge_med.errors import ArtifactError
 CONFIG = "adapter_config.json"
 WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 _LARGEST = 1 << 20  # bytes; PEFT's own have under 2 KB
-WAYS = (
-    "Merge it into its base and convert that, or make a GGUF adapter of it with llama.cpp's "
-    "convert_lora_to_gguf.py: docs/adapters.md shows both."
-)
+
+
+def merge_command(folder: object) -> str:
+    """The command that merges an adapter's folder into its base."""
+    shown = f'"{folder}"' if " " in str(folder) else folder
+    return f"edge-med convert BASE --adapter {shown} --out models/NAME --quant Q4_K_M"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class PeftAdapter:
     folder: Path
     kind: str
     base: str
+    version: str = ""
 
     @property
     def words(self) -> str:
@@ -34,6 +37,14 @@ class PeftAdapter:
         kind = f"PEFT adapter ({self.kind})" if self.kind else "PEFT adapter"
         base = self.base or "a model that it doesn't name"
         return f"{self.folder.resolve().name} is a {kind} for {base}, and no whole model."
+
+    @property
+    def ways(self) -> str:
+        """What can be done with it."""
+        return (
+            f"Merge it into its base: {merge_command(self.folder)} (--as-gguf in place of --quant: "
+            "a file for `adapters`, with its text part alone)"
+        )
 
 
 def peft_adapter(path: Path) -> PeftAdapter | None:
@@ -44,18 +55,24 @@ def peft_adapter(path: Path) -> PeftAdapter | None:
     if not any((folder / name).is_file() for name in (CONFIG, *WEIGHTS)):
         return None
     said = _config(folder / CONFIG)
-    return PeftAdapter(folder, said.get("peft_type", ""), said.get("base_model_name_or_path", ""))
+    keys = ("peft_type", "base_model_name_or_path", "peft_version")
+    return PeftAdapter(folder, *(said.get(key, "") for key in keys))
 
 
-def refuse_peft(path: Path) -> None:
+def refuse_peft(path: Path, *, alone: bool = True) -> None:
     """Say what a path is, where a GGUF file was wanted.
+
+    Args:
+        path: a file or folder.
+        alone: whether a folder with GGUF files in it may be meant for these.
 
     Raises:
         ArtifactError: it is an adapter as PEFT saves it.
     """
     found = peft_adapter(path)
-    if found and not (path.is_dir() and any(path.glob("*.gguf"))):
-        raise ArtifactError(found.words, WAYS)
+    others = alone and path.is_dir() and any(path.glob("*.gguf"))
+    if found and not others:
+        raise ArtifactError(found.words, found.ways)
 
 
 def _config(path: Path) -> dict[str, str]:

@@ -68,9 +68,18 @@ class Settings:
     tokens: Mapping[str, tuple[int, ...]]
     base: str
 
+    @property
+    def base_name(self) -> str:
+        """The same without owner or folders."""
+        return self.base.rstrip("/\\").replace("\\", "/").rpartition("/")[2]
+
     def rank_of(self, module: str) -> int:
         """Of a module, by its name as in the adapter's file."""
         return int(_by_pattern(self.ranks, module, self.rank))
+
+    def alpha_of(self, module: str) -> float:
+        """The same."""
+        return float(_by_pattern(self.alphas, module, self.alpha))
 
     def scale(self, module: str, rank: int) -> float:
         """What a module's product is multiplied with.
@@ -88,7 +97,7 @@ class Settings:
                 f"{CONFIG} says rank {said} for {module}, and its tensors have {rank}.",
                 "The two are of different adapters: copy both from the same training.",
             )
-        alpha: float = _by_pattern(self.alphas, module, self.alpha)
+        alpha = self.alpha_of(module)
         return alpha / math.sqrt(rank) if self.rslora else alpha / rank
 
 

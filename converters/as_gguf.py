@@ -1,0 +1,264 @@
+"""PEFT adapters as GGUF files, which llama.cpp applies while a model runs.
+
+A file holds what llama.cpp can: pairs of the text model's matrices. It multiplies each pair with
+alpha / rank, where alpha is one for the whole file; what PEFT multiplies a pair with otherwise, by
+rslora or by a pattern, is in the numbers of B. Layout: convert_lora_to_gguf.py of llama.cpp 0.5.0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import gguf
+import numpy as np
+
+from converters.card import Card, read_card
+from converters.checkpoint import Checkpoint, refuse_what_is_none, snapshot
+from converters.commit import held
+from converters.header import Placed, TypedValue, pack_header
+from converters.licence import adapter_notice
+from converters.lora.arithmetic import changes_nothing, read_whole
+from converters.lora.fitting import check_shapes
+from converters.lora.records import left_out
+from converters.plan import FilePlan, TensorPlan
+from converters.quantize import Bytes, Widening, is_sound, narrow
+from converters.request import check_strengths
+from converters.slabs import source_files
+from converters.small import SmallFiles
+from converters.stages import Stopwatch
+from converters.told import Told
+from converters.writer import FileWriter, told_disk_errors
+from edge_med import __version__, _platform
+from edge_med.artifacts import adapter as layout
+from edge_med.artifacts.gguf import DEFAULT_ALIGNMENT, pad
+from edge_med.artifacts.hparams import TextParams, read_text_params
+from edge_med.artifacts.json_file import read_json
+from edge_med.artifacts.manifest import FileEntry
+from edge_med.artifacts.naming import check_model_name
+from edge_med.artifacts.peft.adapter import Adapter, Part, Stored, open_adapter
+from edge_med.artifacts.peft.division import Division, divide
+from edge_med.artifacts.peft.folder import merge_command
+from edge_med.artifacts.shapes import text_tensors
+from edge_med.artifacts.tensor_types import F16, F32
+from edge_med.errors import CheckpointError, InputError, UsageError
+
+KINDS = {"F32": F32, "F16": F16}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterRequest:
+    """Which adapters become GGUF files.
+
+    Attributes:
+        base: the base model's folder, of which the small files are read alone.
+        folder: where the files go.
+        adapters: folders of PEFT's, each with what its effect is multiplied with.
+        kind: of the numbers, out of `KINDS`.
+        name: of the file; the adapter folder's if empty.
+        source_id: what the base is called, such as `google/medgemma-4b-it`; for its terms.
+        force: replace files that are there already.
+    """
+
+    base: Path
+    folder: Path
+    adapters: tuple[tuple[Path, float], ...]
+    kind: str = "F32"
+    name: str = ""
+    source_id: str = ""
+    force: bool = False
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise UsageError(
+                f"A GGUF adapter can't be {self.kind}.", f"Choose out of: {', '.join(KINDS)}."
+            )
+        names = self.names
+        if len(set(names)) < len(names) or not names:
+            raise UsageError(
+                f"Two adapters would be called {names[0]}." if names else "No adapter is given.",
+                "Name each --adapter's folder; of several with one name, convert one by one.",
+            )
+        check_strengths(self.adapters)
+        for name in names:
+            check_model_name(name)
+
+    @property
+    def names(self) -> list[str]:
+        """What the adapters will be called."""
+        return [self.name or folder.resolve().name for folder, _ in self.adapters]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A or B of a pair, on its way into the file.
+
+    Attributes:
+        factor: what its numbers are multiplied with.
+    """
+
+    plan: TensorPlan
+    stored: Stored
+    factor: float
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterPlan:
+    """One file, decided before a weight is read; `told` is what should be known of it."""
+
+    adapter: Adapter
+    file: FilePlan
+    division: Division
+    sides: tuple[Side, ...] = field(repr=False)
+    notice: str
+    told: tuple[Told, ...]
+
+
+def plan_adapters(request: AdapterRequest) -> tuple[AdapterPlan, ...]:
+    """Decide what goes into each file, and what can't.
+
+    Raises:
+        CheckpointError: the base or an adapter is damaged, they don't belong together, or there is
+            nothing in an adapter that a GGUF file can hold.
+    """
+    base = snapshot(request.base)
+    refuse_what_is_none(base)
+    config = read_json(base / "config.json")
+    text = read_text_params(config)
+    small = SmallFiles(base)
+    opened = [open_adapter(*given) for given in request.adapters]
+    plans = []
+    for adapter, name in zip(opened, request.names, strict=True):
+        called = (name, request.source_id, adapter.settings.base)
+        card = read_card(Checkpoint(base, config, (), small), 0, called)
+        plans.append(_plan(request, adapter, name, text, card))
+    return tuple(plans)
+
+
+def write_adapters(plans: tuple[AdapterPlan, ...], request: AdapterRequest) -> list[FileEntry]:
+    """Write the files of plans, each whole or not at all.
+
+    Raises:
+        InputError: one is there already.
+        CheckpointError: a number isn't finite, or too large for F16.
+        DiskShortError: the disk becomes full.
+        BusyError: another conversion writes into the folder.
+    """
+    with held(request.folder):
+        for plan in plans:
+            if (request.folder / plan.file.name).exists() and not request.force:
+                raise InputError(
+                    f"{plan.file.name} exists already.",
+                    "Add --force to replace it, or choose another --out.",
+                )
+        return [_write(plan, request.folder) for plan in plans]
+
+
+def _plan(
+    request: AdapterRequest, adapter: Adapter, name: str, text: TextParams, card: Card
+) -> AdapterPlan:
+    division = divide(adapter, tied=text.tied)
+    _refuse_nothing(adapter, division)
+    shapes, kind = text_tensors(text), KINDS[request.kind]
+    sides, at = [], 0
+    for weight, part in _ordered(division):
+        check_shapes(part, shapes.get(weight))
+        for suffix, stored, factor in _sides(part, adapter.settings.alpha):
+            shape = stored.tensor.shape
+            size = math.prod(shape) * kind.block_bytes
+            how = Widening(stored.tensor.type, 0.0, through_bf16=False)
+            tensor = TensorPlan(weight + suffix, stored.tensor, kind, shape, at, size, how)
+            sides.append(Side(tensor, stored, factor))
+            at = pad(at + size, DEFAULT_ALIGNMENT)
+    notice = adapter_notice(card.licence, __version__, adapter.name)
+    tensors = tuple(side.plan for side in sides)
+    lines = [Placed(t.name, t.type.id, t.shape, t.offset) for t in tensors]
+    header = pack_header(_values(adapter, name, card, notice), lines)
+    file = FilePlan(f"{name}.gguf", "adapter", request.kind, header, tensors)
+    told = tuple(left_out(file.name, division, adapter.folder))
+    return AdapterPlan(adapter, file, division, tuple(sides), notice, told)
+
+
+def _refuse_nothing(adapter: Adapter, division: Division) -> None:
+    if not division.held:
+        first = division.left[0]
+        raise CheckpointError(
+            f"There is nothing in {adapter.name} that a GGUF adapter can hold: of {first.name}, "
+            f"{first.why}.",
+            f"Merge it: {merge_command(adapter.folder)}",
+        )
+    if all(changes_nothing(part, None) for part in division.held.values()):
+        raise CheckpointError(
+            f"The adapter {adapter.name} changes nothing of the text model: all that it adds is "
+            "zero.",
+            "Give the folder that was saved after training.",
+        )
+
+
+def _ordered(division: Division) -> list[tuple[str, Part]]:
+    """In the order of the adapter's file."""
+    return sorted(division.held.items(), key=lambda item: _offset(item[1]))
+
+
+def _offset(part: Part) -> int:
+    return min(stored.tensor.offset for stored in part.stored)
+
+
+def _sides(part: Part, alpha: float) -> Iterator[tuple[str, Stored, float]]:
+    """A, and B with what llama.cpp wouldn't multiply it with."""
+    assert part.down is not None
+    assert part.up is not None
+    rank = part.down.tensor.shape[0]
+    yield ".lora_a", part.down, 1.0
+    yield ".lora_b", part.up, part.scale * rank / alpha
+
+
+def _values(adapter: Adapter, name: str, card: Card, notice: str) -> dict[str, TypedValue]:
+    writer = gguf.GGUFWriter(path=None, arch="gemma3")
+    writer.add_type(layout.KIND)
+    terms, base = card.metadata, adapter.settings.base_name
+    gguf.Metadata(
+        name=name,
+        license=terms.license,
+        license_name=terms.license_name,
+        license_link=terms.license_link,
+        base_models=[{"name": base}] if base else None,
+    ).set_gguf_meta_model(writer)
+    writer.add_string("adapter.type", "lora")
+    writer.add_float32(layout.ALPHA, float(adapter.settings.alpha))
+    writer.add_string("edge_med.notice", notice)
+    (weights,) = source_files({adapter.shard.path.name: adapter.shard.path})
+    writer.add_string(layout.MADE_OF, weights.sha256)
+    values: dict[str, TypedValue] = writer.kv_data[0]
+    return values
+
+
+def _write(plan: AdapterPlan, folder: Path) -> FileEntry:
+    with told_disk_errors(plan.file.name, folder):
+        writer = FileWriter(folder, plan.file, Stopwatch())
+        try:
+            writer.start()
+            for side in plan.sides:
+                writer.write(side.plan, _numbers(side).data)
+            entry = writer.finish()
+        except BaseException:
+            writer.abandon()
+            raise
+        _platform.replace(writer.partial, folder / plan.file.name)
+        _platform.sync_folder(folder)
+    return entry
+
+
+def _numbers(side: Side) -> Bytes:
+    """A matrix in the file's type."""
+    values = read_whole(side.stored) * np.float32(side.factor)
+    data = narrow(values.reshape(-1), side.plan.type)
+    if not is_sound(data, side.plan.type):
+        raise CheckpointError(
+            f"{side.stored.tensor.name} of the adapter has numbers that {side.plan.type.name} "
+            "can't hold.",
+            "Is it damaged? If it is but too large for F16, leave out --quant: F32 is the default.",
+        )
+    return data

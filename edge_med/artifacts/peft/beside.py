@@ -1,0 +1,90 @@
+"""What a GGUF adapter lacks of the PEFT adapter in its folder, by the two headers alone.
+
+llama.cpp's own converter writes its file into the PEFT folder. It leaves the vision tower out
+without a word, and knows neither `use_rslora` nor `alpha_pattern`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+from edge_med.artifacts import tensor_names as names
+from edge_med.artifacts.adapter import Adapter as GgufAdapter
+from edge_med.artifacts.peft.adapter import WEIGHTS, Adapter, open_adapter
+from edge_med.artifacts.peft.division import divide
+from edge_med.artifacts.peft.folder import CONFIG, merge_command
+from edge_med.errors import CheckpointError
+
+_CLOSE = 1e-3
+"""Scales that differ by less are the same: some were written with few digits."""
+
+
+def lacking(path: Path, ours: GgufAdapter) -> tuple[str, ...]:
+    """Compare a GGUF adapter with the PEFT adapter that lies beside it.
+
+    Args:
+        path: of the GGUF file.
+        ours: what its header says.
+
+    Returns:
+        Sentences for the user; none if nothing lies there, or what was made of something else.
+    """
+    folder = path.parent
+    if not all((folder / name).is_file() for name in (CONFIG, WEIGHTS)):
+        return ()
+    try:
+        peft = open_adapter(folder)
+    except CheckpointError as error:
+        return (f"Beside {path.name} lies a PEFT adapter that can't be merged: {error.message}",)
+    if not _made_of(ours, peft):
+        return ()
+    found = [*_missing(path.name, ours, peft), *_scales(path.name, ours, peft)]
+    if found:
+        found.append(f"All of it is merged by: {merge_command(folder)}")
+    return (" ".join(found),) if found else ()
+
+
+def _made_of(ours: GgufAdapter, peft: Adapter) -> bool:
+    """Whether all pairs of a file are an adapter's, by names and shapes."""
+    return all(
+        (part := peft.parts.get(name)) is not None
+        and part.down is not None
+        and part.up is not None
+        and (pair.a.shape, pair.b.shape) == (part.down.tensor.shape, part.up.tensor.shape)
+        for name, pair in ours.pairs.items()
+    )
+
+
+def _missing(file: str, ours: GgufAdapter, peft: Adapter) -> Iterator[str]:
+    held = divide(peft, tied=False).held
+    missing = [name for name in peft.parts if name not in ours.pairs or name not in held]
+    if not missing:
+        return
+    tensors = names.counted(missing)
+    yield f"{file} lacks what the adapter beside it, {peft.name}, changes in {tensors}."
+    if names.HEAD in missing or "token_embd.weight" in missing:
+        yield "Embedding or output head were trained, too: answers about texts differ without."
+
+
+def _scales(file: str, ours: GgufAdapter, peft: Adapter) -> Iterator[str]:
+    """Pairs that llama.cpp multiplies otherwise than PEFT did; our own files have it in B."""
+    if ours.scaled:
+        return
+    ratios = [peft.parts[name].scale * p.rank / ours.alpha for name, p in ours.pairs.items()]
+    wrong = [ratio for ratio in ratios if not math.isclose(ratio, 1, rel_tol=_CLOSE)]
+    if not wrong:
+        return
+    forgotten = "use_rslora" if peft.settings.rslora else "alpha_pattern"
+    low, high = min(ratios), max(ratios)
+    if math.isclose(low, high, rel_tol=_CLOSE):
+        yield (
+            f"{file} doesn't know of {forgotten}: with a scale of {low:.4g} it has the effect that "
+            "it was trained for."
+        )
+    else:
+        yield (
+            f"{file} doesn't know of {forgotten}: {len(wrong)} of its {len(ours.pairs)} pairs are "
+            f"applied too weakly or strongly, and no scale is right for all of them."
+        )

@@ -1,0 +1,205 @@
+"""What is said of an adapter's folder, and of a GGUF adapter that lies in one."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from converters.as_gguf import AdapterRequest, plan_adapters, write_adapters
+from edge_med.artifacts.adapter import read_adapter
+from edge_med.artifacts.peft.beside import lacking
+from edge_med.artifacts.peft.facts import PeftFacts, peft_facts
+from edge_med.artifacts.peft.folder import merge_command, peft_adapter, refuse_peft
+from edge_med.errors import ArtifactError
+from tests.checkpoints.adapters import finished, sound_writer
+from tests.checkpoints.peft import (
+    EVERYTHING,
+    LAYER,
+    SETTINGS,
+    START,
+    TOKENS,
+    TOWER,
+    Floats,
+    pair,
+    save_adapter,
+    whole,
+)
+from tests.checkpoints.tiny import TINY, write_tiny
+
+Q, DOWN = f"{LAYER}self_attn.q_proj", f"{LAYER}mlp.down_proj"
+GGUF = {Q: "blk.1.attn_q.weight", DOWN: "blk.1.ffn_down.weight"}
+PAIRS = pair(Q, 256, 256) | pair(DOWN, 256, 512)
+HEAD = pair(f"{START}lm_head", 704, 256)
+
+
+def facts_of(folder: Path) -> PeftFacts:
+    found = peft_adapter(folder)
+    assert found is not None
+    return peft_facts(found)
+
+
+def foreign(path: Path, alpha: float = 2.0) -> Path:
+    """What llama.cpp's converter makes of `PAIRS`: the numbers as they are, and one alpha."""
+    writer = sound_writer(path, alpha)
+    for module, name in GGUF.items():
+        for side in "AB":
+            writer.add_tensor(f"{name}.lora_{side.lower()}", PAIRS[f"{module}.lora_{side}.weight"])
+    return finished(writer, path)
+
+
+def said(folder: Path, alpha: float = 2.0) -> str:
+    path = foreign(folder / "ggml-lora-F32.gguf", alpha)
+    return " ".join(lacking(path, read_adapter(path)))
+
+
+def test_a_folder_is_described_whole(tmp_path: Path) -> None:
+    more = {"peft_version": "0.21.2", "lora_alpha": 3}
+    folder = save_adapter(tmp_path / "chest", EVERYTHING, **SETTINGS, **more)
+    facts = facts_of(folder)
+    assert (facts.folder, facts.kind, facts.base) == ("chest", "LORA", "google/tiny")
+    assert (facts.peft_version, facts.rslora, facts.dora) == ("0.21.2", True, False)
+    assert (facts.ranks, facts.alphas) == ((2,), (3.0, 4.0))
+    assert facts.scales == pytest.approx((3 / 2**0.5, 4 / 2**0.5))
+    assert (facts.text, facts.head, facts.vision, facts.projector) == (4, 0, 1, 0)
+    assert (facts.whole, facts.trained_tokens) == (("blk.1.attn_norm.weight",), 2)
+    assert (facts.mergeable, facts.problem, facts.gguf) == (True, None, 2)
+    assert sorted(one.name for one in facts.left_out) == [
+        "blk.1.attn_norm.weight",
+        "token_embd.weight",
+        "v.blk.0.attn_q.weight",
+    ]
+    weights = (folder / "adapter_model.safetensors").read_bytes()
+    assert (facts.size, facts.sha256) == (len(weights), hashlib.sha256(weights).hexdigest())
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"peft_type": "LOHA"}, "peft_type = LOHA"),
+        ({"init_lora_weights": "pissa"}, "changes the base model"),
+        ({"use_hydra": True}, "use_hydra = True"),
+        ({"r": 8}, "says rank 8"),
+    ],
+)
+def test_of_what_cannot_be_merged_the_reason_is_told(
+    settings: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    facts = facts_of(save_adapter(tmp_path / "chest", PAIRS, **settings))
+    assert not facts.mergeable
+    assert words in str(facts.problem)
+    assert facts.size > 0
+
+
+@pytest.mark.parametrize("damage", ["config", "weights", "pickle"])
+def test_a_damaged_folder_is_described_as_far_as_it_goes(damage: str, tmp_path: Path) -> None:
+    folder = save_adapter(tmp_path / "chest", PAIRS)
+    if damage == "config":
+        (folder / "adapter_config.json").write_text("{")
+    elif damage == "weights":
+        (folder / "adapter_model.safetensors").write_bytes(b"x" * 20)
+    else:
+        (folder / "adapter_model.safetensors").rename(folder / "adapter_model.bin")
+    facts = facts_of(folder)
+    assert not facts.mergeable
+    assert facts.problem
+
+
+def test_the_command_that_merges_is_named(tmp_path: Path) -> None:
+    folder = save_adapter(tmp_path / "chest x-ray", PAIRS)
+    with pytest.raises(ArtifactError, match=r"PEFT adapter \(LORA\) for google/tiny") as caught:
+        refuse_peft(folder)
+    assert f'edge-med convert BASE --adapter "{folder}" --out' in caught.value.hint
+    assert merge_command("chest").startswith("edge-med convert BASE --adapter chest --out")
+
+
+def test_an_equal_one_beside_it_is_passed_over(tmp_path: Path) -> None:
+    assert said(save_adapter(tmp_path / "chest", PAIRS)) == ""
+
+
+def test_a_file_that_lies_alone_is_compared_with_nothing(tmp_path: Path) -> None:
+    assert said(tmp_path) == ""
+
+
+def test_a_tower_that_was_left_out_is_missed(tmp_path: Path) -> None:
+    tower = pair(f"{TOWER}self_attn.q_proj", 64, 64) | pair(f"{TOWER}self_attn.k_proj", 64, 64)
+    folder = save_adapter(tmp_path / "chest", PAIRS | tower)
+    text = said(folder)
+    assert "changes in 2 tensors of the vision tower" in text
+    assert text.endswith(merge_command(folder))
+    assert "about texts" not in text
+
+
+@pytest.mark.parametrize(
+    "more", [HEAD, {f"{TOKENS}.weight": whole(5, 704, 256)}], ids=["head", "embedding"]
+)
+def test_head_and_embedding_are_missed_in_texts_too(
+    more: dict[str, Floats], tmp_path: Path
+) -> None:
+    assert "answers about texts differ" in said(save_adapter(tmp_path / "chest", PAIRS | more))
+
+
+def test_a_norm_is_missed(tmp_path: Path) -> None:
+    norm = {f"{LAYER}input_layernorm.weight": whole(3, 256)}
+    assert "changes in 1 tensor of the text model" in said(
+        save_adapter(tmp_path / "chest", PAIRS | norm)
+    )
+
+
+def test_magnitudes_are_missed(tmp_path: Path) -> None:
+    dora = {f"{module}.lora_magnitude_vector": 1 + abs(whole(8, 256)) for module in GGUF}
+    folder = save_adapter(tmp_path / "chest", PAIRS | dora, use_dora=True)
+    assert "changes in 2 tensors of the text model" in said(folder)
+
+
+def test_a_forgotten_rslora_is_told_with_the_scale_that_makes_up_for_it(tmp_path: Path) -> None:
+    text = said(save_adapter(tmp_path / "chest", PAIRS, use_rslora=True))
+    assert "doesn't know of use_rslora" in text
+    assert "with a scale of 1.414 " in text
+
+
+def test_forgotten_patterns_are_told(tmp_path: Path) -> None:
+    text = said(save_adapter(tmp_path / "chest", PAIRS, alpha_pattern={"q_proj": 16}))
+    assert "doesn't know of alpha_pattern: 1 of its 2 pairs" in text
+    assert "no scale is right" in text
+
+
+NARROWER = {name: v[:, :1] if "_B" in name else v[:1] for name, v in PAIRS.items()}
+
+
+@pytest.mark.parametrize(("tensors", "rank"), [(pair(Q, 256, 256), 2), (NARROWER, 1)])
+def test_what_was_made_of_another_adapter_is_passed_over(
+    tensors: dict[str, Floats], rank: int, tmp_path: Path
+) -> None:
+    folder = save_adapter(tmp_path / "chest", tensors, r=rank, use_rslora=True)
+    assert said(folder) == ""
+
+
+def test_a_start_that_changed_the_base_is_told(tmp_path: Path) -> None:
+    folder = save_adapter(tmp_path / "chest", PAIRS, init_lora_weights="pissa")
+    assert "init_lora_weights = pissa" in said(folder)
+
+
+def test_a_file_of_ours_has_its_scales_and_lacks_what_it_left_out(tmp_path: Path) -> None:
+    base = write_tiny(TINY["multimodal"], tmp_path / "base")
+    tower = pair(f"{TOWER}self_attn.q_proj", 64, 64)
+    settings: dict[str, Any] = {"use_rslora": True, "alpha_pattern": {"q_proj": 16}}
+    for number, tensors in enumerate((PAIRS, PAIRS | tower)):
+        folder = save_adapter(tmp_path / f"chest{number}", tensors, **settings)
+        request = AdapterRequest(base=base, folder=folder, adapters=((folder, 1.0),), name="x")
+        write_adapters(plan_adapters(request), request)
+        found = lacking(folder / "x.gguf", read_adapter(folder / "x.gguf"))
+        assert [("vision" in text, "pattern" in text) for text in found] == [(True, False)] * number
+
+
+def test_only_headers_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = save_adapter(tmp_path / "chest", PAIRS, use_rslora=True)
+
+    def read(*_: object, **__: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(np, "fromfile", read)
+    assert said(folder)
