@@ -23,6 +23,7 @@ from converters.licence import adapter_notice
 from converters.lora.arithmetic import changes_nothing, read_whole
 from converters.lora.fitting import check_shapes
 from converters.lora.records import left_out
+from converters.lora.tokenizer import template_told
 from converters.plan import FilePlan, TensorPlan
 from converters.quantize import Bytes, Widening, is_sound, narrow
 from converters.request import check_strengths
@@ -166,7 +167,8 @@ def _plan(
     for weight, part in _ordered(division):
         check_shapes(part, shapes.get(weight))
         for suffix, stored, factor in _sides(part, adapter.settings.alpha):
-            shape = stored.tensor.shape
+            rows, *rest = stored.tensor.shape
+            shape = (rows, math.prod(rest))
             size = math.prod(shape) * kind.block_bytes
             how = Widening(stored.tensor.type, 0.0, through_bf16=False)
             tensor = TensorPlan(weight + suffix, stored.tensor, kind, shape, at, size, how)
@@ -177,7 +179,10 @@ def _plan(
     lines = [Placed(t.name, t.type.id, t.shape, t.offset) for t in tensors]
     header = pack_header(_values(adapter, name, card, notice), lines)
     file = FilePlan(f"{name}.gguf", "adapter", request.kind, header, tensors)
-    told = tuple(left_out(file.name, division, adapter.folder))
+    told = (
+        *left_out(file.name, division, adapter.folder),
+        *template_told(SmallFiles(request.base), adapter.folder),
+    )
     return AdapterPlan(adapter, file, division, tuple(sides), notice, told)
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from edge_med import MedGemma, Options
 from edge_med.answers import AppliedAdapter
-from edge_med.errors import UsageError
-from tests.checkpoints.adapters import Lora, write_gguf
+from edge_med.errors import ArtifactError, UsageError
+from tests.checkpoints.adapters import Lora, finished, sound_writer, write_gguf
+from tests.checkpoints.peft import LAYER, TOWER, pair, save_adapter
 from tests.checkpoints.tiny import TINY
 from tests.conftest import Models
 
@@ -44,6 +46,31 @@ def test_calls_switch_between_adapters(adapted: MedGemma) -> None:
     for one, before in zip(options, fresh, strict=True):
         again = adapted.ask("x", options=one)
         assert (again.logprobs, again.usage.cached) == (before.logprobs, 0)
+
+
+def test_what_an_adapter_lacks_is_told_with_the_first_answer(model: Models, tmp_path: Path) -> None:
+    """As llama.cpp's converter leaves it: text alone, in the folder of PEFT's adapter."""
+    text = pair(f"{LAYER}self_attn.q_proj", 256, 256)
+    peft = save_adapter(tmp_path / "peft", text | pair(f"{TOWER}self_attn.q_proj", 64, 64))
+    writer = sound_writer(peft / "chest.gguf")
+    for side, values in zip("ab", text.values(), strict=True):
+        writer.add_tensor(f"blk.1.attn_q.weight.lora_{side}", values)
+    file = finished(writer, peft / "chest.gguf")
+    folder, options = model("multimodal", "F32"), Options(max_new_tokens=1)
+    with MedGemma.load(folder, adapters=file, context=512, threads=1) as loaded:
+        told = [[one.code for one in loaded.ask("x", options=options).notices] for _ in range(2)]
+        (said,) = (one.text for one in loaded.info.notices if one.code == "adapter")
+    assert [codes.count("adapter") for codes in told] == [1, 0]
+    assert "1 tensor of the vision tower" in said
+
+
+def test_a_peft_folder_is_told_as_one_in_pythons_words(model: Models, tmp_path: Path) -> None:
+    peft = save_adapter(tmp_path / "peft", pair(f"{LAYER}self_attn.q_proj", 256, 256))
+    with pytest.raises(ArtifactError, match="is a PEFT adapter") as caught:
+        MedGemma.load(model("multimodal", "F32"), adapters=[peft])
+    assert "a file for `adapters`" in caught.value.hint
+    with pytest.raises(ArtifactError, match="is a PEFT adapter"):
+        MedGemma.load(peft)
 
 
 @pytest.mark.parametrize("scales", SETS)

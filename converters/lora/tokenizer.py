@@ -76,6 +76,18 @@ def _different(ours: Vocabulary, theirs: Vocabulary) -> list[int]:
     return [at for at, (one, other) in pairs if one != other]
 
 
+def template_told(base: SmallFiles, folder: Path) -> list[Told]:
+    """That an adapter's own chat template counts for nothing where it isn't merged."""
+    _, told = _with_template(base, folder)
+    if not told or chat_template(base) is None:
+        return []
+    text = (
+        f"{folder.resolve().name} was trained with another chat template than its base's. A model "
+        "that it is applied to is asked in its own turns; a merge takes the adapter's template."
+    )
+    return [Told("adapter_template", text)]
+
+
 def _with_template(small: SmallFiles, folder: Path) -> tuple[SmallFiles, list[Told]]:
     own, base = chat_template(SmallFiles(folder)), small.template or chat_template(small)
     if own is None or (base is not None and own.strip() == base.strip()):

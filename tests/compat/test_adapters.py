@@ -10,8 +10,8 @@ import pytest
 
 from edge_med import compat
 from edge_med.compat.model import Model
-from edge_med.errors import PairingError, UsageError
-from tests.checkpoints.adapters import Lora, write_gguf
+from edge_med.errors import ArtifactError, PairingError, UsageError
+from tests.checkpoints.adapters import Lora, write_gguf, write_peft
 from tests.compat.samples import CHECKPOINTS, TEXT_ID
 from tests.split_gguf import write_split
 
@@ -51,6 +51,17 @@ def test_adapters_are_applied_with_their_scales(files: dict[str, Path], ids: Any
     one = new(model, ids)
     assert one == new(load(adapters=files["chest"]), ids)
     assert one not in (plain, both)
+
+
+@pytest.mark.parametrize("name", ["chest", "runs/chest", "./runs/chest"])
+def test_a_peft_folder_is_no_hub_id(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_peft(Lora(seed=1), CHECKPOINTS[TEXT_ID], tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ArtifactError, match="chest is a PEFT adapter") as caught:
+        compat.AutoModelForCausalLM.from_pretrained(name)
+    assert "edge-med convert BASE --adapter" in caught.value.hint
 
 
 def test_a_model_with_an_adapter_is_nobody_elses(files: dict[str, Path], ids: Any) -> None:

@@ -334,3 +334,23 @@ def test_several_become_a_file_each(base: Path, tmp_path: Path) -> None:
     entries = write_adapters(plan_adapters(request), request)
     assert [entry.path for entry in entries] == ["chest.gguf", "skin.gguf"]
     assert as_gguf.KINDS.keys() == {"F32", "F16"}
+
+
+def test_another_chat_template_is_told(base: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "config.json").write_bytes((base / "config.json").read_bytes())
+    chest = save_adapter(tmp_path / "chest", pair(Q, 256, 256))
+    (chest / "chat_template.jinja").write_text("<|im_start|>")
+    for template, codes in (("", []), ("<start_of_turn>", ["adapter_template"])):
+        if template:
+            (own / "chat_template.jinja").write_text(template)
+        (plan,) = planned(own, tmp_path, chest)
+        assert [told.code for told in plan.told] == codes
+
+
+def test_a_trainers_folder_names_the_adapters_inside(base: Path, tmp_path: Path) -> None:
+    save_adapter(tmp_path / "run/checkpoint-100", pair(Q, 256, 256))
+    with pytest.raises(CheckpointError, match="isn't an adapter's folder") as caught:
+        planned(base, tmp_path, tmp_path / "run")
+    assert "inside it: checkpoint-100." in caught.value.hint

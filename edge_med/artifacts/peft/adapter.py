@@ -34,6 +34,9 @@ _SUFFIXES: Mapping[str, tuple[str, str]] = {
 }
 """The end of a tensor's name, what it is, and the end of the name of the tensor that it changes."""
 
+_NAMED = 5
+"""Folders that an error names at the most."""
+
 _EMBEDDING = re.compile(r"lora_embedding_[AB]$")
 
 
@@ -139,7 +142,9 @@ def _refuse_what_is_none(folder: Path) -> None:
     if not (folder / CONFIG).is_file():
         raise CheckpointError(
             f"{folder.name} isn't an adapter's folder: it has no {CONFIG}.",
-            "Give the folder that save_pretrained of PEFT has written.",
+            f"Give one of those inside it: {', '.join(below)}."
+            if (below := _below(folder))
+            else "Give the folder that save_pretrained of PEFT has written.",
         )
     if not (folder / WEIGHTS).is_file():
         pickled = (folder / "adapter_model.bin").is_file()
@@ -148,6 +153,12 @@ def _refuse_what_is_none(folder: Path) -> None:
             + (", and adapter_model.bin could run code when it is opened." if pickled else "."),
             "Save it with save_pretrained of a newer PEFT, which writes safetensors.",
         )
+
+
+def _below(folder: Path) -> list[str]:
+    """Adapters one level down, as a trainer leaves its checkpoints; the last of them."""
+    found = sorted(path.parent.name for path in folder.glob(f"*/{CONFIG}"))
+    return found[-_NAMED:]
 
 
 def _place(tensor: SourceTensor) -> tuple[str, str, names.Target]:
