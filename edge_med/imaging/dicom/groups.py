@@ -23,15 +23,22 @@ def of_frame(data: Header, index: int, name: str) -> Dataset | None:
         own = data.groups[index].group(_tag(name))
         if own:
             return own
-    shared = data.get("SharedFunctionalGroupsSequence")
-    found = shared[0].get(name) if shared else None
-    return found[0] if found else None
+    return _of_all(data, name)
+
+
+def _of_all(data: Header, name: str) -> Dataset | None:
+    """A group of all frames; each is looked for once, since a thousand frames may ask for it."""
+    if name not in data.of_all:
+        shared = data.get("SharedFunctionalGroupsSequence")
+        found = shared[0].get(name) if shared else None
+        data.of_all[name] = found[0] if found else None
+    return data.of_all[name]
 
 
 def value(data: Header, index: int, group: str, name: str) -> Any:
     """An attribute of such a group; None if it isn't there."""
-    found = of_frame(data, index, group)
-    return None if found is None else found.get(name)
+    found, tag = of_frame(data, index, group), _tag(name)
+    return None if found is None or tag not in found else found[tag].value
 
 
 @functools.cache

@@ -85,33 +85,39 @@ def skip(file: BinaryIO, form: Form, length: int) -> None:
             file.seek(inner, io.SEEK_CUR)
 
 
+_Read = dict[int, tuple[bytes, Dataset]]
+"""Of each sequence what was read of it last: most are the same in a thousand frames."""
+
+
 class Item:
     """What an item holds: sequences of one item each, read once they are asked for."""
 
-    def __init__(self, data: bytes, form: Form) -> None:
-        self._data, self._form = data, form
-        self._places: dict[int, int] = {}
-        self._read: dict[int, Dataset] = {}
+    def __init__(self, data: bytes, form: Form, read: _Read) -> None:
+        self._data, self._form, self._read = data, form, read
+        self._places: dict[int, tuple[int, int]] = {}
         file = io.BytesIO(data)
         while file.tell() < len(data):
             tag, _, length = head(file, form)
             if tag in _ENDS:
                 break
-            self._places[tag] = file.tell()
+            start = file.tell()
             skip(file, form, length)
+            self._places[tag] = start, file.tell()
 
     def group(self, tag: int) -> Dataset | None:
         """The first item of one of these sequences; None if it isn't there."""
-        if tag in self._read or tag not in self._places:
-            return self._read.get(tag)
-        file = io.BytesIO(self._data)
-        file.seek(self._places[tag])
-        begun = head(file, self._form)
-        if begun.tag != ITEM:
+        if tag not in self._places:
             return None
-        length = None if begun.length == UNDEFINED else begun.length
-        self._read[tag] = read_dataset(file, *self._form, length, at_top_level=False)
-        return self._read[tag]
+        start, end = self._places[tag]
+        data = self._data[start:end]
+        if tag not in self._read or self._read[tag][0] != data:
+            file = io.BytesIO(data)
+            begun = head(file, self._form)
+            if begun.tag != ITEM:
+                return None
+            length = None if begun.length == UNDEFINED else begun.length
+            self._read[tag] = data, read_dataset(file, *self._form, length, at_top_level=False)
+        return self._read[tag][1]
 
 
 class Items:
@@ -134,6 +140,7 @@ class Items:
         self._file, self._form = file, form
         self._places: list[tuple[int, int]] = []
         self._last: tuple[int, Item] | None = None
+        self._read: _Read = {}
         end = file.tell() + length
         while length == UNDEFINED or file.tell() < end:
             tag, _, inner = head(file, form)
@@ -158,7 +165,8 @@ class Items:
             start, end = self._places[index]
             check_bytes(end - start)
             self._file.seek(start)
-            self._last = index, Item(self._file.read(end - start), self._form)
+            data = self._file.read(end - start)
+            self._last = index, Item(data, self._form, self._read)
         return self._last[1]
 
 

@@ -58,11 +58,13 @@ class Header(Dataset):
         groups: what it says of each of its frames; None if it says nothing.
         pixels: where they are; None if it has none.
         fractions: whether it has fractions in their place, as parametric maps have.
+        of_all: groups that were found to be those of all frames.
     """
 
     groups: Items | None = None
     pixels: Pixels | None = None
     fractions: bool = False
+    of_all: dict[str, Dataset | None]
 
 
 def read(file: BinaryIO, tags: Sequence[int] | None = None) -> Header:
@@ -88,7 +90,7 @@ def read(file: BinaryIO, tags: Sequence[int] | None = None) -> Header:
     if uid == uids.DeflatedExplicitVRLittleEndian:
         file = io.BytesIO(_inflated(file))
     found = Header()
-    found.file_meta = meta
+    found.file_meta, found.of_all = meta, {}
     _fill(found, file, Form(SYNTAXES[uid].implicit, SYNTAXES[uid].little), tags)
     return found
 
