@@ -138,7 +138,7 @@ def grouped(found: list[Tried]) -> Iterator[str]:
         longest = max(one.seconds for one in alike)
         count = f"{len(alike)} {kind}{'s' * (len(alike) > 1)}"
         text = alike[0].said if len(alike) == 1 else said
-        yield f"| {count} | `{Path(alike[0].path).name}` | {text} | {peer} | {longest:.2f} |"
+        yield f"| {count} | `{Path(alike[0].path).name or '.'}` | {text} | {peer} | {longest:.2f} |"
 
 
 if __name__ == "__main__":
