@@ -180,7 +180,7 @@ def test_a_compressed_file_that_is_cut_off_anywhere_is_refused_in_the_same_words
     imaging.open(data, side=8)
     start = data.index(b"\xe0\x7f\x10\x00")
     for end in range(start + 13, len(data) - 8, 5):
-        with pytest.raises(ImageError, match="The end of the DICOM image is missing"):
+        with pytest.raises(ImageError, match="The DICOM file ends before its image does"):
             frames_of(data[:end])
 
 

@@ -179,4 +179,4 @@ def too_many() -> ImageError:
 
 def cut_off() -> ImageError:
     """What is said of a file that ends too soon."""
-    return ImageError("The end of the DICOM image is missing.", DAMAGED)
+    return ImageError("The DICOM file ends before its image does.", DAMAGED)
