@@ -95,10 +95,14 @@ class Score:
     Attributes:
         tokens: of the continuation.
         usage: what was read for it; `answer` counts the continuation's tokens.
+        notices: what the user should know, as of an answer.
+        provenance: what it came from likewise; there is no seed.
     """
 
     tokens: tuple[Token, ...]
     usage: Usage
+    notices: tuple[Notice, ...]
+    provenance: Provenance
 
     @property
     def logprob(self) -> float:
@@ -129,6 +133,16 @@ class Choice:
     option: str
     probabilities: tuple[float, ...]
     scores: tuple[Score, ...]
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """What the user should know: of all scores, each thing once."""
+        return tuple(dict.fromkeys(notice for score in self.scores for notice in score.notices))
+
+    @property
+    def provenance(self) -> Provenance:
+        """What it came from: that of the last score, by which most is known of the files."""
+        return self.scores[-1].provenance
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from edge_med.engine.service.client import Client
 from edge_med.engine.service.isolation import connect
 from edge_med.engine.service.process import Starter
 from edge_med.engine.service.protocol import EngineSpec
-from edge_med.engine.tasks.generate import ModelIdentity
+from edge_med.engine.tasks.telling import ModelIdentity
 from edge_med.engine.vision import pair
 from edge_med.models import memory
 from edge_med.models.adapters import FoundAdapter

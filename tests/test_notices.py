@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -66,3 +68,26 @@ def test_a_prompt_beyond_what_the_model_was_trained_with_has_a_notice(model: Mod
     with MedGemma.load(model("text", "F32"), context=1024, threads=1) as tiny:
         assert "beyond_context" in codes(tiny, "the heart " * 300)
         assert codes(tiny, "the heart") == []
+
+
+def test_a_score_and_a_choice_tell_what_an_answer_would(model: Models) -> None:
+    black = np.zeros((300, 300), np.uint8)
+    with MedGemma.load(model("multimodal", "F32"), context=256, threads=1) as tiny:
+        choice = tiny.choose("Is there an effusion in this X-ray?", ["Yes", "No"])
+        seen = tiny.score("What is it?", "A heart.", image=black)
+        answer = tiny.ask("What is it?", image=black, options=Options(max_new_tokens=1))
+    assert [notice.code for notice in choice.notices] == ["research_only", "no_image"]
+    assert [len(score.notices) for score in choice.scores] == [2, 1]
+    assert seen.notices == answer.notices == (remarks.ONE_GREY,)
+    assert choice.provenance is choice.scores[-1].provenance
+    assert choice.provenance.projector_device is None
+    assert dataclasses.replace(seen.provenance, options=answer.provenance.options) == (
+        answer.provenance
+    )
+
+
+def test_a_choice_of_a_toy_says_so(micro: Path) -> None:
+    with MedGemma.load(micro, context=512, threads=1) as toy:
+        choice = toy.choose("What pumps blood?", ["The heart.", "The lung."])
+    assert choice.provenance.toy
+    assert all("toy" in [notice.code for notice in score.notices] for score in choice.scores)

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from edge_med import _platform
-from edge_med.answers import Answer, Integrity, Notice
+from edge_med.answers import Answer, Integrity, Notice, Score
 from edge_med.errors import ArtifactError
 from edge_med.models.seen import Facts, Seen, SeenFiles, facts_of
 
@@ -35,6 +35,7 @@ UNVERIFIED = Notice(
 
 Note = Callable[[Path, Facts, str], None]
 Stopped = Callable[[], bool]
+Told = TypeVar("Told", bound=Answer | Score)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +123,8 @@ class Watch:
         """Read no further; nobody waits for that."""
         self._stop()
 
-    def marked(self, answer: Answer) -> tuple[Answer, list[Notice]]:
-        """An answer with what is known of the files, and what of that has to be told."""
+    def marked(self, answer: Told) -> tuple[Told, list[Notice]]:
+        """An answer or a score with what is known of the files, and what of that is to be told."""
         notices, source = self.notices, answer.provenance
         hashes = {file.role: self._found.get(file.path) for file in self._files}
         provenance = replace(

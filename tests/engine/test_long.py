@@ -22,7 +22,8 @@ from edge_med.config import LONGEST_ANSWER, LoadOptions, Options
 from edge_med.engine.cache.ledger import length
 from edge_med.engine.engine import Engine
 from edge_med.engine.prompt import compose
-from edge_med.engine.tasks.generate import GenerateRequest, ModelIdentity
+from edge_med.engine.tasks.generate import GenerateRequest
+from edge_med.engine.tasks.telling import ModelIdentity
 from edge_med.messages import Message, as_messages
 from edge_med.models.memory import plan
 from edge_med.question import Question

@@ -108,6 +108,18 @@ def test_answers_are_unverified_until_the_files_were_read(
     assert (second.provenance.integrity, codes(second)) == ("verified", [])
 
 
+def test_a_choice_is_unverified_until_the_files_were_read(
+    folder: Path, held: threading.Event
+) -> None:
+    with loaded(folder) as model:
+        choice = model.choose("x", ["Yes", "No"])
+        assert choice.provenance.integrity == "unverified"
+        assert [notice.code for notice in choice.notices][-1] == "unverified"
+        held.set()
+        until_read(model)
+        assert model.score("x", "Yes").provenance.integrity == "verified"
+
+
 def test_the_answer_that_runs_is_told_and_the_next_refused(
     folder: Path, held: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -214,13 +214,18 @@ class Client:
 
 
 def _marking(watch: Watch, sink: Sink, reply: Reply) -> None:
-    """Pass a reply on; an answer with what is known of the files by now, which is told before."""
+    """Pass a reply on; an answer with what is known of the files by now, which is told before.
+
+    A score has nothing before it.
+    """
     notices: list[Notice] = []
     if isinstance(reply, Failed) and isinstance(reply.error, SchemaError) and reply.error.answer:
         reply.error.answer, notices = watch.marked(reply.error.answer)
     elif isinstance(reply, End):
         answer, notices = watch.marked(reply.answer)
         reply = End(answer)
+    elif isinstance(reply, Score):
+        reply, _ = watch.marked(reply)
     for notice in notices:
         sink(notice)
     sink(reply)

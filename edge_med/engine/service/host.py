@@ -35,9 +35,10 @@ from edge_med.engine.service.protocol import (
     TokenizeRequest,
 )
 from edge_med.engine.service.pulse import Pulse
-from edge_med.engine.tasks.generate import GenerateRequest, GenerateTask, ModelIdentity
+from edge_med.engine.tasks.generate import GenerateRequest, GenerateTask
 from edge_med.engine.tasks.raw_generate import ContinueRequest, RawGenerate
 from edge_med.engine.tasks.score import ScoreRequest, ScoreTask
+from edge_med.engine.tasks.telling import ModelIdentity
 from edge_med.errors import CancelledError, EdgeMedError
 from edge_med.question import Question
 
@@ -136,9 +137,7 @@ class Host:
             case GenerateRequest():
                 self._driver.run(GenerateTask(engine, identity, request, emit), stop, emit)
             case ScoreRequest():
-                context, size = engine.options.context, identity.image_tokens
-                task = ScoreTask(engine.model, request, emit, context=context, image_tokens=size)
-                self._driver.run(task, stop)
+                self._driver.run(ScoreTask(engine, identity, request, emit), stop)
             case ContinueRequest():
                 self._driver.run(RawGenerate(engine.model.vocabulary, request, emit), stop)
             case TokenizeRequest(text):

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from edge_med.answers import Event, Notice, Score, Tokens
 from edge_med.config import LoadOptions
-from edge_med.engine.tasks.generate import GenerateRequest, ModelIdentity
+from edge_med.engine.tasks.generate import GenerateRequest
 from edge_med.engine.tasks.raw_generate import Chosen, ContinueRequest, Ended
 from edge_med.engine.tasks.score import ScoreRequest
+from edge_med.engine.tasks.telling import ModelIdentity
 from edge_med.errors import EdgeMedError
 from edge_med.models.adapters import FoundAdapter
 from edge_med.models.memory import Plan

@@ -27,9 +27,10 @@ from edge_med.config import LoadOptions, Options
 from edge_med.engine.cache.ledger import ImageBlock
 from edge_med.engine.service import protocol
 from edge_med.engine.service.ending import fault_of
-from edge_med.engine.tasks.generate import GenerateRequest, ModelIdentity
+from edge_med.engine.tasks.generate import GenerateRequest
 from edge_med.engine.tasks.raw_generate import Chosen, ContinueRequest, Ended
 from edge_med.engine.tasks.score import ScoreRequest
+from edge_med.engine.tasks.telling import ModelIdentity
 from edge_med.errors import EdgeMedError
 from edge_med.imaging import Picture
 from edge_med.imaging.about import About

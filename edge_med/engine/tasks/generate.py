@@ -2,46 +2,22 @@
 
 from __future__ import annotations
 
-import datetime
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from edge_med import __version__
-from edge_med.answers import AppliedAdapter, End, Provenance
-from edge_med.config import Options
-from edge_med.engine.cache.ledger import length
+from edge_med.answers import End
 from edge_med.engine.decode.answer_state import AnswerState
-from edge_med.engine.decode.notices import ALWAYS, beyond, first_time, unseen
 from edge_med.engine.decode.thinking import instructed
 from edge_med.engine.engine import Engine
 from edge_med.engine.grammar.response_format import ResponseFormat
 from edge_med.engine.llama.arrays import Floats
-from edge_med.engine.llama.bindings import verdict
 from edge_med.engine.prefill import Emit, PrefillStats
 from edge_med.engine.prompt import compose, pictures_of
 from edge_med.engine.tasks.task import Prompt, Step
+from edge_med.engine.tasks.telling import ModelIdentity, Telling
 from edge_med.errors import CancelledError, SchemaError
-from edge_med.imaging import remarks
-from edge_med.native import LLAMA_CPP_PYTHON
 from edge_med.question import Question
-
-
-@dataclass(frozen=True, slots=True)
-class ModelIdentity:
-    """What is known of the files that an engine has opened; it goes into every answer.
-
-    `adapters` has the hashes of their files by their names; `toy` says that it calls itself one;
-    `model` is the name of the text model's file.
-    """
-
-    model_sha256: str | None
-    projector_sha256: str | None
-    quant: str
-    image_tokens: int
-    adapters: Mapping[str, str] = field(default_factory=dict)
-    toy: bool = False
-    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,22 +60,16 @@ class GenerateTask:
         messages = form.shown(instructed(question.messages, options))
         items = compose(engine.model, messages, identity.image_tokens)
         pictures = pictures_of(question.messages, items)
-        self.prompt = Prompt(items, pictures, options.adapters)
-        self._engine, self._identity, self._question, self._emit = engine, identity, question, emit
+        self.prompt, self._emit = Prompt(items, pictures, options.adapters), emit
         context, vocabulary = engine.options.context, engine.model.vocabulary
         self._state = AnswerState(vocabulary, context, options, form, emit, began)
-        self._said: set[str] = set()
+        self._telling = Telling(engine, identity, question, self.prompt)
         self._state.say(form.notices)
-        shown = [picture for message in question.messages for picture in message.pictures]
-        self._state.say(remarks.among(shown))
-        self._say()
-        self._state.say(beyond(length(items), engine.model.trained_context))
-        if engine.images.sees:
-            self._state.say(unseen(question.messages))
+        self._state.say(self._telling.before())
 
     def prefilled(self) -> None:
-        """Say what has shown meanwhile: where the projector went shows with the first image."""
-        self._say()
+        """Say what has shown meanwhile."""
+        self._state.say(self._telling.meanwhile())
 
     def step(self, rows: Iterator[Floats], tokens_left: int) -> Step:
         """Choose and write the next token.
@@ -127,46 +97,11 @@ class GenerateTask:
             SchemaError: the answer doesn't fit its form.
         """
         self._state.stats = stats
-        answer = self._state.finish(self._provenance())
+        answer = self._state.finish(self._telling.provenance(self._state.seed))
         answer = replace(answer, timings=replace(answer.timings, wait=self._wait))
-        self._engine.notices_given.update(self._said)
+        self._telling.was_told()
         try:
             parsed = self._state.parsed(answer)
         except SchemaError as error:
             raise SchemaError(error.message, error.hint, error.text, answer) from None
         self._emit(End(replace(answer, parsed=parsed)))
-
-    def _say(self) -> None:
-        before = self._engine.notices_given - ALWAYS
-        found = list(first_time(self._question.messages, self._engine.notices, before | self._said))
-        self._state.say(found)
-        self._said.update(notice.code for notice in found)
-
-    def _provenance(self) -> Provenance:
-        engine, identity, pictures = self._engine, self._identity, self.prompt.pictures
-        fits = {picture.fit for picture in pictures.values()}
-        return Provenance(
-            model=identity.model,
-            date=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
-            model_sha256=identity.model_sha256,
-            projector_sha256=identity.projector_sha256,
-            quant=identity.quant,
-            adapters=_applied(identity, self._question.options),
-            fit=fits.pop() if len(fits) == 1 else None,
-            device=engine.device,
-            projector_device=engine.vision_device if pictures else None,
-            cpu_code=verdict().level.name,
-            fallback="; ".join(engine.fallbacks) or None,
-            options=self._question.options,
-            seed=self._state.seed,
-            versions={"edge_med": __version__, "llama_cpp": LLAMA_CPP_PYTHON},
-            toy=identity.toy,
-        )
-
-
-def _applied(identity: ModelIdentity, options: Options) -> tuple[AppliedAdapter, ...]:
-    return tuple(
-        AppliedAdapter(name, identity.adapters[name], scale)
-        for name, scale in options.adapters.items()
-        if scale
-    )

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from edge_med.answers import Score, Token, Usage
 from edge_med.engine.cache.ledger import Item, length
 from edge_med.engine.decode.logprobs import token_logprobs
+from edge_med.engine.engine import Engine
 from edge_med.engine.llama.arrays import Floats
-from edge_med.engine.llama.model import Model
 from edge_med.engine.prefill import PrefillStats
-from edge_med.engine.prompt import IMAGE_TOKENS, compose, pictures_of
+from edge_med.engine.prompt import compose, pictures_of
 from edge_med.engine.tasks.task import Prompt, Step
+from edge_med.engine.tasks.telling import ModelIdentity, Telling
 from edge_med.errors import CancelledError, PromptError, too_long
 from edge_med.question import Question
 
@@ -43,37 +44,37 @@ class ScoreTask:
 
     def __init__(
         self,
-        model: Model,
+        engine: Engine,
+        identity: ModelIdentity,
         asked: ScoreRequest,
         emit: Callable[[Score], None],
-        *,
-        context: int,
-        image_tokens: int = IMAGE_TOKENS,
     ) -> None:
         """Compose the prompt.
 
         Args:
-            model: the text model.
+            engine: asked for facts; which notices were given is noted there.
+            identity: of its files.
             asked: what is scored.
             emit: takes the score.
-            context: tokens that prompt and continuation may have together.
-            image_tokens: positions that an image takes.
 
         Raises:
             PromptError: the messages make no conversation, or the continuation is empty.
             ContextOverflowError: prompt and continuation don't fit the context.
         """
+        model, question = engine.model, asked.question
         self._vocabulary, self._top, self._emit = model.vocabulary, asked.top, emit
         self._ids = model.vocabulary.tokenize(asked.continuation)
-        messages = asked.question.messages
-        items = compose(model, messages, image_tokens)
-        _check(items, self._ids, context)
-        pictures = pictures_of(messages, items)
-        self.prompt = Prompt(items, pictures, asked.question.options.adapters)
+        items = compose(model, question.messages, identity.image_tokens)
+        _check(items, self._ids, engine.options.context)
+        pictures = pictures_of(question.messages, items)
+        self.prompt = Prompt(items, pictures, question.options.adapters)
         self._tokens: list[Token] = []
+        self._telling = Telling(engine, identity, question, self.prompt)
+        self._notices = [*self._telling.before()]
 
     def prefilled(self) -> None:
-        """Nothing is said of it."""
+        """Note what has shown meanwhile."""
+        self._notices += self._telling.meanwhile()
 
     def step(self, rows: Iterator[Floats], tokens_left: int) -> Step:
         """Note the tokens that the rows are of; the first row asks for all others at once."""
@@ -99,7 +100,9 @@ class ScoreTask:
             thought=0,
             answer=len(self._ids),
         )
-        self._emit(Score(tuple(self._tokens), usage))
+        told = tuple(self._notices), self._telling.provenance()
+        self._telling.was_told()
+        self._emit(Score(tuple(self._tokens), usage, *told))
 
 
 def _check(items: Sequence[Item], ids: Sequence[int], context: int) -> None:

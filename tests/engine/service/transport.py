@@ -20,7 +20,7 @@ from edge_med.engine.service.protocol import (
     Submit,
     ToEngine,
 )
-from edge_med.engine.tasks.generate import ModelIdentity
+from edge_med.engine.tasks.telling import ModelIdentity
 from edge_med.errors import EngineError
 from edge_med.models.memory import Plan
 from edge_med.models.shares import Subject
