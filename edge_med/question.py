@@ -137,8 +137,18 @@ def _check_given(options: object, images: object) -> None:
     """
     if not isinstance(options, Options):
         raise UsageError("The options aren't Options.", "Give options=Options(max_new_tokens=…).")
-    if isinstance(images, str | bytes) or not isinstance(images, Iterable):
+    no_list = isinstance(images, str | bytes | bytearray | memoryview | Mapping)
+    if no_list or hasattr(images, "read") or not isinstance(images, Iterable):
         raise UsageError("images isn't a list.", "Give images=[…], or a single one as image=….")
+    if getattr(images, "ndim", 1) in _ROWS:
+        raise UsageError(
+            f"images is one array, of the shape {tuple(images.shape)}: its rows would be images.",  # type: ignore[attr-defined]
+            "Give a single image as image=…, and several as images=[*array].",
+        )
+
+
+_ROWS = (2, 3)
+"""Dimensions of one image's array; four are several images."""
 
 
 def check_asked(messages: Sequence[Message]) -> None:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import io
 from collections.abc import Iterator
+from typing import Any
 
+import numpy as np
 import pytest
 
 from edge_med import MedGemma, Options
+from edge_med.errors import ImageError, UsageError
+from edge_med.imaging import Room
+from edge_med.question import composed
 from tests.conftest import Models
 
 
@@ -40,3 +46,32 @@ def test_help_shows_every_argument_with_its_default() -> None:
     assert shown["kv"].default == "f16"
     given = list(inspect.signature(MedGemma.ask).parameters)[2:]
     assert set(given) == {"image", "images", "system", "options"}
+
+
+class Rows:
+    """An array of numpy's or torch's, as far as anybody looks."""
+
+    def __init__(self, *shape: int) -> None:
+        self.shape, self.ndim = shape, len(shape)
+
+    def __iter__(self) -> Iterator[Rows]:
+        return iter([Rows(*self.shape[1:])] * self.shape[0])
+
+
+@pytest.mark.parametrize("images", [np.zeros((20, 20, 3), np.uint8), Rows(20, 20), Rows(3, 9, 9)])
+def test_one_array_is_no_list_of_images(images: Any, tiny: MedGemma) -> None:
+    with pytest.raises(UsageError, match="one array, of the shape") as caught:
+        tiny.ask("what is it", images=images)
+    assert "image=…" in caught.value.hint
+
+
+@pytest.mark.parametrize("images", [bytearray(9), memoryview(b"x"), {"a": b"x"}, io.BytesIO()])
+def test_what_is_no_list_is_refused_as_one(images: Any, tiny: MedGemma) -> None:
+    with pytest.raises(UsageError, match="isn't a list"):
+        tiny.ask("what is it", images=images)
+
+
+@pytest.mark.parametrize("several", [np.zeros((2, 20, 20, 3), np.uint8), np.array(["a", "b"])])
+def test_an_array_of_several_images_is_a_list_of_them(several: Any) -> None:
+    with pytest.raises(ImageError, match="can't see"):
+        composed("what is it", {"images": several}, side=16, room=lambda _: Room(), sees=False)
