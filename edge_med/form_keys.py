@@ -43,6 +43,14 @@ SHOWING = SOURCES | IMAGE_TYPES | {*BESIDE}
 CITED = frozenset(["url", "uri", "source", "data"])
 """Those among them that metadata have for other things too: a text there speaks for itself."""
 
+PAGES = frozenset(
+    [
+        *("url", "uri", "source", "link", "homepage", "website", "doi", "license", "licence"),
+        *("citations", "annotations", "provenance", "id", "model"),
+    ]
+)
+"""Under which metadata have the addresses of web pages."""
+
 ENCODED = frozenset(["base64", "b64_json", "data"])
 """Sources whose texts are base64, whatever they look like."""
 

@@ -10,14 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from numbers import Number
 from typing import Any
 
+from edge_med.documents import asked
 from edge_med.errors import PromptError
 from edge_med.form_keys import (
     BESIDE,
-    CITED,
     CONTENT,
     ENCODED,
     FORM,
@@ -26,15 +24,14 @@ from edge_med.form_keys import (
     LEAVE,
     NEXT,
     ROLES,
-    SHOWING,
     SOURCES,
     TEXT_TYPES,
     WITHIN,
     WITHOUT_CONTENT,
     Role,
 )
+from edge_med.form_values import is_empty, is_plain
 from edge_med.imaging.addresses import from_base64
-from edge_med.imaging.naming import holds_image, names_image
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +89,32 @@ def read(message: object) -> tuple[Role, tuple[Piece, ...]]:
     if len(contents) > 1 or not (contents or images):
         raise PromptError(f"A message has {'two contents' if contents else 'no content'}.", FORM)
     pieces = [piece for content in contents for piece in _pieces(content)]
+    if images and role == "user":
+        pieces = marked(pieces)
     return ROLES[role], _placed(pieces, images)
+
+
+_MARK = "<image>"
+"""A place for an image in the texts of LLaVA, TRL and LLaMA-Factory."""
+
+
+def marked(pieces: Sequence[Piece]) -> list[Piece]:
+    """Pieces with places where the marks of images stand in a text, if there are no other places.
+
+    A document above a question has none, nor has XML with an element of that name.
+    """
+    if Place() in pieces:
+        return [*pieces]
+    return [part for one in pieces for part in (_split(one) if isinstance(one, str) else [one])]
+
+
+def _split(text: str) -> list[Piece]:
+    question = asked(text)
+    if _MARK not in question or "</image>" in question:
+        return [text]
+    first, *others = question.split(_MARK)
+    before = text.removesuffix(question) + first
+    return [piece for piece in (before, *(p for o in others for p in (Place(), o))) if piece]
 
 
 def content_key(message: Mapping[str, Any]) -> str:
@@ -198,7 +220,9 @@ def _refuse_others(what: str, fields: Mapping[str, Any], known: Collection[str])
         PromptError: there is one.
     """
     for key, value in fields.items():
-        if key in known or _is_empty(value) or (key in WITHOUT_CONTENT and _is_plain(value)):
+        if key in known or is_empty(value):
+            continue
+        if key in WITHOUT_CONTENT and is_plain(value, key):
             continue
         other = WITHIN if key in WITHOUT_CONTENT else LEAVE
         raise PromptError(
@@ -229,38 +253,6 @@ def _items(value: Any) -> Sequence[Any] | None:
     if str(getattr(value, "dtype", "")) == "object":
         value = value.tolist()
     return value if isinstance(value, Sequence) and not isinstance(value, _TEXTS) else None
-
-
-def _is_empty(value: object) -> bool:
-    """Whether there is nothing in it."""
-    return value is False or (
-        isinstance(value, str | bytes | Sequence | Mapping) and not len(value)
-    )
-
-
-def _is_plain(value: object) -> bool:
-    """Whether it is of JSON's kinds, and no image: neither as letters nor by a name or a key."""
-    match value:
-        case str():
-            return not (holds_image(value) or names_image(value))
-        case Number() | date() | None:
-            return True
-        case Mapping():
-            return not _may_show(value) and all(map(_is_plain, value.values()))
-        case list() | tuple():
-            return all(map(_is_plain, value))
-    return False
-
-
-def _may_show(fields: Mapping[Any, Any]) -> bool:
-    """Whether a mapping has the form of an image; what is cited in metadata has not."""
-    kind = fields.get("type")
-    return (isinstance(kind, str) and kind in IMAGE_TYPES) or any(
-        key in SHOWING
-        and not (value is None or _is_empty(value))
-        and not (key in CITED and isinstance(value, str))
-        for key, value in fields.items()
-    )
 
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,29}")

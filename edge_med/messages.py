@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,8 @@ from edge_med.errors import AS_IMAGE, REPORT, ImageError, PromptError, blind
 from edge_med.form_keys import FORM, ROLES, Role
 from edge_med.forms import Given, Piece, Place, short
 from edge_med.imaging import Fit, Picture, Room, Study
-from edge_med.imaging.naming import holds_image, is_name_alone
+from edge_med.imaging.letters import holds_image
+from edge_med.imaging.naming import is_name_alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ def as_messages(
     if next(pending.beside, None) is not None:
         raise PromptError(
             "More images were given than the conversation has places for.",
-            "Add a part {'type': 'image'} for each.",
+            "Add a part {'type': 'image'} for each, or <image> in a text.",
         )
     if system is not None:
         messages.insert(0, Message("system", (said(system),)))
@@ -129,7 +131,10 @@ def _read(prompt: Any, images: int) -> tuple[list[_Read], tuple[Any, ...]]:
     A question is a message with places for so many images before its text.
     """
     if isinstance(prompt, str):
-        return [("user", (*[Place()] * images, prompt))], ()
+        _check_no_json(prompt)
+        pieces = forms.marked([prompt]) if images else [prompt]
+        before = [] if Place() in pieces else [Place()] * images
+        return [("user", (*before, *pieces))], ()
     beside: tuple[Any, ...] = ()
     try:
         if isinstance(prompt, Mapping):
@@ -137,9 +142,47 @@ def _read(prompt: Any, images: int) -> tuple[list[_Read], tuple[Any, ...]]:
         given = [prompt] if isinstance(prompt, Message) else prompt
         if isinstance(given, bytes | bytearray | memoryview) or not isinstance(given, Iterable):
             raise PromptError(f"{short(given)} isn't a prompt.", f"Give a text. {FORM}")
-        return [one if isinstance(one, Message) else forms.read(one) for one in given], beside
+        found = [one if isinstance(one, Message) else forms.read(one) for one in given]
+        return (_marked(found) if images or beside else found), beside
     except RecursionError:
         raise PromptError("The conversation's values lie too deep in each other.", FORM) from None
+
+
+def _marked(given: list[_Read]) -> list[_Read]:
+    """Messages with places at the marks in users' texts, if they have no other places."""
+    if any(Place() in _pieces(read) for read in given):
+        return given
+    return [
+        read
+        if isinstance(read, Message) or read[0] != "user"
+        else (read[0], tuple(forms.marked(read[1])))
+        for read in given
+    ]
+
+
+def _check_no_json(prompt: str) -> None:
+    """Refuse messages that were written out as JSON, of which the model would read the letters.
+
+    Raises:
+        PromptError: so they were.
+    """
+    if not prompt.lstrip().startswith(("[", "{")):
+        return
+    try:
+        found = json.loads(prompt)
+    except (ValueError, RecursionError):
+        return
+    rows = found.get("messages", [found]) if isinstance(found, dict) else found
+    if rows and isinstance(rows, list) and all(map(_is_message, rows)):
+        raise PromptError(
+            "The prompt is messages in JSON, written out as a text: the model would read its "
+            "letters.",
+            "Give what json.loads makes of it, or the question alone.",
+        )
+
+
+def _is_message(row: object) -> bool:
+    return isinstance(row, dict) and str(row.get("role")) in ROLES
 
 
 def _pieces(read: _Read) -> tuple[Piece, ...]:
@@ -205,7 +248,9 @@ def said(text: Any, *, named: bool = False) -> TextPart:
     """
     if isinstance(text, str) and holds_image(text):
         raise PromptError(
-            "An image stands in a text as base64, which the model would read as letters.", _AS_IMAGE
+            "An image, or a file that may hold one, stands in a text as base64, hex or numbers: "
+            "the model would read its letters.",
+            _AS_IMAGE,
         )
     if isinstance(text, str) and not named and is_name_alone(text):
         raise PromptError(

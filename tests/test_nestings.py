@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -34,6 +35,9 @@ PICTURES: dict[str, Callable[[], Any]] = {
     "an address in the web": lambda: "https://example.org/phantom.png",
     "BMP in base64": lambda: base64.b64encode(saved(RED, "BMP")).decode(),
     "DICOM in base64": lambda: base64.b64encode(GREY_FILE).decode(),
+    "gzip in base64": lambda: base64.b64encode(gzip.compress(FILE)).decode(),
+    "hex": FILE.hex,
+    "bytes as numbers": lambda: [*FILE],
     "a picture": lambda: imaging.open(RED, side=SIDE),
 }
 KEYS = sorted({*CONTENT, *BESIDE, *SOURCES, *PASSED_OVER, *NEXT, "text", "caption", "scan"})

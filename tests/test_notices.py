@@ -37,6 +37,7 @@ def test_each_question_about_an_image_that_isnt_there_has_a_notice(model: Models
         assert codes(tiny, "Describe this X-ray") == ["no_image"]
         assert codes(tiny, "What does the image show?") == ["no_image"]
         assert codes(tiny, "What does the heart do?") == []
+        assert codes(tiny, "Look at <image>. Effusion?") == ["no_image"]
         report = ["The CT shows a nodule.\n\nCompared with the prior radiograph, it is larger."]
         assert codes(tiny, documents.above("Summarize the report", report)) == []
         assert codes(tiny, documents.above("Describe this X-ray", report)) == ["no_image"]

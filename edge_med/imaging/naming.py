@@ -1,4 +1,4 @@
-"""Texts that name an image or hold one: where a text is wanted, nobody would see it."""
+"""Texts that name an image: where a text is wanted, nobody would see it."""
 
 from __future__ import annotations
 
@@ -32,22 +32,6 @@ _AROUND = ".,;:!?()[]{}<>\"'"
 
 _MODEL = ".gguf"
 """Records of answers name such a file, and no image is in it."""
-
-_ENCODED = re.compile(
-    r"data:(?:image/[\w.+-]+|application/dicom[\w.+-]*);base64,|"
-    r"(?<![A-Za-z0-9+/_-])(?:"
-    r"(?:iVBORw0KGgo|[/_]9j[/_]|R0lGOD|UklGR|SUkqA|TU0AK|AAAADGpQICANCocK|[/_]0[/_][/_]U"
-    r"|AAAA..Z0eXB(?:hdml[mz]|taWYx|tc2Yx))[A-Za-z0-9+/_-]{32}"
-    r"|Qk[0-3][A-Za-z0-9+/_-]{5}AAAAA[A-P][A-Za-z0-9+/_-]{2}AA[A-D][A-Za-z0-9+/_-]AAA)"
-)
-"""How PNG, JPEG, GIF, WebP, TIFF, JPEG 2000 and AVIF begin in base64; and BMP, by its mark, its
-four reserved bytes of zero, and a header of less than 256 bytes."""
-
-_DICOM = re.compile(r"[BFJNRVZdhlptx159]ESUNN")
-"""The end of a preamble's last byte, and `DICM` (PS3.10 7.1), in base64."""
-
-_PREAMBLE = re.compile(r"[A-Za-z0-9+/_-]{170}$")
-"""The letters of the 127 bytes before."""
 
 
 def ends_like_image(word: str) -> bool:
@@ -102,11 +86,3 @@ def _is_file(word: str) -> bool:
         return bool(word) and not word.startswith(_SHARES) and Path(word).is_file()
     except (OSError, ValueError):
         return False
-
-
-def holds_image(text: str) -> bool:
-    """Whether an image stands in a text as letters."""
-    return bool(_ENCODED.search(text)) or any(
-        _PREAMBLE.search("".join(text[max(0, found.start() - 190) : found.start()].split()))
-        for found in _DICOM.finditer(text)
-    )

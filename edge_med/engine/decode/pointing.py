@@ -100,7 +100,7 @@ _COMMAND = (
 )
 """A command without anything before the word, in English: "describe chest X-ray"."""
 
-_FILE = rf"[\w-](?:{'|'.join(sorted(map(re.escape, ENDINGS)))})\b"
+_FILE = rf"[\w-](?:{'|'.join(sorted(map(re.escape, ENDINGS)))})\b|<image>(?!.*</image>)"
 
 _NAMED = re.compile(
     "|".join(
