@@ -13,6 +13,7 @@ from edge_med.form_keys import FORM, ROLES, Role
 from edge_med.forms import Given, Piece, Place, short
 from edge_med.imaging import Fit, Picture, Room, Study
 from edge_med.imaging.letters import holds_image
+from edge_med.imaging.mentions import mentioned
 from edge_med.imaging.naming import is_name_alone
 
 
@@ -97,7 +98,8 @@ def as_messages(
         sees: whether the model can; if not, no image is opened.
 
     Raises:
-        PromptError: it has another form, or images are left over or missing.
+        PromptError: it has another form, images are left over or missing, or a question without
+            one names a file.
         ImageError: an image can't be read, or the model can't see.
     """
     given, beside = _read(prompt, len(images))
@@ -110,6 +112,9 @@ def as_messages(
     opened = [shown_parts(image) for image in found]
     pending = _Opened(iter(opened[: len(sources)]), iter(opened[len(sources) :]))
     messages = [_message(read, pending) for read in given]
+    if not any(message.pictures for message in messages):
+        theirs = zip(given, messages, strict=True)
+        check_named(message for read, message in theirs if not isinstance(read, Message))
     if next(pending.beside, None) is not None:
         raise PromptError(
             "More images were given than the conversation has places for.",
@@ -234,6 +239,7 @@ def _check_texts(message: Message) -> None:
 
 
 _AS_IMAGE = f"{AS_IMAGE}."
+_AS_WHAT_IT_IS = f"{AS_IMAGE}; of a text file, give the text."
 
 
 def said(text: Any, *, named: bool = False) -> TextPart:
@@ -254,9 +260,26 @@ def said(text: Any, *, named: bool = False) -> TextPart:
         )
     if isinstance(text, str) and not named and is_name_alone(text):
         raise PromptError(
-            "A text is nothing but a file's name or an address, which isn't opened.", _AS_IMAGE
+            "A text is nothing but a file's name or an address, which isn't opened.", _AS_WHAT_IT_IS
         )
     return TextPart(text)
+
+
+def check_named(messages: Iterable[Message]) -> None:
+    """Refuse questions without an image that name one: what they name isn't opened.
+
+    A `Message` of a caller's own isn't judged: what is a `TextPart` there is meant as a text.
+
+    Raises:
+        PromptError: one names a file that is there, or the address of an image.
+    """
+    for message in messages:
+        texts = (part.text for part in message.parts if isinstance(part, TextPart))
+        if message.role == "user" and any(any(mentioned(text)) for text in texts):
+            raise PromptError(
+                "A question names a file that is there, or an image's address, which isn't opened.",
+                _AS_WHAT_IT_IS,
+            )
 
 
 def _check_shown(messages: Sequence[Message], opened: Sequence[tuple[Part, ...]]) -> None:

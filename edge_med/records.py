@@ -111,6 +111,21 @@ Records = Sequence[Record | None]
 """Of the answers of a conversation, in order; None for one of which nobody knows."""
 
 
+IMAGE_DROPPED = Notice(
+    "image_dropped", "An image was shown for this answer that was taken out afterwards."
+)
+
+
+def told_from(records: Records, first: int, notice: Notice) -> tuple[Record | None, ...]:
+    """Records that tell one thing more from one answer on; each tells it once."""
+    return tuple(
+        replace(record, notices=(*record.notices, notice))
+        if record and number >= first and notice not in record.notices
+        else record
+        for number, record in enumerate(records)
+    )
+
+
 def alike(records: Records) -> list[tuple[Record | None, list[int]]]:
     """What wrote answers, whenever that was, and the numbers of these from 1 on."""
     found: dict[str, tuple[Record | None, list[int]]] = {}

@@ -20,7 +20,7 @@ from edge_med.errors import BusyError, CancelledError, UsageError
 from edge_med.messages import Message, TextPart, said
 from edge_med.protocols import Fitting, Service
 from edge_med.question import Question, check_asked
-from edge_med.records import Record
+from edge_med.records import IMAGE_DROPPED, Record, told_from
 from edge_med.trimming import Trimming
 from edge_med.turns import edited, questions, without_image
 from edge_med.watching import Hook, answering
@@ -73,7 +73,7 @@ class Conversation:
 
     def send(
         self,
-        text: str,
+        text: str | Message,
         *,
         image: Any = None,
         images: Sequence[Any] = (),
@@ -82,7 +82,7 @@ class Conversation:
         """Say something, and wait for the answer.
 
         Args:
-            text: of the user's turn.
+            text: of the user's turn; or that itself.
             image: shown before the text; see `MedGemma.ask`.
             images: several.
             options: of this answer, instead of the conversation's.
@@ -99,7 +99,7 @@ class Conversation:
 
     def stream(
         self,
-        text: str,
+        text: str | Message,
         *,
         image: Any = None,
         images: Sequence[Any] = (),
@@ -111,6 +111,9 @@ class Conversation:
         written, and goes if nothing was; an answer that is empty of itself stays.
         """
         chosen = options or self._options
+        given = image is not None or images != ()
+        if isinstance(text, str) and not given and any(turn.pictures for turn in self._turns):
+            text = Message("user", (TextPart(text),))  # it may name what was shown before
         asked = self._model.messages(text, image=image, images=images, options=chosen)
         if [message.role for message in asked] != ["user"]:
             raise UsageError(
@@ -177,6 +180,8 @@ class Conversation:
     def drop_image(self, number: int) -> None:
         """Take an image, and a slice's label, out of its turn; what was answered to it stays.
 
+        The records of these answers say so from then on, and what `save` and `export` write.
+
         Args:
             number: 0 for the conversation's first.
 
@@ -185,7 +190,10 @@ class Conversation:
             BusyError: an answer of this conversation is being written.
         """
         with self._alone():
-            self._turns = without_image(self._turns, number)
+            left = without_image(self._turns, number)
+            turn = next(n for n, was in enumerate(self._turns) if left[n] != was)
+            self._records = told_from(self._records, _answers(left[:turn]), IMAGE_DROPPED)
+            self._turns = left
 
     def undo(self) -> None:
         """Take the last turn and its answer back.

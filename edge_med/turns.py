@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from edge_med.errors import UsageError
-from edge_med.messages import ImagePart, Message, TextPart, said
+from edge_med.messages import ImagePart, Message, TextPart, check_named, said
 
 
 def questions(turns: Sequence[Message], least: int = 0) -> list[int]:
@@ -26,7 +26,8 @@ def edited(turns: Sequence[Message], turn: int, text: str) -> tuple[Message, ...
 
     Raises:
         UsageError: there is no such turn.
-        PromptError: an image stands in the text, or it is the name of one.
+        PromptError: an image stands in the text, or it is the name of one, or names one where
+            none is shown.
     """
     places = questions(turns)
     try:
@@ -38,7 +39,10 @@ def edited(turns: Sequence[Message], turn: int, text: str) -> tuple[Message, ...
     kept = turns[place].parts
     if kept and isinstance(kept[-1], TextPart):
         kept = kept[:-1]
-    return (*turns[:place], Message("user", (*kept, said(text))))
+    left = (*turns[:place], Message("user", (*kept, said(text))))
+    if not any(message.pictures for message in left):
+        check_named(left[-1:])
+    return left
 
 
 def without_image(turns: Sequence[Message], number: int) -> tuple[Message, ...]:

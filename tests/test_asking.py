@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from edge_med import ImageError, MedGemma, Options, PromptError
 from edge_med.engine.prompt import compose
 from edge_med.errors import UsageError
-from edge_med.messages import TextPart
+from edge_med.messages import Message, TextPart
 from tests.conftest import Models
 
 SHORT = Options(max_new_tokens=2)
@@ -61,6 +63,26 @@ def test_the_name_of_an_image_is_no_question(tiny: MedGemma) -> None:
         chat.edit(0, "phantom.png", options=SHORT)
     with pytest.raises(PromptError, match="nothing but a file's name"):
         chat.instruct("phantom.png")
+
+
+@pytest.mark.parametrize("text", ["Is it large in {}?", "Is it large?\nfile://{}", "![]({}) size?"])
+def test_a_question_that_names_an_image_and_shows_none_is_refused(
+    tiny: MedGemma, tmp_path: Path, text: str
+) -> None:
+    path = tmp_path / "phantom.png"
+    Image.fromarray(PHOTO).save(path)
+    asked, chat = text.format(path), tiny.chat(options=SHORT)
+    row = [{"role": "user", "content": [{"type": "text", "text": asked}]}]
+    for ask in (tiny.ask, chat.send, lambda _: tiny.ask(row)):
+        with pytest.raises(PromptError, match="names a file that is there"):
+            ask(asked)
+    assert tiny.ask(asked, image=PHOTO, options=SHORT).usage.image
+    assert tiny.ask(Message("user", (TextPart(asked),)), options=SHORT).usage.answer
+    chat.send("where is it")
+    with pytest.raises(PromptError, match="names a file that is there"):
+        chat.edit(0, asked)
+    chat.send("where is it", image=path)
+    assert chat.send(asked).usage.answer  # it was shown
 
 
 def test_an_image_alone_is_a_question(tiny: MedGemma) -> None:

@@ -50,6 +50,18 @@ def test_each_question_about_an_image_that_isnt_there_has_a_notice(model: Models
         assert "no_image" not in codes(tiny, earlier)
 
 
+def test_what_is_looked_at_is_an_image_unless_something_was_said_before(model: Models) -> None:
+    with MedGemma.load(model("multimodal", "F32"), context=256, threads=1) as tiny:
+        assert codes(tiny, "Findings?") == ["no_image"]
+        assert codes(tiny, documents.above("Findings?", ["The heart is large."])) == []
+        earlier = [
+            {"role": "user", "content": "The heart is large."},
+            {"role": "assistant", "content": "Yes."},
+            {"role": "user", "content": "Findings?"},
+        ]
+        assert "no_image" not in codes(tiny, earlier)
+
+
 def test_a_model_that_sees_nothing_says_nothing_of_images(model: Models) -> None:
     with MedGemma.load(model("text", "F32"), context=64, threads=1) as blind:
         assert codes(blind, "Describe this X-ray") == []

@@ -227,6 +227,25 @@ def test_an_image_can_be_taken_out_of_its_turn(
         chat.drop_image(0)
 
 
+def test_answers_say_that_an_image_was_shown_that_is_gone(
+    chat: Conversation, image: npt.NDArray[np.uint8], tmp_path: Path
+) -> None:
+    chat.send("the heart")
+    for question in ("what is it", "where"):
+        chat.send(question, image=image if question == "what is it" else None)
+    chat.drop_image(0)
+    chat.send("and now")
+    told = [
+        "image_dropped" in [n.code for n in record.notices] for record in chat.records if record
+    ]
+    assert told == [False, True, True, False]
+    chat.export(tmp_path / "x.md")
+    assert (tmp_path / "x.md").read_text().count("An image was shown for this answer") == 2
+    chat.edit(1, "what is it")
+    chat.export(tmp_path / "y.md")
+    assert "An image was shown" not in (tmp_path / "y.md").read_text()
+
+
 def test_another_system_text_counts_from_the_next_turn_on(
     tiny: MedGemma, chat: Conversation
 ) -> None:

@@ -65,7 +65,9 @@ def _asked(chat: Chat, text: str, pictures: Sequence[Picture]) -> Answer | None:
         chat,
         [*chat.conversation.messages, turn],
         lambda: chat.conversation.stream(
-            whole, images=[*pictures, *waiting.pictures], options=chat.options
+            whole if turn.pictures else turn,
+            images=[*pictures, *waiting.pictures],
+            options=chat.options,
         ),
     )
     if len(chat.questions) > before:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edge_med.chat import files, images, locate, settings, turns
-from edge_med.chat.lines import is_name, looks_like_file
+from edge_med.chat.lines import is_name
 from edge_med.chat.presets import PRESETS
 from edge_med.chat.state import Chat
 from edge_med.errors import UsageError
+from edge_med.imaging.mentions import looks_like_file
 from edge_med.imaging.naming import is_there
 
 
@@ -102,7 +103,13 @@ COMMANDS = (
         ("md", "json"),
     ),
     Command("stats", "", "Show memory, context, tokens and speed.", settings.stats),
-    Command("clear", "", "Begin a new conversation.", turns.clear),
+    Command(
+        "clear",
+        "",
+        "Begin a new conversation.",
+        turns.clear,
+        others=("new", "reset", "restart"),
+    ),
     Command("help", "", "Show this list.", _help, others=("?", "h")),
     Command("quit", "", "Leave.", turns.leave, others=("exit", "bye", "q")),
 )

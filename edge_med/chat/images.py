@@ -15,6 +15,7 @@ from edge_med.errors import UsageError, blind, too_long
 from edge_med.imaging import Fit, Picture, Room, Study, remarks
 from edge_med.imaging.naming import is_there
 from edge_med.imaging.slices import QUESTION
+from edge_med.imaging.unused import check_used, unused_windows
 from edge_med.messages import Message, TextPart
 
 MOST_FOLDERS = 3
@@ -51,6 +52,10 @@ def open_all(chat: Chat, paths: Sequence[Path | bytes], looking: Looking) -> Non
     opened = imaging.open_all(
         paths, fit=chat.options.fit, side=chat.model.side, room=_room(chat), **looking.how
     )
+    if looking != chat.looking:  # what holds for every image needn't be for this one
+        check_used(opened, slices=looking.slices, frame=looking.frame)
+        if told := unused_windows(opened, looking.windows):
+            chat.ui.notice(told)
     for path, image in zip(paths, opened, strict=True):
         chat.sources.add(path, image, looking)
         chat.waiting.pictures.append(image)

@@ -8,35 +8,15 @@ from pathlib import Path
 
 from edge_med.chat import dropped
 from edge_med.errors import UsageError
-from edge_med.imaging.naming import BEGINS, ENDINGS, LONGEST, is_there
-
-_LEAVING = ("exit", "quit", "bye", "goodbye", "leave", "logout", "log out", "eof", "wq")
-_HELP = ("help", "help me", "h")
-_WORDS = {**dict.fromkeys(_LEAVING, "/quit"), **dict.fromkeys(_HELP, "/help")}
-_WRITTEN = {
-    ":q": "/quit",
-    ":q!": "/quit",
-    ":x": "/quit",
-    "^d": "/quit",
-    "^z": "/quit",
-    "?": "/help",
-}
-"""Lines that other programs take for commands, as those that they stand for here: by their words,
-and as they are written."""
-
-_STOPPING = frozenset(("stop", "cancel", "abort"))
-"""Words that may mean an answer, or the chat: leaving would lose what isn't saved."""
-
-_SHELL = re.compile(r"(?:[$>%#]\s*)?(?:python3?\s+-m\s+)?edge[-_]med(?=\s|$)", re.IGNORECASE)
-"""How a line begins that was meant for the shell."""
-
-_ENDINGS = ENDINGS | {
-    *(".nrrd", ".nhdr", ".mha", ".mhd", ".mgz", ".hdr", ".img", ".npy", ".npz", ".mp4", ".avi"),
-    *(".7z", ".gz", ".tgz", ".tar", ".rar", ".gguf", ".safetensors"),
-    *(".pdf", ".txt", ".json", ".jsonl", ".csv", ".doc", ".docx", ".xlsx", ".pptx", ".rtf"),
-}
-"""Of files that people have at hand, wherever they are named. `.md` isn't one: a doctor's name may
-end so."""
+from edge_med.imaging.mentions import (
+    ADDRESS,
+    PIECE,
+    PUNCTUATION,
+    bare,
+    looks_like_file,
+    mentioned,
+)
+from edge_med.imaging.naming import BEGINS, LONGEST, is_there
 
 _ENDING = re.compile(r"(?!(?:[A-Z]\.|(?:[A-Za-z]\.){2,})[A-Za-z]+$).+\.[A-Za-z][A-Za-z0-9]{1,11}")
 """A word that is nothing but a file's name with any ending; `b.i.d`, `3.5mg`, `E.coli` and
@@ -45,17 +25,30 @@ _ENDING = re.compile(r"(?!(?:[A-Z]\.|(?:[A-Za-z]\.){2,})[A-Za-z]+$).+\.[A-Za-z][
 _NUMBERED = re.compile(r"DICOMDIR|[A-Za-z_-]*0\d{3,}|[A-Za-z_-]+\d{5,}")
 """Names that scanners, cameras and DICOM's media give; `HER2` and `BRCA1` are none."""
 
+_UID = re.compile(r"(?:[A-Za-z]{1,4}\.)?[0-2](?:\.\d+){4,}")
+"""A unique identifier of DICOM's (PS3.5 9), by which archives name files."""
+
+_NESTED = re.compile(r"(?=.*[A-Za-z])[\w.-]+(?:/[\w.-]+){2,}/?")
+"""A path of three names or more, if it stands alone; with a question mark it may be words."""
+
 TEXTS = frozenset((".txt", ".text", ".md", ".csv"))
 """Endings of files that are dropped as texts; everything else is taken for an image."""
 
-_ADDRESS = re.compile(r"(?!file:)[a-z][a-z0-9+.-]+://\S+", re.IGNORECASE)
+_SHOWING = frozenset(
+    (
+        *("add", "attach", "display", "file", "files", "here", "image", "images", "import", "load"),
+        *("look", "open", "please", "see", "send", "show", "use", "view", "öffne", "zeig", "zeige"),
+        *("a", "and", "at", "e", "et", "in", "is", "my", "o", "oder", "on", "or", "ou", "the"),
+        *("this", "to", "u", "und", "vs", "with", "y"),
+    )
+)
+"""Words beside files that ask nothing: the files are shown, and the question comes."""
 
-_PIECE = re.compile(r"""\s*("[^"\n]*"|'[^'\n]*'|(?:\\\s|\S)+)""")
-"""A word, or what is held together by quotes or backslashes."""
+_FLAG = re.compile(r"(?:^|\s)(--(?!(?:images?|files?)$)[a-z][\w-]*)")
+"""A flag, which isn't read here; but `--image` before a file says no more than `image`."""
 
-_PUNCTUATION = ".,;:!?)]}>»”\"'`"
-
-_OPENING = "([{<«“\"'`"
+_PAGE = re.compile(r"[a-z]+://[^/\s]+/\S", re.IGNORECASE)
+"""An address that names more than a host."""
 
 
 def files_and_question(line: str) -> tuple[list[Path], str]:
@@ -75,56 +68,37 @@ def files_and_question(line: str) -> tuple[list[Path], str]:
     before, rest = _leading(line)
     after, question = _last(rest)
     refuse_names(question)
-    return [*before, *after], question
+    files = [*before, *after]
+    return files, question if not files or _asks(question) else ""
 
 
-def meant(line: str) -> str:
-    """The command that a word for leaving or for help stands for; empty if a line is none."""
-    return _WRITTEN.get(line.strip().lower()) or _WORDS.get(_bare(line), "")
-
-
-def refuse_command(line: str) -> None:
-    """Refuse what other places take for a command, and what may have been meant here as one.
+def _asks(question: str) -> bool:
+    """Whether more than a verb or an `and` is left beside files.
 
     Raises:
-        UsageError: it is one.
+        UsageError: a flag is.
     """
-    if _bare(line) in _STOPPING or line.lower() == "^c":
+    if flag := _FLAG.search(question):
         raise UsageError(
-            f"{line} is no question.",
-            f"Ctrl-C stops an answer, /quit leaves. To ask it all the same: // {line}",
+            f"{flag[1]} stands beside a file, where flags aren't read.",
+            "Flags stand last behind a command, as in: /image ct-folder --slices 2:10:2",
         )
-    if _SHELL.match(line) and "\n" not in line:
-        raise UsageError(
-            "That is a command for the shell, and this is the chat.",
-            f"/quit leaves, /help lists the chat's. To ask it: // {line}",
-        )
-
-
-def _bare(line: str) -> str:
-    """Without case, and without brackets, quotes and the like around it."""
-    return line.strip().lower().strip(f"{_OPENING}{_PUNCTUATION}-")
+    words = re.findall(r"[^\W_]+", question.lower())
+    return not _SHOWING.issuperset(words)
 
 
 def is_name(line: str) -> bool:
     """Whether a line is nothing but names of files, which needn't be there."""
-    words = [piece[1].lstrip(_OPENING).rstrip(_PUNCTUATION) for piece in _PIECE.finditer(line)]
-    return bool(words) and all(map(_is_name, words))
+    words = [bare(piece[1]) for piece in PIECE.finditer(line)]
+    nested = _NESTED.fullmatch(line.strip()) is not None
+    return nested or (bool(words) and all(map(_is_name, words)))
 
 
 def _is_name(word: str) -> bool:
-    if looks_like_file(word) or _ENDING.fullmatch(word) or _NUMBERED.fullmatch(word):
+    if looks_like_file(word) or any(kind.fullmatch(word) for kind in (_ENDING, _NUMBERED, _UID)):
         return True
     first, slash, rest = word.replace("\\", "/").partition("/")
     return bool(first and slash and rest) and is_there(first)
-
-
-def looks_like_file(word: str) -> bool:
-    """Whether a word is meant as a file: by how it begins or ends, or since it is there."""
-    suffix = Path(word).suffix.lower()
-    named = suffix in _ENDINGS and len(Path(word).name) > len(suffix)
-    maybe = bool(suffix) or "/" in word
-    return named or bool(BEGINS.match(word)) or (maybe and is_there(word))
 
 
 def _leading(line: str) -> tuple[list[Path], str]:
@@ -138,7 +112,7 @@ def _leading(line: str) -> tuple[list[Path], str]:
 
 def _first(line: str) -> tuple[Path, str] | None:
     """The file that a line begins with: the longest one, as names may have blanks."""
-    piece = _PIECE.match(line)
+    piece = PIECE.match(line)
     if piece is None or not (words := dropped.split(piece[1])):
         return None
     if is_there(words[0]) and (looks_like_file(words[0]) or piece.end() == len(line)):
@@ -154,11 +128,11 @@ def _first(line: str) -> tuple[Path, str] | None:
 
 def _last(line: str) -> tuple[list[Path], str]:
     """The file at the end of a line, if there is one, and what comes before it."""
-    pieces = list(_PIECE.finditer(line[-LONGEST:]))
+    pieces = list(PIECE.finditer(line[-LONGEST:]))
     if len(pieces) < 2:
         return [], line
     last = pieces[-1]
-    words = dropped.split(last[1].rstrip(_PUNCTUATION)) or [""]
+    words = dropped.split(last[1].rstrip(PUNCTUATION)) or [""]
     for word in (*words[:1], *dropped.split(last[1])[:1]):
         if looks_like_file(word) and is_there(word):
             return [Path(word).expanduser()], line[: len(line) - len(last[0])].strip()
@@ -170,36 +144,41 @@ def refuse_names(
 ) -> None:
     """Refuse a question that names a file: its answer would be about nothing.
 
-    A text of several lines was pasted, and may name what it likes.
+    A text of several lines was pasted, and may name what it likes, but for whole lines.
 
     Args:
         question: of one line.
         shown: what an image is given by.
-        there: whether files that there aren't may be named.
+        there: whether files that there aren't may be named, and pages at the ends.
         given: names of files that are shown with it, and may be spoken of.
 
     Raises:
         UsageError: that.
     """
+    for word in mentioned(question):
+        if ADDRESS.match(word) or Path(word).name not in given:
+            raise _named(word, shown)
     if "\n" in question:
         return
-    alone, named = len(question.split()) == 1, is_name(question)
-    for piece in _PIECE.finditer(question):
-        word = piece[1].lstrip(_OPENING).rstrip(_PUNCTUATION)
-        if _ADDRESS.fullmatch(word) and (alone or looks_like_file(word)):
-            raise UsageError(
-                f"{word} isn't opened: edge-med is offline.",
-                f"Save the picture, and give its path: {shown} chest.png",
-            )
-        if _ADDRESS.match(word) or Path(word).name in given:
-            continue
-        if not (named or looks_like_file(word)):
-            continue
-        if is_there(word) or not there:
+    words, named = [piece[1] for piece in PIECE.finditer(question)], is_name(question)
+    for place, written in enumerate(words):
+        word = bare(written)
+        if ADDRESS.match(word):
+            at_an_end = place in (0, len(words) - 1) and _PAGE.match(word) and not there
+            wrong = bool(at_an_end) or len(words) == 1
+        else:
+            meant = (named or looks_like_file(word)) and Path(word).name not in given
+            wrong = meant and (not there or written.startswith("@") or is_there(word))
+        if wrong:
             raise _named(word, shown)
 
 
 def _named(word: str, shown: str) -> UsageError:
+    if ADDRESS.match(word):
+        return UsageError(
+            f"{word} isn't opened: edge-med is offline.",
+            f"Save the picture, and give its path: {shown} chest.png",
+        )
     if is_there(word):
         if Path(word).suffix.lower() in {*TEXTS, ".json"}:
             shown = shown.replace("image", "file")
@@ -207,7 +186,7 @@ def _named(word: str, shown: str) -> UsageError:
             f"{word} stands within the question, where it isn't opened.",
             f"Give it first: {shown} {word}",
         )
+    slashes = " A question that names a file has two slashes and a blank before it: // …"
     return UsageError(
-        f"There is no file {word}.",
-        "Check its path. A question that names a file has two slashes and a blank before it: // …",
+        f"There is no file {word}.", f"Check its path.{slashes if shown == '/image' else ''}"
     )

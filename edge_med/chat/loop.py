@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from edge_med.artifacts.turns import WORDS
-from edge_med.chat import answering, commands, images, lines
+from edge_med.chat import answering, commands, images, lines, words
 from edge_med.chat.state import Chat, counted
 from edge_med.chat.ui import UI
 from edge_med.engine.decode.notices import TOY
-from edge_med.errors import CancelledError, EdgeMedError
+from edge_med.errors import CancelledError, EdgeMedError, UsageError
 from edge_med.records import NOTICE
 
 FIRST = (
@@ -53,12 +53,12 @@ def run(chat: Chat) -> None:
 
 def take(chat: Chat, line: str) -> None:
     """Do what one line asks for; errors are those of what it does."""
-    text = lines.meant(line) or line.strip()
+    text = words.meant(line) or line.strip()
     if not text:
         if chat.again:
             chat.again()
     elif text.startswith("//"):
-        answering.ask(chat, text[2:].strip() if text[2:3].isspace() else text[1:])
+        _ask_as_it_is(chat, text.removeprefix("//"))
     elif commands.is_one(text):
         _go_on(chat, commands.run(chat, text))
     else:
@@ -71,9 +71,16 @@ def _go_on(chat: Chat, after: str) -> None:
         take(chat, after)
 
 
+def _ask_as_it_is(chat: Chat, after: str) -> None:
+    """Ask what stands behind two slashes; without a blank behind them the second is the text's."""
+    if not after.strip("/ \t"):
+        raise UsageError("Nothing stands behind the slashes.", "As in: // exit")
+    answering.ask(chat, after.strip() if after[0].isspace() else f"/{after}")
+
+
 def _ask(chat: Chat, text: str) -> None:
     """Ask, and show the files that stand before or after a question; they may come alone."""
-    lines.refuse_command(text)
+    words.refuse_command(text)
     commands.refuse_without_slash(text)
     paths, question = lines.files_and_question(text)
     images.take_dropped(chat, paths)

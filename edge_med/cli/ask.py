@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 import sys
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from edge_med import documents
+from edge_med._platform.piped import waiting
 from edge_med.artifacts.safe_text import safe_text
 from edge_med.cli.choosing import chosen
 from edge_med.cli.cost import learn
@@ -34,7 +36,7 @@ from edge_med.errors import CancelledError, UsageError
 from edge_med.plain import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from edge_med.answers import Answer
     from edge_med.config import Options
@@ -82,15 +84,15 @@ def ask(
     """
     from edge_med.api import MedGemma
 
-    _note(NOTICE, quiet=quiet)
+    question = _asked(text, named=[*images, *files], quiet=quiet)
     options = _options(settings)
-    question = _asked(text, named=[*images, *files])
     search = Search(question, images, save_box, force) if save_box else None
     prompt = documents.above(search.prompt if search else question, map(documents.report, files))
     shown = not (as_json or search) and sys.stdout.isatty()
     taken = chosen(model, quiet=quiet, as_json=as_json)
     with (
         saved_text(as_json=as_json, shown=shown),
+        _telling_unread(text, quiet=quiet),
         shown_log(verbose),
         MedGemma.load(taken, **load_settings(settings)) as opened,
         interruptible(opened.cancel),
@@ -123,10 +125,34 @@ def _note(text: str, *, quiet: bool) -> None:
         say(text)
 
 
-def _asked(text: str | None, named: Sequence[Path | bytes]) -> str:
-    """The question, which may be piped in; then without the line end that a pipe leaves there."""
-    from edge_med.chat import lines
+@contextmanager
+def _telling_unread(text: str | None, *, quiet: bool) -> Iterator[None]:
+    """Say that what is piped in beside TEXT isn't read, once it is there: its writer may be slow.
 
+    A script that reads its own lines from there has to find them, so none is taken.
+    """
+    told = quiet or text in (None, "-") or _tell_unread()
+    yield
+    if not told:
+        _tell_unread()
+
+
+def _tell_unread() -> bool:
+    with suppress(AttributeError, OSError, ValueError):  # none, closed, or none of the system's
+        if waiting(sys.stdin.fileno()):
+            say("What is piped in isn't read beside TEXT: give a text by --file.")
+            return True
+    return False
+
+
+def _asked(text: str | None, named: Sequence[Path | bytes], *, quiet: bool) -> str:
+    """The question, which may be piped in; then without the line end that a pipe leaves there.
+
+    What no answer is for is said before anything else.
+    """
+    from edge_med.chat import lines, words
+
+    _note(NOTICE, quiet=quiet)
     if text in (None, "-"):
         text = ""
         if sys.stdin and not sys.stdin.isatty():
@@ -140,7 +166,7 @@ def _asked(text: str | None, named: Sequence[Path | bytes]) -> str:
             f"{text.strip()} names a file, and is no question.",
             "Show an image with --image, a text with --file, and ask something about it.",
         )
-    if lines.meant(text) or _COMMAND.fullmatch(text):
+    if words.meant(text) or _COMMAND.fullmatch(text):
         raise UsageError(
             f"{text.strip()} is a command of the chat, and no question.",
             "The chat begins with: edge-med chat. To ask about a word, put it into a sentence.",

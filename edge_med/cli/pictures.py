@@ -66,8 +66,10 @@ def pictures_of(
 
     Raises:
         ImageError: one can't be read or shows nothing, or the model can't see.
+        UsageError: slices or a frame are wanted of what has none.
     """
     from edge_med import imaging
+    from edge_med.imaging.unused import check_used, unused_windows
 
     if paths and model.info.projector is None:
         raise blind()
@@ -80,6 +82,9 @@ def pictures_of(
         "frame": settings["frame"],
     }
     found = imaging.open_all(paths, room=room, **how)
+    check_used(found, slices=settings["slices"], frame=settings["frame"])
+    if (told := unused_windows(found, settings["windows"])) and not live.quiet:
+        say(told)
     if not force:
         refuse_doubtful(found)
     for image in found:

@@ -19,7 +19,7 @@ from edge_med.engine.decode.notices import NO_IMAGE, unseen
 from edge_med.engine.prompt import written
 from edge_med.errors import ImageError, PromptError, UsageError
 from edge_med.imaging import Picture
-from edge_med.messages import Message, TextPart, as_messages
+from edge_med.messages import Message, TextPart, as_messages, check_named
 from edge_med.question import no_question
 
 
@@ -159,10 +159,14 @@ def tell_unseen(asked: str | Sequence[Message], local: Local) -> None:
     Args:
         asked: a conversation; or a text, of which the last turn of the user's counts, if any.
         local: the model.
+
+    Raises:
+        PromptError: a turn in a text names a file that is there, or the address of an image.
     """
     if isinstance(asked, str):
-        last = asked.rpartition(f"{START_OF_TURN}user\n")[2].partition(END_OF_TURN)[0]
-        asked = [Message("user", (TextPart(last),))]
+        _, turn, rest = asked.rpartition(f"{START_OF_TURN}user\n")
+        asked = [Message("user", (TextPart(rest.partition(END_OF_TURN)[0]),))]
+        check_named(asked if turn else ())
     if local.sees and any(unseen(asked)):
         warn(NO_IMAGE.text, PictureWarning)
 

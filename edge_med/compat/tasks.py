@@ -17,6 +17,7 @@ from edge_med.compat.settings import KNOWN, LENGTHS, said
 from edge_med.compat.streamers import told_of_failure
 from edge_med.compat.tokenizer import Tokenizer
 from edge_med.errors import PromptError
+from edge_med.messages import Message, TextPart, check_named
 
 NEW_TOKENS = 256
 """Of an answer whose length nobody says (transformers: `_default_generation_config` of both)."""
@@ -195,6 +196,7 @@ class ImageTextToText(Pipeline):
     def _record(self, given: Any, images: Any = None, **arguments: Any) -> dict[str, Any]:
         goes_on = _continues(given, arguments)
         if isinstance(given, str):
+            check_named([] if images else [Message("user", (TextPart(given),))])
             inputs = self.processor(images=_loaded(images), text=given, return_tensors="pt")
         else:
             inputs = self.processor.apply_chat_template(

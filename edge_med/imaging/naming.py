@@ -25,6 +25,9 @@ LONGEST = 4096
 _LOCAL = re.compile(r"(?:file:/|data:[\w/+.;=-]*,)\S*", re.IGNORECASE)
 _WEB = re.compile(r"https?://\S+", re.IGNORECASE)
 
+_AT = re.compile(r"@[^\s@]+\.[A-Za-z]\w{1,11}")
+"""A file's name as curl and others take it, for what is in the file."""
+
 _SHARES = ("\\\\", "//")
 """How Windows' names of what other computers share begin."""
 
@@ -53,7 +56,7 @@ def is_there(name: str) -> bool:
         return False
 
 
-def _is_near(name: str) -> bool:
+def is_near(name: str) -> bool:
     """The same without looking at another computer: a text is data, and asks for no connection."""
     return not name.startswith(_SHARES) and is_there(name)
 
@@ -71,13 +74,13 @@ def names_image(text: str) -> bool:
         return True
     path = from_url(word)
     named = BEGINS.match(path) or Path(path).suffix.lower() not in ("", _MODEL)
-    return _LOCAL.fullmatch(word) is not None or bool(named and _is_near(path))
+    return _LOCAL.fullmatch(word) is not None or bool(named and is_near(path))
 
 
 def is_name_alone(text: str) -> bool:
     """Whether a text says nothing: it is the name of a file or an address."""
     word = text.strip()
-    alone = len(word) <= LONGEST and (_WEB.fullmatch(word) or _is_file(word))
+    alone = len(word) <= LONGEST and (_WEB.fullmatch(word) or _AT.fullmatch(word) or _is_file(word))
     return bool(alone) or names_image(text)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge_med.chat.commands import COMMANDS
+from edge_med.chat.looking import Looking
 from edge_med.chat.presets import PRESETS
 from edge_med.chat.settings import SET
 from edge_med.errors import ImageError, UsageError
@@ -222,3 +223,14 @@ def test_the_list_in_the_docs_is_that_of_help(held: Held) -> None:
 def test_a_system_text_may_have_several_lines(held: Held) -> None:
     held.enter("/system be brief\nand kind", "hello")
     assert held.worker.asked[-1].messages[0].text == "be brief\nand kind"
+
+
+def test_a_frame_that_an_image_has_not_is_refused_with_its_command(
+    held: Held, picture: Path
+) -> None:
+    held.enter(f"/image '{picture}' --frame 3")
+    assert held.error.message == "Frame 3 is wanted, and no image is a DICOM file."
+    assert not held.chat.waiting
+    held.chat.looking = Looking(frame=3, windows="brain")  # for whatever has it
+    held.enter(f"/image '{picture}'")
+    assert held.chat.waiting

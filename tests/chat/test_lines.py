@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from edge_med.chat import lines
 from edge_med.errors import UsageError
+from edge_med.imaging.mentions import FILES
 from tests.chat.scripted import Held
 
 
@@ -44,6 +45,13 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("./my scans/left hip.png what is it", ["my scans/left hip.png"], "what is it"),
         ("chest.png\nwhat is it", ["chest.png"], "what is it"),
         ("describe chest.png", ["chest.png"], "describe"),
+        ("--image chest.png", ["chest.png"], ""),
+        ("\\image chest.png", ["chest.png"], ""),
+        ("view chest.png", ["chest.png"], ""),
+        ("this is chest.png", ["chest.png"], ""),
+        ("chest.png and other.dcm?", ["chest.png", "other.dcm"], ""),
+        ("chest.png ?", ["chest.png"], ""),
+        ("what is in chest.png", ["chest.png"], "what is in"),
         ("describe this image: chest.png.", ["chest.png"], "describe this image:"),
         ("ct what is it", [], "ct what is it"),
         ("is the heart enlarged?", [], "is the heart enlarged?"),
@@ -94,6 +102,18 @@ def test_absolute_paths_are_files(here: Path, pattern: str) -> None:
         ("IM000001", "There is no file IM000001."),
         ("IMG_0001", "There is no file IMG_0001."),
         ("DICOMDIR", "There is no file DICOMDIR."),
+        ("folder/sub/a", "There is no file folder/sub/a."),
+        ("1.2.840.113619.2.55.3", "There is no file 1.2.840.113619.2.55.3."),
+        ("CT.1.2.840.113619.2.55.3", "There is no file CT.1.2.840.113619.2.55.3."),
+        ("https://example.org/study/123 is it normal", "edge-med is offline"),
+        ("is it normal? https://example.org/study/123", "edge-med is offline"),
+        ("is https://example.org/a.png?size=2 normal", "edge-med is offline"),
+        ("is it normal? file:///none/chest", "There is no file /none/chest."),
+        ("describe ![it](chest.png)", "chest.png stands within the question"),
+        ('<img src="none.png"> describe', "There is no file none.png."),
+        ("@chest.png describe it", "chest.png stands within the question"),
+        ("chest.png --slices 1:3", "--slices stands beside a file"),
+        ("is it normal?\n ./chest.png\nsay", "./chest.png stands within the question"),
     ],
 )
 def test_what_looks_like_a_file_is_refused_where_it_is_not_shown(
@@ -118,7 +138,7 @@ WORDS = st.lists(
     st.sampled_from(["is", "the", "heart's", "large", "(1)", "3.5", "a/b"]), max_size=4
 )
 STEMS = st.from_regex(r"[A-Za-z0-9_-]{1,9}", fullmatch=True)
-ENDINGS = st.sampled_from(sorted(lines._ENDINGS))
+ENDINGS = st.sampled_from(sorted(FILES))
 
 
 @settings(max_examples=300, deadline=None)
@@ -146,7 +166,9 @@ def test_a_name_alone_is_no_question_whatever_its_ending(stem: str, end: str) ->
 
 @pytest.mark.parametrize(
     "line",
-    ["Pneumothorax?", "effusion", "COPD", "T2/FLAIR", "right/left?", "and/or", "N/A", "mg/dl",
+    ["LS?", "CD?", "cd vs uc?", "cat scratch disease?", "less effusion than before?", "new nodule?",
+     "reset the pump?", "head/neck/chest?", "120/80/60", "what is 1.2.840.10008.1.2?", "end it?",
+     "Pneumothorax?", "effusion", "COPD", "T2/FLAIR", "right/left?", "and/or", "N/A", "mg/dl",
      "C5/C6", "120/80", "b.i.d.", "q.i.d", "e.g.", "Ph.D.", "3.5mg", "pH7.4", "HER2", "BRCA1",
      "COVID19", "CA125", "ICD-10", "2000", "Ok.", "No effusion.no pneumothorax",
      "help with this", "exit strategy?", "leave it out?", "stop the drug?", "system involved?",
@@ -160,7 +182,8 @@ def test_a_word_or_a_sentence_of_a_clinic_is_asked(held: Held, line: str) -> Non
 @pytest.mark.parametrize(
     "word",
     ["exit", "quit", "Bye", ":q", "/exit", "/q", "/bye", "/quit", "exit()", "quit()", ":wq", ":q!",
-     "logout", "quit.", "Exit.", "exit!", "leave", "EOF", "'exit'"],
+     "logout", "exit please", "QUIT PLEASE", "please quit", "leave the chat",
+     "quit.", "Exit.", "exit!", "leave", "EOF", "'exit'"],
 )  # fmt: skip
 def test_words_for_leaving_leave(held: Held, word: str) -> None:
     held.enter(word, "what is it")
@@ -181,7 +204,7 @@ def test_words_for_help_show_it(held: Held, word: str) -> None:
     "line",
     ["undo", "regen", "image none.png", "save x.json", "edit 1", "drop 2", "export md", "think on",
      "set temperature 1", "system radiologist", "clear", "Stats", "regenerate", "retry",
-     "system be brief", "edit 1 what is it", "load none.any"],
+     "new", "reset", "Restart", "system be brief", "edit 1 what is it", "load none.any"],
 )  # fmt: skip
 def test_a_command_without_its_slash_is_no_question(held: Held, line: str) -> None:
     held.enter(line)
@@ -198,7 +221,7 @@ def test_a_sentence_that_begins_with_a_commands_name_is_a_question(held: Held, l
     assert held.texts[0] == line
 
 
-@pytest.mark.parametrize("line", ["stop", "Stop!", "cancel", "^C"])
+@pytest.mark.parametrize("line", ["stop", "Stop!", "cancel", "^C", "ciao", "stop please"])
 def test_a_word_that_may_mean_an_answer_or_the_chat_does_neither(held: Held, line: str) -> None:
     held.enter(line)
     assert not held.worker.asked
@@ -207,8 +230,11 @@ def test_a_word_that_may_mean_an_answer_or_the_chat_does_neither(held: Held, lin
 
 
 @pytest.mark.parametrize(
-    "line", ["edge-med ask x", "$ edge-med chat", "python -m edge_med ask x", "edge-med"]
-)
+    "line",
+    ["edge-med ask x", "$ edge-med chat", "python -m edge_med ask x", "edge-med", "ls", "$ ls",
+     "ls -la", "cd ..", "cd /data/scans", "dir", "sudo edge-med models", "sudo ls",
+     "cat report.txt", "pip install edge-med", "git status"],
+)  # fmt: skip
 def test_a_command_for_the_shell_is_no_question(held: Held, line: str) -> None:
     held.enter(line)
     assert not held.worker.asked
@@ -219,6 +245,23 @@ def test_a_command_for_the_shell_is_no_question(held: Held, line: str) -> None:
 def test_two_slashes_and_a_blank_make_a_question_of_anything(held: Held) -> None:
     held.enter("// what is x.png", "// exit", "//help is a word")
     assert held.texts[::2] == ["what is x.png", "exit", "/help is a word"]
+
+
+@pytest.mark.parametrize("line", ["//", "// ", "///", "...", "-"])
+def test_what_has_nothing_to_read_is_no_question(held: Held, picture: Path, line: str) -> None:
+    held.enter(f"/image '{picture}'", line)
+    assert not held.worker.asked
+    assert held.chat.waiting.pictures
+
+
+def test_a_question_of_two_slashes_may_name_a_file_that_is_there(held: Held, here: Path) -> None:
+    held.enter("// what is chest.png")
+    assert held.texts[0] == "what is chest.png"
+
+
+def test_a_file_that_was_shown_may_be_spoken_of(held: Held, picture: Path) -> None:
+    held.enter(f"/image '{picture}'", "what is it", "// is it in chest.png")
+    assert len(held.worker.asked) == 2
 
 
 def test_a_path_and_a_question_are_asked_together(held: Held, picture: Path) -> None:

@@ -283,6 +283,14 @@ def test_the_question_may_come_from_a_pipe(arguments: tuple[str, ...], tiny: Pat
     assert prompt_tokens(from_pipe) == prompt_tokens(piped(tiny, "the heart is", stdin=b""))
 
 
+def test_what_is_piped_in_beside_a_text_is_not_lost_without_a_word(tiny: Path) -> None:
+    told = b"What is piped in isn't read beside TEXT"
+    assert told in piped(tiny, "the heart is", stdin=b"A report.").stderr
+    assert told not in piped(tiny, "the heart is", "--quiet", stdin=b"A report.").stderr
+    assert told not in piped(tiny, "the heart is", stdin=b"").stderr
+    assert told not in piped(tiny, stdin=b"the heart is").stderr
+
+
 @pytest.mark.parametrize(("stdin", "code"), [(b"", 2), (b" \n", 2), (b"\xff\x00", 3)])
 def test_a_pipe_without_a_question_is_refused(stdin: bytes, code: int, tiny: Path) -> None:
     done = piped(tiny, stdin=stdin)

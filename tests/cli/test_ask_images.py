@@ -173,3 +173,26 @@ def test_a_model_that_cannot_see_says_so_before_the_image_is_opened(
     run = edge_med("ask", "well?", "--model", text, "--context", 16, "--image", png)
     assert run.code == 3
     assert "can't see" in run.err
+
+
+def test_what_no_image_has_is_no_wish_for_it(
+    edge_med: Command, call: tuple[object, ...], series: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "phantom.png"
+    Image.fromarray(scene(300, 200)).save(path)
+    shown = (*call, "--image", path)
+    done = edge_med(*shown, "--slices", "1:3")
+    assert (done.code, done.out) == (2, "")
+    assert "Slices 1:3 are wanted, and no image is a series." in done.err
+    done = edge_med(*shown, "--frame", 3)
+    assert (done.code, done.out) == (2, "")
+    assert "Frame 3 is wanted, and no image is a DICOM file." in done.err
+    assert "--frame" in done.err
+    done = edge_med(*shown, "--windows", "brain")
+    assert done.code == 0
+    assert "The windows brain are for a CT, and no image is one." in done.err
+    for flags in (("--slices", "all"), ("--slices", "20"), ("--frame", 1)):
+        assert edge_med(*shown, *flags).code == 0
+    ct = edge_med(*call, "--image", series / "doe_jane0", "--windows", "brain")
+    assert ct.code == 0
+    assert "for a CT" not in ct.err

@@ -43,3 +43,21 @@ def test_an_image_in_letters_is_refused_in_the_terminals_words(
     assert (done.code, done.out) == (3, "")
     assert "--image chest.png, or /image chest.png in the chat" in done.err
     assert "{'type'" not in done.err
+
+
+@pytest.mark.parametrize("text", ["@a.png describe it", "Describe ![it](a.png)", "What?\n./a.png"])
+def test_a_file_that_is_named_in_any_form_is_not_passed_over(
+    edge_med: Command, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.png").write_bytes(b"x")
+    done = edge_med("ask", text, "--model", tiny)
+    assert (done.code, done.out) == (2, "")
+    assert "a.png stands within the question, where it isn't opened." in done.err
+
+
+def test_a_system_text_is_no_name_of_a_file(edge_med: Command, tiny: Path) -> None:
+    done = edge_med("ask", "Is it large?", "--model", tiny, "--system", "@sys.txt")
+    assert (done.code, done.out) == (3, "")
+    assert "nothing but a file's name" in done.err
+    assert "of a text file, give the text" in " ".join(done.err.split())

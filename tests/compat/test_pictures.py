@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 from edge_med import compat, imaging
 from edge_med.compat.inputs import as_pictures
 from edge_med.compat.tasks import _loaded
+from edge_med.errors import PromptError
 from edge_med.imaging.picture import Picture
 from tests.compat.samples import IMAGE_ID
 from tests.imaging.samples import FILES, drawn, exif, saved, scene
@@ -75,6 +77,23 @@ def test_a_question_about_an_image_that_is_not_shown_is_warned_of() -> None:
     ):
         with pytest.warns(compat.PictureWarning, match="No image was shown"):
             call()
+
+
+def test_a_question_that_names_an_image_and_shows_none_is_refused(tmp_path: Path) -> None:
+    processor = compat.AutoProcessor.from_pretrained(IMAGE_ID)
+    path = tmp_path / "chest.png"
+    Image.fromarray(scene(300, 300)).save(path)
+    pipe = compat.pipeline("image-text-to-text", IMAGE_ID, max_new_tokens=1)
+    text = f"<start_of_turn>user\nIs it large in {path}?<end_of_turn>\n<start_of_turn>model\n"
+    for call in (
+        lambda: processor.apply_chat_template(asked(f"Is it large in {path}?"), tokenize=True),
+        lambda: processor(text=text, add_special_tokens=False, return_tensors="np"),
+        lambda: pipe(text=f"Is it large in {path}?"),
+        lambda: pipe(text=asked(f"Is it large? {path.as_uri()}")),
+    ):
+        with pytest.raises(PromptError, match="names a file that is there"):
+            call()
+    pipe(text=asked(f"Is it large in {path}?", path))
 
 
 @UNSEEN

@@ -31,6 +31,12 @@ def test_a_file_that_is_there_is_named(tmp_path: Path, monkeypatch: pytest.Monke
     assert not names_image("IM0001")  # a word, for all that is known of a key's value
 
 
+def test_a_files_name_behind_an_at_sign_is_a_name_alone() -> None:
+    assert is_name_alone("@sys.txt")
+    assert not is_name_alone("@home")
+    assert not is_name_alone("a@example.org")
+
+
 def test_nothing_is_looked_for_on_another_computer(monkeypatch: pytest.MonkeyPatch) -> None:
     def touched(_path: Path) -> bool:
         raise AssertionError

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from edge_med.answers import Notice
 from edge_med.documents import asked
-from edge_med.engine.decode.pointing import points_at_an_image
+from edge_med.engine.decode.pointing import looks_at_something, points_at_an_image
 from edge_med.messages import Message
 
 LOOP = Notice("loop", "The answer repeated itself and was ended.")
@@ -72,5 +72,7 @@ def unseen(messages: Sequence[Message]) -> Iterator[Notice]:
     questions = [message for message in messages if message.role == "user"]
     if any(message.pictures for message in messages) or not questions:
         return
-    if points_at_an_image(asked(questions[-1].text)):
+    text = questions[-1].text
+    alone = asked(text) == text and len(questions) == 1
+    if points_at_an_image(asked(text)) or (alone and looks_at_something(text)):
         yield NO_IMAGE

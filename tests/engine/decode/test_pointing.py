@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge_med.engine.decode.pointing import points_at_an_image
+from edge_med.engine.decode.pointing import looks_at_something, points_at_an_image
 
 POINTING = [
     "Describe this X-ray",
@@ -90,9 +90,29 @@ def test_a_question_about_images_in_general_points_at_none(question: str) -> Non
 
 
 @pytest.mark.parametrize(
+    "question",
+    ["What do you see?", "What's shown here?", "Interpret the attached file.", "Findings?",
+     "Compare with the previous study", "Befund?", "Was siehst du?", "Que vois-tu ?", "¿Qué ves?",
+     "Cosa vedi?", "Что ты видишь?", "Impression, please"],
+)  # fmt: skip
+def test_a_question_is_about_what_is_looked_at(question: str) -> None:
+    assert looks_at_something(question)
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["What do you see in sarcoidosis?", "Findings of sarcoidosis?", "Interpret the result: CRP 80",
+     "Compare ARDS with pneumonia", "What's shown by a positive D-dimer?", "Is it large?", ""],
+)  # fmt: skip
+def test_a_question_that_says_of_what_is_about_that(question: str) -> None:
+    assert not looks_at_something(question)
+
+
+@pytest.mark.parametrize(
     "text",
     ["this that the " * 200_000, f"ct {'a-' * 100_000}", "the ct shows in them, " * 20_000],
     ids=["words that point", "one long word", "what examinations show"],
 )
 def test_a_long_text_is_searched_in_no_time(text: str) -> None:
     assert not points_at_an_image(text)
+    assert not looks_at_something(text)

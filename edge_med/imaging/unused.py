@@ -1,0 +1,45 @@
+"""Wishes for how images are shown that none of them could fulfil."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edge_med.errors import UsageError
+from edge_med.imaging.picture import Picture
+from edge_med.imaging.study import Study
+from edge_med.imaging.windows import DEFAULT
+
+_IN_HU = "values in HU"
+"""A step of pictures to which windows are put."""
+
+
+def check_used(images: Sequence[Picture | Study], *, slices: str, frame: int | None) -> None:
+    """Refuse slices where there is no series, and a frame where there is no DICOM file.
+
+    One image satisfies who wants all, or so many at the most.
+
+    Raises:
+        UsageError: that.
+    """
+    chosen = slices not in ("auto", "all") and not slices.isdecimal()
+    if chosen and not any(isinstance(image, Study) for image in images):
+        raise UsageError(
+            f"Slices {slices} are wanted, and no image is a series.", "Leave out `slices`."
+        )
+    if frame not in (None, 1) and not any("DICOM" in _steps(image) for image in images):
+        raise UsageError(
+            f"Frame {frame} is wanted, and no image is a DICOM file.",
+            "Leave out `frame`; save the one that is meant as a file of its own.",
+        )
+
+
+def unused_windows(images: Sequence[Picture | Study], windows: str) -> str:
+    """What is said of windows where there is no CT; empty where there is one."""
+    if windows == DEFAULT or any(_IN_HU in _steps(image) for image in images):
+        return ""
+    return f"The windows {windows} are for a CT, and no image is one."
+
+
+def _steps(image: Picture | Study) -> tuple[str, ...]:
+    pictures = [image] if isinstance(image, Picture) else image.pictures
+    return pictures[0].provenance
