@@ -172,7 +172,8 @@ def _head(config: Config, checkpoint: Checkpoint, embedding: SourceTensor) -> It
     text = text_section(config)
     said = config.get("tie_word_embeddings")
     tied = text.flag("tie_word_embeddings", True) if said is None else bool(said)
-    head = next((t for t in checkpoint.tensors.values() if names.is_head(t.name)), None)
+    rows = min(text.integer("vocab_size", VOCABULARY), embedding.shape[0])
+    head = _only_head(checkpoint, rows)
     if head is None:
         if not tied:
             raise CheckpointError(
@@ -189,7 +190,6 @@ def _head(config: Config, checkpoint: Checkpoint, embedding: SourceTensor) -> It
         return
     if not tied:
         return
-    rows = min(text.integer("vocab_size", VOCABULARY), embedding.shape[0])
     config["tie_word_embeddings"] = same_numbers(checkpoint, head, embedding, rows)
     if not config["tie_word_embeddings"]:
         yield Told(
@@ -197,6 +197,24 @@ def _head(config: Config, checkpoint: Checkpoint, embedding: SourceTensor) -> It
             f"config.json says tie_word_embeddings, and {head.name} isn't the embedding: it is "
             "written as output.weight, as transformers 5 and llama.cpp do.",
         )
+
+
+def _only_head(checkpoint: Checkpoint, rows: int) -> SourceTensor | None:
+    """The output head; where several names hold one, they must hold the same.
+
+    Raises:
+        CheckpointError: two differ, and nothing says which of them was trained.
+    """
+    heads = [t for t in checkpoint.tensors.values() if names.is_head(t.name)]
+    for other in heads[1:]:
+        if not same_numbers(checkpoint, heads[0], other, rows):
+            raise CheckpointError(
+                f"The weights have two output heads that differ: {heads[0].name} in "
+                f"{checkpoint.path_of(heads[0]).name} and {other.name} in "
+                f"{checkpoint.path_of(other).name}.",
+                "Save the model once more with the head that was trained alone.",
+            )
+    return heads[0] if heads else None
 
 
 def _set_text(config: Config, key: str, value: object) -> None:

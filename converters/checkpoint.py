@@ -5,17 +5,18 @@ Only safetensors are read. Nothing is unpickled, imported or run.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from converters.small import SmallFiles
-from converters.told import Told
+from converters.told import Told, listed
 from converters.weights import find_weights
 from edge_med.artifacts.json_file import read_json
-from edge_med.artifacts.peft.folder import peft_adapter
+from edge_med.artifacts.peft.folder import WEIGHTS, peft_adapter
 from edge_med.artifacts.safetensors import Shard, SourceTensor
+from edge_med.artifacts.section import short
 from edge_med.errors import CheckpointError
 
 
@@ -89,9 +90,9 @@ def snapshot(folder: Path) -> Path:
         return folder
     revisions = sorted(path for path in inside.iterdir() if path.is_dir())
     main = folder / "refs" / "main"
-    meant = inside / main.read_text("utf-8").strip() if main.is_file() else None
-    if meant in revisions:
-        return meant
+    meant = main.read_text("utf-8", "replace").strip() if main.is_file() else ""
+    if meant:
+        return _main(folder, meant, revisions)
     if len(revisions) == 1:
         return revisions[0]
     raise CheckpointError(
@@ -100,6 +101,38 @@ def snapshot(folder: Path) -> Path:
         if revisions
         else "Download the model first: hf download OWNER/NAME",
     )
+
+
+def _main(folder: Path, meant: str, revisions: list[Path]) -> Path:
+    """The main revision, which must have been downloaded: an older one isn't taken for it."""
+    there = [path for path in revisions if path.name == meant]
+    if there:
+        return there[0]
+    name = folder.resolve().name
+    others = f", only {listed([path.name for path in revisions])}" if revisions else ""
+    raise CheckpointError(
+        f"{name} is a folder of the hub's cache, whose refs/main is {short(meant)}: that revision "
+        f"isn't there{others}.",
+        "Download it: hf download OWNER/NAME"
+        + ("; or give the folder of the one that is meant: snapshots/REVISION." if others else ""),
+    )
+
+
+def beside_weights(folder: Path, adapters: Iterable[Path]) -> tuple[Told, ...]:
+    """An adapter that lies beside whole weights: merged into them already, or not at all.
+
+    Args:
+        folder: the checkpoint's.
+        adapters: folders of those that are merged now.
+    """
+    there = [name for name in WEIGHTS if (folder / name).is_file()]
+    if not there or folder.resolve() in [path.resolve() for path in adapters]:
+        return ()
+    text = (
+        f"Beside the weights lies an adapter ({listed(there)}), which isn't merged now. If they "
+        "are its base's, give --adapter with this folder; if they have it already, all is well."
+    )
+    return (Told("adapter_beside", text),)
 
 
 def refuse_what_is_none(folder: Path) -> None:

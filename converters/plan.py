@@ -16,7 +16,7 @@ from typing import Any
 from converters import metadata
 from converters.agreement import agree
 from converters.card import Card, read_card
-from converters.checkpoint import Checkpoint, open_checkpoint, snapshot
+from converters.checkpoint import Checkpoint, beside_weights, open_checkpoint, snapshot
 from converters.entries import Change, Entry, layout_told, parameters, read_entries
 from converters.header import Placed, pack_header
 from converters.lora.merge import merge, with_adapters
@@ -163,7 +163,8 @@ def _opened(request: Request) -> tuple[Checkpoint, Config, tuple[Told, ...]]:
     agreed = agree(checkpoint)
     small, told = gather(request.source, request.base, sees=agreed.sees)
     checkpoint = dataclasses.replace(checkpoint, config=agreed.config, small=small)
-    return checkpoint, agreed.config, (*checkpoint.told, *agreed.told, *told)
+    beside = beside_weights(request.source, (path for path, _ in request.adapters))
+    return checkpoint, agreed.config, (*checkpoint.told, *beside, *agreed.told, *told)
 
 
 def _with_known_origin(request: Request) -> Request:

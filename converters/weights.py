@@ -58,9 +58,11 @@ def _chosen(folder: Path) -> Found:
     meant = _named(index) if index is not None else []
     there = [name for name in meant if (folder / name).is_file()]
     numbered = sorted(p.name for p in folder.glob("model-*") if _NUMBERED.fullmatch(p.name))
-    if (folder / SINGLE).is_file() and meant != [SINGLE]:
+    if (folder / SINGLE).is_file():
         _refuse_two_sets(folder, [SINGLE], sorted({*there, *numbered} - {SINGLE}))
-        return _plain(folder, [SINGLE]), _stale(meant, [SINGLE])
+        single = _plain(folder, [SINGLE])
+        told = _stale(meant, [SINGLE]) if meant != [SINGLE] else _other_names(index, single)
+        return single, told
     if index is None or not there:
         paths = numbered or sorted(p.name for p in folder.glob("model*.safetensors"))
         _refuse_none(folder, paths, meant)
@@ -89,6 +91,15 @@ def _stale(meant: list[str], taken: list[str]) -> tuple[Told, ...]:
     how = "is taken, as transformers does" if taken == [SINGLE] else "are taken by their names"
     text = f"{INDEX} names {listed(meant)}, and none of them is there: {listed(taken)} {how}."
     return (Told("stale_index", text),)
+
+
+def _other_names(index: Mapping[str, Any] | None, shards: tuple[Shard, ...]) -> tuple[Told, ...]:
+    """An index of one file, that transformers doesn't look at, may be of another save."""
+    found = _differing(index["weight_map"], shards) if index is not None else None
+    if found is None:
+        return ()
+    text = f"{INDEX} lists other tensors than {SINGLE} has, such as {found}: the file is taken, as "
+    return (Told("stale_index", text + "transformers does."),)
 
 
 def _refuse_two_sets(folder: Path, one: list[str], other: list[str]) -> None:
@@ -158,20 +169,29 @@ def _plain(folder: Path, files: list[str]) -> tuple[Shard, ...]:
 
 
 def _indexed(folder: Path, files: list[str], weight_map: Mapping[str, Any]) -> tuple[Shard, ...]:
-    """Shards that hold what the index says; heads and buffers may be missing in either."""
+    """Shards that hold what the index says."""
     shards = _plain(folder, files)
+    name = _differing(weight_map, shards)
+    if name is not None:
+        held = {t.name: shard.path.name for shard in shards for t in shard.tensors}
+        raise CheckpointError(
+            f"{INDEX} says that {name} is in {weight_map.get(name, 'no shard')}, "
+            f"but it is in {held.get(name) or 'no shard'}.",
+            "The index or a shard is of another save: copy the checkpoint again.",
+        )
+    return shards
+
+
+def _differing(weight_map: Mapping[str, Any], shards: tuple[Shard, ...]) -> str | None:
+    """A tensor that an index has elsewhere than it is; heads and buffers may be in one alone."""
     held = {t.name: shard.path.name for shard in shards for t in shard.tensors}
     for name in [*weight_map, *held]:
         alone = name not in weight_map or name not in held
         if alone and (names.is_head(name) or names.is_buffer(name)):
             continue
         if weight_map.get(name) != held.get(name):
-            raise CheckpointError(
-                f"{INDEX} says that {name} is in {weight_map.get(name, 'no shard')}, "
-                f"but it is in {held.get(name) or 'no shard'}.",
-                "The index or a shard is of another save: copy the checkpoint again.",
-            )
-    return shards
+            return name
+    return None
 
 
 def _refuse_doubles(shards: Iterable[Shard]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from converters.plan import Plan, make_plan
 from converters.request import Request
 from edge_med.errors import CheckpointError
-from tests.checkpoints.changes import change_json
+from tests.checkpoints.changes import Weights, change_json, written
 from tests.checkpoints.safetensors import write_safetensors
 from tests.checkpoints.tiny import TINY, stored_weights, write_tiny
 
@@ -68,6 +69,63 @@ def test_what_macos_leaves_beside_a_file_is_not_spoken_of(tmp_path: Path) -> Non
     source = write_tiny(TEXT, tmp_path / "left")
     (source / "._model.safetensors").write_bytes(b"\0\5\x16\7")
     assert plan_of(source).told == ()
+
+
+HEADS = {
+    "in other places": ("lm_head.weight", "language_model.lm_head.weight"),
+    "behind PEFT's prefix": ("base_model.model.lm_head.weight", "lm_head.weight"),
+}
+
+
+@pytest.mark.parametrize("case", HEADS)
+@pytest.mark.parametrize("tied", [True, False])
+def test_two_heads_that_differ_are_refused_with_their_names(
+    case: str, tied: bool, tmp_path: Path
+) -> None:
+    def two(weights: Weights) -> Weights:
+        kind, values = weights["model.embed_tokens.weight"]
+        one, other = HEADS[case]
+        trained = values.copy()
+        trained[-1] += 1
+        return weights | {one: (kind, values), other: (kind, trained)}
+
+    source = written(TEXT, tmp_path / "left", two)
+    change_json(source / CONFIG, lambda c: c.update(tie_word_embeddings=tied))
+    with pytest.raises(CheckpointError, match="two output heads that differ") as caught:
+        plan_of(source)
+    for name in HEADS[case]:
+        assert f"{name} in model.safetensors" in caught.value.message
+
+
+def test_two_copies_of_a_tied_head_are_the_embedding(tmp_path: Path) -> None:
+    def two(weights: Weights) -> Weights:
+        copies = dict.fromkeys(HEADS["in other places"], weights["model.embed_tokens.weight"])
+        return weights | copies
+
+    plan = plan_of(written(TEXT, tmp_path / "left", two))
+    assert (plan.told, plan.params.text.tied) == ((), True)
+
+
+def test_an_index_of_one_file_may_list_other_tensors(tmp_path: Path) -> None:
+    source = write_tiny(TEXT, tmp_path / "left")
+    names = dict.fromkeys(stored_weights(TEXT, "BF16"), "model.safetensors")
+    index = source / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": names}))
+    assert plan_of(source).told == ()
+    index.write_text(json.dumps({"weight_map": {"gone.weight": "model.safetensors"}}))
+    (told,) = plan_of(source).told
+    assert (told.code, "such as gone.weight" in told.text) == ("stale_index", True)
+
+
+def test_an_older_revision_is_not_taken_for_the_main_one(tmp_path: Path) -> None:
+    cached = tmp_path / "models--acme--Tiny"
+    write_tiny(TEXT, cached / "snapshots/aaa")
+    (cached / "refs").mkdir()
+    (cached / "refs/main").write_text("bbb")
+    with pytest.raises(CheckpointError, match=r"main is 'bbb': .* isn't there, only aaa") as caught:
+        plan_of(cached)
+    assert "snapshots/REVISION" in caught.value.hint
+    assert plan_of(cached / "snapshots/aaa").request.origin.revision == "aaa"
 
 
 def test_another_model_is_refused_by_its_architecture_before_its_tensors(tmp_path: Path) -> None:

@@ -261,11 +261,14 @@ def test_a_peft_folder_is_told_as_one(with_config: bool, tmp_path: Path) -> None
     assert "Merge it into its base" in e.value.hint
 
 
-def test_adapter_files_beside_merged_weights_are_passed_over(tmp_path: Path) -> None:
+def test_adapter_files_beside_weights_are_told_unless_they_are_merged(tmp_path: Path) -> None:
     source = write_tiny(TEXT, tmp_path / "left")
     for path in write_peft(Lora(seed=1), TEXT, tmp_path / "adapter").iterdir():
         shutil.copy(path, source)
-    assert codes(plan_of(source)) == []
+    (told,) = plan_of(source).told
+    assert (told.code, "(adapter_model.safetensors)" in told.text) == ("adapter_beside", True)
+    assert "--adapter with this folder" in told.text
+    assert "adapter_beside" not in codes(plan_of(source, adapters=((source, 1.0),)))
 
 
 def test_a_folder_of_the_hubs_cache_gives_its_main_revision(tmp_path: Path) -> None:
