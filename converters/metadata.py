@@ -13,6 +13,7 @@ import gguf
 
 from converters.card import Card
 from converters.checkpoint import Checkpoint
+from converters.generation import FILE, more_ends, said_ends
 from converters.header import TypedValue
 from converters.small import chat_template, default
 from converters.told import Told
@@ -76,6 +77,12 @@ def template_sha256(values: Values) -> str | None:
     """The hash of the chat template among a text model's metadata; None if it has none."""
     found = _template(values)
     return None if found is None else hashlib.sha256(found.encode()).hexdigest()
+
+
+def ends_written(values: Values) -> list[int]:
+    """The ends among a text model's metadata that llama.cpp doesn't find by itself."""
+    found = values.get(turns.ENDS)
+    return [] if found is None else list(found.value)
 
 
 def turns_told(values: Values) -> tuple[Told, ...]:
@@ -160,6 +167,8 @@ def _add_special_tokens(
         raise CheckpointError(
             "The tokenizer's JSON files or the chat template are damaged.", "Download them again."
         ) from None
+    if ends := more_ends(checkpoint, vocabulary, found.special_token_ids.get("eos")):
+        writer.add_array(turns.ENDS, ends)
     if found.chat_template is None and (said := _said_of_turns(checkpoint, vocabulary)):
         writer.add_string(turns.SAID, said)
 
@@ -184,9 +193,9 @@ def _named_tokens(checkpoint: Checkpoint, vocabulary: Vocabulary) -> dict[str, i
 
 def _said_of_turns(checkpoint: Checkpoint, vocabulary: Vocabulary) -> str | None:
     """What generation_config.json says of turns: a model that takes them ends with their end."""
-    ends = checkpoint.json("generation_config.json").get("eos_token_id")
-    ends = ends if isinstance(ends, list) else [ends]
-    texts = [vocabulary.tokens[n] for n in ends if type(n) is int and 0 <= n < len(vocabulary)]
+    if not checkpoint.small.path(FILE).is_file():
+        return None
+    texts = [vocabulary.tokens[n] for n in said_ends(checkpoint) if n < len(vocabulary)]
     if not texts:
         return None
     return "gemma" if turns.END in texts else "none"

@@ -18,6 +18,7 @@ from converters.agreement import agree
 from converters.card import Card, read_card
 from converters.checkpoint import Checkpoint, beside_weights, open_checkpoint, snapshot
 from converters.entries import Change, Entry, layout_told, parameters, read_entries
+from converters.generation import generation_told
 from converters.header import Placed, pack_header
 from converters.lora.merge import merge, with_adapters
 from converters.processor import read_processor
@@ -152,6 +153,7 @@ def make_plan(request: Request) -> Plan:
             *told,
             *layout_told(projector),
             *card.told,
+            *generation_told(checkpoint, vocabulary, metadata.ends_written(values)),
             *metadata.turns_told(values),
         ),
     )

@@ -27,9 +27,9 @@ from edge_med.artifacts.gguf import Header, read_header
 from edge_med.artifacts.naming import PROJECTOR_TYPES, QUANTS
 from edge_med.artifacts.safe_text import safe_line
 from scripts.reference import reference_files, require_tools
-from tests.golden_manifests import OURS, WITHOUT_TEMPLATE, hashed_tensors, short_metadata
+from tests.golden_manifests import OURS, SOMETIMES, hashed_tensors, short_metadata
 
-REASONS = OURS | WITHOUT_TEMPLATE
+REASONS = OURS | SOMETIMES
 MISSING = "not there"
 LONGEST = 60
 """Letters of a value that are printed; a model's notice has two hundred."""

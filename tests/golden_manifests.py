@@ -47,8 +47,11 @@ OURS = {
 }
 """Keys that only our files have, and why."""
 
-WITHOUT_TEMPLATE = {"edge_med.turns": "says whether a model without a chat template takes turns"}
-"""The same of a text model that has none."""
+SOMETIMES = {
+    "edge_med.turns": "says whether a model without a chat template takes turns",
+    "edge_med.ends": "says which tokens end an answer besides those that llama.cpp finds",
+}
+"""The same of some text models."""
 
 _PIECE = 1 << 20
 

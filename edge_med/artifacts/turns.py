@@ -23,6 +23,9 @@ SAID = "edge_med.turns"
 """Key of our files without a template: `gemma` or `none`, by what its checkpoint ends answers with.
 Anybody else's base model without a template can be told by it as well."""
 
+ENDS = "edge_med.ends"
+"""Key of our files: ids that end an answer besides those that llama.cpp finds by itself."""
+
 Turns = Literal["gemma", "foreign", "assumed", "none"]
 """`gemma`: by its template. `foreign`: the template writes others, or more than turns. `assumed`:
 there is no template, and Gemma's turns are given. `none`: a base model, which continues a text."""

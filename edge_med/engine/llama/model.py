@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from edge_med.artifacts.gguf import Header
 from edge_med.artifacts.split import read_model
-from edge_med.artifacts.turns import Turns, turns_of
+from edge_med.artifacts.turns import ENDS, Turns, turns_of
 from edge_med.engine.llama.bindings import llama_cpp, verdict
 from edge_med.engine.llama.offload import offload
 from edge_med.engine.llama.overrides import overrides
@@ -74,7 +74,8 @@ class Model:
                 f"llama.cpp can't load {path.name}.",
                 f"{LOOK}; edge-med verify says whether the file is whole, and memory may be short.",
             )
-        self.vocabulary = Vocabulary(self._model)
+        ends = self.header.array(ENDS)
+        self.vocabulary = Vocabulary(self._model, ends.values() if ends else ())
 
     def __enter__(self) -> Self:
         return self

@@ -7,7 +7,7 @@ import functools
 import itertools
 import operator
 import re
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 from typing import Any
 
 from edge_med.engine.llama.bindings import llama_cpp
@@ -37,8 +37,14 @@ _UNUSED = re.compile(r"<unused\d+>")
 class Vocabulary:
     """The tokens of an opened model."""
 
-    def __init__(self, handle: Any) -> None:
-        """Look at the vocabulary of llama.cpp's model `handle`."""
+    def __init__(self, handle: Any, ends: Iterable[object] = ()) -> None:
+        """Look at the vocabulary of llama.cpp's model `handle`.
+
+        Args:
+            handle: of the model.
+            ends: tokens that end an answer besides those that llama.cpp finds.
+        """
+        self._ends = frozenset(ends)
         self._api = llama_cpp()
         self._handle = self._api.llama_model_get_vocab(handle)
         self._buffer = ctypes.create_string_buffer(_LONGEST_PIECE)
@@ -76,6 +82,8 @@ class Vocabulary:
     def ends(self, token: int) -> bool:
         """Whether a token ends an answer: the end of the turn or of the text."""
         self.check(token)
+        if token in self._ends:
+            return True
         return token != self._strike_end and bool(self._api.llama_vocab_is_eog(self._handle, token))
 
     def piece(self, token: int) -> bytes:
