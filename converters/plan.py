@@ -25,8 +25,9 @@ from converters.processor import read_processor
 from converters.quantize import Widening
 from converters.request import Request
 from converters.small import gather
+from converters.tokenizer_told import tokenizer_told
 from converters.told import Told
-from converters.vocabulary import read_vocabulary, tokenizers_told
+from converters.vocabulary import read_vocabulary
 from edge_med import __version__
 from edge_med.artifacts import manifest as manifests
 from edge_med.artifacts import tensor_names as names
@@ -132,7 +133,7 @@ def make_plan(request: Request) -> Plan:
     params, text, projector = merged.params, merged.text, merged.projector
     checkpoint, trained = with_adapters(checkpoint, adapters, merged)
     vocabulary = read_vocabulary(checkpoint, params.text.vocabulary)
-    told = (*told, *more, *trained, *tokenizers_told(checkpoint, vocabulary))
+    told = (*told, *more, *trained, *tokenizer_told(checkpoint, vocabulary))
     called = (request.model_name, request.origin.id, request.base_name)
     card = read_card(checkpoint, parameters(text), called)
     values = metadata.text_values(checkpoint, params.text, vocabulary, card, __version__)

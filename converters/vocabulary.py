@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from converters.checkpoint import Checkpoint
@@ -22,16 +22,12 @@ from converters.sentencepiece import (
     Piece,
     read_pieces,
 )
-from converters.told import Told
-from edge_med.artifacts.section import short
 from edge_med.errors import CheckpointError
 
 SPACE = "\u2581"
 ADDED_SCORE, PADDING_SCORE = -1000.0, -10000.0
 
-_RENAMED = 0.01
-"""So many tokens may have another name, as unused ones get; beyond, it is another vocabulary."""
-
+_PICTURE = "<image_soft_token>"
 _BYTE_TOKEN = re.compile(r"<0x[0-9A-F]{2}>")
 _LOOKS_SPECIAL = re.compile(
     r"<pad>|<mask>|<2mass>|\[@BOS@\]|<\|.*\|>|<｜.*｜>|<unused.*>",  # noqa: RUF001
@@ -42,11 +38,16 @@ _LOOKS_SPECIAL = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Three lists of the same length; a token's id is its place in them."""
+    """Three lists of the same length; a token's id is its place in them.
+
+    Attributes:
+        beyond: tokens that the model has no row for, by their ids.
+    """
 
     tokens: list[str]
     scores: list[float]
     types: list[int]
+    beyond: dict[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -81,53 +82,17 @@ def read_vocabulary(checkpoint: Checkpoint, size: int) -> Vocabulary:
     return filled
 
 
-def tokenizers_told(checkpoint: Checkpoint, vocabulary: Vocabulary) -> tuple[Told, ...]:
-    """Whether tokenizer.json has other tokens than a vocabulary that comes from tokenizer.model.
-
-    Raises:
-        CheckpointError: they are two models'.
-    """
-    if not checkpoint.small.path("tokenizer.model").is_file():
-        return ()
-    said = _of_tokenizer_json(checkpoint)
-    if not said:
-        return ()
-    differ = [
-        (token_id, token)
-        for token_id, token in enumerate(vocabulary.tokens)
-        if said.get(token_id, "").replace(SPACE, " ") != token.replace(SPACE, " ")
-        and (token_id in said or vocabulary.types[token_id] != UNUSED)
-    ]
-    if not differ:
-        return ()
-    at, token = differ[0]
-    text = (
-        f"tokenizer.model and tokenizer.json differ in {len(differ)} of {len(vocabulary)} tokens, "
-        f"such as {at}: {short(token)} and {short(said.get(at))}."
-    )
-    if len(differ) > len(vocabulary) * _RENAMED:
-        raise CheckpointError(text, "Remove the file that isn't this model's.")
-    return (Told("tokenizers", text + " The first counts; transformers takes the second."),)
-
-
-def _of_tokenizer_json(checkpoint: Checkpoint) -> dict[int, str]:
-    """Tokens by their ids, as far as the file says them plainly."""
-    data = checkpoint.json("tokenizer.json")
-    inner, added = data.get("model"), data.get("added_tokens")
-    vocab = inner.get("vocab") if isinstance(inner, dict) else None
-    found = [(n, text) for text, n in vocab.items()] if isinstance(vocab, dict) else []
-    if found and isinstance(added, list):
-        entries = [entry for entry in added if isinstance(entry, dict)]
-        found += [(entry.get("id"), entry.get("content")) for entry in entries]
-    return {n: text for n, text in found if type(n) is int and isinstance(text, str)}
-
-
 def _put(vocabulary: Vocabulary, token_id: int, piece: Piece) -> None:
-    """Fill an id; the tokenizer may know more than the model has rows for."""
+    """Fill an id, or keep it aside where the tokenizer knows more than the model has rows for.
+
+    A text model has no row for the place of a picture, though its tokenizer is the same.
+    """
     if token_id < len(vocabulary):
         vocabulary.tokens[token_id] = piece.text
         vocabulary.scores[token_id] = piece.score
         vocabulary.types[token_id] = piece.type
+    elif piece.type != UNUSED and piece.text != _PICTURE:
+        vocabulary.beyond[token_id] = piece.text
 
 
 def _as_piece(added: _Added) -> Piece:
