@@ -14,7 +14,7 @@ from typing import Literal
 
 from edge_med.artifacts.gguf import Header
 from edge_med.artifacts.section import short
-from edge_med.artifacts.template_text import literals
+from edge_med.artifacts.template_text import begins_twice, changes, literals
 
 START, END = "<start_of_turn>", "<end_of_turn>"
 
@@ -93,6 +93,25 @@ _GEMMAS = re.compile(
 """All that Gemma 3's own template, and others that do the same, write of themselves."""
 
 
+_NO_BREAK = re.compile(r"<start_of_turn>(?:[\0 \t\r]|model|user)*+(?!\n)")
+"""A turn's role and, maybe in the next of the texts, no line break."""
+
+_BRANCH = (
+    r"""==\s*(['"])ROLE\1[\s)]*-?%}\s*(?:\{[{%]-?\s*(?:set\s+\w+\s*=\s*)?['"])?"""
+    r"""(?:<start_of_turn>)?OTHER\b"""
+)
+_SWAPPED = tuple(
+    re.compile(pattern.replace("ROLE", said).replace("OTHER", written))
+    for said, written in (("user", "model"), ("assistant", "user"))
+    for pattern in (
+        r"""(['"])OTHER\1\s*if\b[^%}=!]{0,80}==\s*(['"])ROLE\2""",
+        r"""(['"])ROLE\1\s*:\s*(['"])OTHER\2""",
+        _BRANCH,
+    )
+)
+"""A role that is written as the other's: by a choice, a table, or a branch."""
+
+
 def by_template(template: str) -> Turns:
     """The kind of a template."""
     return "foreign" if _foreign(template) else "gemma"
@@ -106,4 +125,12 @@ def _foreign(template: str) -> str | None:
         if not any(mark in text for text in found):
             return f"It has no {mark}."
     own = (" ".join(_GEMMAS.sub(" ", text).split()) for text in found)
-    return next((f"It writes {short(text)}." for text in own if text), None)
+    if written := next(filter(None, own), None):
+        return f"It writes {short(written)}."
+    if change := next(changes(template), None):
+        return f"It changes messages by {short(change)}."
+    if begins_twice(template):
+        return "It writes <bos> twice."
+    if any(swapped.search(template) for swapped in _SWAPPED):
+        return "It gives a user's turn to the model, or a model's to the user."
+    return "A role isn't followed by a new line." if _NO_BREAK.search("\0".join(found)) else None
