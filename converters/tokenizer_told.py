@@ -58,7 +58,7 @@ def _rows(vocabulary: Vocabulary) -> Iterable[Told]:
                 "It is another model's: take the one that the model was trained with, or give "
                 "--base its own base model.",
             )
-        yield Told("tokens", text + " They are left out, and read as plain text.")
+        yield Told("tokens", text + " They are left out: in a text they are read letter by letter.")
     kinds = zip(vocabulary.types, vocabulary.scores, strict=True)
     empty = sum(1 for kind in kinds if kind == (UNUSED, PADDING_SCORE))
     if empty > max(_ROUNDED, size * _FEW):
