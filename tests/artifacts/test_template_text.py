@@ -128,10 +128,7 @@ def test_a_template_that_writes_anything_else_is_told_with_it(case: str) -> None
     assert shows in text
 
 
-WAYS = ("%s", "{{ '%s' }}", "{%% set a = '%s' %%}", '{{ x or ["%s"] }}', "{{ f('%s') }}")
-
-
-@given(st.text("abcdef .,!", min_size=1).filter(str.strip), st.integers(0, 4))
+@given(st.text("abcdef .,!", min_size=1).filter(str.strip), st.integers(0, 7))
 def test_any_text_that_is_added_is_found(text: str, place: int) -> None:
     ways = [
         "{}",
@@ -139,6 +136,9 @@ def test_any_text_that_is_added_is_found(text: str, place: int) -> None:
         "{{% set a = '{}' %}}",
         '{{{{ x or ["{}"] }}}}',
         "{{{{ f('{}') }}}}",
+        "{{{{ messages[0].get('system', '{}') }}}}",
+        "{{% for s in ['{}'] %}}{{{{ s }}}}{{% endfor %}}",
+        "{{% for s in x or ('user', '{}') if s in ['b'] %}}{{{{ s }}}}{{% endfor %}}",
     ]
     assert by_template(ways[place].format(text) + TEMPLATE) == "foreign"
 
