@@ -15,8 +15,9 @@ from edge_med.errors import CheckpointError
 _FEW = 0.01
 """So many tokens may have another name or no row; beyond, it is another model's vocabulary."""
 
-_ROUNDED = 64
-"""Rows are rounded up to a multiple of this: Gemma 3 has 262,145 tokens in 262,208 rows."""
+_ROUNDED = 256
+"""Rows are rounded up to a multiple of this at the most, as trainers do it by themselves; Gemma 3
+has 262,145 tokens in 262,208 rows, a multiple of 64."""
 
 _SPACES = {"type": "Replace", "pattern": {"String": " "}, "content": SPACE}
 _SPLIT = {
