@@ -27,7 +27,7 @@ from edge_med.engine.tasks.generate import GenerateRequest
 from edge_med.engine.tasks.raw_generate import ContinueRequest
 from edge_med.errors import PromptError, UsageError
 from edge_med.imaging import Picture, Room
-from edge_med.imaging.slices import QUESTION
+from edge_med.imaging.slices import QUESTION, is_gpu
 from edge_med.loading import Info, opened
 from edge_med.messages import Message, Prompt
 from edge_med.models import store
@@ -322,10 +322,12 @@ class MedGemma(Opened):
 
     def room(self, options: Options = Options()) -> Room:  # noqa: B008 - frozen
         """What there is for the slices of a series beside a question and its answer."""
-        eye = self.info.projector
+        eye, beside = self.info.projector, options.max_new_tokens + QUESTION
         return Room(
             seconds=self._estimates.encode(1, eye.size) if eye else None,
-            tokens=max(0, self.info.options.context - options.max_new_tokens - QUESTION),
+            tokens=max(0, self.info.options.context - beside),
+            beside=beside,
+            gpu=is_gpu(self.info.options.projector_device),
             memory=_platform.available_memory(),
             image_tokens=(eye.image_tokens if eye else None) or IMAGE_TOKENS,
         )

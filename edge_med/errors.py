@@ -40,6 +40,9 @@ AS_IMAGE = "Give it as an image: `image`, or a part {'type': 'image', 'image': â
 LOOK = "See why in the log of `edge_med.llama_cpp`"
 """The beginning of a hint where llama.cpp has said more than we know: docs/api.md, "Log"."""
 
+LISTED = "edge_med.imaging.contents(path) lists them"
+"""The end of a hint where one of several series should be chosen."""
+
 
 ROOM = 1024
 """Tokens that an answer may have unless it is told otherwise."""

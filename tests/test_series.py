@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 
 from edge_med import imaging
+from edge_med.api import MedGemma
+from edge_med.config import Options
 from edge_med.errors import ContextOverflowError
-from edge_med.imaging import Room
+from edge_med.imaging import Room, remarks
 from edge_med.messages import ImagePart, TextPart, as_messages
-from tests.imaging.dicom_samples import ct_slice
+from tests.conftest import Models
+from tests.imaging.dicom_samples import ct_slice, dicom, ramp
 
 
 @pytest.fixture
@@ -66,3 +69,34 @@ def test_a_series_that_was_opened_is_taken_as_it_is(folder: Path) -> None:
 def test_what_was_asked_for_and_doesnt_fit_is_refused(folder: Path) -> None:
     with pytest.raises(ContextOverflowError):
         imaging.open(folder, side=16, slices="4", room=Room(tokens=600))
+
+
+def test_an_answer_says_which_slices_it_is_about_and_what_was_left_out(
+    folder: Path, model: Models
+) -> None:
+    (folder / "other").write_bytes(ct_slice(0.0, SeriesInstanceUID="1.9"))
+    options = Options(max_new_tokens=2)
+    with MedGemma.load(model("multimodal", "F32"), context=512 + 2 + 3 * 16, threads=1) as opened:
+        answer = opened.ask("well?", image=folder, options=options)
+    told = [notice.text for notice in answer.notices if notice.code == "series"]
+    assert told[0].startswith("3 of 4 slices (what the context holds), 48 tokens, about")
+    assert told[1].startswith("Shown: 2-4 of 4. Left out: 1. In answers SLICE n is")
+    assert '`slices="all"` and `context=1024`' in told[2]
+    assert told[3].endswith("1 image of the others is left out.")
+
+
+def test_pictures_of_two_patients_are_told_with_an_answer(tmp_path: Path, model: Models) -> None:
+    for number in "12":
+        data = dicom(ramp(12, 256, 256), Modality="DX", PatientID=number)
+        (tmp_path / number).write_bytes(data)
+    images = [tmp_path / "1", tmp_path / "2"]
+    with MedGemma.load(model("multimodal", "F32"), context=512, threads=1) as opened:
+        answer = opened.ask("well?", images=images, options=Options(max_new_tokens=2))
+    told = {notice.code: notice.text for notice in answer.notices}
+    assert told["several_patients"] == "The images are of 2 patients."
+
+
+def test_of_two_series_each_says_from_which_image_on_it_is(folder: Path) -> None:
+    (message,) = as_messages("well?", images=[folder, folder], side=16)
+    told = [notice.text for notice in remarks.among(message.pictures) if notice.code == "series"]
+    assert [text.split(":")[0] for text in told] == ["From image 1 on", "From image 5 on"]

@@ -14,7 +14,7 @@ from edge_med.chat.state import Chat, Report
 from edge_med.errors import UsageError, blind, too_long
 from edge_med.imaging import Fit, Picture, Room, Study, remarks
 from edge_med.imaging.naming import is_there
-from edge_med.imaging.slices import QUESTION
+from edge_med.imaging.slices import QUESTION, is_gpu
 from edge_med.imaging.unused import check_used, unused_windows
 from edge_med.messages import Message, TextPart
 
@@ -56,11 +56,25 @@ def open_all(chat: Chat, paths: Sequence[Path | bytes], looking: Looking) -> Non
         check_used(opened, slices=looking.slices, frame=looking.frame)
         if told := unused_windows(opened, looking.windows):
             chat.ui.notice(told)
+    before = [*(picture for _turn, picture in chat.pictures), *_waiting(chat)]
     for path, image in zip(paths, opened, strict=True):
         chat.sources.add(path, image, looking)
         chat.waiting.pictures.append(image)
         chat.waiting.tagged += [image] if looking.tags else []
         _tell(chat, path, image)
+    for notice in {*remarks.mixed([*before, *_of(opened)])} - {*remarks.mixed(before)}:
+        chat.ui.notice(notice.text, always=True)
+
+
+def _waiting(chat: Chat) -> list[Picture]:
+    return _of(chat.waiting.pictures)
+
+
+def _of(images: Sequence[Picture | Study]) -> list[Picture]:
+    """All pictures of some images."""
+    return [
+        p for image in images for p in (image.pictures if isinstance(image, Study) else [image])
+    ]
 
 
 def _tell(chat: Chat, path: Path | bytes, image: Picture | Study) -> None:
@@ -83,13 +97,14 @@ def _notices(image: Picture | Study, first: int) -> Iterator[str]:
     """What the user should know of an image, or of a series and its slices, numbered from there."""
     pictures: Sequence[Picture] = [image] if isinstance(image, Picture) else image.pictures
     yield from () if isinstance(image, Picture) else image.notices
-    yield from (notice.text for notice in remarks.among(pictures, first))
+    among = remarks.among(pictures, first)
+    yield from (notice.text for notice in among if notice.code != "series")
 
 
 def _tell_where(chat: Chat, path: Path, study: Study) -> None:
     """Which slices are shown, if not all, and in which folder below the one that was given."""
-    if which := study.plan.which:
-        chat.ui.notice(which, always=True)
+    for told in filter(None, (study.plan.which, study.plan.more)):
+        chat.ui.notice(told, always=True)
     folders = {Path(file).parent for file, _frame in study.origins if isinstance(file, str)}
     if path.is_dir() and folders and folders != {path.absolute()}:
         names = sorted({str(folder.relative_to(path.absolute())) for folder in folders})
@@ -113,9 +128,14 @@ def _room(chat: Chat) -> Room:
 
 def _free(chat: Chat, used: int = 0) -> Room:
     """What there is beside so many tokens."""
-    projector = chat.model.info.projector
-    free = chat.model.info.options.context - used - chat.options.max_new_tokens - QUESTION
-    room = Room(tokens=max(0, free), memory=_platform.available_memory())
+    projector, options = chat.model.info.projector, chat.model.info.options
+    beside = used + chat.options.max_new_tokens + QUESTION
+    room = Room(
+        tokens=max(0, options.context - beside),
+        memory=_platform.available_memory(),
+        gpu=is_gpu(options.projector_device),
+        beside=beside,
+    )
     if projector is None:
         return room
     seconds = chat.estimates.encode(1, projector.size)

@@ -40,7 +40,10 @@ def told(chat: Chat, image: Picture | Study) -> str:
     """What an image is: its kind, its slices or its size, and the name it was given by."""
     if isinstance(image, Picture):
         return _of_group(chat, [image])
-    return _joined(_kind(image.about), str(image.plan), _name(chat, image.pictures[0]))
+    plan, which = image.plan, ""
+    if image.volume and len(plan.chosen) < plan.total:
+        which = f"slices {ranges(image.numbers)}{_labels(image.numbers)}"
+    return _joined(_kind(image.about), str(plan), which, _name(chat, image.pictures[0]))
 
 
 def _of_group(chat: Chat, group: Sequence[Picture]) -> str:
@@ -51,8 +54,14 @@ def _of_group(chat: Chat, group: Sequence[Picture]) -> str:
         return _joined(_kind(first.about), size, _name(chat, first))
     numbers = [picture.slice[0] for picture in group if picture.slice]
     word = "slice" if len(numbers) == 1 else "slices"
-    which = f"{word} {ranges(numbers)} of {first.slice[1]}"
+    which = f"{word} {ranges(numbers)} of {first.slice[1]}{_labels(numbers)}"
     return _joined(_kind(first.about), which, size, _name(chat, first))
+
+
+def _labels(numbers: Sequence[int]) -> str:
+    """What answers call slices, where that is another number than theirs."""
+    several = len(numbers)
+    return f" as SLICE 1-{several}" if several > 1 and numbers[-1] != several else ""
 
 
 def _kind(about: About) -> str:

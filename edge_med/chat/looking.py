@@ -11,9 +11,12 @@ from edge_med.chat.dropped import split
 from edge_med.errors import UsageError
 from edge_med.imaging import Picture, Study
 from edge_med.imaging.naming import is_there
+from edge_med.imaging.ordering import Order
 from edge_med.imaging.windows import DEFAULT
 
-_FLAG = re.compile(r"""\s+--(slices|windows|frame|tags)(?:[\s=]+(["']?)([^\s"']+)\2)?\s*$""")
+_FLAG = re.compile(
+    r"""\s+--(slices|windows|frame|tags|series|order)(?:[\s=]+(["']?)([^\s"']+)\2)?\s*$"""
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +28,22 @@ class Looking:
         windows: of a CT.
         frame: of a DICOM file with several.
         tags: whether the model is told modality, body part and view.
+        series: which of several, by its number.
+        order: of a series' slices.
     """
 
     slices: str = "auto"
     windows: str = DEFAULT
     frame: int | None = None
     tags: bool = False
+    series: str | None = None
+    order: Order = "numbers"
 
     @property
     def how(self) -> dict[str, Any]:
         """What `imaging.open` takes of it."""
-        return {"slices": self.slices, "windows": self.windows, "frame": self.frame}
+        opened = ("slices", "windows", "frame", "series", "order")
+        return {name: getattr(self, name) for name in opened}
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from edge_med.cli.options import (
     model_options,
     output_options,
 )
-from edge_med.cli.pictures import pictures_of, slices_of, with_series, with_tags
+from edge_med.cli.pictures import pictures_of, slices_of, with_tags
 from edge_med.cli.prose import say
 from edge_med.cli.running import NOTICE, interruptible, written
 from edge_med.cli.schemas import read_for, saved_text, schema_text
@@ -106,7 +106,7 @@ def ask(
         answer = written(events, live, shown=shown, thoughts=verbose, heard=_heard(quiet=quiet))
         learn(taken, settings["threads"], pictures, answer)
     found = search.found(answer, searched) if search and searched else None
-    _report(with_series(answer, pictures), found, pictures, as_json, shown=shown, quiet=quiet)
+    _report(answer, found, pictures, as_json, shown=shown, quiet=quiet)
     if search and found:
         search.save(found, settings, quiet=quiet)
 

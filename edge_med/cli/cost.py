@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_med import _platform
+from edge_med import _platform, native
 from edge_med.artifacts import split
 from edge_med.artifacts.inspect import image_tokens
 from edge_med.config import Options
-from edge_med.errors import UsageError
+from edge_med.errors import EngineError, UsageError
 from edge_med.models import default, store
 from edge_med.models.estimates import Estimates, spoken
 
@@ -34,9 +34,9 @@ class Eye:
         tokens: of an image.
         encode: seconds that an image takes on this machine; None as long as nobody knows.
         read: seconds that a token takes; None likewise.
-        expected: seconds that an image takes, guessed as long as nobody knows.
         blind: whether the model can't see.
         files: bytes of its files, which will be in memory when it sees.
+        gpu: whether there is a GPU to see with.
     """
 
     model: str | None = None
@@ -44,9 +44,9 @@ class Eye:
     tokens: int = TOKENS
     encode: float | None = None
     read: float | None = None
-    expected: float | None = None
     blind: bool = False
     files: int = 0
+    gpu: bool = False
 
     def seconds(self, images: int, tokens: int) -> float | None:
         """Until images are seen and their tokens read; None if that isn't known."""
@@ -70,10 +70,11 @@ class Eye:
         from edge_med.imaging import Room
         from edge_med.imaging.slices import QUESTION
 
-        free = max(0, context - Options().max_new_tokens - QUESTION)
+        beside = Options().max_new_tokens + QUESTION
         memory = _platform.available_memory()
         left = None if memory is None else max(0, memory - self.files)
-        return Room(free, left, self.expected, self.tokens)
+        free = max(0, context - beside)
+        return Room(free, left, self.encode, self.tokens, self.gpu, beside)
 
 
 def eye_of(named: str | None, threads: int | None) -> Eye:
@@ -98,16 +99,29 @@ def eye_of(named: str | None, threads: int | None) -> Eye:
         return Eye(name, blind=True)
     side = header.integer("clip.vision.image_size") or SIDE
     estimates = Estimates(found.text, threads)
-    rates, eye = estimates.rates, found.projector.stat().st_size
+    rates = estimates.rates
     return Eye(
         name,
         side,
         image_tokens(header) or TOKENS,
         1 / rates.encode if rates.encode else None,
         1 / rates.read if rates.read else None,
-        estimates.encode(1, eye),
-        files=split.size(found.text) + eye,
+        files=split.size(found.text) + found.projector.stat().st_size,
+        gpu=_has_gpu(),
     )
+
+
+def _has_gpu() -> bool:
+    """Whether llama.cpp finds a GPU; it isn't loaded where it was built for none."""
+    try:
+        libraries = [path.name for path in native.native_library("llama").parent.iterdir()]
+        if not any(f"ggml-{kind}" in name for kind in native.GPUS for name in libraries):
+            return False
+        from edge_med.engine.llama import devices
+
+        return bool(devices.gpus())
+    except EngineError:  # nothing can be asked here, which ask and chat will say
+        return False
 
 
 def learn(

@@ -8,7 +8,19 @@ import click
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "Common": (
-        *("images", "file", "files", "model", "system", "slices", "windows", "frame", "tags"),
+        *(
+            "images",
+            "file",
+            "files",
+            "model",
+            "system",
+            "series",
+            "slices",
+            "order",
+            "windows",
+            "frame",
+            "tags",
+        ),
         *("save_box", "schema", "keep", "yes", "as_json", "quiet", "help"),
     ),
     "Answer": (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from edge_med.errors import AS_IMAGE, LOOK, TEXT
+from edge_med.errors import AS_IMAGE, LISTED, LOOK, TEXT
 
 FLAGS = {
     "adapters": "--adapter",
@@ -21,6 +21,7 @@ FLAGS = {
     "memory": "--memory",
     "model": "--model",
     "schema": "--schema",
+    "series": "--series",
     "slices": "--slices",
     "tensor_overrides": "--tensor-override",
     "tensor_split": "--tensor-split",
@@ -33,12 +34,16 @@ _TEXT = "the answer stands on stdout"
 
 _AS_IMAGE = "Save it as a file, and show that: --image chest.png, or /image chest.png in the chat"
 
-_OPTION = re.compile(r'`(\w+)(?:="?(\w+)"?)?`')
+_LISTED = "edge-med view PATH --list shows them"
+
+_OPTION = re.compile(r'`(\w+)(?:="?([\w.]+)"?)?`')
+
+_WORDS = ((LOOK, _LOOK), (TEXT, _TEXT), (AS_IMAGE, _AS_IMAGE), (LISTED, _LISTED))
 
 
 def in_flags(hint: str) -> str:
     """A hint with flags where options stand between backticks; others stay as they are."""
-    for ours, theirs in ((LOOK, _LOOK), (TEXT, _TEXT), (AS_IMAGE, _AS_IMAGE)):
+    for ours, theirs in _WORDS:
         hint = hint.replace(ours, theirs)
     return _OPTION.sub(_flag, hint)
 

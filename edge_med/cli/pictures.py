@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -11,11 +10,11 @@ import click
 from click.shell_completion import CompletionItem
 
 from edge_med import documents
+from edge_med.cli.hints import in_flags
 from edge_med.cli.prose import say
 from edge_med.errors import ImageError, blind
 
 if TYPE_CHECKING:
-    from edge_med.answers import Answer
     from edge_med.api import MedGemma
     from edge_med.cli.live import Live
     from edge_med.config import Options
@@ -60,7 +59,7 @@ def pictures_of(
         paths: files, folders or zips, or the bytes of one.
         model: that they are for.
         options: of the answer.
-        settings: with `threads`, and with `slices`, `windows` and `frame` of `series_options`.
+        settings: with `threads`, and with those of `series_options`.
         live: the line that counts them; where it is quiet, only what isn't shown whole is told.
         force: take images that show nothing as well.
 
@@ -74,14 +73,8 @@ def pictures_of(
     if paths and model.info.projector is None:
         raise blind()
     room = model.room(options)
-    how = {
-        "fit": options.fit,
-        "side": model.side,
-        "slices": settings["slices"],
-        "windows": settings["windows"],
-        "frame": settings["frame"],
-    }
-    found = imaging.open_all(paths, room=room, **how)
+    how = {name: settings[name] for name in ("slices", "windows", "frame", "series", "order")}
+    found = imaging.open_all(paths, room=room, fit=options.fit, side=model.side, **how)
     check_used(found, slices=settings["slices"], frame=settings["frame"])
     if (told := unused_windows(found, settings["windows"])) and not live.quiet:
         say(told)
@@ -90,6 +83,8 @@ def pictures_of(
     for image in found:
         for notice in incomplete(image) if live.quiet else notices(image):
             say(notice)
+    for notice in mixed(found):
+        say(notice)
     live.expects(found)
     return found
 
@@ -105,9 +100,18 @@ def notices(image: Picture | Study) -> Iterator[str]:
 
     if plan := getattr(image, "plan", None):
         yield f"{plan}."
-        yield from filter(None, [plan.which])
+        yield from filter(None, [plan.which, in_flags(plan.more)])
         yield from image.notices
-    yield from (notice.text for notice in remarks.among(_pictures(image)))
+    among = remarks.among(_pictures(image))
+    yield from (notice.text for notice in among if notice.code != "series")
+
+
+def mixed(images: Sequence[Picture | Study]) -> Iterator[str]:
+    """That several images aren't of one patient, one study and one day; even if all is quiet."""
+    from edge_med.imaging import remarks
+
+    if len(images) > 1:
+        yield from (n.text for n in remarks.mixed([p for one in images for p in _pictures(one)]))
 
 
 def refuse_doubtful(images: Sequence[Picture | Study]) -> None:
@@ -134,22 +138,7 @@ def incomplete(image: Picture | Study) -> Iterator[str]:
     """What must be known of a series that isn't shown whole; nothing of others."""
     plan = getattr(image, "plan", None)
     if plan and plan.which:
-        yield from (f"{plan}.", plan.which)
-
-
-def with_series(answer: Answer, images: Sequence[Picture | Study]) -> Answer:
-    """An answer that also says which slices of a series it is about, and what was left out."""
-    from edge_med.answers import Notice
-    from edge_med.imaging import Study
-
-    said = [
-        Notice("series", f"Image {number}: {text}" if len(images) > 1 else text)
-        for number, image in enumerate(images, 1)
-        if isinstance(image, Study)
-        for text in (f"{image.plan}.", image.plan.which, *image.notices)
-        if text
-    ]
-    return replace(answer, notices=(*answer.notices, *said))
+        yield from filter(None, (f"{plan}.", plan.which, in_flags(plan.more)))
 
 
 def slices_of(images: Sequence[Picture | Study]) -> list[list[int] | None]:

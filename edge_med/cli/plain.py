@@ -58,8 +58,10 @@ class Plain:
 
     def notice(self, text: str, *, always: bool = False) -> None:
         """To stderr."""
+        from edge_med.cli.hints import in_flags
+
         if always or not self._quiet:
-            click.echo(safe_text(text), err=True)
+            click.echo(safe_text(in_flags(text)), err=True)
 
     def fail(self, error: EdgeMedError) -> None:
         """In a pipe an error ends all: the lines to come were written for what has failed."""

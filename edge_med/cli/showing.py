@@ -9,9 +9,17 @@ import click
 from edge_med.cli.options import Decorator, together
 from edge_med.cli.pictures import IMAGE
 
+ORDERS = ("numbers", "position")
+"""As `edge_med.imaging.ordering` has them, which isn't loaded for a help text."""
+
 FILE = click.Path(path_type=Path)
 
 _SERIES: tuple[Decorator, ...] = (
+    click.option(
+        "--series",
+        metavar="N",
+        help="Which series of a folder or zip: view PATH --list numbers them.",
+    ),
     click.option(
         "--slices",
         default="auto",
@@ -19,6 +27,13 @@ _SERIES: tuple[Decorator, ...] = (
         metavar="auto|all|N|A:B:C|A,B,…",
         help="Which CT/MR slices: auto, all, a number of them (20), first:last:step (12:12 is "
         "slice 12), or a list (3,5,7).",
+    ),
+    click.option(
+        "--order",
+        type=click.Choice(ORDERS),
+        default=ORDERS[0],
+        show_default=True,
+        help="Of slices: as the machine numbered them, or by position (from feet to head).",
     ),
     click.option(
         "--windows",
@@ -61,7 +76,7 @@ _SHOWN: tuple[Decorator, ...] = (
 )
 
 series_options = together(_SERIES)
-"""`slices`, `windows` and `frame`: how a series of slices is shown."""
+"""`series`, `slices`, `order`, `windows` and `frame`: how a series of slices is shown."""
 
 shown_options = together(_SHOWN)
 """`images`, `files`, those of `series_options` and `tags`: what is shown, and how."""

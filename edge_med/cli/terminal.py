@@ -64,9 +64,11 @@ class Terminal:
 
     def notice(self, text: str, *, always: bool = False) -> None:
         """To stderr."""
+        from edge_med.cli.hints import in_flags
+
         self._quieten()
         if always or not self._quiet:
-            self._err.print(Text(safe_text(text), style="dim"))
+            self._err.print(Text(safe_text(in_flags(text)), style="dim"))
 
     def fail(self, error: EdgeMedError) -> None:
         """Two lines; the chat goes on."""

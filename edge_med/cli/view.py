@@ -14,6 +14,7 @@ import click
 
 from edge_med import _platform
 from edge_med.artifacts.safe_text import safe_line
+from edge_med.cli import series
 from edge_med.cli.options import (
     FIT,
     TYPES,
@@ -45,6 +46,9 @@ if TYPE_CHECKING:
     help=FIT,
 )
 @series_options
+@click.option(
+    "--list", "as_list", is_flag=True, help="List the series of a folder or zip; show none."
+)
 @model_option
 @context_option
 @threads_option
@@ -59,23 +63,28 @@ def view(
     threads: int | None,
     force: bool,
     as_json: bool,
+    as_list: bool,
     **options: Any,
 ) -> None:
     """Preview an image or CT as the model will see it, with the time it takes.
 
     PATH is a picture or DICOM file, or a folder or zip with the slices of a CT or MR. The time is
-    what the model took for others on this machine.
+    what the model took for others on this machine. --list tells what a folder or zip holds, and
+    what would be taken of it.
     """
     from edge_med import imaging
     from edge_med.cli.cost import eye_of
     from edge_med.imaging.sheet import png, sheet
 
+    if as_list:
+        series.print_list(path, options["series"], as_json=as_json)
+        return
     if out:
         _check(out, path, force=force)
     eye = eye_of(model, threads)
-    found = _known(imaging.open(path, side=eye.side, room=eye.room(context), **options), eye)
+    found = imaging.open(path, side=eye.side, room=eye.room(context), **options)
     pictures = tuple(found.pictures) if isinstance(found, imaging.Study) else (found,)
-    pixels = sheet(pictures)
+    pixels = sheet(pictures, labelled=getattr(found, "volume", False))
     if out:
         _write(out, png(pixels))
     if as_json:
@@ -86,14 +95,6 @@ def view(
             click.echo(safe_line(line))
     for notice in notices(found):
         say(notice)
-
-
-def _known(found: Picture | Study, eye: Eye) -> Picture | Study:
-    """Without the time of slices where it's a guess, which did for their choice."""
-    plan = getattr(found, "plan", None)
-    if plan is None or eye.encode is not None:
-        return found
-    return dataclasses.replace(found, plan=dataclasses.replace(plan, seconds=None))
 
 
 def _preview(pixels: Any) -> None:
@@ -109,6 +110,7 @@ def _preview(pixels: Any) -> None:
 def _facts(found: Picture | Study, pictures: tuple[Picture, ...], eye: Eye) -> dict[str, Any]:
     first, plan = pictures[0], getattr(found, "plan", None)
     tokens = plan.tokens if plan else eye.tokens
+    slices = [*plan.chosen] if plan and getattr(found, "volume", False) else None
     return {
         "size": first.original_size,
         "about": dataclasses.asdict(first.about),
@@ -117,7 +119,9 @@ def _facts(found: Picture | Study, pictures: tuple[Picture, ...], eye: Eye) -> d
         "tokens": tokens,
         "model": eye.model,
         "seconds": eye.seconds(len(pictures), tokens),
-        "slices": [index + 1 for index in plan.chosen] if plan else None,
+        "slices": None if slices is None else [index + 1 for index in slices],
+        "series": getattr(found, "series", None) or None,
+        "way": getattr(found, "way", None) or None,
         "notices": [*notices(found)],
     }
 
@@ -132,6 +136,8 @@ def _lines(found: Picture | Study, pictures: tuple[Picture, ...], eye: Eye) -> I
         yield f"{'known':<10} {told}"
     for number, step in enumerate(first.provenance):
         yield f"{'steps' if not number else '':<10} {step}"
+    if way := getattr(found, "way", ""):
+        yield f"{'order':<10} {way}"
     yield f"{'tokens':<10} {tokens:,}"
     yield f"{'time':<10} {eye.time(len(pictures), tokens)}"
 

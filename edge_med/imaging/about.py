@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 _WORD = re.compile(r"[A-Z0-9 _]{1,16}")
@@ -10,6 +11,21 @@ _WORD = re.compile(r"[A-Z0-9 _]{1,16}")
 
 TOLD = {"modality": "Modality", "body_part": "BodyPartExamined", "view": "ViewPosition"}
 """The only attributes that may enter a prompt, and by which names DICOM knows them."""
+
+
+HELD = {
+    **dict.fromkeys(("RTDOSE", "RTPLAN", "RTRECORD"), "a radiotherapy plan or its dose"),
+    **dict.fromkeys(("RTSTRUCT", "SEG"), "outlines of structures"),
+    **dict.fromkeys(("SR", "KO", "DOC"), "a report"),
+    "ANN": "annotations",
+    **dict.fromkeys(("ECG", "HD", "EPS", "RESP"), "curves, such as an ECG"),
+    "PR": "how another image is shown",
+    "REG": "how images lie on each other",
+}
+"""Modalities whose files hold something else, and what; some have pixels that say so."""
+
+NO_IMAGE = HELD.keys() - {"ECG", "HD", "EPS", "RESP"}
+"""Those that are believed even where there are pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +62,35 @@ def code(value: object) -> str | None:
     """A value if it is a code that may be told, else None."""
     text = str(value).strip() if value is not None else ""
     return text if _WORD.fullmatch(text) else None
+
+
+_KERNEL = re.compile(
+    r"(?:[A-Z][a-z]?\d\d[a-z]?|FC\d\d|[A-F]|[A-Z]{2}"
+    r"|STANDARD|STND|SOFT|DETAIL|CHST|LUNG|BONE|BONEPLUS|EDGE|ULTRA)"
+)
+"""Kernels of CTs: Siemens' (Br40d), Canon's (FC08), Philips' (B, YA) and GE's words."""
+
+_SEQUENCES = {
+    "SE": "spin echo",
+    "IR": "inversion recovery",
+    "GR": "gradient echo",
+    "EP": "echo planar",
+}
+"""DICOM's terms of ScanningSequence (PS3.3 C.8.3.1), but for research mode."""
+
+
+def kernel(value: object) -> str | None:
+    """The kernel of a CT if it has the form of a known one, else None."""
+    first = next(iter(_several(value)), None)
+    return first if first and _KERNEL.fullmatch(first) else None
+
+
+def sequence(value: object) -> str | None:
+    """The kind of an MR's sequence in words; None if nothing of it is known."""
+    return ", ".join(_SEQUENCES[one] for one in _several(value) if one in _SEQUENCES) or None
+
+
+def _several(value: object) -> list[str]:
+    """The texts of an element that may have one or several."""
+    given = [value] if isinstance(value, str) else value
+    return [one for one in given if isinstance(one, str)] if isinstance(given, Iterable) else []

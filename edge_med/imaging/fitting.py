@@ -39,7 +39,7 @@ class Fitted(Sequence[Picture]):
             fit: how they come into the square.
             side: of that square, in pixels.
         """
-        self.about: About = Picture.facts(images[0][0])
+        self.about: About = Picture.about_of(images[0][0])
         self._count = len(images)
         self._images: Sequence[Upright] = images
         self._fit: Fit = fit

@@ -16,7 +16,9 @@ from edge_med.config import Fit
 from edge_med.errors import ImageError, UsageError
 from edge_med.imaging import addresses, bundle, files, study
 from edge_med.imaging.container import check_bytes
+from edge_med.imaging.contents import Contents
 from edge_med.imaging.fit import FITS
+from edge_med.imaging.ordering import ORDERS, Order
 from edge_med.imaging.photo import Photo, from_array, from_pillow, load_image
 from edge_med.imaging.picture import Picture, fitted
 from edge_med.imaging.pool import POOL, Reply
@@ -49,6 +51,23 @@ def open(
     frame: int | None = ...,
     windows: str = ...,
     slices: str,
+    series: int | str | None = ...,
+    order: Order = ...,
+    room: Room = ...,
+) -> Picture | Study: ...
+
+
+@overload
+def open(
+    source: Source | Study,
+    *,
+    fit: Fit = ...,
+    side: int = ...,
+    frame: int | None = ...,
+    windows: str = ...,
+    slices: str | None = ...,
+    series: int | str,
+    order: Order = ...,
     room: Room = ...,
 ) -> Picture | Study: ...
 
@@ -61,6 +80,8 @@ def open(
     frame: int | None = None,
     windows: str = DEFAULT,
     slices: str | None = None,
+    series: int | str | None = None,
+    order: Order = "numbers",
     room: Room = Room(),  # noqa: B008 - frozen
 ) -> Picture | Study:
     """Open a picture for the model, or, where slices are asked for, a series of them.
@@ -77,6 +98,10 @@ def open(
         windows: of a CT: a name, or numbers in HU (`edge_med.imaging.windows`).
         slices: which of a series: `auto`, a number, or `first:last:step`; None where one picture
             alone will do.
+        series: which of several, by the number that `contents` gives it, such as 2 or "2.1"; None
+            for the one that is taken if nobody chooses.
+        order: of its slices: `numbers`, as the machine numbered them where that runs through the
+            body; or `position`, along their normal.
         room: what there is for a series' slices.
 
     Returns:
@@ -84,7 +109,7 @@ def open(
 
     Raises:
         ImageError: it can't be read as it is meant; it is never left out.
-        UsageError: there is no such fit, side, window or slice.
+        UsageError: there is no such fit, side, window, order, series or slice.
         ContextOverflowError: the slices that were asked for don't fit.
     """
     if isinstance(source, Picture) or (isinstance(source, Study) and slices is not None):
@@ -92,20 +117,31 @@ def open(
     if fit not in FITS or side < 1:
         raise UsageError(f"'{fit}' to {side} pixels isn't a fit.", "Use pad or stretch, and 896.")
     check_windows(windows)
+    check_order(order)
     job: dict[str, Any] = {"fit": fit, "side": side, "windows": windows}
     source = _given(source)
     if not isinstance(source, Encoded):
         return _in_memory(source, fit, side)
-    entries = _entries(source)
-    single, alone = len(entries) == 1, slices is None or frame is not None
-    if single and (alone or not _is_dicom(entries[0])):
+    entries, chosen = _entries(source), None if series is None else str(series)
+    wanted = "auto" if slices is None and chosen else slices
+    single = len(entries) == 1 and chosen in (None, "1")
+    if single and (wanted is None or frame is not None or not _is_dicom(entries[0])):
         return _decoded(entries[0], frame or 1, job)
-    if slices is None or frame is not None:
+    if wanted is None or frame is not None:
         raise _several()
     found = study.described(entries)
-    if single and not study.is_volume(found):
+    if single and not found.is_volume:
         return _decoded(entries[0], 1, job)
-    return study.read(entries, found, wanted=slices, room=room, **job)
+    return study.read(entries, found, wanted=wanted, series=chosen, order=order, room=room, **job)
+
+
+def contents(source: str | os.PathLike[str] | Bytes) -> Contents:
+    """The series of a folder, a zip or a file, with the numbers by which `open` takes them.
+
+    Raises:
+        ImageError: it holds no DICOM image that can be read.
+    """
+    return study.contents_of(study.described(_entries(_given(source))))
 
 
 def open_all(
@@ -121,16 +157,19 @@ def open_all(
         sources: as in `open`.
         slices: which of each series.
         room: what there is for all of them.
-        how: `fit`, `side`, `frame` and `windows` of `open`.
+        how: `fit`, `side`, `frame`, `windows`, `series` and `order` of `open`; beside a folder or a
+            zip, `series` isn't for single files.
 
     Raises:
         EdgeMedError: as `open`, of the first that can't be opened.
     """
     found: list[Picture | Study] = []
+    of_files = {**how, "series": None} if any(map(_holds_several, sources)) else how
     for left, source in zip(range(len(sources), 0, -1), sources, strict=True):
         part = _part(room, found, left) if slices == "auto" else room
+        given = how if _holds_several(source) else of_files
         try:
-            found.append(open(source, slices=slices, room=part, **how))
+            found.append(open(source, slices=slices, room=part, **given))
         except ImageError as error:
             if len(sources) == 1:
                 raise
@@ -139,18 +178,38 @@ def open_all(
     return found
 
 
+def _holds_several(source: object) -> bool:
+    """Whether it is a folder or a zip; False too for what can't be read, which `open` will say."""
+    if not isinstance(source, Encoded):
+        return False
+    try:
+        given = _given(source)
+        if isinstance(given, (str, os.PathLike)):
+            return Path(given).is_dir() or is_zip(files.read(given, HEAD))
+        return is_zip(bytes(given[:HEAD]))
+    except (ImageError, OSError, ValueError):
+        return False
+
+
 def _part(room: Room, found: Sequence[Picture | Study], left: int) -> Room:
     """The room of the next of so many that are left."""
     if room.tokens is None:
         return room
     each = room.image_tokens + AROUND
     used = sum(image.plan.tokens if isinstance(image, Study) else each for image in found)
-    return replace(room, tokens=max(0, room.tokens - used) // left)
+    tokens = max(0, room.tokens - used) // left
+    return replace(room, tokens=tokens, beside=room.beside + room.tokens - tokens)
 
 
 def check_windows(name: str) -> None:
     """Refuse windows that there aren't, before anything is read."""
     windows(name)
+
+
+def check_order(name: str) -> None:
+    """Refuse an order that there isn't."""
+    if name not in ORDERS:
+        raise UsageError(f"There is no order {name!r}.", f"Use {' or '.join(ORDERS)}.")
 
 
 def upright(source: Source, frame: int = 1, windows: str = DEFAULT) -> Image.Image:

@@ -18,6 +18,7 @@ from edge_med.imaging import fit as fits
 from edge_med.imaging import remarks
 from edge_med.imaging.about import About
 from edge_med.imaging.fit import Box
+from edge_med.imaging.series import Whose
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -32,6 +33,10 @@ class Picture:
         fit: how it came into the square.
         provenance: where its pixels come from and what was done to them, in order.
         about: what is known of it, if its file tells.
+        whose: of which patient, study and day it is, as words that can only be compared within
+            this run of the program; None if no file tells.
+        of_series: what the user should know of the series whose first picture it is: which slices
+            are shown, and what was left out.
         sha256: of the pixels: the picture's name in every cache.
     """
 
@@ -40,6 +45,8 @@ class Picture:
     fit: Fit
     provenance: tuple[str, ...] = field(compare=False)
     about: About = field(default=About(), repr=False, compare=False)
+    whose: Whose | None = field(default=None, repr=False, compare=False)
+    of_series: tuple[str, ...] = field(default=(), repr=False, compare=False)
     sha256: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -52,7 +59,7 @@ class Picture:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # An array forgets in a queue that it is read-only; made anew, the picture is checked anew.
-        return Picture, (self.pixels, self.original_size, self.fit, self.provenance, self.about)
+        return Picture, (self.pixels, *self.facts())
 
     @classmethod
     def told(
@@ -64,11 +71,18 @@ class Picture:
             tuple(told["size"]),
             fit,
             (*told["steps"], fitted(fit, side)),
-            cls.facts(told),
+            cls.about_of(told),
+            tuple(told["whose"]) if told.get("whose") else None,
+            tuple(told.get("of_series", ())),
         )
 
+    def facts(self) -> tuple[Any, ...]:
+        """All but its pixels, in the order in which a picture is made of them."""
+        size, fit, steps = self.original_size, self.fit, self.provenance
+        return size, fit, steps, self.about, self.whose, self.of_series
+
     @staticmethod
-    def facts(told: Mapping[str, Any]) -> About:
+    def about_of(told: Mapping[str, Any]) -> About:
         """What is known of an image that a process tells of."""
         about: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value

@@ -15,6 +15,7 @@ from edge_med import _platform
 from edge_med._platform import children, usable_cores
 from edge_med.errors import EdgeMedError, ImageError, UsageError
 from edge_med.imaging import pipe
+from edge_med.imaging.identity import KEY
 
 MOST = 4
 """Processes at once; more would take memory from the model."""
@@ -155,7 +156,7 @@ class Pool:
         blobs = [source for source in sources if isinstance(source, bytes)]
         paths = [None if isinstance(source, bytes) else source for source in sources]
         images = max(1, len(job.get("frames", sources)))
-        message = {"job": name, "paths": paths, "images": images, **job}
+        message = {"job": name, "paths": paths, "images": images, "key": KEY, **job}
         with self._process(dicom=dicom) as process:
             try:
                 reply, pixels = process.call(message, blobs, SECONDS * images)

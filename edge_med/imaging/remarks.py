@@ -62,6 +62,13 @@ _EDGE = 48
 _ONE_OF_SEVERAL = "one_of_several"
 _OF_FILE = "Of the image's file, {} is taken."
 
+_MIXED = (
+    ("several_patients", "The images are of {} patients."),
+    ("several_studies", "The images are of {} studies."),
+    ("several_days", "The images are of {} days."),
+)
+"""Codes and words of images that aren't of one patient, one study, or one day."""
+
 _NEGATIVE = "The image's file contradicts itself in what is white. It is {}: look at it first."
 
 _STEPS: tuple[tuple[str, str, str], ...] = (
@@ -87,6 +94,8 @@ CODES = frozenset(
         *(ONE_GREY.code, BURNED_IN.code, "few_pixels"),
         *_BANDS.values(),
         *(code for _, code, _ in _STEPS),
+        *(code for code, _ in _MIXED),
+        "series",
     )
 )
 """Of all notices that pictures have."""
@@ -119,6 +128,8 @@ def among(pictures: Sequence[Picture], first: int = 1) -> Iterator[Notice]:
         pictures: they, in order.
         first: the number of the first.
     """
+    yield from _of_series(pictures, first)
+    yield from mixed(pictures)
     found: dict[Notice, list[int]] = {}
     for number, picture in enumerate(pictures, first):
         slices = len(pictures) > 1 and picture.about.modality in VOLUMES
@@ -129,6 +140,23 @@ def among(pictures: Sequence[Picture], first: int = 1) -> Iterator[Notice]:
     for notice, numbers in found.items():
         which = f"{_numbered(numbers)}: " if len(pictures) > 1 else ""
         yield Notice(notice.code, which + notice.text)
+
+
+def _of_series(pictures: Sequence[Picture], first: int) -> Iterator[Notice]:
+    """What is said of series: which slices are shown, and what was left out of them."""
+    told = [(number, p.of_series) for number, p in enumerate(pictures, first) if p.of_series]
+    for number, texts in told:
+        which = f"From image {number} on: " if len(told) > 1 else ""
+        yield from (Notice("series", which + text) for text in texts)
+
+
+def mixed(pictures: Sequence[Picture]) -> Iterator[Notice]:
+    """That images are of several patients; or else of several studies, or days."""
+    known = [picture.whose for picture in pictures if picture.whose is not None]
+    for which, (code, sentence) in enumerate(_MIXED):
+        if (several := len({whose[which] for whose in known} - {""})) > 1:
+            yield Notice(code, sentence.format(several))
+            return
 
 
 def doubt(pictures: Sequence[Picture]) -> Notice | None:

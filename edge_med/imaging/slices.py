@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edge_med.errors import ContextOverflowError, UsageError
+from edge_med.errors import LARGEST, ContextOverflowError, UsageError
 
 if TYPE_CHECKING:
     from edge_med.imaging.picture import Picture
 
-MOST = 85
-"""Slices of a volume, in Google's notebook high_dimensional_ct_hugging_face.ipynb."""
+MOST: dict[bool, int] = {True: 85, False: 20}
+"""Slices that are shown of a volume if nobody says how many: where a GPU sees them as many as in
+Google's notebook high_dimensional_ct_hugging_face.ipynb. A CPU takes about a minute for each, so
+that twenty are what somebody may wait for; the number doesn't depend on how fast it was before."""
 
 AROUND = 12
 """Tokens around a slice's image tokens: its marks and newlines, and `SLICE n`."""
@@ -21,11 +24,11 @@ AROUND = 12
 QUESTION = 512
 """Tokens that are left for a question where slices are chosen to fit the context."""
 
-PATIENCE = 600.0
-"""Seconds for which `auto` lets a volume be encoded."""
-
 BYTES = 8 << 20
 """Memory of a slice on its way: its picture, and the decoder's copies of it."""
+
+_FEW = 8
+"""Slices that are left out and told by their numbers; more are those between the others."""
 
 _SHOWN = 40
 """Characters of a choice that isn't understood."""
@@ -41,14 +44,23 @@ class Room:
     Attributes:
         tokens: of the context that are free.
         memory: bytes that are free.
-        seconds: that an image takes on this machine.
+        seconds: that an image takes on this machine; it is told, and decides nothing.
         image_tokens: of an image.
+        gpu: whether a GPU sees them.
+        beside: tokens of the context that are for a question and its answer.
     """
 
     tokens: int | None = None
     memory: int | None = None
     seconds: float | None = None
     image_tokens: int = 256
+    gpu: bool = False
+    beside: int = 0
+
+
+def is_gpu(device: str) -> bool:
+    """Whether a projector's device, once that was decided, is a GPU."""
+    return device.lower() not in ("auto", "cpu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +73,9 @@ class Plan:
         tokens: of all chosen ones with their labels.
         seconds: that they take; None if nobody knows.
         reason: why not all, or why these.
+        image: what one of them is called.
+        more: what all of them take, and how to have them; empty if they are shown. Options in it
+            stand between backticks, as in the hints of errors.
     """
 
     chosen: tuple[int, ...]
@@ -68,30 +83,42 @@ class Plan:
     tokens: int
     seconds: float | None
     reason: str
+    image: str = "slice"
+    more: str = ""
 
     def __str__(self) -> str:
-        minutes, seconds = round((self.seconds or 0) / 60), max(1, round(self.seconds or 0))
-        time = f"{minutes} min" if minutes > 1 else f"{seconds} s"
-        time = f", about {time}" if self.seconds else ""
-        return f"{self._counted()}, {self.tokens:,} tokens{time}"
+        return f"{self._counted()}, {self.tokens:,} tokens{_time(self.seconds)}"
 
     def _counted(self) -> str:
         shown = len(self.chosen)
         if shown < self.total:
-            return f"{shown} of {self.total} slices ({self.reason})"
-        return f"all {shown} slices" if shown > 1 else "one slice"
+            return f"{shown} of {self.total} {self.image}s ({self.reason})"
+        return f"all {shown} {self.image}s" if shown > 1 else f"one {self.image}"
 
     @property
     def which(self) -> str:
-        """Which slices are shown and which aren't, in a sentence; empty if all are."""
-        shown = {index + 1 for index in self.chosen}
+        """Which are shown and which aren't, and what an answer calls them; empty if all are."""
+        shown = [index + 1 for index in self.chosen]
         if len(shown) == self.total:
             return ""
-        left = [number for number in range(1, self.total + 1) if number not in shown]
-        return f"Shown: {ranges(sorted(shown))} of {self.total}. Left out: {ranges(left)}."
+        left = [number for number in range(1, self.total + 1) if number not in {*shown}]
+        others = ranges(left) if len(left) <= _FEW else f"the {len(left)} others"
+        told = f"Shown: {ranges(shown)} of {self.total}. Left out: {others}."
+        last = len(shown)
+        if self.image != "slice" or last < 2 or shown[-1] == last:  # one alone has no label
+            return told
+        return f"{told} In answers SLICE n is the n-th of these: SLICE {last} is slice {shown[-1]}."
 
 
-def plan(total: int, wanted: str = "auto", room: Room = Room()) -> Plan:
+def _time(seconds: float | None) -> str:
+    """A time to wait, after a comma; nothing if nobody knows it."""
+    if not seconds:
+        return ""
+    minutes = round(seconds / 60)
+    return f", about {minutes} min" if minutes > 1 else f", about {max(1, round(seconds))} s"
+
+
+def plan(total: int, wanted: str = "auto", room: Room = Room(), image: str = "slice") -> Plan:
     """Choose slices.
 
     Args:
@@ -99,34 +126,56 @@ def plan(total: int, wanted: str = "auto", room: Room = Room()) -> Plan:
         wanted: `auto`; `all`; a number of slices, spread evenly; `first:last:step`, or numbers
             with commas between them, from 1 on.
         room: for them.
+        image: what one of them is called.
 
     Raises:
         UsageError: what is wanted has none of these forms, or is no slice of the volume.
         ContextOverflowError: it doesn't fit the context.
     """
+    reason = "as asked"
     if wanted == "auto":
         count, reason = _fitting(total, room)
         chosen = spread(total, count)
     elif wanted == "all":
-        chosen, reason = tuple(range(total)), "as asked"
+        chosen = tuple(range(total))
     elif wanted.isdecimal() and int(wanted):
-        chosen, reason = spread(total, int(wanted)), "as asked"
+        chosen = spread(total, int(wanted))
     else:
-        chosen, reason = _range(total, wanted), "as asked"
+        chosen = _range(total, wanted)
     each = room.image_tokens + AROUND
     tokens = len(chosen) * each
     if room.tokens is not None and tokens > room.tokens:
-        most = max(0, room.tokens) // each
-        raise ContextOverflowError(
-            f"{_counted(len(chosen))} {tokens:,} tokens, and {max(0, room.tokens):,} are free.",
-            (f"Show at most {most} with `slices`, or r" if most else "R") + "aise `context`.",
-        )
+        raise _too_many(len(chosen), room, image)
     seconds = None if room.seconds is None else len(chosen) * room.seconds
-    return Plan(chosen, total, tokens, seconds, reason)
+    more = _more(total, room, image) if wanted == "auto" and len(chosen) < total else ""
+    return Plan(chosen, total, tokens, seconds, reason, image, more)
 
 
-def _counted(slices: int) -> str:
-    return f"{slices} slices are" if slices > 1 else "One slice is"
+def _more(total: int, room: Room, image: str) -> str:
+    """What all take, and the options for it."""
+    tokens = total * (room.image_tokens + AROUND)
+    options = '`slices="all"`'
+    if room.tokens is not None and tokens > room.tokens:
+        context = math.ceil((tokens + room.beside) / _STEP) * _STEP
+        if context > LARGEST:
+            return f"All {total} {image}s: {tokens:,} tokens, which no context holds."
+        options += f" and `context={context}`"
+    time = _time(None if room.seconds is None else total * room.seconds)
+    return f"All {total} {image}s: {tokens:,} tokens{time}, with {options}."
+
+
+_STEP = 1024
+"""Tokens by which contexts are told."""
+
+
+def _too_many(count: int, room: Room, image: str) -> ContextOverflowError:
+    each = room.image_tokens + AROUND
+    free = max(0, room.tokens or 0)
+    most, slices = free // each, f"{count} {image}s are" if count > 1 else f"One {image} is"
+    return ContextOverflowError(
+        f"{slices} {count * each:,} tokens, and {free:,} are free.",
+        (f"Show at most {most} with `slices`, or r" if most else "R") + "aise `context`.",
+    )
 
 
 def spread(total: int, count: int) -> tuple[int, ...]:
@@ -138,13 +187,13 @@ def spread(total: int, count: int) -> tuple[int, ...]:
 
 def _fitting(total: int, room: Room) -> tuple[int, str]:
     """How many slices there is room for, and what it is that limits them."""
-    limits = [(total, "all"), (MOST, "as many as the model was shown")]
+    most = MOST[room.gpu]
+    why = "as many as the model was shown" if room.gpu else f"at most {most} without a GPU"
+    limits = [(total, "all"), (most, why)]
     if room.tokens is not None:
         limits.append((room.tokens // (room.image_tokens + AROUND), "what the context holds"))
     if room.memory is not None:
         limits.append((room.memory // BYTES, "what the memory holds"))
-    if room.seconds:
-        limits.append((int(PATIENCE / room.seconds), f"what takes {PATIENCE / 60:.0f} minutes"))
     count, reason = min(limits, key=lambda limit: limit[0])
     return max(1, count), reason
 

@@ -48,38 +48,61 @@ Reply = tuple[dict[str, Any], Sequence[Any]]
 Source = bytes | str
 """A file's bytes, or its path."""
 
+_Opened = tuple[Photo, About, Sequence[str] | None]
+"""A photo, what is known of it, and of which patient, study and day it is."""
+
 
 def prepare(sources: Sequence[Source], job: dict[str, Any]) -> Reply:
     """Pictures in the model's size: pixels, sizes, steps and facts of each."""
     told, pixels = [], []
-    for photo, about in _photos(sources, job):
+    for photo, about, whose in _photos(sources, job):
         fitted = FITS[job["fit"]](photo.image, job["side"])
         pixels.append(np.asarray(fitted if fitted.mode == "RGB" else fitted.convert("RGB")))
-        told.append(_told(photo, about))
+        told.append(_told(photo, about, whose))
     return {"pictures": told}, pixels
 
 
 def upright(sources: Sequence[Source], job: dict[str, Any]) -> Reply:
     """Whole pictures before any fit, of at most so many pixels a side if the job says how many."""
     told, pixels = [], []
-    for photo, about in _photos(sources, job):
+    for photo, about, whose in _photos(sources, job):
         if max(photo.image.size) > job.get("most", math.inf):
             raise ImageError("A slice is larger than its file says at first.", DAMAGED)
         pixels.append(np.ascontiguousarray(photo.image))
-        told.append(_told(photo, about))
+        told.append(_told(photo, about, whose))
     return {"pictures": told}, pixels
 
 
-def _told(photo: Photo, about: About) -> dict[str, Any]:
-    image = photo.image
-    return {"size": image.size, "mode": image.mode, "steps": photo.steps, "about": asdict(about)}
+def _told(photo: Photo, about: About, whose: Sequence[str] | None) -> dict[str, Any]:
+    size, mode = photo.image.size, photo.image.mode
+    facts = asdict(about)
+    return {"size": size, "mode": mode, "steps": photo.steps, "about": facts, "whose": whose}
 
 
-def describe(sources: Sequence[Source], _job: dict[str, Any]) -> Reply:
-    """What each file is in its series: a fact of each slice in it, none if it isn't DICOM."""
+def describe(sources: Sequence[Source], job: dict[str, Any]) -> Reply:
+    """What each file is in its series: a fact of each slice in it, none if it isn't DICOM.
+
+    Of a file that can't be read the reason stands there.
+    """
+    return {"slices": [_described(source, job.get("key", "")) for source in sources]}, ()
+
+
+def _described(source: Source, key: str) -> list[dict[str, Any]] | tuple[str, str]:
     from edge_med.imaging.dicom import describing
 
-    return {"slices": [describing.describe(source) for source in sources]}, ()
+    try:
+        return describing.describe(source, key)
+    except ImageError as error:
+        return error.message, error.hint
+    except MemoryError:
+        return _MEMORY
+    except Exception:  # noqa: BLE001 - pydicom raises what a damaged file makes it meet
+        return _DAMAGED
+
+
+_MEMORY = ("The image needs too much memory.", "Save it smaller.")
+_DAMAGED = ("The image is damaged.", DAMAGED)
+"""What is said of a file that a decoder gives up at, and the hint."""
 
 
 def extent(sources: Sequence[Source], job: dict[str, Any]) -> Reply:
@@ -103,7 +126,7 @@ JOBS: dict[str, Callable[[Sequence[Source], dict[str, Any]], Reply]] = {
 }
 
 
-def _photos(sources: Sequence[Source], job: dict[str, Any]) -> Iterator[tuple[Photo, About]]:
+def _photos(sources: Sequence[Source], job: dict[str, Any]) -> Iterator[_Opened]:
     for opened, frame in _frames(sources, job, _opened):
         yield opened(frame, job)
 
@@ -119,20 +142,23 @@ def _frames(
         del found  # makes room for the next
 
 
-def _opened(file: BinaryIO) -> Callable[[int, dict[str, Any]], tuple[Photo, About]]:
+def _opened(file: BinaryIO) -> Callable[[int, dict[str, Any]], _Opened]:
     """What makes a photo of a frame; a file that isn't DICOM has only one."""
     head = file.read(HEAD)
     file.seek(0)
     if not is_dicom(head):
         check_bytes(file.seek(0, os.SEEK_END))
         data = files.contents(file)
-        return lambda _frame, job: (decode(data, job.get("fit", "pad")), About())
-    from edge_med.imaging.dicom import reading, recipes
+        return lambda _frame, job: (decode(data, job.get("fit", "pad")), About(), None)
+    from edge_med.imaging.dicom import describing, reading, recipes
 
     elements = reading.read(file)
-    return lambda frame, job: recipes.prepare(
-        elements, frame, windows(job["windows"]), job.get("ends")
-    )
+
+    def opened(frame: int, job: dict[str, Any]) -> _Opened:
+        made = recipes.prepare(elements, frame, windows(job["windows"]), job.get("ends"))
+        return (*made, describing.whose(elements, job.get("key", "")))
+
+    return opened
 
 
 def main(*, parent: int, dicom: bool) -> None:
@@ -212,9 +238,9 @@ def answer(job: dict[str, Any], blobs: Sequence[bytes | bytearray]) -> Reply:
         kind = "UsageError" if isinstance(error, UsageError) else "ImageError"
         return {"error": kind, "text": (error.message, error.hint)}, ()
     except MemoryError:
-        return _refused("The image needs too much memory.", "Save it smaller.")
+        return _refused(*_MEMORY)
     except Exception:  # noqa: BLE001 - pydicom raises what a damaged file makes it meet
-        return _refused("The image is damaged.", DAMAGED)
+        return _refused(*_DAMAGED)
 
 
 def _refused(*text: str) -> Reply:

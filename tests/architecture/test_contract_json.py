@@ -15,6 +15,7 @@ from edge_med.cli import root
 from tests.architecture.test_contract import ROOT, Row, codes, split, table
 from tests.checkpoints.peft import EVERYTHING, SETTINGS, save_adapter
 from tests.conftest import Checkpoints, Models
+from tests.imaging.dicom_samples import ct_slice
 
 
 def keys(value: Any, prefix: str = "") -> set[str]:
@@ -60,6 +61,9 @@ def test_what_is_printed_as_json(
         "verify": [folder],
         "view": [ROOT / "docs/pictures/phantoms.png"],
     }
+    if flags == ["--list"]:
+        (tmp_path / "ct.dcm").write_bytes(ct_slice(0.0))
+        arguments["view"] = [tmp_path / "ct.dcm"]
     given = others.get(row["command"], arguments[name])
     assert printed(name, *given, *flags, "--json") == set(codes(row["fields"]))
 

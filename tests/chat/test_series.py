@@ -65,7 +65,8 @@ def test_a_series_that_is_not_shown_whole_says_which_slices_even_if_quiet(
     held: Held, series: Path
 ) -> None:
     held.enter(f"/image {series} --slices 2:3")
-    assert "Shown: 2-3 of 3. Left out: 1." in held.ui.urgent
+    which = "In answers SLICE n is the n-th of these: SLICE 2 is slice 3."
+    assert f"Shown: 2-3 of 3. Left out: 1. {which}" in held.ui.urgent
     assert "2 of 3 slices (as asked)" in held.ui.urgent[0]
 
 
@@ -295,3 +296,44 @@ def test_what_waits_has_the_numbers_that_it_will_have(
     assert numbers == [["1-3", "4"], ["1-3", "4"]]
     held.enter(f"/image {series}", "/drop 6")
     assert held.ui.notices[-1] == "Images 5-7 removed."
+
+
+def test_a_series_is_chosen_by_its_number(held: Held, series: Path) -> None:
+    (series / "other").write_bytes(ct_slice(0.0, SeriesInstanceUID="1.9", SeriesNumber=9))
+    held.enter(f"/image '{series}' --series 1", "what is it")
+    assert len(held.worker.asked[0].messages[-1].pictures) == 1
+    assert "3 images of other series are left out." in held.ui.notices
+
+
+def test_slices_go_in_the_direction_that_is_asked_for(held: Held, series: Path) -> None:
+    for depth in range(3):
+        (series / str(depth)).write_bytes(ct_slice(float(depth), InstanceNumber=9 - depth))
+    held.enter(f"/image '{series}'", f"/image '{series}' --order position")
+    turn = held.chat.waiting.turn("")
+    assert turn.pictures[:3] == turn.pictures[3:][::-1]
+
+
+def test_what_all_slices_take_is_told(held: Held, series: Path) -> None:
+    two = 2 * (IMAGE_TOKENS + AROUND)
+    context = held.chat.options.max_new_tokens + QUESTION + two
+    held.chat.model.info.options = LoadOptions(context=context)
+    held.enter(f"/image '{series}'")
+    assert any(notice.startswith("All 3 slices: 48 tokens") for notice in held.ui.urgent)
+
+
+def test_images_of_two_patients_are_told_once_even_if_quiet(held: Held, tmp_path: Path) -> None:
+    for number in "123":
+        data = dicom(ramp(12, 256, 256), Modality="DX", PatientID=number)
+        (tmp_path / number).write_bytes(data)
+    for number in "112":
+        held.enter(f"/image {tmp_path / number}", "what is it")
+    assert held.ui.urgent == ["The images are of 2 patients."]
+    held.enter(f"/image {tmp_path / '1'}", f"/image {tmp_path / '3'}")
+    assert held.ui.urgent[1:] == ["The images are of 3 patients."]
+
+
+def test_images_are_listed_with_what_answers_call_them(held: Held, series: Path) -> None:
+    held.enter(f"/image '{series}' --slices 2:3", "/images", "what is it", "/images")
+    waiting, asked = held.ui.said
+    assert "slices 2-3 as SLICE 1-2" in waiting
+    assert asked == "1-2. CT, slices 2-3 of 3 as SLICE 1-2, 16 x 16, a ct, in question 1"

@@ -44,7 +44,8 @@ def test_a_series_is_asked_about_and_its_slices_are_told(
     assert answer["slices"] == [[3, 4]]
     told = [notice["text"] for notice in answer["notices"] if notice["code"] == "series"]
     assert told[0].startswith("2 of 4 slices (as asked), ")
-    assert told[1] == "Shown: 3-4 of 4. Left out: 1-2."
+    which = "In answers SLICE n is the n-th of these: SLICE 2 is slice 4."
+    assert told[1] == f"Shown: 3-4 of 4. Left out: 1-2. {which}"
     assert "doe" not in run.out + run.err
 
 
@@ -52,20 +53,30 @@ def test_a_series_that_is_not_shown_whole_is_told_even_if_quiet(
     edge_med: Command, call: tuple[object, ...], series: Path
 ) -> None:
     part = edge_med(*call, "--image", series, "--slices", "2:3", "--context", 1024, "--quiet")
-    assert part.err.splitlines()[1:] == ["Shown: 2-3 of 4. Left out: 1, 4."]
+    which = "In answers SLICE n is the n-th of these: SLICE 2 is slice 3."
+    assert part.err.splitlines()[1:] == [f"Shown: 2-3 of 4. Left out: 1, 4. {which}"]
     whole = edge_med(*call, "--image", series, "--context", 1024, "--quiet")
     assert whole.err == ""
 
 
-def test_slices_that_would_take_longer_than_anyone_waits_arent_shown(
+def test_how_fast_slices_were_seen_before_is_told_and_decides_nothing(
     edge_med: Command,
     call: tuple[object, ...],
     series: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(Estimates, "encode", lambda *_: 200.0)
+    monkeypatch.setattr(Estimates, "encode", lambda *_: 2000.0)
     run = edge_med(*call, "--image", series, "--context", 1024)
-    assert "3 of 4 slices (what takes 10 minutes)" in run.err
+    assert "all 4 slices, 64 tokens, about 133 min" in run.err
+
+
+def test_what_all_slices_take_is_told_with_the_flags_for_it(
+    edge_med: Command, call: tuple[object, ...], series: Path
+) -> None:
+    run = edge_med(*call, "--image", series, "--context", 512 + 2 + 3 * 16)
+    assert "3 of 4 slices (what the context holds), 48 tokens, about" in run.err
+    assert "All 4 slices: 64 tokens, about" in run.err
+    assert "with --slices all and --context 1024." in run.err
 
 
 def test_two_series_share_the_context(

@@ -94,7 +94,10 @@ def test_what_it_saves_is_what_the_model_sees(
 
 def test_of_a_series_it_tells_which_slices_are_shown(edge_med: EdgeMed, series: Path) -> None:
     run = edge_med("view", series, "--slices", "2:4")
-    assert run.err == "3 of 5 slices (as asked), 804 tokens.\nShown: 2-4 of 5. Left out: 1, 5.\n"
+    assert run.err == (
+        "3 of 5 slices (as asked), 804 tokens.\nShown: 2-4 of 5. Left out: 1, 5. "
+        "In answers SLICE n is the n-th of these: SLICE 3 is slice 4.\n"
+    )
     assert json.loads(edge_med("view", series, "--slices", "2:4", "--json").out)["slices"] == [
         2,
         3,

@@ -45,10 +45,10 @@ def elements(pixels: npt.NDArray[Any], tags: Mapping[str, Any]) -> Dataset:
         data.NumberOfFrames = len(pixels)
     data.PixelData = pixels.tobytes()
     for name, value in tags.items():
-        if value is None:
-            delattr(data, name)
-        else:
+        if value is not None:
             setattr(data, name, value)
+        elif name in data:
+            delattr(data, name)
     if "BitsStored" in tags and "HighBit" not in tags:
         data.HighBit = data.BitsStored - 1
     return data

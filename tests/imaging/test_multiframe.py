@@ -66,7 +66,7 @@ def test_a_long_file_is_described_though_its_groups_are_far_behind(tmp_path: Pat
     (tmp_path / "all").write_bytes(enhanced(depths))
     study = read(tmp_path / "all")
     assert study.plan.total == 400
-    assert len(study.pictures) == 85
+    assert len(study.pictures) == 20
 
 
 def test_an_mr_spreads_over_the_range_of_all_its_frames() -> None:
@@ -85,7 +85,9 @@ def test_of_several_moments_the_first_is_taken_and_that_is_told() -> None:
         for number, depth in enumerate(depths)
     ]
     study = read(enhanced(depths, groups))
-    assert study.notices == ("Of 2 moments, the one with 3 slices is taken.",)
+    assert study.notices == (
+        "Moment 1 of 2 is taken, with 3 slices; 3 images in the same places are left out.",
+    )
     assert [p.provenance[1] for p in study.pictures] == [f"frame {n} of 6" for n in (1, 2, 3)]
 
 
@@ -95,7 +97,7 @@ def test_of_several_echoes_the_first_is_taken_and_that_is_told() -> None:
     for number, own in enumerate(groups):
         own.MREchoSequence = group(EffectiveEchoTime=[2.3, 4.6][number // 2])
     assert read(enhanced(depths, groups)).notices == (
-        "Of 2 echoes, the one with 2 slices is taken.",
+        "Echo 1 of 2 is taken, with 2 slices; 2 images in the same places are left out.",
     )
 
 

@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 
 from edge_med.errors import ImageError
-from edge_med.imaging.series import Slice, volume
+from edge_med.imaging.choosing import volume
+from edge_med.imaging.series import Slice
 
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 SAGITTAL = (0.0, 1.0, 0.0, 0.0, 0.0, -1.0)
@@ -62,7 +63,7 @@ def test_of_two_acquisitions_in_the_same_place_the_larger_one_is_taken() -> None
     second = [replace(piece(n, depth), acquisition=2) for n, depth in ((3, 0), (4, 1))]
     found = [*stack([0, 1, 2]), *second]
     assert entries(found) == [0, 1, 2]
-    assert "2 acquisitions" in volume(found).notices[0]
+    assert volume(found).notices[0].startswith("Acquisition 1 of 2 is taken, with 3 slices")
 
 
 def test_several_slices_in_one_place_without_a_difference_are_refused() -> None:
@@ -74,8 +75,9 @@ def test_the_largest_series_is_taken_and_that_is_told() -> None:
     other = [replace(piece(n, n), series="2") for n in range(3, 5)]
     found = volume([*other, *stack([0, 1, 2])])
     assert len(found.slices) == 3
-    assert found.notices == (
-        "2 series: the one with 3 slices is taken, and 2 images of the others are left out.",
+    assert found.notices[0] == (
+        "2 series: 1 is taken (CT axial, 3 slices), as it has the most slices. "
+        "2 images of the others are left out."
     )
 
 

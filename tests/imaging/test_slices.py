@@ -19,12 +19,47 @@ def notebook(count: int) -> list[int]:
 
 @pytest.mark.parametrize("total", [86, 100, 341, 512, 2000])
 def test_of_many_slices_those_of_the_notebook_are_shown(total: int) -> None:
-    assert list(plan(total).chosen) == notebook(total)
+    assert list(plan(total, room=Room(gpu=True)).chosen) == notebook(total)
 
 
-@pytest.mark.parametrize("total", [1, 2, 84, 85])
-def test_few_slices_are_all_shown(total: int) -> None:
-    assert plan(total).chosen == tuple(range(total))
+@pytest.mark.parametrize(("total", "gpu"), [(1, False), (2, False), (20, False), (85, True)])
+def test_few_slices_are_all_shown(total: int, gpu: bool) -> None:
+    found = plan(total, room=Room(gpu=gpu))
+    assert (found.chosen, found.more) == (tuple(range(total)), "")
+
+
+@given(st.integers(21, 3000), st.none() | st.floats(0.001, 1e6))
+def test_without_a_gpu_at_most_twenty_are_shown_however_fast_it_was(
+    total: int, seconds: float | None
+) -> None:
+    assert plan(total, room=Room(seconds=seconds)).chosen == spread(total, 20)
+
+
+@pytest.mark.parametrize(
+    ("room", "more"),
+    [
+        (Room(), 'All 28 slices: 7,504 tokens, with `slices="all"`.'),
+        (Room(8000, None, 60.0), 'All 28 slices: 7,504 tokens, about 28 min, with `slices="all"`.'),
+        (
+            Room(6656, None, None, 256, gpu=True, beside=1536),
+            'All 28 slices: 7,504 tokens, with `slices="all"` and `context=9216`.',
+        ),
+    ],
+)
+def test_what_all_slices_take_and_how_to_have_them_is_told(room: Room, more: str) -> None:
+    assert plan(28, room=room).more == more
+
+
+def test_the_context_that_is_told_for_all_slices_holds_them() -> None:
+    assert plan(28, "all", Room(9216 - 1536, beside=1536)).chosen == tuple(range(28))
+
+
+def test_where_no_context_holds_all_slices_that_is_told() -> None:
+    assert "which no context holds" in plan(600, room=Room(tokens=9000)).more
+
+
+def test_slices_that_were_asked_for_are_no_reason_to_tell_of_more() -> None:
+    assert plan(28, "2:4").more == ""
 
 
 @given(st.integers(1, 3000), st.integers(1, 200))
@@ -62,12 +97,12 @@ def test_slices_that_there_arent_are_refused(wanted: str) -> None:
 @pytest.mark.parametrize(
     ("room", "count", "why"),
     [
-        (Room(), MOST, "as many as the model was shown"),
-        (Room(tokens=20 * EACH), 20, "what the context holds"),
+        (Room(gpu=True), MOST[True], "as many as the model was shown"),
+        (Room(), MOST[False], "at most 20 without a GPU"),
+        (Room(tokens=19 * EACH), 19, "what the context holds"),
+        (Room(tokens=30 * EACH, gpu=True), 30, "what the context holds"),
         (Room(memory=16 * (8 << 20)), 16, "what the memory holds"),
-        (Room(seconds=40.0), 15, "what takes 10 minutes"),
-        (Room(tokens=30 * EACH, seconds=60.0), 10, "what takes 10 minutes"),
-        (Room(seconds=6000.0), 1, "what takes 10 minutes"),
+        (Room(seconds=6000.0), 20, "at most 20 without a GPU"),
     ],
 )
 def test_what_there_is_least_of_decides_and_that_is_told(room: Room, count: int, why: str) -> None:
@@ -88,8 +123,8 @@ def test_where_not_even_one_fits_fewer_arent_advised() -> None:
 
 
 def test_a_plan_says_what_it_chose() -> None:
-    text = str(plan(512, "auto", Room(tokens=20 * EACH, seconds=9.0)))
-    assert text == "20 of 512 slices (what the context holds), 5,360 tokens, about 3 min"
+    text = str(plan(512, "auto", Room(tokens=19 * EACH, seconds=9.0)))
+    assert text == "19 of 512 slices (what the context holds), 5,092 tokens, about 3 min"
 
 
 @pytest.mark.parametrize(
@@ -121,5 +156,10 @@ def test_a_list_of_what_is_not_there_is_refused(wanted: str) -> None:
 
 
 def test_slices_that_are_left_out_are_told_by_their_numbers() -> None:
-    assert plan(6, "2:4").which == "Shown: 2-4 of 6. Left out: 1, 5-6."
+    assert plan(6, "2:4").which == (
+        "Shown: 2-4 of 6. Left out: 1, 5-6. "
+        "In answers SLICE n is the n-th of these: SLICE 3 is slice 4."
+    )
+    assert plan(6, "1:4").which == "Shown: 1-4 of 6. Left out: 5-6."
+    assert plan(6, "4:4").which == "Shown: 4 of 6. Left out: 1-3, 5-6."
     assert plan(6, "all").which == ""

@@ -152,8 +152,7 @@ class _Packing:
         if not known:
             self.blobs.append(pixels)
         self.used[key] = (pixels.nbytes, True)
-        facts = (value.original_size, value.fit, value.provenance, value.about)
-        return self.several("picture", (key, known, pixels.shape[0], *facts))
+        return self.several("picture", (key, known, pixels.shape[0], *value.facts()))
 
     def error(self, value: EdgeMedError) -> list[Any]:
         more = {k: v for k, v in vars(value).items() if k not in ("message", "hint", "__notes__")}
@@ -221,7 +220,7 @@ class Unpacker:
             found = self._used[key][1] if key in self._used else self._kept.get(key)
             if found is None:
                 raise ValueError("an unknown picture")
-            if (found.original_size, found.fit, found.provenance, found.about) != facts:
+            if found.facts() != facts:
                 found = Picture(found.pixels, *facts)
         else:
             pixels = np.frombuffer(memoryview(next(self._blobs)).toreadonly(), np.uint8)

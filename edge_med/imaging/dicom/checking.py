@@ -6,6 +6,7 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 
 from edge_med.errors import ImageError
+from edge_med.imaging.about import HELD, NO_IMAGE
 from edge_med.imaging.container import check_size
 from edge_med.imaging.dicom.items import MAX_FRAMES, cut_off, too_many
 from edge_med.imaging.dicom.pixels import Pixels
@@ -33,23 +34,9 @@ _KNOWN = (
 )
 """The same with those that aren't read."""
 
-_NO_IMAGE = {
-    **dict.fromkeys(("RTDOSE", "RTPLAN", "RTRECORD"), "a radiotherapy plan or its dose"),
-    **dict.fromkeys(("RTSTRUCT", "SEG"), "outlines of structures"),
-    **dict.fromkeys(("SR", "KO", "DOC"), "a report"),
-    "ANN": "annotations",
-    **dict.fromkeys(("ECG", "HD", "EPS", "RESP"), "curves, such as an ECG"),
-    "PR": "how another image is shown",
-    "REG": "how images lie on each other",
-}
-"""Modalities whose files hold something else, and what; some have pixels that say so."""
-
-_NO_PIXELS = {"ECG", "HD", "EPS", "RESP"}
-"""Those that are believed only where pixels are missing."""
-
 
 def _no_image(data: Dataset) -> ImageError:
-    held = _NO_IMAGE.get(str(data.get("Modality")))
+    held = HELD.get(str(data.get("Modality")))
     told = f", but {held}" if held else ""
     return ImageError(f"The DICOM file holds no image{told}.", "Give one that holds an image.")
 
@@ -65,7 +52,7 @@ def check(data: Header) -> None:
             "The DICOM image's pixels are fractions (FloatPixelData), which aren't read.",
             "Let your archive export it with 8 to 16 bits.",
         )
-    if data.get("Modality") in {*_NO_IMAGE} - _NO_PIXELS or data.pixels is None:
+    if data.get("Modality") in NO_IMAGE or data.pixels is None:
         raise _no_image(data)
     if "TotalPixelMatrixColumns" in data:
         raise ImageError(
@@ -131,6 +118,32 @@ def _check_length(data: Header, pixels: Pixels, plane: int) -> None:
     least = 8 if syntax(data).frame else frame_bytes(data, plane)
     if pixels.there < least * frames(data):
         raise cut_off()
+
+
+def check_whole(data: Header) -> None:
+    """Refuse a file that is cut off, as far as its length tells, before its pixels are looked at.
+
+    Raises:
+        ImageError: its end is missing.
+    """
+    if data.fractions or data.get("Modality") in NO_IMAGE:
+        return
+    if data.pixels is None:
+        raise cut_off()
+    if syntax(data).frame:
+        data.pixels.check_whole()
+        return
+    try:
+        rows, columns, allocated = (number(data, name) for name in _SIZES)
+        least = frame_bytes(data, rows * columns * allocated // 8)
+    except ImageError:  # said when the image is opened, by what is missing
+        return
+    if data.pixels.there < least * frames(data):
+        raise cut_off()
+
+
+SIZES = ("BitsAllocated", "PhotometricInterpretation")
+"""What says how long pixels are, beside their rows, columns and frames."""
 
 
 def frame_bytes(data: Header, plane: int) -> int:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from pydicom.dataset import Dataset
-from pydicom.tag import Tag
+from pydicom.tag import BaseTag, Tag
 
 from edge_med.imaging import files
+from edge_med.imaging.about import kernel, sequence
 from edge_med.imaging.dicom import reading
-from edge_med.imaging.dicom.checking import frames
-from edge_med.imaging.dicom.groups import value
-from edge_med.imaging.dicom.items import MAX_FRAMES, too_many
+from edge_med.imaging.dicom.checking import SIZES, check_whole, frames
+from edge_med.imaging.dicom.groups import modality, value
+from edge_med.imaging.dicom.items import MAX_FRAMES, cut_off, too_many
 from edge_med.imaging.dicom.reading import Header
+from edge_med.imaging.identity import bare, word
 from edge_med.imaging.recognise import HEAD, is_dicom
-from edge_med.imaging.series import VOLUMES
+from edge_med.imaging.series import VOLUMES, spans_plane
 
 _TAGS = {
     "SOPInstanceUID": "image",
@@ -30,17 +33,56 @@ _TAGS = {
     "TemporalPositionIdentifier": "moment",
     "ImagePositionPatient": "position",
     "ImageOrientationPatient": "orientation",
+    "SeriesNumber": "batch",
+    "FrameOfReferenceUID": "space",
+    "TriggerTime": "trigger",
+    "SliceThickness": "thickness",
+    "ConvolutionKernel": "kernel",
+    "ScanningSequence": "sequence",
 }
 """Attributes, and their names in `series.Slice`."""
 
-_TAGS_READ = [*map(Tag, _TAGS), Tag("NumberOfFrames"), Tag("SharedFunctionalGroupsSequence")]
 
-_INTEGERS = {"rows", "columns", "number", "acquisition", "echo", "moment"}
-_NUMBERS = {"position": 3, "orientation": 6}
+_INTEGERS = {"rows", "columns", "number", "acquisition", "echo", "moment", "batch", "trigger"}
+_WORDS = ("image", "series", "space")
+"""Names that are compared, and never told."""
+
+_WHOSE = tuple(
+    tuple(map(Tag, keywords))
+    for keywords in (
+        ("PatientID", "PatientName", "PatientBirthDate"),
+        ("StudyInstanceUID",),
+        ("StudyDate",),
+    )
+)
+"""By what patients, studies and days are compared."""
+
+_SLICES = ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4")
+"""How the classes of CT's and MR's images begin: one that has no size has lost its end."""
+
+_B_VALUES = (("SIEMENS MR HEADER", 0x0019, 0x0C), ("GEMS_PARM_01", 0x0043, 0x39))
+"""Where machines write a b-value that have no element of the standard's for it."""
+
+_GE = 100_000
+"""GE adds multiples of this to b-values, of which it makes no secret and says no reason."""
+
+_NAMES = {Tag(keyword): name for keyword, name in _TAGS.items()}
+
+_TAGS_READ = [
+    *_NAMES,
+    *map(Tag, ("SOPClassUID", "NumberOfFrames", "DiffusionBValue", *SIZES)),
+    Tag("SharedFunctionalGroupsSequence"),
+    *(tag for tags in _WHOSE for tag in tags),
+    *(Tag(group, low) for _, group, el in _B_VALUES for low in (0x10, 0x11, 0x1000 | el)),
+]
 
 
-def describe(source: bytes | str) -> list[dict[str, Any]]:
+def describe(source: bytes | str, key: str = "") -> list[dict[str, Any]]:
     """The facts of each slice in a file, by the names of `series.Slice`.
+
+    Args:
+        source: the file's bytes, or its path.
+        key: of the words that stand for names and dates.
 
     Returns:
         one; of a CT or MR of many frames one for each frame; none if it isn't a DICOM image.
@@ -58,32 +100,38 @@ def describe(source: bytes | str) -> list[dict[str, Any]]:
         except reading.DirectoryError:
             return []
         if "Rows" not in found or "Columns" not in found:
+            if str(found.file_meta.get("MediaStorageSOPClassUID")).startswith(_SLICES):
+                raise cut_off()
             return []
-        facts, count = _facts(found), frames(found)
+        facts, count = _facts(found, key), frames(found)
+        if count > MAX_FRAMES:
+            raise too_many()
+        check_whole(found)
         if count < 2 or facts["modality"] not in VOLUMES:
             return [facts]
         return _frames(found, facts, count)
 
 
-def _facts(data: Dataset) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for keyword, name in _TAGS.items():
-        value = data.get(keyword)
+def _facts(data: Dataset, key: str) -> dict[str, Any]:
+    made_by = modality(data)
+    found: dict[str, Any] = {"whose": whose(data, key)}
+    found["b_value"] = _b_value(data) if made_by == "MR" else None
+    for tag, name in _NAMES.items():
+        if name in _WORDS:
+            found[name] = word([_text(data, tag)], key)
+            continue
+        value = data[tag].value if tag in data else None
         if name in _INTEGERS:
             found[name] = _integer(value)
-        elif name in _NUMBERS:
-            found[name] = _numbers(value, _NUMBERS[name])
-        elif name == "kinds":
-            found[name] = [value] if isinstance(value, str) else list(value or ())
+        elif name in _READ:
+            found[name] = _READ[name](value)
         else:
             found[name] = str(value or "")
-    return found
+    return found | {"modality": made_by}
 
 
 def _frames(data: Header, facts: dict[str, Any], count: int) -> list[dict[str, Any]]:
     """The facts of each frame, by its functional groups."""
-    if count > MAX_FRAMES:
-        raise too_many()
     found = [{**facts, **_of_frame(data, index, facts["image"])} for index in range(count)]
     placed = any(fact["position"] or fact["number"] for fact in found)
     return found if placed else [{**facts, "placed": False}]
@@ -103,12 +151,56 @@ def _of_frame(data: Header, index: int, image: str) -> dict[str, Any]:
         "frame": index,
         "image": f"{image} {index}" if image else "",
         "position": _numbers(own("PlanePositionSequence", "ImagePositionPatient"), 3),
-        "orientation": _numbers(own("PlaneOrientationSequence", "ImageOrientationPatient"), 6),
+        "orientation": _orientation(own("PlaneOrientationSequence", "ImageOrientationPatient")),
         "number": _integer(own("FrameContentSequence", "InStackPositionNumber")),
         "acquisition": _integer(own("FrameContentSequence", "FrameAcquisitionNumber")),
         "moment": _integer(own("FrameContentSequence", "TemporalPositionIndex")),
         "echo": None if echo is None else _integer(float(echo) * 1000),  # ms
+        "b_value": _number(own("MRDiffusionSequence", "DiffusionBValue")),
+        "thickness": _number(own("PixelMeasuresSequence", "SliceThickness")),
     } | ({"kinds": list(kinds)} if kinds else {})
+
+
+def _number(value: Any) -> float | None:
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        return None
+    return found if math.isfinite(found) else None
+
+
+def _kinds(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else list(value or ())
+
+
+def whose(data: Dataset, key: str) -> list[str]:
+    """Of which patient, study and day a file is, as words of that key."""
+    patient, *others = [[_text(data, tag) for tag in tags] for tags in _WHOSE]
+    return [word(map(bare, patient), key), *(word(other, key) for other in others)]
+
+
+def _text(data: Dataset, tag: BaseTag) -> str:
+    """A value as it is written, whatever its characters: it is compared alone."""
+    value = data.get_item(tag).value if tag in data else None
+    text = value.decode("latin-1") if isinstance(value, bytes) else str(value or "")
+    return text.strip(" \0")
+
+
+def _b_value(data: Dataset) -> float | None:
+    """Of a diffusion image, as the standard has it or as its machine does."""
+    if (found := _number(data.get("DiffusionBValue"))) is not None:
+        return found
+    for creator, group, element in _B_VALUES:
+        try:
+            own = data.private_block(group, creator)[element].value
+        except KeyError:
+            continue
+        text = own.decode("ascii", "replace") if isinstance(own, bytes) else own
+        first = text.split("\\")[0] if isinstance(text, str) else text
+        several = isinstance(first, Iterable) and not isinstance(first, str)
+        found = _number(next(iter(first), None) if several else first)
+        return None if found is None else found % _GE
+    return None
 
 
 def _integer(value: object) -> int | None:
@@ -124,3 +216,20 @@ def _numbers(value: Any, count: int) -> list[float] | None:
     except (TypeError, ValueError):
         return None
     return found if len(found) == count and all(map(math.isfinite, found)) else None
+
+
+def _orientation(value: Any) -> list[float] | None:
+    """Directions of rows and columns, if they are directions that aren't the same."""
+    found = _numbers(value, 6)
+    return found if found and spans_plane(found) else None
+
+
+_READ: dict[str, Callable[[Any], Any]] = {
+    "kinds": _kinds,
+    "position": lambda value: _numbers(value, 3),
+    "orientation": _orientation,
+    "thickness": _number,
+    "kernel": kernel,
+    "sequence": sequence,
+}
+"""How values are read that are neither whole numbers nor text."""

@@ -10,6 +10,22 @@ from pydicom.tag import BaseTag, Tag
 
 from edge_med.imaging.dicom.reading import Header
 
+_CLASSES = {
+    "1.2.840.10008.5.1.4.1.1.1": "CR",
+    "1.2.840.10008.5.1.4.1.1.1.1": "DX",
+    "1.2.840.10008.5.1.4.1.1.1.1.1": "DX",
+    "1.2.840.10008.5.1.4.1.1.2": "CT",
+    "1.2.840.10008.5.1.4.1.1.2.1": "CT",
+    "1.2.840.10008.5.1.4.1.1.4": "MR",
+    "1.2.840.10008.5.1.4.1.1.4.1": "MR",
+}
+"""The modality of a class of images (PS3.4 B.5), as far as Google's code takes it from there."""
+
+
+def modality(data: Dataset) -> str:
+    """DICOM's code of what made an image; where it is missing, by the image's class."""
+    return str(data.get("Modality") or _CLASSES.get(str(data.get("SOPClassUID")), ""))
+
 
 def of_frame(data: Header, index: int, name: str) -> Dataset | None:
     """A group of a frame of its own, or else of all frames; None if there is none.

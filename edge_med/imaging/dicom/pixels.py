@@ -102,6 +102,17 @@ class Pixels:
         _check_bytes(sum(length for _, length in chosen))
         return b"".join(self._bytes(*place) for place in chosen)
 
+    def check_whole(self) -> None:
+        """Go through the fragments of compressed pixels: each must end within the file.
+
+        Raises:
+            ImageError: one doesn't.
+        """
+        _table, fragments = self._fragments
+        start, length = fragments[-1] if fragments else (self.start, 0)
+        if start + length > self.start + self.there:
+            raise cut_off()
+
     def _starts(self, fragments: list[Place], offsets: Sequence[int]) -> list[int]:
         """Which fragments begin a frame: by a table of offsets, or by how they begin."""
         if offsets and fragments:

@@ -13,7 +13,7 @@ from edge_med.imaging.about import About, code
 from edge_med.imaging.dicom import levels, palettes
 from edge_med.imaging.dicom.checking import COLOUR, PALETTE, check, frames, kind, number, syntax
 from edge_med.imaging.dicom.frames import decode
-from edge_med.imaging.dicom.groups import of_frame, value
+from edge_med.imaging.dicom.groups import modality, of_frame, value
 from edge_med.imaging.dicom.levels import Flags
 from edge_med.imaging.dicom.reading import Header
 from edge_med.imaging.greys import Extent, Values, look_up, spread, spread_by_16_bits
@@ -69,22 +69,22 @@ _SECONDARY = "1.2.840.10008.5.1.4.1.1.7"
 
 def recipe_of(data: Header) -> Recipe:
     """The recipe of a file."""
-    return RECIPES.get(str(data.get("Modality")), OTHER)
+    return RECIPES.get(modality(data), OTHER)
 
 
 def about(data: Header, index: int) -> About:
     """What a file says of one of its frames, as far as it may be told."""
-    modality, burned = code(data.get("Modality")), data.get("BurnedInAnnotation")
+    made_by, burned = code(modality(data)), data.get("BurnedInAnnotation")
     secondary = str(data.get("SOPClassUID", "")).startswith(_SECONDARY)
     return About(
-        modality,
+        made_by,
         code(data.get("BodyPartExamined")),
         code(data.get("ViewPosition")),
         code(data.get("ImageLaterality") or data.get("Laterality")),
         _floats(_spacing(data, index), 2),
         _floats(_position(data, index), 3),
         frames(data),
-        burned == "YES" or (burned != "NO" and (modality == "US" or secondary)),
+        burned == "YES" or (burned != "NO" and (made_by == "US" or secondary)),
     )
 
 

@@ -1,0 +1,228 @@
+"""Which series is shown, and why: the one that was chosen, or the one a radiologist would take.
+
+Geometry, number and size decide. What files call themselves comes last: scouts are called originals
+as often as volumes are called derived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from edge_med.errors import LISTED, ImageError, UsageError
+from edge_med.imaging.contents import ROW, Contents, Series, contents
+from edge_med.imaging.ordering import Order, ordered
+from edge_med.imaging.series import Slice
+from edge_med.imaging.stacks import Stack
+
+_SHOWN = 20
+"""Characters of a choice that isn't understood."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is shown.
+
+    Attributes:
+        slices: in order.
+        notices: what the user should know: what was taken, what was left out, what is odd.
+        series: by what it is chosen; empty if they are single images of several.
+        volume: whether they are slices, and not single images.
+        why: it is taken; empty if it was chosen, or is the only one.
+    """
+
+    slices: tuple[Slice, ...]
+    notices: tuple[str, ...] = ()
+    series: str = ""
+    volume: bool = True
+    why: str = ""
+
+
+class Candidate(NamedTuple):
+    """A stack, and the series that it is of."""
+
+    series: Series
+    stack: Stack
+
+    @property
+    def first(self) -> Slice:
+        """One of its slices."""
+        return self.stack.slices[0]
+
+    @property
+    def told(self) -> str:
+        """What it is."""
+        return told(self.first, len(self.stack.slices))
+
+
+def told(first: Slice, count: int) -> str:
+    """What a series is, by one of its slices and their number: CT axial, 20 slices."""
+    kind = " ".join(filter(None, (first.modality, first.plane)))
+    word = "slice" if count == 1 else "slices"
+    return f"{kind}, {count} {word}"
+
+
+class _Rule(NamedTuple):
+    """What decides between stacks; where none fulfils it, it decides nothing."""
+
+    why: str
+    keep: Callable[[Sequence[Candidate]], list[Candidate]]
+
+
+def _having(share: float) -> Callable[[Sequence[Candidate]], list[Candidate]]:
+    """Those that have at least such a share of the slices that the largest has."""
+
+    def keep(found: Sequence[Candidate]) -> list[Candidate]:
+        most = max(len(one.stack.slices) for one in found)
+        return [one for one in found if len(one.stack.slices) >= share * most]
+
+    return keep
+
+
+def _without(word: str) -> Callable[[Sequence[Candidate]], list[Candidate]]:
+    return lambda found: [one for one in found if word not in one.first.kinds]
+
+
+def _axial(found: Sequence[Candidate]) -> list[Candidate]:
+    return [one for one in found if one.first.modality != "CT" or one.first.plane == "axial"]
+
+
+def _widest(found: Sequence[Candidate]) -> list[Candidate]:
+    most = max(one.first.rows * one.first.columns for one in found)
+    return [one for one in found if one.first.rows * one.first.columns == most]
+
+
+_RULES = (
+    _Rule("some have few images", _having(0.1)),
+    _Rule("a CT is taken in axial slices", _axial),
+    _Rule("it has the most slices", _having(0.5)),
+    _Rule("some are scouts", _without("LOCALIZER")),
+    _Rule("some were computed", _without("DERIVED")),
+    _Rule("it has the most slices", _having(1.0)),
+    _Rule("its slices are the largest", _widest),
+    _Rule("it is the first of several alike", lambda found: list(found[:1])),
+)
+"""What decides, in this order. Google's serving code takes originals first, and of these the most;
+a tenth and a half are ours: scouts are fewer than that, and thick slices aren't."""
+
+
+def default(there: Contents) -> tuple[Candidate, str]:
+    """The stack that is taken if nobody chooses, and why; there must be one."""
+    found = [Candidate(one, stack) for one in there.series for stack in one.stacks]
+    whys = ["it is the only volume"] if len(found) == 1 else []
+    for rule in _RULES:
+        kept = rule.keep(found)
+        if kept and len(kept) < len(found):
+            found = kept
+            whys.append(rule.why)
+    *first, last = dict.fromkeys(whys)
+    return found[0], f"{', '.join(first)} and {last}" if first else last
+
+
+def choose(there: Contents, wanted: str | None = None, order: Order = "numbers") -> Choice:
+    """What is shown of some series.
+
+    Args:
+        there: the series.
+        wanted: a series' number, or that of one of its stacks, as 3.2; None for the default.
+        order: in which direction slices go.
+
+    Raises:
+        UsageError: there is no such series.
+        ImageError: it isn't clear what should be shown, or in which order.
+    """
+    if wanted is not None:
+        return _chosen(there, wanted, order)
+    if there.mixed:
+        raise ImageError(there.mixed, f"Choose what is meant with `series`: {LISTED}")
+    if not any(one.stacks for one in there.series):
+        return Choice(tuple(_images(there.series)), volume=False)
+    taken, why = default(there)
+    if len(taken.stack.slices) == 1:
+        _refuse_scattered(there)
+    return _choice(there, taken, why, order)
+
+
+def _refuse_scattered(there: Contents) -> None:
+    """Refuse to take one image for a volume where many have a series of their own.
+
+    Raises:
+        ImageError: there are several, of one modality.
+    """
+    single = [one for one in there.series if one.stacks and len(one.slices) == 1]
+    if len(single) >= ROW and len({one.modality for one in single}) == 1:
+        raise ImageError(
+            f"{len(single)} images have a series of their own each, and nothing says that they are"
+            " one.",
+            f"Export them anew, or choose one with `series`: {LISTED}",
+        )
+
+
+def _chosen(there: Contents, wanted: str, order: Order) -> Choice:
+    number, _, part = wanted.partition(".")
+    found = [one for one in there.series if str(one.number) == number]
+    if not found or (part and not (part.isdecimal() and 0 < int(part) <= len(found[0].stacks))):
+        last = there.series[-1].number
+        raise UsageError(
+            f"There is no series {wanted[:_SHOWN]!r}: "
+            + ("there is only 1." if last == 1 else f"they are 1 to {last}."),
+            f"Choose one of those that are there: {LISTED}",
+        )
+    (one,) = found
+    if not one.stacks:
+        notices = _told_of_others(there, len(one.slices))
+        return Choice(tuple(_images(found)), (*notices,), str(one.number), volume=False)
+    if part:
+        taken = Candidate(one, one.stacks[int(part) - 1])
+        return _choice(there, taken, "", order, sure=True)
+    taken, _why = default(Contents((one,)))
+    return _choice(there, taken, "", order)
+
+
+def _choice(
+    there: Contents, taken: Candidate, why: str, order: Order, *, sure: bool = False
+) -> Choice:
+    one, stack = taken
+    if stack.doubt and not sure:
+        raise ImageError(stack.doubt, f"Choose one of {one.names()} with `series`: {LISTED}")
+    slices, odd = ordered(stack.slices, order)
+    notices = [*_told_of_choice(there, taken, why), *stack.notices, *odd]
+    if one.joined:
+        notices.append(f"{one.joined} series of one image each are taken as one.")
+    return Choice(tuple(slices), tuple(notices), one.name(stack), why=why)
+
+
+def _told_of_choice(there: Contents, taken: Candidate, why: str) -> Iterator[str]:
+    if not why or len(there.series) == 1:
+        yield from _told_of_others(there, len(taken.series.slices))
+        return
+    left = sum(len(one.slices) for one in there.series) - len(taken.series.slices)
+    images = "1 image" if left == 1 else f"{left} images"
+    yield (
+        f"{len(there.series)} series: {taken.series.name(taken.stack)} is taken ({taken.told}),"
+        f" as {why}. {images} of the others {'is' if left == 1 else 'are'} left out."
+    )
+
+
+def _told_of_others(there: Contents, shown: int) -> Iterator[str]:
+    """What is said of the series that weren't chosen."""
+    if there.mixed:
+        yield f"{there.mixed} Only the series that was chosen is shown."
+    if left := sum(len(one.slices) for one in there.series) - shown:
+        images = "1 image" if left == 1 else f"{left} images"
+        yield f"{images} of other series {'is' if left == 1 else 'are'} left out."
+
+
+def _images(several: Sequence[Series]) -> list[Slice]:
+    """Single images, in the order in which their machine numbered them."""
+
+    def place(piece: Slice) -> tuple[int, int]:
+        return (piece.number or 0, piece.entry)
+
+    return [piece for one in several for piece in sorted(one.slices, key=place)]
+
+
+def volume(found: Sequence[Slice], wanted: str | None = None, order: Order = "numbers") -> Choice:
+    """What is shown of some images: see `choose`."""
+    return choose(contents(found), wanted, order)

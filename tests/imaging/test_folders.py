@@ -1,0 +1,168 @@
+"""Folders as they come: with files that can't be read, with single images, of several patients."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import pydicom.uid as uids
+import pytest
+
+from edge_med import imaging
+from edge_med.errors import ImageError, UsageError
+from edge_med.imaging import Study, remarks
+from edge_med.imaging.pool import POOL
+from tests.imaging.dicom_samples import compressed, ct_slice, dicom, ramp
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A CT of five slices."""
+    for depth in range(5):
+        (tmp_path / f"{depth}.dcm").write_bytes(ct_slice(float(depth)))
+    return tmp_path
+
+
+def read(source: Path, **options: object) -> Study:
+    found = imaging.open(source, side=16, **{"slices": "auto", **options})  # type: ignore[call-overload]
+    assert isinstance(found, Study)
+    return found
+
+
+@pytest.mark.parametrize("left", [-20, 700, 500, 300])
+@pytest.mark.parametrize("syntax", [uids.ExplicitVRLittleEndian, uids.JPEGLSLossless])
+def test_a_slice_that_is_cut_short_is_left_out_wherever_the_cut_is_and_that_is_told(
+    left: int, syntax: str, folder: Path
+) -> None:
+    whole = ct_slice(9.0)
+    if syntax == uids.JPEGLSLossless:
+        frame = bytes(imagecodecs.jpegls_encode(ramp(12)))
+        whole = compressed([frame], ramp(12), syntax, Modality="CT")
+    (folder / "5.dcm").write_bytes(whole[:left])
+    assert len(read(folder).pictures) == 5
+    assert read(folder).notices == ("1 file is left out. The end of the DICOM image is missing.",)
+
+
+def test_a_file_that_ends_the_process_is_left_out_alone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "bomb.dcm").write_bytes(ct_slice(9.0))
+    run = POOL.run
+
+    def ends(name: str, sources: list[str], **job: Any) -> Any:
+        if name == "describe" and any(source.endswith("bomb.dcm") for source in sources):
+            raise ImageError("The process that tried has ended.", "Save it anew.")
+        return run(name, sources, **job)
+
+    monkeypatch.setattr(POOL, "run", ends)
+    assert read(folder).notices == ("1 file is left out. The process that tried has ended.",)
+
+
+def test_a_folder_of_which_no_file_can_be_read_is_an_error_with_the_reason(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(ImageError, match="The end of the DICOM image is missing"):
+        read(folder)
+
+
+def test_files_in_a_syntax_that_isnt_read_are_left_out_and_named(folder: Path) -> None:
+    for name in "56":
+        data = ct_slice(float(name)).replace(b"1.2.840.10008.1.2.1", b"1.2.840.10008.1.2.9")
+        (folder / name).write_bytes(data)
+    (told,) = read(folder).notices
+    assert told.startswith("2 files are left out. The DICOM image's transfer syntax isn't read")
+
+
+def test_two_x_rays_in_one_folder_are_two_pictures(tmp_path: Path) -> None:
+    views = ("LL", "PA")
+    for number, view in enumerate(views):
+        data = dicom(ramp(12, 20 + number), Modality="DX", ViewPosition=view, SeriesNumber=number)
+        (tmp_path / str(number)).write_bytes(data)
+    study = read(tmp_path)
+    assert study.content() == tuple(study.pictures)
+    assert [picture.about.view for picture in study.pictures] == [*views]
+    alone = [imaging.open(tmp_path / str(number), side=16) for number in range(2)]
+    assert [*study.pictures] == alone
+    assert str(study.plan) == "all 2 images, 536 tokens"
+    assert [picture.slice for picture in study.pictures] == [None, None]
+
+
+def test_files_without_an_image_are_refused(tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / name).write_text("nothing")
+    with pytest.raises(ImageError, match="no DICOM image"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("tags", "told"),
+    [
+        ({"PatientID": "2"}, "The images are of 2 patients."),
+        ({"PatientName": "Roe^Jane"}, "The images are of 2 patients."),
+        ({"PatientBirthDate": "19600101"}, "The images are of 2 patients."),
+        ({"PatientID": "", "PatientName": ""}, "Some of the images say of which patient they are"),
+        ({"StudyInstanceUID": "1.9"}, "The images are of 2 studies."),
+        ({"StudyDate": "20260102"}, "The images are of 2 days."),
+    ],
+)
+def test_a_folder_of_several_patients_studies_or_days_is_refused_until_a_series_is_chosen(
+    tags: dict[str, str], told: str, tmp_path: Path
+) -> None:
+    of = {"PatientID": "1", "PatientName": "Doe^Jane", "StudyInstanceUID": "1.8"}
+    for depth in range(3):
+        (tmp_path / f"a{depth}").write_bytes(ct_slice(float(depth), **of))
+        (tmp_path / f"b{depth}").write_bytes(ct_slice(float(depth), **{**of, **tags}))
+    with pytest.raises(ImageError, match=told) as caught:
+        read(tmp_path)
+    assert "`series`" in caught.value.hint
+    study = read(tmp_path, series=2)
+    assert len(study.pictures) == 3
+    assert {str(file)[-2] for file, _frame in study.origins} == {"b"}
+    assert study.notices[0].startswith(told)
+
+
+def test_a_patients_name_may_be_written_in_two_ways(tmp_path: Path) -> None:
+    for depth, name in enumerate(("Doe^Jane", "DOE^JANE", "doe^ jane")):
+        (tmp_path / str(depth)).write_bytes(ct_slice(float(depth), PatientName=name))
+    assert len(read(tmp_path).pictures) == 3
+
+
+def test_two_pictures_of_two_patients_say_so(tmp_path: Path) -> None:
+    for number in "12":
+        data = dicom(ramp(12), Modality="DX", PatientID=number)
+        (tmp_path / number).write_bytes(data)
+    images = [imaging.open(tmp_path / number) for number in "12"]
+    assert [notice.code for notice in remarks.mixed(images)] == ["several_patients"]
+    assert not [*remarks.mixed(images[:1] * 2)]
+
+
+@pytest.mark.parametrize("series", [3, "0", "x", "1.2", "2.0", "1.1.1"])
+def test_a_series_that_isnt_there_is_refused(series: int | str, folder: Path) -> None:
+    (folder / "other").write_bytes(ct_slice(0.0, SeriesInstanceUID="1.9"))
+    with pytest.raises(UsageError, match="they are 1 to 2"):
+        read(folder, series=series)
+
+
+def test_a_series_is_chosen_by_its_number_without_slices_being_named(folder: Path) -> None:
+    for depth in range(2):
+        other = ct_slice(float(depth), SeriesInstanceUID="1.9", SeriesNumber=1)
+        (folder / f"other{depth}").write_bytes(other)
+    study = imaging.open(folder, side=16, series=1)
+    assert isinstance(study, Study)
+    assert (len(study.pictures), study.series) == (2, "1")
+    assert study.notices == ("5 images of other series are left out.",)
+
+
+def test_the_number_of_a_series_is_for_the_folder_among_several_images(folder: Path) -> None:
+    (folder.parent / "x-ray").write_bytes(dicom(ramp(12), Modality="DX"))
+    (folder / "other").write_bytes(ct_slice(0.0, SeriesInstanceUID="1.9"))
+    sources = [folder.parent / "x-ray", folder]
+    _picture, study = imaging.open_all(sources, side=16, series="2")
+    assert isinstance(study, Study)
+    assert len(study.pictures) == 1
+
+
+def test_an_order_that_there_isnt_is_refused(folder: Path) -> None:
+    with pytest.raises(UsageError, match="There is no order 'up'"):
+        read(folder, order="up")
