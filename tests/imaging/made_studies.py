@@ -241,7 +241,7 @@ def unreadable() -> Iterator[Made]:
     """Files that can't be read among good ones."""
     volume = stack("a", TEN)
     cut = stack("x", [10.0], InstanceNumber=11)["x0"]
-    told = ["1 file is left out. The end of the DICOM image is missing"]
+    told = ["1 file is left out. The DICOM file ends before its image does"]
     yield Made("a slice without its last pixels", volume | {"x": cut[:-30]}, ALL, told)
     yield Made("a slice that is cut in its header", volume | {"x": cut[:420]}, ALL, told)
     frame = bytes(imagecodecs.jpegls_encode(ramp(12)))
@@ -255,7 +255,7 @@ def unreadable() -> Iterator[Made]:
     disc = {"DICOMDIR": written(data), "README": b"nothing"}
     yield Made("a disc's list and a text", volume | disc, ALL, ["2 files are no images"])
     pieces = {"x": cut[:420], "y": cut[:-30], "z": body(cut)}
-    yield Made("nothing but pieces", pieces, refused="The end of the DICOM image is missing")
+    yield Made("nothing but pieces", pieces, refused="The DICOM file ends before its image does")
 
 
 def pictures() -> Iterator[Made]:

@@ -41,7 +41,9 @@ def test_a_slice_that_is_cut_short_is_left_out_wherever_the_cut_is_and_that_is_t
         whole = compressed([frame], ramp(12), syntax, Modality="CT")
     (folder / "5.dcm").write_bytes(whole[:left])
     assert len(read(folder).pictures) == 5
-    assert read(folder).notices == ("1 file is left out. The end of the DICOM image is missing.",)
+    assert read(folder).notices == (
+        "1 file is left out. The DICOM file ends before its image does.",
+    )
 
 
 def test_a_file_that_ends_the_process_is_left_out_alone(
@@ -62,7 +64,7 @@ def test_a_file_that_ends_the_process_is_left_out_alone(
 def test_a_folder_of_which_no_file_can_be_read_is_an_error_with_the_reason(folder: Path) -> None:
     for path in folder.iterdir():
         path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(ImageError, match="The end of the DICOM image is missing"):
+    with pytest.raises(ImageError, match="The DICOM file ends before its image does"):
         read(folder)
 
 
