@@ -7,7 +7,7 @@ Products and sums are F32, and each adapter's result is rounded to the type of t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -121,6 +121,44 @@ def changes_nothing(part: Part, base: Stored | None) -> bool:
     return base is not None and all(
         np.array_equal(_rows(part.rows, at, 1), _rows(base, index, 1))
         for at, index in enumerate(part.indices)
+    )
+
+
+def same_change(embedding: Part, head: Part) -> bool:
+    """Whether an adapter stores one change twice, since embedding and head are one tensor.
+
+    LoRA of the head is then that of the embedding, turned.
+    """
+    if any((embedding.magnitude, head.magnitude)) or embedding.indices != head.indices:
+        return False
+    if embedding.down and head.down and embedding.scale != head.scale:
+        return False
+    pairs = ((embedding.whole, head.whole), (embedding.rows, head.rows))
+    turned = ((embedding.up, head.down), (embedding.down, head.up))
+    return all(_equal(one, other, same_tensor) for one, other in pairs) and all(
+        _equal(one, other, _is_turned) for one, other in turned
+    )
+
+
+def _equal(
+    one: Stored | None, other: Stored | None, same: Callable[[Stored, Stored], bool]
+) -> bool:
+    return one is other if one is None or other is None else same(one, other)
+
+
+def _is_turned(one: Stored, other: Stored) -> bool:
+    """Whether a matrix is another one, with rows for columns."""
+    if one.tensor.shape != other.tensor.shape[::-1]:
+        return False
+    count, rank = max(one.tensor.shape), min(one.tensor.shape)
+    tall, wide = (one, other) if one.tensor.shape[0] == count else (other, one)
+    step = max(1, _LOOK // rank)
+    return all(
+        np.array_equal(
+            _rows(tall, start, min(step, count - start)),
+            _columns(wide, start, min(step, count - start)).T,
+        )
+        for start in range(0, count, step)
     )
 
 

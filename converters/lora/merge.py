@@ -15,7 +15,7 @@ from pathlib import Path
 
 from converters.checkpoint import Checkpoint
 from converters.entries import Entry
-from converters.lora.arithmetic import Change, changes_nothing, same_tensor
+from converters.lora.arithmetic import Change, changes_nothing, same_change
 from converters.lora.fitting import check
 from converters.lora.records import files, told
 from converters.lora.tokenizer import with_tokenizer
@@ -133,19 +133,11 @@ def _parts_head(adapter: Adapter) -> bool:
     embedding, head = adapter.parts.get(EMBEDDING), adapter.parts.get(names.HEAD)
     if embedding is None:
         return head is not None
+    if head is not None:
+        return not same_change(embedding, head)
     if adapter.settings.tying:
         return False
-    if head is not None:
-        return not _same(embedding, head)
     return embedding.down is not None or embedding.whole is not None
-
-
-def _same(embedding: Part, head: Part) -> bool:
-    """Whether an adapter stores one tensor twice, as after the vocabulary of a tied model grew."""
-    alone = not any((embedding.down, embedding.rows, head.down, head.rows))
-    if not alone or embedding.whole is None or head.whole is None:
-        return False
-    return same_tensor(embedding.whole, head.whole)
 
 
 def _embedding(text: list[Entry]) -> Entry:

@@ -114,6 +114,17 @@ CASES = {
         },
         {"lora_bias": True},
     ),
+    "biases of layers, trained beside LoRA": Case(
+        {**TOWER_Q, f"{TOWER}self_attn.q_proj.base_layer.bias": whole(9, VISION)},
+        {
+            TOWER_NAME: lambda: (
+                base_tensor(BASE, "vision_model.encoder.layers.0.self_attn.q_proj.weight")
+                + TOWER_DELTA
+            ),
+            "v.blk.0.attn_q.bias": lambda: whole(9, VISION),
+        },
+        {"bias": "lora_only"},
+    ),
     "embedding and head whole": Case(
         {f"{EMBEDDING}.weight": TABLE, f"{HEAD}.weight": 2 * TABLE},
         {"token_embd.weight": lambda: TABLE, "output.weight": lambda: 2 * TABLE},
@@ -136,6 +147,25 @@ CASES = {
     "LoRA of the embedding": Case(
         {**TOKENS, f"{EMBEDDING}.base_layer.weight": table()},
         {"token_embd.weight": lambda: table() + TOKENS_DELTA, "output.weight": table},
+    ),
+    "LoRA of one matrix for both, stored twice": Case(
+        {
+            **TOKENS,
+            f"{HEAD}.lora_A.weight": TOKENS[f"{EMBEDDING}.lora_embedding_B"].T,
+            f"{HEAD}.lora_B.weight": TOKENS[f"{EMBEDDING}.lora_embedding_A"].T,
+            f"{EMBEDDING}.base_layer.weight": table(),
+            f"{HEAD}.base_layer.weight": table(),
+        },
+        {"token_embd.weight": lambda: table() + TOKENS_DELTA},
+        {"ensure_weight_tying": True},
+    ),
+    "rows of one matrix for both, stored twice": Case(
+        {
+            f"{module}.token_adapter.trainable_tokens_delta": TABLE[:2]
+            for module in (EMBEDDING, HEAD)
+        },
+        {"token_embd.weight": lambda: np.vstack([table()[:7], TABLE[:2], table()[9:]])},
+        {"trainable_token_indices": {"embed_tokens": [7, 8], "lm_head": [7, 8]}},
     ),
     "LoRA of the head": Case(
         pair(HEAD, ROWS, WIDTH),

@@ -30,6 +30,7 @@ _SUFFIXES: Mapping[str, tuple[str, str]] = {
     ".token_adapter.trainable_tokens_delta": ("rows", ".weight"),
     ".token_adapter.base_layer.weight": ("whole", ".weight"),
     ".base_layer.weight": ("whole", ".weight"),
+    ".base_layer.bias": ("whole", ".bias"),
     ".modules_to_save.weight": ("whole", ".weight"),
 }
 """The end of a tensor's name, what it is, and the end of the name of the tensor that it changes."""
