@@ -6,6 +6,7 @@ Products and sums are F32, and each adapter's result is rounded to the type of t
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,9 +26,14 @@ _LOOK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What some adapters make of one tensor, in their order."""
+    """What some adapters make of one tensor, in their order.
+
+    Attributes:
+        base: where the tensor lies, for what depends on all of its rows; None if it isn't known.
+    """
 
     parts: tuple[Part, ...]
+    base: Stored | None = None
 
     def apply(self, tensor: SourceTensor, start: int, raw: Bytes) -> Bytes:
         """Whole rows of the tensor as the adapters have them, in the type that it is stored in.
@@ -38,14 +44,53 @@ class Change:
             raw: their numbers, as stored.
         """
         width = math.prod(tensor.shape[1:])
-        for part in self.parts:
+        for at, part in enumerate(self.parts):
             values = widened(raw, tensor.type).reshape(-1, width)
-            raw = narrow(_changed(part, tensor, start, values).reshape(-1), tensor.type)
+            norms = _column_norms(self, at) if part.turns_columns else None
+            changed = _changed(part, tensor, start, values, norms)
+            raw = narrow(changed.reshape(-1), tensor.type)
         return raw
 
 
-def _changed(part: Part, tensor: SourceTensor, start: int, values: Matrix) -> Matrix:
+@functools.lru_cache(maxsize=4)
+def _column_norms(change: Change, at: int) -> Matrix:
+    """Of DoRA of an embedding: the norm of each column, over all tokens, before it is turned."""
+    base, part = change.base, change.parts[at]
+    assert base is not None
+    before = Change(change.parts[:at])
+    rows, width = base.tensor.shape
+    squares = np.zeros(width)
+    step = max(1, _LOOK // width)
+    for start in range(0, rows, step):
+        count = min(step, rows - start)
+        size = base.tensor.type.block_bytes * width
+        offset = base.tensor.offset + start * size
+        raw = np.fromfile(base.path, np.uint8, count * size, offset=offset)
+        values = widened(before.apply(base.tensor, start, raw), base.tensor.type)
+        values = _sum(part, base.tensor, start, values.reshape(count, width))
+        squares += np.square(values, dtype=np.float64).sum(axis=0)
+    return np.sqrt(squares).astype(np.float32)
+
+
+def _changed(
+    part: Part, tensor: SourceTensor, start: int, values: Matrix, norms: Matrix | None
+) -> Matrix:
     """Some rows after one adapter."""
+    values = _sum(part, tensor, start, values)
+    if part.magnitude is not None and norms is not None:
+        values = values * (_rows(part.magnitude, 0, values.shape[1]).reshape(1, -1) / norms)
+    elif part.magnitude is not None:
+        norm = np.linalg.norm(values, axis=1, keepdims=True)
+        values = values * (_rows(part.magnitude, start, values.shape[0]).reshape(-1, 1) / norm)
+    if part.rows is not None:
+        for position, index in enumerate(part.indices):
+            if start <= index < start + values.shape[0]:
+                values[index - start] = _rows(part.rows, position, 1)
+    return values
+
+
+def _sum(part: Part, tensor: SourceTensor, start: int, values: Matrix) -> Matrix:
+    """Some rows with all that is added to them, or takes their place."""
     count = values.shape[0]
     if part.whole is not None:
         whole = _rows(part.whole, start, count)
@@ -54,16 +99,9 @@ def _changed(part: Part, tensor: SourceTensor, start: int, values: Matrix) -> Ma
         values = values + part.scale * _rows(part.bias, start, count).reshape(values.shape)
     if part.down is not None and part.up is not None:
         added = _product(part, start, count)
-        if part.embedding:  # PEFT rounds what it adds to an embedding (layer.py, Embedding.merge)
+        if part.embedding and not part.turns_columns:  # PEFT rounds it: layer.py, Embedding.merge
             added = widened(narrow(added.reshape(-1), tensor.type), tensor.type)
         values = values + added.reshape(values.shape)
-    if part.magnitude is not None:
-        norm = np.linalg.norm(values, axis=1, keepdims=True)
-        values = values * (_rows(part.magnitude, start, count).reshape(-1, 1) / norm)
-    if part.rows is not None:
-        for position, index in enumerate(part.indices):
-            if start <= index < start + count:
-                values[index - start] = _rows(part.rows, position, 1)
     return values
 
 

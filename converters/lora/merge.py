@@ -74,7 +74,8 @@ def merge(
         for part in parts:
             check(part, entries.get(name))
     _refuse_idle(checkpoint, adapters, entries)
-    return Merged(params, _with(text, changes), _with(projector, changes), again)
+    text, projector = (_with(checkpoint, part, changes) for part in (text, projector))
+    return Merged(params, text, projector, again)
 
 
 def with_adapters(
@@ -99,13 +100,23 @@ def with_adapters(
     return checkpoint, (*said, *more)
 
 
-def _with(entries: list[Entry], changes: Changes) -> list[Entry]:
+def _with(checkpoint: Checkpoint, entries: list[Entry], changes: Changes) -> list[Entry]:
     return [
-        dataclasses.replace(entry, change=Change(tuple(parts)))
+        dataclasses.replace(entry, change=_change(checkpoint, entry, tuple(parts)))
         if (parts := changes.get(entry.name))
         else entry
         for entry in entries
     ]
+
+
+def _change(checkpoint: Checkpoint, entry: Entry, parts: tuple[Part, ...]) -> Change:
+    base = _stored(checkpoint, entry)
+    if base is None and any(part.turns_columns for part in parts):
+        raise CheckpointError(
+            f"The adapter has DoRA of {parts[0].module}, and more tokens than the base.",
+            "Merge it with PEFT, and convert that: docs/adapters.md shows how.",
+        )
+    return Change(parts, base)
 
 
 def _with_text(params: ModelParams, **values: object) -> ModelParams:

@@ -68,6 +68,8 @@ def told(adapter: Adapter, base: str) -> list[Told]:
     if plain and plain.lower() != base.lower():
         text = f"{adapter.name} names {plain} as its base, and is merged into {base}."
         found.append(Told("adapter_base", text))
+    if adapter.settings.early:
+        found += _early(adapter)
     return found
 
 
@@ -84,6 +86,24 @@ def left_out(file: str, division: Division, folder: Path) -> list[Told]:
         )
     said.append(f"All of it is merged by: {merge_command(folder)}")
     return [Told("adapter_left_out", " ".join(said))]
+
+
+def _early(adapter: Adapter) -> list[Told]:
+    """What PEFT before 0.18 did otherwise with Gemma's embedding, whose rows count √width times."""
+    parts = adapter.parts.values()
+    if any(part.embedding for part in parts):
+        text = (
+            f"{adapter.name} was trained by PEFT before 0.18, which added its LoRA of the "
+            "embedding after Gemma's factor: it is merged as trained, and not as PEFT merges it."
+        )
+    elif any(part.rows for part in parts):
+        text = (
+            f"{adapter.name} was trained by PEFT before 0.18, which left Gemma's factor out where "
+            "rows of tokens were trained: with that factor the model may answer otherwise."
+        )
+    else:
+        return []
+    return [Told("adapter_early", text)]
 
 
 def files(adapters: Sequence[Adapter]) -> dict[str, Path]:

@@ -29,6 +29,7 @@ def save_adapter(folder: Path, tensors: Mapping[str, Floats], **settings: Any) -
     config = {
         "peft_type": "LORA",
         "base_model_name_or_path": "google/tiny",
+        "peft_version": "0.21.2",
         "r": 2,
         "lora_alpha": 2,
         "target_modules": ["q_proj"],

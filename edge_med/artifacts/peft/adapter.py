@@ -6,6 +6,7 @@ by their GGUF names, so that an adapter and a base from different versions of tr
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -78,6 +79,11 @@ class Part:
     indices: tuple[int, ...] = ()
     bias: Stored | None = None
     embedding: bool = False
+
+    @property
+    def turns_columns(self) -> bool:
+        """Whether it is DoRA of an embedding, which PEFT turns by its columns, not by its rows."""
+        return self.embedding and self.magnitude is not None
 
     @property
     def stored(self) -> tuple[Stored, ...]:
@@ -231,16 +237,33 @@ def _part(
         rows=stored.get("rows"),
         indices=_indices(module, stored, settings),
         bias=stored.get("bias"),
-        embedding=down is not None and _EMBEDDING.search(down.tensor.name) is not None,
+        embedding=_is_embedding(stored),
     )
+
+
+def _is_embedding(stored: Mapping[str, Stored]) -> bool:
+    return "down" in stored and _EMBEDDING.search(stored["down"].tensor.name) is not None
 
 
 def _scale(module: str, stored: Mapping[str, Stored], settings: Settings) -> float:
     if "down" in stored:
-        return settings.scale(module, stored["down"].tensor.shape[0])
+        scale = settings.scale(module, stored["down"].tensor.shape[0])
+        if settings.early and _is_embedding(stored):
+            scale /= _factor(module, stored)
+        return scale
     if "bias" in stored:  # of a layer whose product stands under the weight's name
         return settings.scale(module, settings.rank_of(module))
     return 1.0
+
+
+def _factor(module: str, stored: Mapping[str, Stored]) -> float:
+    """What Gemma multiplies rows of its embedding with: √width."""
+    if "magnitude" in stored:
+        raise CheckpointError(
+            f"PEFT before 0.18 has trained {module} by DoRA, and mixed up its norms.",
+            "Train it again with PEFT 0.18 or newer: no merge gives back what was trained.",
+        )
+    return math.sqrt(stored["up"].tensor.shape[0])
 
 
 def _indices(module: str, stored: Mapping[str, Stored], settings: Settings) -> tuple[int, ...]:

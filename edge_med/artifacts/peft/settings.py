@@ -56,6 +56,8 @@ class Settings:
         tying: whether embedding and head stayed one where the base has them as one.
         tokens: rows that were trained alone, by module; under "" those of the embedding.
         base: the model that it was trained on, as its config names it.
+        early: whether PEFT before 0.18 has trained it, which says no version of itself. What it
+            added to an embedding it added after Gemma's factor √width, and not before.
     """
 
     rank: int
@@ -67,6 +69,7 @@ class Settings:
     tying: bool
     tokens: Mapping[str, tuple[int, ...]]
     base: str
+    early: bool = False
 
     @property
     def base_name(self) -> str:
@@ -132,6 +135,7 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
         tying=config.get("ensure_weight_tying") is True,
         tokens=_tokens(config.get("trainable_token_indices")),
         base=base if isinstance(base, str) else "",
+        early=not config.get("peft_version"),
     )
 
 

@@ -1,0 +1,97 @@
+"""Adapters of the embedding: by DoRA, and by a PEFT that knew nothing of Gemma's factor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from converters.pipeline import convert
+from converters.plan import make_plan
+from converters.request import Request
+from edge_med.errors import CheckpointError
+from tests.checkpoints.peft import START, base_tensor, rounded, save_adapter, tensors_of, whole
+from tests.checkpoints.tiny import TINY, write_tiny
+
+BASE = TINY["multimodal"]
+ROWS, WIDTH = BASE.text.vocabulary, BASE.text.hidden
+EMBEDDING = f"{START}model.language_model.embed_tokens"
+TOKENS = {
+    f"{EMBEDDING}.lora_embedding_A": whole(6, 2, ROWS),
+    f"{EMBEDDING}.lora_embedding_B": whole(7, WIDTH, 2),
+}
+DELTA = (TOKENS[f"{EMBEDDING}.lora_embedding_B"] @ TOKENS[f"{EMBEDDING}.lora_embedding_A"]).T
+MAGNITUDE = 1 + np.abs(whole(8, WIDTH))
+DORA = {**TOKENS, f"{EMBEDDING}.lora_magnitude_vector": MAGNITUDE}
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny(BASE, tmp_path_factory.mktemp("base") / "tiny")
+
+
+def converted(base: Path, out: Path, *adapters: Path) -> set[str]:
+    """Convert the base with adapters; returns the codes of all that is told."""
+    request = Request(
+        source=base,
+        folder=out,
+        quants=("BF16",),
+        mmproj="F32",
+        name="tiny",
+        adapters=tuple((adapter, 1.0) for adapter in adapters),
+    )
+    convert(request)
+    return {told.code for told in make_plan(request).told}
+
+
+def embedding(out: Path) -> np.ndarray:
+    return tensors_of(out)["token_embd.weight"]
+
+
+def test_dora_brings_the_columns_of_an_embedding_to_their_length(
+    base: Path, tmp_path: Path
+) -> None:
+    converted(base, tmp_path / "out", save_adapter(tmp_path / "chest", DORA, use_dora=True))
+    summed = base_tensor(BASE, "embed_tokens.weight") + DELTA
+    norms = np.sqrt(np.square(summed, dtype=np.float64).sum(axis=0)).astype(np.float32)
+    wanted = rounded((summed * (MAGNITUDE / norms)).astype(np.float32))
+    np.testing.assert_array_equal(embedding(tmp_path / "out"), wanted)
+
+
+def test_the_columns_are_those_after_the_adapters_before_it(base: Path, tmp_path: Path) -> None:
+    first = save_adapter(tmp_path / "one", TOKENS)
+    second = save_adapter(tmp_path / "two", DORA, use_dora=True)
+    converted(base, tmp_path / "out", first, second)
+    after = rounded(base_tensor(BASE, "embed_tokens.weight") + DELTA)
+    summed = after + DELTA
+    norms = np.sqrt(np.square(summed, dtype=np.float64).sum(axis=0)).astype(np.float32)
+    wanted = rounded((summed * (MAGNITUDE / norms)).astype(np.float32))
+    np.testing.assert_array_equal(embedding(tmp_path / "out"), wanted)
+
+
+def test_lora_of_an_embedding_before_peft_0_18_counts_beside_gemmas_factor(
+    base: Path, tmp_path: Path
+) -> None:
+    early = save_adapter(tmp_path / "chest", TOKENS, peft_version=None)
+    codes = converted(base, tmp_path / "out", early)
+    scaled = rounded((DELTA * np.float32(WIDTH**-0.5)).astype(np.float32))
+    wanted = rounded(base_tensor(BASE, "embed_tokens.weight") + scaled)
+    np.testing.assert_array_equal(embedding(tmp_path / "out"), wanted)
+    assert "adapter_early" in codes
+
+
+def test_dora_of_an_embedding_before_peft_0_18_is_refused(base: Path, tmp_path: Path) -> None:
+    early = save_adapter(tmp_path / "chest", DORA, use_dora=True, peft_version=None)
+    with pytest.raises(CheckpointError, match=r"PEFT before 0\.18") as caught:
+        converted(base, tmp_path / "out", early)
+    assert "Train it again" in caught.value.hint
+
+
+def test_rows_of_tokens_before_peft_0_18_are_told(base: Path, tmp_path: Path) -> None:
+    rows = {f"{EMBEDDING}.token_adapter.trainable_tokens_delta": whole(5, 2, WIDTH)}
+    early = save_adapter(
+        tmp_path / "chest", rows, trainable_token_indices=[7, 8], peft_version=None
+    )
+    codes = converted(base, tmp_path / "out", early)
+    assert "adapter_early" in codes
