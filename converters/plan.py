@@ -123,15 +123,17 @@ def make_plan(request: Request) -> Plan:
     """
     require_llama_cpp_python()
     base = snapshot(request.base) if request.base else None
-    request = dataclasses.replace(request, source=snapshot(request.source), base=base)
+    adapters = tuple((snapshot(folder), strength) for folder, strength in request.adapters)
+    source = snapshot(request.source)
+    request = dataclasses.replace(request, source=source, base=base, adapters=adapters)
     request = _with_known_origin(request)
     checkpoint, config, told = _opened(request)
     processor, more = read_processor(checkpoint.small)
-    adapters = tuple(open_adapter(folder, strength) for folder, strength in request.adapters)
+    opened = tuple(open_adapter(folder, strength) for folder, strength in adapters)
     params = read_params(config, processor)
-    merged = merge(checkpoint, params, *read_entries(checkpoint, params), adapters)
+    merged = merge(checkpoint, params, *read_entries(checkpoint, params), opened)
     params, text, projector = merged.params, merged.text, merged.projector
-    checkpoint, trained = with_adapters(checkpoint, adapters, merged)
+    checkpoint, trained = with_adapters(checkpoint, opened, merged)
     vocabulary = read_vocabulary(checkpoint, params.text.vocabulary)
     told = (*told, *more, *trained, *tokenizer_told(checkpoint, vocabulary))
     called = (request.model_name, request.origin.id, request.base_name)
@@ -149,7 +151,7 @@ def make_plan(request: Request) -> Plan:
         notice=card.notice(__version__),
         template_sha256=metadata.template_sha256(values),
         files=tuple(files),
-        adapters=adapters,
+        adapters=opened,
         told=(
             *told,
             *layout_told(projector),

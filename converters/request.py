@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_med.artifacts.naming import PROJECTOR_TYPES, QUANTS, check_model_name
+from edge_med.artifacts.peft.folder import CONFIG, WEIGHTS
 from edge_med.errors import UsageError
 
 
@@ -67,7 +68,7 @@ class Request:
     def model_name(self) -> str:
         """What the model will be called: as the checkpoint, and then as the adapters."""
         base = _cached(self.source).name or _folder_name(self.source)
-        return self.name or "-".join([base, *(_folder_name(path) for path, _ in self.adapters)])
+        return self.name or "-".join([base, *(_adapter_name(path) for path, _ in self.adapters)])
 
     @property
     def base_name(self) -> str:
@@ -115,6 +116,12 @@ def _cached(folder: Path) -> Origin:
     if folder.parent.name != "snapshots" or kind != "models" or len(parts) != 2:
         return Origin()
     return Origin("/".join(parts), folder.name)
+
+
+def _adapter_name(path: Path) -> str:
+    """The name of an adapter's folder, also where a file of it is given."""
+    folder = path.parent if path.name in (CONFIG, *WEIGHTS) else path
+    return _cached(folder).name or _folder_name(folder)
 
 
 def _folder_name(folder: Path) -> str:

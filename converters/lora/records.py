@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from converters.told import Told
+from converters.told import Told, listed
 from edge_med.artifacts.manifest import MergedAdapter, SourceFile, Touched
 from edge_med.artifacts.peft.adapter import Adapter, Part
 from edge_med.artifacts.peft.division import Division
+from edge_med.artifacts.peft.finding import beside
 from edge_med.artifacts.peft.folder import CONFIG, merge_command
 from edge_med.artifacts.tensor_names import PLACE_WORDS, counted, place
 
@@ -68,6 +69,9 @@ def told(adapter: Adapter, base: str) -> list[Told]:
     if plain and plain.lower() != base.lower():
         text = f"{adapter.name} names {plain} as its base, and is merged into {base}."
         found.append(Told("adapter_base", text))
+    if others := beside(adapter.folder):
+        text = f"{adapter.name} holds more adapters, which aren't merged: {listed(others)}."
+        found.append(Told("adapters_beside", text))
     if adapter.settings.early:
         found += _early(adapter)
     return found

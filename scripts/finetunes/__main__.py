@@ -26,9 +26,9 @@ import peft
 import torch
 import transformers
 
-from converters import names
 from converters.pipeline import convert
 from converters.request import Request
+from edge_med.artifacts import tensor_names as names
 from edge_med.artifacts.naming import projector_file, text_file
 from edge_med.errors import EdgeMedError
 from scripts.finetunes import trained

@@ -14,7 +14,7 @@ import torch
 import transformers
 from tokenizers import Tokenizer
 
-from converters.safetensors import read_shard
+from edge_med.artifacts.safetensors import read_shard
 from scripts.finetunes.kinds import Kind
 from tests.checkpoints.safetensors import write_safetensors
 

@@ -269,7 +269,8 @@ def test_another_chat_template_is_told(base: Path, tmp_path: Path) -> None:
 
 
 def test_a_trainers_folder_names_the_adapters_inside(base: Path, tmp_path: Path) -> None:
-    save_adapter(tmp_path / "run/checkpoint-100", pair(Q, 256, 256))
-    with pytest.raises(CheckpointError, match="isn't an adapter's folder") as caught:
+    for name in ("checkpoint-100", "checkpoint-20"):
+        save_adapter(tmp_path / "run" / name, pair(Q, 256, 256))
+    with pytest.raises(CheckpointError, match="holds 2 adapters") as caught:
         planned(base, tmp_path, tmp_path / "run")
-    assert "inside it: checkpoint-100." in caught.value.hint
+    assert caught.value.hint.endswith("checkpoint-100.")

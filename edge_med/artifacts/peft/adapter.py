@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_med.artifacts import tensor_names as names
+from edge_med.artifacts.peft.finding import find
 from edge_med.artifacts.peft.folder import CONFIG
 from edge_med.artifacts.peft.settings import Settings, settings_of
 from edge_med.artifacts.safetensors import Shard, SourceTensor, read_shard
@@ -35,9 +36,6 @@ _SUFFIXES: Mapping[str, tuple[str, str]] = {
     ".modules_to_save.weight": ("whole", ".weight"),
 }
 """The end of a tensor's name, what it is, and the end of the name of the tensor that it changes."""
-
-_NAMED = 5
-"""Folders that an error names at the most."""
 
 _EMBEDDING = re.compile(r"lora_embedding_[AB]$")
 
@@ -117,13 +115,13 @@ def open_adapter(folder: Path, strength: float = 1.0) -> Adapter:
     """Open an adapter's folder, and find out what each of its tensors changes.
 
     Args:
-        folder: as `save_pretrained` of PEFT writes it.
+        folder: as `save_pretrained` of PEFT writes it, or what `folder.find` takes for it.
         strength: what its effect is multiplied with; 1 as it was trained.
 
     Raises:
         CheckpointError: it isn't one, is damaged, or has what can't be merged here.
     """
-    _refuse_what_is_none(folder)
+    folder = find(folder)
     settings = settings_of(folder)
     shard = read_shard(folder / WEIGHTS)
     found: dict[str, dict[str, Stored]] = {}
@@ -143,29 +141,6 @@ def open_adapter(folder: Path, strength: float = 1.0) -> Adapter:
     if not parts:
         raise CheckpointError(f"{WEIGHTS} holds no tensors.", "Copy the adapter's folder again.")
     return Adapter(folder, settings, strength, shard, parts)
-
-
-def _refuse_what_is_none(folder: Path) -> None:
-    if not (folder / CONFIG).is_file():
-        raise CheckpointError(
-            f"{folder.name} isn't an adapter's folder: it has no {CONFIG}.",
-            f"Give one of those inside it: {', '.join(below)}."
-            if (below := _below(folder))
-            else "Give the folder that save_pretrained of PEFT has written.",
-        )
-    if not (folder / WEIGHTS).is_file():
-        pickled = (folder / "adapter_model.bin").is_file()
-        raise CheckpointError(
-            f"{folder.name} has no {WEIGHTS}"
-            + (", and adapter_model.bin could run code when it is opened." if pickled else "."),
-            "Save it with save_pretrained of a newer PEFT, which writes safetensors.",
-        )
-
-
-def _below(folder: Path) -> list[str]:
-    """Adapters one level down, as a trainer leaves its checkpoints; the last of them."""
-    found = sorted(path.parent.name for path in folder.glob(f"*/{CONFIG}"))
-    return found[-_NAMED:]
 
 
 def _place(tensor: SourceTensor) -> tuple[str, str, names.Target]:

@@ -1,0 +1,102 @@
+"""What people give as an adapter: found where it lies, or refused by what it is."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from converters.lora.records import told
+from converters.request import Request
+from edge_med.artifacts.peft.adapter import open_adapter
+from edge_med.artifacts.peft.finding import beside, find
+from edge_med.errors import CheckpointError
+from tests.checkpoints.peft import EVERYTHING, SETTINGS, save_adapter
+
+CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+
+
+def save(folder: Path) -> Path:
+    return save_adapter(folder, EVERYTHING, **SETTINGS)
+
+
+@pytest.mark.parametrize("name", ["", CONFIG, WEIGHTS])
+def test_the_folder_and_each_of_its_files_are_the_adapter(name: str, tmp_path: Path) -> None:
+    folder = save(tmp_path / "chest")
+    given = folder / name
+    assert find(given) == folder
+    request = Request(
+        source=Path("base"), folder=tmp_path, quants=("Q8_0",), adapters=((given, 1.0),)
+    )
+    assert request.model_name == "base-chest"
+
+
+def test_one_adapter_inside_is_taken(tmp_path: Path) -> None:
+    inside = save(tmp_path / "out/default")
+    (tmp_path / "out/README.md").touch()
+    assert find(tmp_path / "out") == inside
+
+
+def test_the_end_of_training_counts_and_its_checkpoints_are_passed_over(tmp_path: Path) -> None:
+    folder = save(tmp_path / "out")
+    save(folder / "checkpoint-100")
+    assert find(folder) == folder
+    assert beside(folder) == []
+
+
+def test_more_adapters_in_the_folder_are_told(tmp_path: Path) -> None:
+    folder = save(tmp_path / "out")
+    save(folder / "skin")
+    said = {one.code: one.text for one in told(open_adapter(folder), "tiny")}
+    assert "skin" in said["adapters_beside"]
+
+
+@pytest.mark.parametrize(
+    ("names", "suggested"),
+    [(("checkpoint-20", "checkpoint-100"), "checkpoint-100"), (("skin", "chest"), "chest")],
+)
+def test_several_inside_are_named_and_one_is_to_be_given(
+    names: tuple[str, ...], suggested: str, tmp_path: Path
+) -> None:
+    for name in names:
+        save(tmp_path / "out" / name)
+    with pytest.raises(CheckpointError, match="holds 2 adapters") as caught:
+        find(tmp_path / "out")
+    assert all(name in str(caught.value) for name in names)
+    assert caught.value.hint.endswith(f"{suggested}.")
+
+
+def pickled(folder: Path) -> None:
+    (folder / WEIGHTS).rename(folder / "adapter_model.bin")
+
+
+def whole(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+
+
+REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
+    "nothing": (shutil.rmtree, "There is no folder"),
+    "no config": (lambda folder: (folder / CONFIG).unlink(), "has no adapter_config.json"),
+    "no weights": (lambda folder: (folder / WEIGHTS).unlink(), "has no adapter_model.safetensors"),
+    "pickled weights": (pickled, "could run code"),
+    "a whole model": (whole, "is a whole model"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_no_adapter_is_told_as_what_it_is(name: str, tmp_path: Path) -> None:
+    change, words = REFUSED[name]
+    change(save(tmp_path / "chest"))
+    with pytest.raises(CheckpointError, match=words):
+        find(tmp_path / "chest")
+
+
+def test_a_gguf_adapter_is_applied_and_not_merged(tmp_path: Path) -> None:
+    (tmp_path / "chest.gguf").touch()
+    with pytest.raises(CheckpointError, match="is a GGUF file") as caught:
+        find(tmp_path / "chest.gguf")
+    assert "ask --adapter" in caught.value.hint
