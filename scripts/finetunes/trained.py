@@ -98,7 +98,7 @@ def make(kind: Kind, settings: Mapping[str, Any], base: Path, folder: Path, seed
 
 SIZES = (
     (("lora_B.bias", ".bias"), 0.05),
-    (("lora_embedding_A",), 0.25),
+    (("lora_embedding_A",), 0.1),
     (("lora_A",), None),
     (("lora_B", "lora_embedding_B"), 0.12),
 )
