@@ -92,6 +92,10 @@ def make(kind: Kind, settings: Mapping[str, Any], base: Path, folder: Path, seed
             values.data.copy_(_trained(kind, name, values.data))  # in its place: some are shared
             if kind.dtype != "float32":
                 values.data = values.data.to(getattr(torch, kind.dtype))
+    if kind.tied:  # PEFT parts the two where it widens their numbers
+        head, table = wrapped.get_output_embeddings(), wrapped.get_input_embeddings()
+        head.lora_A["default"].weight.data = table.lora_embedding_B["default"].data.T.clone()
+        head.lora_B["default"].weight.data = table.lora_embedding_A["default"].data.T.clone()
     wrapped.save_pretrained(folder, **saving)
     return folder
 
