@@ -33,6 +33,7 @@ def home(tmp_path: Path, model: Models, monkeypatch: pytest.MonkeyPatch) -> Path
     shutil.copytree(model("text", "Q8_0"), tmp_path / "models/mine")
     monkeypatch.setattr(_platform, "graphics", lambda: ())
     monkeypatch.setattr(_platform, "load", lambda: 0.1)
+    monkeypatch.setattr(doctor, "_free_disk", lambda: 1 << 40)
     return tmp_path
 
 

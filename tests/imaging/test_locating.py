@@ -152,7 +152,7 @@ def test_a_megabyte_of_anything_is_read_in_seconds(fragment: str) -> None:
     text = fragment * (1_000_000 // len(fragment))
     before = time.process_time()
     parse(text)
-    assert time.process_time() - before < 5
+    assert time.process_time() - before < 15
 
 
 @pytest.mark.parametrize("what", ["right clavicle", "the right clavicle", " The  right clavicle "])
