@@ -7,7 +7,7 @@ as often as volumes are called derived.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from edge_med.errors import LISTED, ImageError, UsageError
@@ -80,6 +80,51 @@ def _having(share: float) -> Callable[[Sequence[Candidate]], list[Candidate]]:
     return keep
 
 
+def _some(found: Sequence[Candidate]) -> list[Candidate]:
+    """Those that have a tenth of the most slices, or that reach far enough in few thick ones."""
+    most, farthest = max(len(one.stack.slices) for one in found), max(map(_reach, found))
+
+    def counts(one: Candidate) -> bool:
+        slices = len(one.stack.slices)
+        return slices >= 0.1 * most or (slices >= ROW and _reach(one) >= farthest / 4 > 0)
+
+    return list(filter(counts, found))
+
+
+def _reach(one: Candidate) -> float:
+    """How far its slices reach along their normal, in mm; 0 if nobody knows."""
+    if not _placed(one):
+        return 0.0
+    depths = [piece.depth for piece in one.stack.slices]
+    return max(depths) - min(depths)
+
+
+def _placed(one: Candidate) -> bool:
+    return all(piece.position is not None for piece in one.stack.slices)
+
+
+def _sources(found: Sequence[Candidate]) -> list[Candidate]:
+    """Without reformats: what was computed in another plane than a volume that wasn't."""
+    originals = {
+        (one.first.modality, one.first.plane)
+        for one in found
+        if len(one.stack.slices) >= _SCOUTS
+        and one.first.plane
+        and {"DERIVED", "LOCALIZER"}.isdisjoint(one.first.kinds)
+    }
+
+    def reformat(one: Candidate) -> bool:
+        first = one.first
+        others = (plane for made_by, plane in originals if made_by == first.modality)
+        return "DERIVED" in first.kinds and any(plane != first.plane for plane in others)
+
+    return [one for one in found if not reformat(one)]
+
+
+_SCOUTS = 10
+"""Slices in a plane that a localizer of an MR hasn't: fewer are no volume to compute others of."""
+
+
 def _without(word: str) -> Callable[[Sequence[Candidate]], list[Candidate]]:
     return lambda found: [one for one in found if word not in one.first.kinds]
 
@@ -94,8 +139,10 @@ def _widest(found: Sequence[Candidate]) -> list[Candidate]:
 
 
 _RULES = (
-    _Rule("some have few images", _having(0.1)),
+    _Rule("some have few images", _some),
+    _Rule("others don't say where they lie", lambda found: list(filter(_placed, found))),
     _Rule("a CT is taken in axial slices", _axial),
+    _Rule("some were computed", _sources),
     _Rule("it has the most slices", _having(0.5)),
     _Rule("some are scouts", _without("LOCALIZER")),
     _Rule("some were computed", _without("DERIVED")),
@@ -104,7 +151,7 @@ _RULES = (
     _Rule("it is the first of several alike", lambda found: list(found[:1])),
 )
 """What decides, in this order. Google's serving code takes originals first, and of these the most;
-a tenth and a half are ours: scouts are fewer than that, and thick slices aren't."""
+a tenth, a quarter and a half are ours: scouts are fewer than that, and thick slices aren't."""
 
 
 def default(there: Contents) -> tuple[Candidate, str]:
@@ -137,7 +184,8 @@ def choose(there: Contents, wanted: str | None = None, order: Order = "numbers")
     if there.mixed:
         raise ImageError(there.mixed, f"Choose what is meant with `series`: {LISTED}")
     if not any(one.stacks for one in there.series):
-        return Choice(tuple(_images(there.series)), volume=False)
+        images, copies = _images(there.series)
+        return Choice(images, copies, volume=False)
     taken, why = default(there)
     if len(taken.stack.slices) == 1:
         _refuse_scattered(there)
@@ -171,8 +219,9 @@ def _chosen(there: Contents, wanted: str, order: Order) -> Choice:
         )
     (one,) = found
     if not one.stacks:
-        notices = _told_of_others(there, len(one.slices))
-        return Choice(tuple(_images(found)), (*notices,), str(one.number), volume=False)
+        images, copies = _images(found)
+        notices = (*_told_of_others(there, len(one.slices)), *copies)
+        return Choice(images, notices, str(one.number), volume=False)
     if part:
         taken = Candidate(one, one.stacks[int(part) - 1])
         return _choice(there, taken, "", order, sure=True)
@@ -214,13 +263,24 @@ def _told_of_others(there: Contents, shown: int) -> Iterator[str]:
         yield f"{images} of other series {'is' if left == 1 else 'are'} left out."
 
 
-def _images(several: Sequence[Series]) -> list[Slice]:
-    """Single images, in the order in which their machine numbered them."""
+def _images(several: Sequence[Series]) -> tuple[tuple[Slice, ...], tuple[str, ...]]:
+    """Single images, in the order in which their machine numbered them; and what is left out.
+
+    Files are copies if they have one unique name and say the same: some programs give all images
+    of a study one name.
+    """
 
     def place(piece: Slice) -> tuple[int, int]:
         return (piece.number or 0, piece.entry)
 
-    return [piece for one in several for piece in sorted(one.slices, key=place)]
+    images = [piece for one in several for piece in sorted(one.slices, key=place)]
+    first: dict[Slice, Slice] = {}
+    for piece in images:
+        first.setdefault(replace(piece, entry=0) if piece.image else piece, piece)
+    kept = tuple(first.values())
+    left = len(images) - len(kept)
+    what = "copy of an image is" if left == 1 else "copies of images are"
+    return kept, (f"{left} {what} left out.",) if left else ()
 
 
 def volume(found: Sequence[Slice], wanted: str | None = None, order: Order = "numbers") -> Choice:

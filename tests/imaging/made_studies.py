@@ -83,6 +83,21 @@ def others_than_axial() -> Iterator[Made]:
     one = stack("a", TEN, ConvolutionKernel="B30f")
     one |= stack("b", TEN, ConvolutionKernel="B70f", InstanceNumber=lambda n: n + 11)
     yield Made("two kernels in a series", one, ALL, ["Kernel 1 of 2 is taken"])
+    head = stack("a", [5.0 * n for n in range(10)], **series(2))
+    many = stack("m", [n / 2 for n in range(110)], "sagittal", **series(3), ImageType=DERIVED)
+    yield Made("thick axial slices beside many reformats", head | many, ALL, ["axial slices"])
+    captured = {**MR, **series(3), "ImageType": [*DERIVED[:2], "SCREEN SAVE"]}
+    nowhere: dict[str, Any] = {"ImagePositionPatient": None, "ImageOrientationPatient": None}
+    screens = stack("s", [0.0] * 25, **captured, **nowhere)
+    brain = stack("a", TEN, **MR, **series(2))
+    yield Made("more screenshots than slices", brain | screens, ALL, ["say where they lie"])
+    planes = stack("m", [n / 2 for n in range(24)], "coronal", **MR, **series(3), ImageType=DERIVED)
+    yield Made("reformats of an MR, more than slices", brain | planes, ALL, ["were computed"])
+    views = stack("s", [0.0, 5.0, 10.0], "coronal", **MR, **series(1))
+    computed = stack("a", TEN, **MR, **series(2), ImageType=DERIVED)
+    yield Made(
+        "an MR that was computed, and an original scout", views | computed, ALL, ["the most"]
+    )
     large = {f"l{n}": dicom(ramp(12, 24, 24), **_places(float(n)), **series(3)) for n in range(10)}
     yield Made("a series of larger slices", volume | large, names("l", range(10)), ["largest"])
 
@@ -267,6 +282,12 @@ def pictures() -> Iterator[Made]:
 
     two = {"b": x_ray(1), "a": x_ray(2)}
     yield Made("two X-rays of a series", two, ["b", "a"])
+    thrice = {name: x_ray(1, SOPInstanceUID="1.9.1") for name in "acd"}
+    lateral = {"b": x_ray(1, SOPInstanceUID="1.9.2")}
+    told = ["2 copies of images are left out"]
+    yield Made("an X-ray three times, and another", thrice | lateral, ["a", "b"], told)
+    named = {"b": x_ray(1, SOPInstanceUID="1.9"), "a": x_ray(2, SOPInstanceUID="1.9")}
+    yield Made("two X-rays under one name", named, ["b", "a"])
     apart = {"b": x_ray(1), "a": x_ray(2, SeriesInstanceUID="1.2.4")}
     yield Made("two X-rays in two series", apart, ["b", "a"])
     how = {"series": 2}
