@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge_med.artifacts.safe_text import safe_line
 from edge_med.cli.columns import columns
 from edge_med.cli.prose import say
 from edge_med.errors import EdgeMedError
@@ -48,7 +49,7 @@ def print_list(path: Path | bytes, wanted: str | None, *, as_json: bool) -> None
     lines = columns([*rows, *(_row(fact, taken, people=people) for fact in shown)], left=3)
     width = max(map(len, lines))
     for line, more in zip(lines, ["", *map(_more, shown)], strict=True):
-        click.echo(f"{line:<{width}}  {more}".rstrip())
+        click.echo(safe_line(f"{line:<{width}}  {more}".rstrip()))
     if left := len(facts) - len(shown):
         click.echo(f"{left} more of these are left out here; --json has them.")
     for notice in notices:
@@ -93,7 +94,7 @@ def _first_seen(there: Contents, which: int) -> list[str]:
 def _of_slices(one: Series, slices: tuple[Slice, ...]) -> dict[str, Any]:
     first = slices[0]
     return {
-        "modality": one.modality,
+        "modality": one.modality or None,
         "plane": first.plane if one.stacks else "",
         "images": len(slices),
         "rows": first.rows,
@@ -109,7 +110,7 @@ def _place(fact: dict[str, Any]) -> int:
 
 
 def _row(fact: dict[str, Any], taken: str | None, *, people: bool) -> tuple[str, ...]:
-    kind = " ".join(filter(None, (fact["modality"], fact["plane"])))
+    kind = " ".join(filter(None, (fact["modality"] or "another modality", fact["plane"])))
     mm = "" if fact["thickness"] is None else f"{fact['thickness']:g}"
     size = f"{fact['columns']} x {fact['rows']}"
     whose = (str(fact["patient"]), str(fact["study"])) if people else ()

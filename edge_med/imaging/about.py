@@ -9,6 +9,18 @@ from dataclasses import dataclass
 _WORD = re.compile(r"[A-Z0-9 _]{1,16}")
 """What a code may look like. Names, dates, numbers and free text don't pass (PS3.5 6.2, CS)."""
 
+_TERMS = """
+ANN AR ASMT AU BDUS BI BMD CFM CR CT CTPROTOCOL DG DMS DOC DX ECG EEG EMG EOG EPS ES FID GM HC HD
+IO IOL IVOCT IVUS KER KO LEN LS M3D MG MR NM OAM OCT OP OPM OPT OPTBSV OPTENF OPV OSS OT PA PLAN
+POS PR PT PX REG RESP RF RG RTDOSE RTIMAGE RTINTENT RTPLAN RTRAD RTRECORD RTSEGANN RTSTRUCT RWV
+SEG SM SMR SR SRF STAIN TEXTUREMAP TG US VA XA XAPROTOCOL XC
+AS CD CF CP CS DD DF DM DS EC FA FS LP MA MS OPR ST VF
+"""
+
+MODALITIES = frozenset(_TERMS.split())
+"""DICOM's terms of Modality, with the retired ones in the last line (PS3.3 C.7.3.1.1.1). Anything
+else may be a name, and is never told."""
+
 TOLD = {"modality": "Modality", "body_part": "BodyPartExamined", "view": "ViewPosition"}
 """The only attributes that may enter a prompt, and by which names DICOM knows them."""
 
@@ -65,10 +77,12 @@ def code(value: object) -> str | None:
 
 
 _KERNEL = re.compile(
-    r"(?:[A-Z][a-z]?\d\d[a-z]?|FC\d\d|[A-F]|[A-Z]{2}"
+    r"(?:(?:[BDHIJSTU]|[BHQU][cflprv]|S[ad]|Tr)\d\d[a-z]?|FC\d\d|[A-FL]|[EUY][A-D]"
     r"|STANDARD|STND|SOFT|DETAIL|CHST|LUNG|BONE|BONEPLUS|EDGE|ULTRA)"
 )
-"""Kernels of CTs: Siemens' (Br40d), Canon's (FC08), Philips' (B, YA) and GE's words."""
+"""Kernels of CTs: Siemens' (B30f, Br40d: the part of the body, then what for), Canon's (FC08),
+Philips' (B, YA) and GE's words. Any two letters, and any with figures, may be initials and a year.
+"""
 
 _SEQUENCES = {
     "SE": "spin echo",

@@ -34,7 +34,7 @@ class Slice:
         entry: which of the given files.
         image: its unique name, with the frame's number if there are many.
         series: of its series.
-        modality: DICOM's code.
+        modality: DICOM's code; empty if it says none of the standard's.
         kinds: DICOM's ImageType.
         rows: of pixels.
         columns: of pixels.

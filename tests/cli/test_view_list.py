@@ -123,6 +123,46 @@ def test_a_name_in_a_tag_isnt_listed(
         assert name not in run.out + run.err
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value for VR", "ignore:The value length")
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"{CANARY}^JOHN",
+        "DOE JOHN 1970",
+        "JD",
+        "\x1b[31mX\x1b]0;pwn\x07",
+        "X" * 480,
+    ],
+)
+def test_a_modality_that_isnt_the_standards_is_another_one(
+    name: str, edge_med: Command, tmp_path: Path
+) -> None:
+    folder = written(tmp_path / "x", stack("a", [0.0], Modality=name, **series(1)))
+    written(folder, stack("b", [0.0, 1.0], **series(2)))
+    run = edge_med("view", folder, "--list")
+    assert run.out.splitlines()[1].startswith("   1       another modality       1  16 x 16")
+    told = edge_med("view", folder, "--list", "--json")
+    assert json.loads(told.out)["series"][0]["modality"] is None
+    shown = edge_med("view", folder / "a0", "--json")
+    assert json.loads(shown.out)["about"]["modality"] is None
+    assert name not in run.out + run.err + told.out + told.err + shown.out + shown.err
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR")
+@pytest.mark.parametrize(
+    ("kernel", "listed"),
+    [
+        *((name, True) for name in ("Hr38s", "B70f", "Qr40", "FC08", "YA", "LUNG")),
+        *((name, False) for name in ("JD", "Jo70", "Doe70", "X1")),
+    ],
+)
+def test_kernels_of_known_makers_are_listed_and_initials_arent(
+    kernel: str, listed: bool, edge_med: Command, tmp_path: Path
+) -> None:
+    folder = written(tmp_path / "x", stack("a", [0.0, 1.0], ConvolutionKernel=kernel))
+    assert edge_med("view", folder, "--list").out.rstrip().endswith(kernel) is listed
+
+
 def test_a_list_of_nothing_is_refused(edge_med: Command, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("nothing")
     run = edge_med("view", tmp_path, "--list")

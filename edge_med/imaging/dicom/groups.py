@@ -8,6 +8,7 @@ from typing import Any
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag, Tag
 
+from edge_med.imaging.about import MODALITIES
 from edge_med.imaging.dicom.reading import Header
 
 _CLASSES = {
@@ -23,8 +24,12 @@ _CLASSES = {
 
 
 def modality(data: Dataset) -> str:
-    """DICOM's code of what made an image; where it is missing, by the image's class."""
-    return str(data.get("Modality") or _CLASSES.get(str(data.get("SOPClassUID")), ""))
+    """DICOM's code of what made an image, empty if it isn't one of the standard's.
+
+    Where it is missing, it is that of the image's class.
+    """
+    given = str(data.get("Modality") or _CLASSES.get(str(data.get("SOPClassUID")))).strip()
+    return given if given in MODALITIES else ""
 
 
 def of_frame(data: Header, index: int, name: str) -> Dataset | None:
