@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
+import unicodedata
 from collections.abc import Iterable
 
 KEY = secrets.token_hex(16)
 """Of this run of the program. Without it nobody can try names against the words, and it is written
 nowhere."""
+
+_BETWEEN = re.compile(r"[ -&(-/:-@\[-_{-~]+")
+"""What may stand between the parts of a name: ASCII's signs, but for the apostrophes."""
+
+_QUOTES = re.compile("['`\u2019]")
+"""How apostrophes are written, or left out."""
 
 
 def word(values: Iterable[str], key: str) -> str:
@@ -21,5 +29,14 @@ def word(values: Iterable[str], key: str) -> str:
 
 
 def bare(name: str) -> str:
-    """A name's letters and figures: systems differ in how they write the rest."""
-    return "".join(filter(str.isalnum, name.upper()))
+    """A name's parts, of any script: systems differ in case, and in what stands between them.
+
+    The parts stay apart, since names that stand for others may be numbers: 1-11 isn't 11-1.
+    """
+    plain = unicodedata.normalize("NFKC", _QUOTES.sub("", name)).casefold()
+    return _BETWEEN.sub(" ", plain).strip()
+
+
+def figures(date: str) -> str:
+    """A date's figures: old files have points between them."""
+    return "".join(filter(str.isdecimal, date))

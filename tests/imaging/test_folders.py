@@ -130,6 +130,47 @@ def test_a_patients_name_may_be_written_in_two_ways(tmp_path: Path) -> None:
     assert len(read(tmp_path).pictures) == 3
 
 
+@pytest.mark.parametrize(
+    ("code", "one", "other"),
+    [
+        ("ISO_IR 192", "כהן^משה", "לוי^דוד"),
+        ("ISO_IR 192", "राम", "रमा"),  # the same letters, other vowels
+        ("ISO_IR 138", "כהן", "לוי"),
+        ("GB18030", "王^小东", "李^小东"),
+    ],
+)
+def test_names_of_any_script_tell_patients_apart(
+    code: str, one: str, other: str, tmp_path: Path
+) -> None:
+    for depth, name in enumerate((one, other)):
+        tags = {"SpecificCharacterSet": code, "PatientName": name}
+        (tmp_path / str(depth)).write_bytes(ct_slice(float(depth), **tags))
+    with pytest.raises(ImageError, match="of 2 patients"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("tag", ["PatientID", "PatientName"])
+@pytest.mark.parametrize(("one", "other"), [("1-11", "11-1"), ("7.12", "71.2")])
+def test_signs_between_figures_tell_patients_apart(
+    tag: str, one: str, other: str, tmp_path: Path
+) -> None:
+    for depth, name in enumerate((one, other)):
+        (tmp_path / str(depth)).write_bytes(ct_slice(float(depth), **{tag: name}))
+    with pytest.raises(ImageError, match="of 2 patients"):
+        read(tmp_path)
+
+
+def test_a_name_is_the_same_in_two_character_sets_and_where_none_is_said(tmp_path: Path) -> None:
+    given = [("ISO_IR 192", "utf-8"), ("ISO_IR 100", "latin-1"), (None, "utf-8")]
+    for depth, (code, encoding) in enumerate(given):
+        name = "Müller^Zoë ".encode(encoding)
+        name += b" " * (len(name) % 2)
+        mark = b"x" * len(name)
+        data = ct_slice(float(depth), SpecificCharacterSet=code, PatientName=mark.decode())
+        (tmp_path / str(depth)).write_bytes(data.replace(mark, name))
+    assert len(read(tmp_path).pictures) == 3
+
+
 def test_two_pictures_of_two_patients_say_so(tmp_path: Path) -> None:
     for number in "12":
         data = dicom(ramp(12), Modality="DX", PatientID=number)

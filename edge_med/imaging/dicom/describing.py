@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
+from pydicom import charset
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag, Tag
 
@@ -16,7 +19,7 @@ from edge_med.imaging.dicom.checking import SIZES, check_whole, frames
 from edge_med.imaging.dicom.groups import modality, value
 from edge_med.imaging.dicom.items import MAX_FRAMES, cut_off, too_many
 from edge_med.imaging.dicom.reading import Header
-from edge_med.imaging.identity import bare, word
+from edge_med.imaging.identity import bare, figures, word
 from edge_med.imaging.recognise import HEAD, is_dicom
 from edge_med.imaging.series import VOLUMES, spans_plane
 
@@ -47,15 +50,12 @@ _INTEGERS = {"rows", "columns", "number", "acquisition", "echo", "moment", "batc
 _WORDS = ("image", "series", "space")
 """Names that are compared, and never told."""
 
-_WHOSE = tuple(
-    tuple(map(Tag, keywords))
-    for keywords in (
-        ("PatientID", "PatientName", "PatientBirthDate"),
-        ("StudyInstanceUID",),
-        ("StudyDate",),
-    )
+_WHOSE: tuple[dict[BaseTag, Callable[[str], str]], ...] = (
+    {Tag("PatientID"): str, Tag("PatientName"): bare, Tag("PatientBirthDate"): figures},
+    {Tag("StudyInstanceUID"): str},
+    {Tag("StudyDate"): figures},
 )
-"""By what patients, studies and days are compared."""
+"""By what patients, studies and days are compared, and what of it counts."""
 
 _SLICES = ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4")
 """How the classes of CT's and MR's images begin: one that has no size has lost its end."""
@@ -70,7 +70,7 @@ _NAMES = {Tag(keyword): name for keyword, name in _TAGS.items()}
 
 _TAGS_READ = [
     *_NAMES,
-    *map(Tag, ("SOPClassUID", "NumberOfFrames", "DiffusionBValue", *SIZES)),
+    *map(Tag, ("SOPClassUID", "NumberOfFrames", "DiffusionBValue", "SpecificCharacterSet", *SIZES)),
     Tag("SharedFunctionalGroupsSequence"),
     *(tag for tags in _WHOSE for tag in tags),
     *(Tag(group, low) for _, group, el in _B_VALUES for low in (0x10, 0x11, 0x1000 | el)),
@@ -175,15 +175,37 @@ def _kinds(value: Any) -> list[str]:
 
 def whose(data: Dataset, key: str) -> list[str]:
     """Of which patient, study and day a file is, as words of that key."""
-    patient, *others = [[_text(data, tag) for tag in tags] for tags in _WHOSE]
-    return [word(map(bare, patient), key), *(word(other, key) for other in others)]
+    return [
+        word([counts(_text(data, tag)) for tag, counts in tags.items()], key) for tags in _WHOSE
+    ]
 
 
 def _text(data: Dataset, tag: BaseTag) -> str:
     """A value as it is written, whatever its characters: it is compared alone."""
     value = data.get_item(tag).value if tag in data else None
-    text = value.decode("latin-1") if isinstance(value, bytes) else str(value or "")
+    text = _decoded(value, data) if isinstance(value, bytes) else str(value or "")
     return text.strip(" \0")
+
+
+def _decoded(value: bytes, data: Dataset) -> str:
+    """Text in its file's character set; where that is wrong or missing, in the likeliest.
+
+    No byte is given up, as in pydicom's way: what can't be read would be alike then.
+    """
+    given = data.get("SpecificCharacterSet") or ()
+    codes = [given] if isinstance(given, str) else [str(code or "") for code in given]
+    if any(codes):
+        with suppress(LookupError, ValueError, Warning), warnings.catch_warnings():
+            warnings.simplefilter("error")  # pydicom warns where it guesses
+            return charset.decode_bytes(value, charset.convert_encodings(codes), _ENDS)
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+_ENDS = {ord("^"), ord("=")}
+"""Before these signs of a name a change of the character set ends (PS3.5 6.1.2.5.3)."""
 
 
 def _b_value(data: Dataset) -> float | None:
