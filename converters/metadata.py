@@ -156,21 +156,45 @@ def _add_special_tokens(
 ) -> None:
     """Special token ids, flags and the chat template, from the tokenizer's JSON files."""
     try:
-        with checkpoint.small.together() as folder:
-            found = gguf.SpecialVocab(folder, load_merges=False, n_vocab=len(vocabulary))
-        found.special_token_ids |= _named_tokens(checkpoint, vocabulary)
+        found = _special_tokens(checkpoint, vocabulary)
         template = checkpoint.small.template or chat_template(checkpoint.small)
         if not isinstance(found.chat_template, list) or template != default(found.chat_template):
             found.chat_template = template
         found.add_to_gguf(writer, quiet=True)
-    except (ValueError, TypeError, LookupError, AttributeError, OSError, RecursionError):
-        raise CheckpointError(
-            "The tokenizer's JSON files or the chat template are damaged.", "Download them again."
-        ) from None
+    except _DAMAGED:
+        raise _damaged() from None
     if ends := more_ends(checkpoint, vocabulary, found.special_token_ids.get("eos")):
         writer.add_array(turns.ENDS, ends)
     if found.chat_template is None and (said := _said_of_turns(checkpoint, vocabulary)):
         writer.add_string(turns.SAID, said)
+
+
+_DAMAGED = (ValueError, TypeError, LookupError, AttributeError, OSError, RecursionError)
+
+
+def _damaged() -> CheckpointError:
+    return CheckpointError(
+        "The tokenizer's JSON files or the chat template are damaged.", "Download them again."
+    )
+
+
+def special_ids(checkpoint: Checkpoint, vocabulary: Vocabulary) -> dict[str, int]:
+    """The ids of `bos`, `eos`, `pad` and others, as far as the tokenizer's files name them.
+
+    Raises:
+        CheckpointError: they are damaged.
+    """
+    try:
+        return dict(_special_tokens(checkpoint, vocabulary).special_token_ids)
+    except _DAMAGED:
+        raise _damaged() from None
+
+
+def _special_tokens(checkpoint: Checkpoint, vocabulary: Vocabulary) -> gguf.SpecialVocab:
+    with checkpoint.small.together() as folder:
+        found = gguf.SpecialVocab(folder, load_merges=False, n_vocab=len(vocabulary))
+    found.special_token_ids |= _named_tokens(checkpoint, vocabulary)
+    return found
 
 
 def _named_tokens(checkpoint: Checkpoint, vocabulary: Vocabulary) -> dict[str, int]:

@@ -133,7 +133,7 @@ def make_plan(request: Request) -> Plan:
     params = read_params(config, processor)
     merged = merge(checkpoint, params, *read_entries(checkpoint, params), opened)
     params, text, projector = merged.params, merged.text, merged.projector
-    checkpoint, trained = with_adapters(checkpoint, opened, merged)
+    checkpoint, trained = with_adapters(checkpoint, merged, request.source_name)
     vocabulary = read_vocabulary(checkpoint, params.text.vocabulary)
     told = (*told, *more, *trained, *tokenizer_told(checkpoint, vocabulary))
     called = (request.model_name, request.origin.id, request.base_name)
@@ -151,7 +151,7 @@ def make_plan(request: Request) -> Plan:
         notice=card.notice(__version__),
         template_sha256=metadata.template_sha256(values),
         files=tuple(files),
-        adapters=opened,
+        adapters=merged.adapters,
         told=(
             *told,
             *layout_told(projector),

@@ -67,19 +67,24 @@ class Request:
     @property
     def model_name(self) -> str:
         """What the model will be called: as the checkpoint, and then as the adapters."""
-        base = _cached(self.source).name or _folder_name(self.source)
-        return self.name or "-".join([base, *(_adapter_name(path) for path, _ in self.adapters)])
+        adapters = (_adapter_name(path) for path, _ in self.adapters)
+        return self.name or "-".join([self.source_name, *adapters])
+
+    @property
+    def source_name(self) -> str:
+        """What the checkpoint is called by itself: as on the hub, or as its folder."""
+        return cached(self.source).name or _folder_name(self.source)
 
     @property
     def base_name(self) -> str:
         """What the base model is called, whose terms hold as well; empty without one."""
-        return "" if self.base is None else _cached(self.base).name or _folder_name(self.base)
+        return "" if self.base is None else cached(self.base).name or _folder_name(self.base)
 
     @property
     def origin(self) -> Origin:
         """Where the source comes from, as far as the user or the hub's cache says."""
-        cached = _cached(self.source)
-        return Origin(self.source_id or cached.id, self.revision or cached.revision)
+        known = cached(self.source)
+        return Origin(self.source_id or known.id, self.revision or known.revision)
 
 
 def check_strengths(adapters: tuple[tuple[Path, float], ...]) -> None:
@@ -109,7 +114,7 @@ class Origin:
         return self.id.rpartition("/")[2]
 
 
-def _cached(folder: Path) -> Origin:
+def cached(folder: Path) -> Origin:
     """What the hub's cache tells of a folder: `models--OWNER--NAME/snapshots/REVISION`."""
     folder = folder.absolute()
     kind, *parts = folder.parent.parent.name.split("--")
@@ -121,7 +126,7 @@ def _cached(folder: Path) -> Origin:
 def _adapter_name(path: Path) -> str:
     """The name of an adapter's folder, also where a file of it is given."""
     folder = path.parent if path.name in (CONFIG, *WEIGHTS) else path
-    return _cached(folder).name or _folder_name(folder)
+    return cached(folder).name or _folder_name(folder)
 
 
 def _folder_name(folder: Path) -> str:

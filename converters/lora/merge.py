@@ -18,7 +18,7 @@ from converters.entries import Entry
 from converters.lora.arithmetic import Change, changes_nothing, same_change
 from converters.lora.fitting import check
 from converters.lora.records import files, told
-from converters.lora.tokenizer import with_tokenizer
+from converters.lora.tokenizer import unnamed_told, with_tokenizer
 from converters.told import Told
 from edge_med.artifacts import tensor_names as names
 from edge_med.artifacts.hparams import ModelParams
@@ -38,12 +38,16 @@ class Merged:
 
     Attributes:
         again: what is read once the checkpoint has been read, and where it lies.
+        adapters: with the parts of each that are applied, a head that is made among them.
+        more: tokens that the base hasn't got.
     """
 
     params: ModelParams
     text: list[Entry]
     projector: list[Entry]
     again: Again = ()
+    adapters: tuple[Adapter, ...] = ()
+    more: int = 0
 
 
 def merge(
@@ -58,7 +62,8 @@ def merge(
     Raises:
         CheckpointError: something of an adapter has no tensor, doesn't fit it, or does nothing.
     """
-    changes, parted = _changes(adapters, tied=params.text.tied)
+    applied, parted = _applied(adapters, tied=params.text.tied)
+    changes, known = _changes(applied), params.text.vocabulary
     again: Again = ()
     if parted:
         head = _head_of(text)
@@ -75,17 +80,23 @@ def merge(
             check(part, entries.get(name))
     _refuse_idle(checkpoint, adapters, entries)
     text, projector = (_with(checkpoint, part, changes) for part in (text, projector))
-    return Merged(params, text, projector, again)
+    return Merged(params, text, projector, again, applied, params.text.vocabulary - known)
 
 
 def with_adapters(
-    checkpoint: Checkpoint, adapters: Sequence[Adapter], merged: Merged
+    checkpoint: Checkpoint, merged: Merged, base: str
 ) -> tuple[Checkpoint, tuple[Told, ...]]:
     """The checkpoint with all that the adapters bring along, and what is to be known of them.
+
+    Args:
+        checkpoint: that they are merged into.
+        merged: with them.
+        base: what the checkpoint's model is called.
 
     Raises:
         CheckpointError: an adapter's folder has the tokenizer of another model.
     """
+    adapters, size = merged.adapters, merged.params.text.vocabulary
     if not adapters:
         return checkpoint, ()
     checkpoint = dataclasses.replace(
@@ -94,10 +105,16 @@ def with_adapters(
         beside=files(adapters),
         merged=tuple((adapter.name, adapter.strength) for adapter in adapters),
     )
-    base = checkpoint.folder.resolve().name
     said = tuple(one for adapter in adapters for one in told(adapter, base))
-    checkpoint, more = with_tokenizer(checkpoint, adapters, merged.params.text.vocabulary)
-    return checkpoint, (*said, *more)
+    checkpoint, more = with_tokenizer(checkpoint, adapters, size)
+    grown = [adapter for adapter in adapters if merged.more > 0 and _rows(adapter) == size]
+    return checkpoint, (*said, *more, *unnamed_told(grown, merged.more))
+
+
+def _rows(adapter: Adapter) -> int:
+    """Of the embedding that an adapter has whole."""
+    part = adapter.parts.get(EMBEDDING)
+    return part.whole.tensor.shape[0] if part and part.whole else 0
 
 
 def _with(checkpoint: Checkpoint, entries: list[Entry], changes: Changes) -> list[Entry]:
@@ -123,20 +140,31 @@ def _with_text(params: ModelParams, **values: object) -> ModelParams:
     return dataclasses.replace(params, text=dataclasses.replace(params.text, **values))  # type: ignore[arg-type]
 
 
-def _changes(adapters: Sequence[Adapter], *, tied: bool) -> tuple[Changes, bool]:
-    """What is changed, in the adapters' order, and whether the head must become one of its own."""
-    parted = tied and any(map(_parts_head, adapters))
-    changes: Changes = {}
+def _applied(adapters: Sequence[Adapter], *, tied: bool) -> tuple[tuple[Adapter, ...], bool]:
+    """Adapters with what each really changes, and whether the head must become one of its own."""
+    parting = next((a for a in adapters if tied and _parts_head(a)), None)
+    applied = []
     for adapter in adapters:
         parts = dict(adapter.parts)
+        head = names.Target("text", names.HEAD)
         if tied and not _parts_head(adapter):
             parts.pop(names.HEAD, None)  # the embedding's once more
-            if parted and (embedding := parts.get(EMBEDDING)):
-                head = names.Target("text", names.HEAD)
+            if parting and (embedding := parts.get(EMBEDDING)):
                 parts[names.HEAD] = dataclasses.replace(embedding, target=head)
-        for name, part in parts.items():
-            changes.setdefault(name, []).append(part)
-    return changes, parted
+        if adapter is parting:
+            parts.setdefault(names.HEAD, Part("lm_head", head))
+        applied.append(dataclasses.replace(adapter, parts=parts))
+    return tuple(applied), parting is not None
+
+
+def _changes(adapters: Sequence[Adapter]) -> Changes:
+    """What is changed, in the adapters' order; a head that is only made is changed by nothing."""
+    changes: Changes = {}
+    for adapter in adapters:
+        for name, part in adapter.parts.items():
+            if part.stored:
+                changes.setdefault(name, []).append(part)
+    return changes
 
 
 def _parts_head(adapter: Adapter) -> bool:

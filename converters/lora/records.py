@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from converters.request import cached
 from converters.told import Told, listed
 from edge_med.artifacts.manifest import MergedAdapter, SourceFile, Touched
 from edge_med.artifacts.peft.adapter import Adapter, Part
@@ -41,7 +42,7 @@ def _how(part: Part) -> str:
         "bias": part.bias is not None,
         "rows": part.rows is not None,
     }
-    return "+".join(kind for kind, there in kinds.items() if there)
+    return "+".join(kind for kind, there in kinds.items() if there) or "made"
 
 
 def told(adapter: Adapter, base: str) -> list[Told]:
@@ -52,13 +53,11 @@ def told(adapter: Adapter, base: str) -> list[Told]:
         base: what the checkpoint is called that it is merged into.
     """
     strength = "" if adapter.strength == 1 else f", {adapter.strength:g} times as strong"
-    found = [
-        Told(
-            "adapter",
-            f"The adapter {adapter.name} is merged{strength}: {counted(adapter.parts)}.",
-        )
-    ]
-    trained_on = adapter.settings.base_name
+    text = f"The adapter {adapter.name} is merged{strength}: {counted(adapter.parts)}."
+    if any(not part.stored for part in adapter.parts.values()):
+        text += " The head is one of its own now, and stays as the base's."
+    found = [Told("adapter", text)]
+    trained_on = _trained_on(adapter)
     plain = _FOUR_BITS.sub("", trained_on)
     if plain != trained_on:
         text = (
@@ -75,6 +74,12 @@ def told(adapter: Adapter, base: str) -> list[Told]:
     if adapter.settings.early:
         found += _early(adapter)
     return found
+
+
+def _trained_on(adapter: Adapter) -> str:
+    """The base that an adapter names, also where it names a folder of the hub's cache."""
+    base = adapter.settings
+    return (cached(Path(base.base)).name if base.base else "") or base.base_name
 
 
 def left_out(file: str, division: Division, folder: Path) -> list[Told]:

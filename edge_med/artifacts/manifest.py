@@ -70,7 +70,8 @@ class Source:
 class Touched:
     """A tensor that an adapter changes, by its GGUF name; of what is replaced the scale is 1.
 
-    `how` is one of `lora`, `dora`, `whole`, `rows` and `bias`, or several joined by `+`.
+    `how` is one of `lora`, `dora`, `whole`, `rows` and `bias`, or several joined by `+`; or `made`,
+    of a head that became one of its own and is as before.
     """
 
     name: str

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from converters.lora.records import records
 from converters.pipeline import convert
 from converters.plan import make_plan
 from converters.request import Request
@@ -95,3 +96,37 @@ def test_rows_of_tokens_before_peft_0_18_are_told(base: Path, tmp_path: Path) ->
     )
     codes = converted(base, tmp_path / "out", early)
     assert "adapter_early" in codes
+
+
+def test_a_head_is_recorded_by_the_adapters_that_make_or_change_it(
+    base: Path, tmp_path: Path
+) -> None:
+    table = whole(5, ROWS, WIDTH)
+    embedding, head = {f"{EMBEDDING}.weight": table}, {f"{START}lm_head.weight": 2 * table}
+    twice = {**embedding, f"{START}lm_head.weight": table}
+    rows = {f"{EMBEDDING}.token_adapter.trainable_tokens_delta": whole(6, 2, WIDTH)}
+    tokens = save_adapter(tmp_path / "rows", rows, trainable_token_indices=[7, 8])
+    for adapters, heads in (
+        ([save_adapter(tmp_path / "embedding", embedding)], [("output.weight", "made")]),
+        ([save_adapter(tmp_path / "twice", twice)], []),
+        ([tokens], []),
+        (
+            [save_adapter(tmp_path / "head", head), tokens],
+            [("output.weight", "whole"), ("output.weight", "rows")],
+        ),
+    ):
+        given = tuple((adapter, 1.0) for adapter in adapters)
+        request = Request(source=base, folder=tmp_path, quants=("BF16",), adapters=given)
+        plan = make_plan(request)
+        found = [
+            (one.name, one.how)
+            for adapter in records(plan.adapters, ())
+            for one in adapter.tensors
+            if one.name == "output.weight"
+        ]
+        assert found == heads
+        written = {tensor.name for tensor in plan.files[0].tensors}
+        assert ("output.weight" in written) == bool(heads)
+        assert any("head is one of its own" in one.text for one in plan.told) == (
+            ("output.weight", "made") in heads
+        )

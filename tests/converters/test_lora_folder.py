@@ -9,13 +9,16 @@ from pathlib import Path
 import pytest
 
 from converters.lora.records import told
+from converters.plan import make_plan
 from converters.request import Request
 from edge_med.artifacts.peft.adapter import open_adapter
 from edge_med.artifacts.peft.finding import beside, find
 from edge_med.errors import CheckpointError
-from tests.checkpoints.peft import EVERYTHING, SETTINGS, save_adapter
+from tests.checkpoints.peft import EVERYTHING, LAYER, SETTINGS, pair, save_adapter
+from tests.checkpoints.tiny import TINY, write_tiny
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+Q = pair(f"{LAYER}self_attn.q_proj", 256, 256)
 
 
 def save(folder: Path) -> Path:
@@ -100,3 +103,14 @@ def test_a_gguf_adapter_is_applied_and_not_merged(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="is a GGUF file") as caught:
         find(tmp_path / "chest.gguf")
     assert "ask --adapter" in caught.value.hint
+
+
+@pytest.mark.parametrize("where", ["models--google--tiny", "models--google--tiny/snapshots/01ab"])
+def test_a_base_in_the_hubs_cache_is_called_as_there(where: str, tmp_path: Path) -> None:
+    write_tiny(TINY["multimodal"], tmp_path / "models--google--tiny/snapshots/01ab")
+    for named in ("google/tiny", str(tmp_path / "models--google--tiny/snapshots/01ab")):
+        chest = save_adapter(tmp_path / "chest", Q, base_model_name_or_path=named)
+        request = Request(
+            source=tmp_path / where, folder=tmp_path, quants=("Q8_0",), adapters=((chest, 1.0),)
+        )
+        assert "adapter_base" not in {one.code for one in make_plan(request).told}

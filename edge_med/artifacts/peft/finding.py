@@ -43,6 +43,16 @@ def beside(folder: Path) -> list[str]:
     return sorted(name for name in inside if not name.startswith("checkpoint-"))
 
 
+def folders(adapter: Path) -> tuple[Path, ...]:
+    """Where an adapter's small files lie: in its folder, else in the one around it.
+
+    PEFT saves an adapter that has a name into a folder of its own inside the one that is given,
+    where the tokenizer is saved. The folder around may be a whole model's, whose files are its own.
+    """
+    around = adapter.resolve().parent
+    return (adapter,) if (around / "config.json").is_file() else (adapter, around)
+
+
 def _is_adapter(folder: Path) -> bool:
     return any((folder / name).is_file() for name in (CONFIG, WEIGHTS, PICKLED))
 
