@@ -75,7 +75,9 @@ def _print(plan: AdapterPlan, request: AdapterRequest, *, verbose: bool) -> None
     held, left = len(plan.division.held), plan.division.left
     path = safe_line(str(request.folder / plan.file.name))
     of = f" of {held + len(left)}" if left else ""
-    click.echo(f"{plan.file.size / 1e6:.1f} MB  {path}  {held}{of} tensors")
+    strength = plan.adapter.strength
+    strong = "" if strength == 1 else f", {strength:g} times as strong"
+    click.echo(f"{plan.file.size / 1e6:.1f} MB  {path}  {held}{of} tensors{strong}")
     for name in plan.division.held if verbose else ():
         click.echo(f"  {name}")
     for one in left if verbose else ():
@@ -97,6 +99,7 @@ def _as_data(
                 "quant": plan.file.quant,
                 "size": plan.file.size,
                 "sha256": hashes.get(plan.file.name),
+                "strength": plan.adapter.strength,
                 "held": list(plan.division.held),
                 "left_out": [
                     {"name": one.name, "why": one.why, "of_text": one.of_text}

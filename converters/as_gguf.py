@@ -20,10 +20,10 @@ from converters.checkpoint import Checkpoint, refuse_what_is_none, snapshot
 from converters.commit import held
 from converters.header import Placed, TypedValue, pack_header
 from converters.licence import adapter_notice
+from converters.lora.applied import applied_told, base_called
 from converters.lora.arithmetic import changes_nothing, read_whole
 from converters.lora.fitting import check_shapes
 from converters.lora.records import left_out
-from converters.lora.tokenizer import template_told
 from converters.plan import FilePlan, TensorPlan
 from converters.quantize import Bytes, Widening, is_sound, narrow
 from converters.request import check_strengths
@@ -128,13 +128,16 @@ def plan_adapters(request: AdapterRequest) -> tuple[AdapterPlan, ...]:
     refuse_what_is_none(base)
     config = read_json(base / "config.json")
     text = read_text_params(config)
-    small = SmallFiles(base)
+    checkpoint = Checkpoint(base, config, (), SmallFiles(base))
     opened = [open_adapter(*given) for given in request.adapters]
     plans = []
     for adapter, name in zip(opened, request.names, strict=True):
         called = (name, request.source_id, adapter.settings.base)
-        card = read_card(Checkpoint(base, config, (), small), 0, called)
-        plans.append(_plan(request, adapter, name, text, card))
+        card = read_card(checkpoint, 0, called)
+        differs = applied_told(
+            adapter, checkpoint, base_called(request.base, request.source_id), text.vocabulary
+        )
+        plans.append(_plan(request, adapter, name, text, card, differs))
     return tuple(plans)
 
 
@@ -158,7 +161,12 @@ def write_adapters(plans: tuple[AdapterPlan, ...], request: AdapterRequest) -> l
 
 
 def _plan(
-    request: AdapterRequest, adapter: Adapter, name: str, text: TextParams, card: Card
+    request: AdapterRequest,
+    adapter: Adapter,
+    name: str,
+    text: TextParams,
+    card: Card,
+    differs: list[Told],
 ) -> AdapterPlan:
     division = divide(adapter, tied=text.tied)
     _refuse_nothing(adapter, division)
@@ -179,10 +187,7 @@ def _plan(
     lines = [Placed(t.name, t.type.id, t.shape, t.offset) for t in tensors]
     header = pack_header(_values(adapter, name, card, notice), lines)
     file = FilePlan(f"{name}.gguf", "adapter", request.kind, header, tensors)
-    told = (
-        *left_out(file.name, division, adapter.folder),
-        *template_told(SmallFiles(request.base), adapter.folder),
-    )
+    told = (*left_out(file.name, division, adapter.folder), *differs)
     return AdapterPlan(adapter, file, division, tuple(sides), notice, told)
 
 
@@ -236,6 +241,7 @@ def _values(adapter: Adapter, name: str, card: Card, notice: str) -> dict[str, T
     writer.add_string("edge_med.notice", notice)
     (weights,) = source_files({adapter.shard.path.name: adapter.shard.path})
     writer.add_string(layout.MADE_OF, weights.sha256)
+    writer.add_float32(layout.STRENGTH, adapter.strength)
     values: dict[str, TypedValue] = writer.kv_data[0]
     return values
 

@@ -32,11 +32,12 @@ def check_shapes(part: Part, base: tuple[int, ...] | None) -> None:
     if base is None:
         raise _missing(part)
     outputs, inputs = base[0], math.prod(base[1:])
+    turned = inputs if part.embedding else outputs
     rank = _shape(part.down)[:1]
     wanted = {
         "A": (part.down, (*rank, outputs if part.embedding else inputs)),
-        "B": (part.up, (inputs if part.embedding else outputs, *rank)),
-        "magnitude": (part.magnitude, (inputs if part.embedding else outputs,)),
+        "B": (part.up, (turned, *rank)),
+        "magnitude": (part.magnitude, (1, turned) if _is_conv(part.magnitude) else (turned,)),
         "bias": (part.bias, (outputs,)),
         "trained rows": (part.rows, (len(part.indices), inputs)),
         "whole tensor": (part.whole, (outputs, inputs) if inputs > 1 else (outputs,)),
@@ -61,6 +62,11 @@ def _missing(part: Part) -> CheckpointError:
         f"The adapter changes {part.module}, which the base model hasn't got.",
         f"{_BASE} A text model alone has no vision tower, and a smaller one has fewer layers.",
     )
+
+
+def _is_conv(magnitude: Stored | None) -> bool:
+    """Whether a magnitude has four axes, as of the patches' convolution: (1, rows, 1, 1)."""
+    return len(_shape(magnitude)) == 4
 
 
 def _shape(stored: Stored | None) -> tuple[int, ...]:

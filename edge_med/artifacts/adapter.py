@@ -49,6 +49,9 @@ _AGAIN = (
 MADE_OF = "edge_med.adapter"
 """The key of the hash of the PEFT weights that a file of ours was made of."""
 
+STRENGTH = "edge_med.adapter_strength"
+"""The key of what the effect was multiplied with when it was made; it is in the numbers of B."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:
@@ -77,19 +80,24 @@ class Adapter:
         architecture: of the model that it is for.
         alpha: by which B A is multiplied, after it was divided by the rank.
         pairs: by the name of the model's weight.
-        scaled: whether what PEFT multiplies single pairs with is in their numbers.
+        made_of: the hash of the PEFT weights that a file of ours was made of; else empty.
     """
 
     file: str
     architecture: str | None
     alpha: float
     pairs: Mapping[str, Pair] = field(repr=False)
-    scaled: bool = False
+    made_of: str = ""
 
     @property
     def rank(self) -> int:
         """The largest of its pairs'; each counts with its own."""
         return max(pair.rank for pair in self.pairs.values())
+
+    @property
+    def scaled(self) -> bool:
+        """Whether what PEFT multiplies single pairs with is in their numbers, as in ours."""
+        return bool(self.made_of)
 
     @property
     def size(self) -> int:
@@ -115,7 +123,7 @@ def read_adapter(path: Path) -> Adapter:
         raise ArtifactError(f"{path.name} has an alpha of {header.metadata.get(ALPHA)}.", _AGAIN)
     architecture = header.text("general.architecture")
     pairs = _pairs(header, path.name)
-    return Adapter(path.name, architecture, alpha, pairs, scaled=MADE_OF in header.metadata)
+    return Adapter(path.name, architecture, alpha, pairs, header.text(MADE_OF) or "")
 
 
 def is_adapter(header: Header) -> bool:

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_med.artifacts.adapter import ALPHA, KIND, is_adapter
+from edge_med.artifacts.adapter import ALPHA, KIND, STRENGTH, is_adapter
 from edge_med.artifacts.gguf import Header
 from edge_med.artifacts.naming import FILE_TYPES
 from edge_med.artifacts.peft.folder import refuse_peft
@@ -46,6 +46,7 @@ class Facts:
         hidden: width of the text model; of a projector: of the text model that it fits.
         rank: of an adapter's largest pair.
         alpha: of an adapter.
+        strength: what an adapter of ours was multiplied with when it was made.
         template_sha256: hash of the chat template, which is never run.
         template_known: whether it is Gemma 3's own, to the letter.
         turns: what turns the model gets, and why: `gemma`, `foreign`, `assumed` or `none`.
@@ -70,6 +71,7 @@ class Facts:
     image_tokens: int | None
     rank: int | None
     alpha: float | None
+    strength: float | None
     template_sha256: str | None
     template_known: bool | None
     turns: Turns | None
@@ -125,6 +127,7 @@ def facts(file: str, header: Header) -> Facts:
         parameters=sum(math.prod(tensor.shape) for tensor in header.tensors),
         rank=_rank(header) if is_adapter(header) else None,
         alpha=header.single(ALPHA),
+        strength=header.single(STRENGTH),
         template_sha256=(template := template_sha256(header)),
         template_known=None if template is None else template == GEMMA_3_TEMPLATE,
         turns=turns_of(header) if role == "text" else None,

@@ -69,7 +69,7 @@ TEXT = {
     "layers.{}.post_feedforward_layernorm.weight": "blk.{}.post_ffw_norm.weight",
 }
 
-HEAD = "output.weight"
+EMBEDDING, HEAD = "token_embd.weight", "output.weight"
 
 Place = Literal["text", "head", "vision", "projector"]
 

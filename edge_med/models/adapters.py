@@ -57,7 +57,7 @@ def find_adapters(wanted: Wanted, text: Header) -> tuple[FoundAdapter, ...]:
                 f"Two adapters are called '{name}'." if name else "An adapter has no name.",
                 'Give them with names: adapters={"first": "PATH", "second": "PATH"}.',
             )
-        refuse_peft(path)
+        refuse_peft(path, wanted="GGUF adapter")
         refuse_folder(path)
         header = read_adapter(path)
         check_fits(header, text)

@@ -11,6 +11,7 @@ import pytest
 
 from converters.as_gguf import AdapterRequest, plan_adapters, write_adapters
 from edge_med.artifacts.adapter import read_adapter
+from edge_med.artifacts.inspect import inspect
 from edge_med.artifacts.peft.beside import lacking
 from edge_med.artifacts.peft.facts import PeftFacts, peft_facts
 from edge_med.artifacts.peft.folder import merge_command, peft_adapter, refuse_peft
@@ -176,6 +177,38 @@ def test_what_was_made_of_another_adapter_is_passed_over(
 ) -> None:
     folder = save_adapter(tmp_path / "chest", tensors, r=rank, use_rslora=True)
     assert said(folder) == ""
+
+
+def test_of_ranks_by_several_patterns_the_tensors_choose(tmp_path: Path) -> None:
+    ranks = {"layers.1.self_attn.q_proj": 5, "q_proj": 2}  # PEFT sorts them when it saves
+    assert facts_of(save_adapter(tmp_path / "chest", PAIRS, rank_pattern=ranks)).mergeable
+
+
+def test_another_alpha_is_of_another_training(tmp_path: Path) -> None:
+    text = said(save_adapter(tmp_path / "chest", PAIRS), alpha=16)
+    assert "has an alpha of 16, and adapter_config.json beside it one of 2" in text
+    assert "doesn't know" not in text
+
+
+def test_a_file_of_ours_that_was_made_of_other_weights_is_told(tmp_path: Path) -> None:
+    base = write_tiny(TINY["multimodal"], tmp_path / "base")
+    folder = save_adapter(tmp_path / "chest", PAIRS)
+    request = AdapterRequest(base=base, folder=folder, adapters=((folder, 0.5),), name="x")
+    write_adapters(plan_adapters(request), request)
+    file = folder / "x.gguf"
+    assert (lacking(file, read_adapter(file)), inspect(file).strength) == ((), 0.5)
+    save_adapter(folder, {name: 2 * values for name, values in PAIRS.items()})
+    (text,) = lacking(file, read_adapter(file))
+    assert "made of other weights than those beside it" in text
+
+
+def test_a_folder_with_nothing_but_a_named_adapter_is_told_as_that(tmp_path: Path) -> None:
+    chest = save_adapter(tmp_path / "run" / "chest", PAIRS)
+    with pytest.raises(ArtifactError, match="and no GGUF adapter") as caught:
+        refuse_peft(tmp_path / "run", wanted="GGUF adapter")
+    assert str(chest) in caught.value.hint
+    (tmp_path / "run" / "config.json").write_text("{}")
+    assert peft_adapter(tmp_path / "run") is None
 
 
 def test_a_start_that_changed_the_base_is_told(tmp_path: Path) -> None:

@@ -32,7 +32,9 @@ def save_adapter(folder: Path, tensors: Mapping[str, Floats], **settings: Any) -
         "peft_version": "0.21.2",
         "r": 2,
         "lora_alpha": 2,
-        "target_modules": ["q_proj"],
+        "target_modules": sorted(
+            {name.split(".")[-3] for name in tensors if name.endswith("lora_A.weight")}
+        ),
         "bias": "none",
     }
     (folder / "adapter_config.json").write_text(json.dumps(config | settings))

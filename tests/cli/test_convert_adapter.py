@@ -72,7 +72,8 @@ def test_json_has_all_of_it(edge_med: Command, base: Path, chest: Path, tmp_path
         "blk.1.attn_norm.weight": True,
         "token_embd.weight": True,
     }
-    assert [told["code"] for told in data["warnings"]] == ["adapter_left_out"]
+    assert [told["code"] for told in data["warnings"]] == ["adapter_left_out", "adapter_base"]
+    assert file["strength"] == 1
 
 
 @pytest.mark.parametrize(
@@ -137,7 +138,8 @@ def test_a_peft_folder_is_told_as_one_with_the_command_that_merges_it(
         command = [part.replace(name, str(path)) for part in command]
     done = edge_med(*command)
     assert done.code == 4
-    assert "is a PEFT adapter (LORA) for google/tiny, and no whole model" in done.err
+    wanted = "GGUF adapter" if "--adapter" in command else "whole model"
+    assert f"is a PEFT adapter (LORA) for google/tiny, and no {wanted}" in done.err
     assert f"edge-med convert BASE --adapter {chest} --out" in done.err
     assert "`" not in done.err
 

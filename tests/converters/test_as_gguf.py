@@ -259,13 +259,24 @@ def test_another_chat_template_is_told(base: Path, tmp_path: Path) -> None:
     own = tmp_path / "own"
     own.mkdir()
     (own / "config.json").write_bytes((base / "config.json").read_bytes())
-    chest = save_adapter(tmp_path / "chest", pair(Q, 256, 256))
+    chest = save_adapter(
+        tmp_path / "chest", pair(Q, 256, 256), base_model_name_or_path="google/own"
+    )
     (chest / "chat_template.jinja").write_text("<|im_start|>")
     for template, codes in (("", []), ("<start_of_turn>", ["adapter_template"])):
         if template:
             (own / "chat_template.jinja").write_text(template)
         (plan,) = planned(own, tmp_path, chest)
         assert [told.code for told in plan.told] == codes
+
+
+def test_another_base_is_told(base: Path, tmp_path: Path) -> None:
+    named = "unsloth/medgemma-bnb-4bit"
+    chest = save_adapter(tmp_path / "chest", pair(Q, 256, 256), base_model_name_or_path=named)
+    (plan,) = planned(base, tmp_path, chest, source_id="google/medgemma")
+    assert [told.code for told in plan.told] == ["adapter_four_bits"]
+    (plan,) = planned(base, tmp_path, chest, source_id="google/gemma")
+    assert [told.code for told in plan.told] == ["adapter_four_bits", "adapter_base"]
 
 
 def test_a_trainers_folder_names_the_adapters_inside(base: Path, tmp_path: Path) -> None:

@@ -275,6 +275,16 @@ REFUSED: dict[str, tuple[dict[str, Floats], dict[str, Any], str]] = {
         {},
         "changes nothing",
     ),
+    "no effect, by its other half": (
+        {name: 0 * values if "lora_A" in name else values for name, values in Q.items()},
+        {},
+        "changes nothing",
+    ),
+    "an effect that rounding takes": (
+        {name: 1e-9 * values if "lora_B" in name else values for name, values in Q.items()},
+        {},
+        "changes nothing",
+    ),
     "untrained copies": ({f"{EMBEDDING}.weight": table()}, {}, "changes nothing"),
     "what is no number": (
         {name: np.full_like(values, np.nan) for name, values in Q.items()},

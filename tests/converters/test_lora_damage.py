@@ -16,7 +16,7 @@ from converters.lora.merge import merge
 from edge_med.artifacts.hparams import ModelParams, read_params
 from edge_med.artifacts.peft.adapter import WEIGHTS, open_adapter
 from edge_med.artifacts.peft.folder import CONFIG
-from edge_med.errors import EdgeMedError
+from edge_med.errors import CheckpointError, EdgeMedError
 from tests.checkpoints.peft import EVERYTHING, SETTINGS, save_adapter
 from tests.checkpoints.tiny import TINY, preprocessor, write_tiny
 
@@ -60,6 +60,45 @@ def weights(dice: random.Random, data: bytes) -> bytes:
     for _ in range(dice.randint(1, 3)):
         changed[dice.randrange(end)] = dice.choice(b'0123456789"{}[],:ABx.\0\xff')
     return bytes(changed)
+
+
+PROMISED: dict[str, dict[str, Any]] = {
+    "modules_to_save lm_head": {"modules_to_save": ["input_layernorm", "lm_head"]},
+    "modules_to_save model.norm": {"modules_to_save": ["model.norm"]},
+    "target_modules v_proj": {"target_modules": ["q_proj", "v_proj", "down_proj"]},
+    "lora_bias true": {"lora_bias": True},
+    "bias all": {"bias": "all"},
+    "use_rslora": {"use_rslora": "true"},
+    "use_dora 1": {"use_dora": 1},
+}
+
+
+@pytest.mark.parametrize("words", PROMISED)
+def test_what_a_config_promises_and_the_file_lacks_is_named(words: str, tmp_path: Path) -> None:
+    more = SETTINGS | {"use_rslora": False} | PROMISED[words]
+    with pytest.raises(CheckpointError, match=words):
+        open_adapter(save_adapter(tmp_path / "chest", EVERYTHING, **more))
+
+
+def test_rows_that_a_config_promises_are_missed(tmp_path: Path) -> None:
+    tensors = {name: values for name, values in EVERYTHING.items() if "token_adapter" not in name}
+    with pytest.raises(CheckpointError, match=r"trainable_token_indices \[7, 8\]"):
+        open_adapter(save_adapter(tmp_path / "chest", tensors, **SETTINGS))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"modules_to_save": ["layers.1.input_layernorm", "classifier"]},
+        {"target_modules": ["q_proj", "query_key_value", "out_proj", "fc1"]},
+        {"target_modules": ["q_proj", "v_proj"], "exclude_modules": "v_proj"},
+        {"target_modules": r".*(q|v)_proj"},
+        {"target_modules": "all-linear"},
+        {"bias": "lora_only"},
+    ],
+)
+def test_what_peft_passes_over_itself_is_no_promise(more: dict[str, Any], tmp_path: Path) -> None:
+    open_adapter(save_adapter(tmp_path / "chest", EVERYTHING, **SETTINGS | more))
 
 
 @pytest.mark.parametrize("part", ["config", "weights"])

@@ -82,6 +82,36 @@ def test_lora_of_an_embedding_before_peft_0_18_counts_beside_gemmas_factor(
     assert "adapter_early" in codes
 
 
+def test_lora_of_the_towers_positions_knows_no_factor_of_gemmas(base: Path, tmp_path: Path) -> None:
+    module = f"{START}model.vision_tower.vision_model.embeddings.position_embedding"
+    stored = base_tensor(BASE, "position_embedding.weight")
+    rows, width = stored.shape
+    down, up = whole(6, 2, rows), whole(7, width, 2)
+    tensors = {f"{module}.lora_embedding_A": down, f"{module}.lora_embedding_B": up}
+    converted(base, tmp_path / "out", save_adapter(tmp_path / "chest", tensors, peft_version=None))
+    found = tensors_of(tmp_path / "out")["v.position_embd.weight"]
+    np.testing.assert_array_equal(found, rounded(stored + (up @ down).T))
+
+
+def test_dora_of_the_patches_convolution_turns_each_channel(base: Path, tmp_path: Path) -> None:
+    module = f"{START}model.vision_tower.vision_model.embeddings.patch_embedding"
+    stored = base_tensor(BASE, "patch_embedding.weight")
+    channels, *patch = stored.shape
+    down, up = whole(6, 2, *patch), whole(7, channels, 2, 1, 1)
+    magnitude = 1 + np.abs(whole(8, 1, channels, 1, 1))
+    tensors = {
+        f"{module}.lora_A.weight": down,
+        f"{module}.lora_B.weight": up,
+        f"{module}.lora_magnitude_vector.weight": magnitude,
+    }
+    converted(base, tmp_path / "out", save_adapter(tmp_path / "chest", tensors, use_dora=True))
+    summed = stored.reshape(channels, -1) + up.reshape(channels, 2) @ down.reshape(2, -1)
+    factors = magnitude.reshape(-1, 1) / np.linalg.norm(summed, axis=1, keepdims=True)
+    wanted = rounded((summed * factors).astype(np.float32)).reshape(stored.shape)
+    found = tensors_of(tmp_path / "out")["v.patch_embd.weight"]
+    np.testing.assert_array_equal(found.reshape(wanted.shape), wanted)
+
+
 def test_dora_of_an_embedding_before_peft_0_18_is_refused(base: Path, tmp_path: Path) -> None:
     early = save_adapter(tmp_path / "chest", DORA, use_dora=True, peft_version=None)
     with pytest.raises(CheckpointError, match=r"PEFT before 0\.18") as caught:

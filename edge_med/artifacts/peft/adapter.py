@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_med.artifacts import tensor_names as names
 from edge_med.artifacts.peft.finding import find
 from edge_med.artifacts.peft.folder import CONFIG
+from edge_med.artifacts.peft.promised import refuse_missing
 from edge_med.artifacts.peft.settings import Settings, settings_of
 from edge_med.artifacts.safetensors import Shard, SourceTensor, read_shard
 from edge_med.errors import CheckpointError
@@ -140,7 +141,24 @@ def open_adapter(folder: Path, strength: float = 1.0) -> Adapter:
     }
     if not parts:
         raise CheckpointError(f"{WEIGHTS} holds no tensors.", "Copy the adapter's folder again.")
+    refuse_missing(_modules(parts), settings)
     return Adapter(folder, settings, strength, shard, parts)
+
+
+def _modules(parts: Mapping[str, Part]) -> dict[str, tuple[str, ...]]:
+    """The modules of an adapter, by what it has for them."""
+    kinds: dict[str, Callable[[Part], bool]] = {
+        "down": lambda part: part.down is not None and not part.embedding,
+        "embedding": lambda part: part.embedding,
+        "whole": lambda part: part.whole is not None,
+        "rows": lambda part: part.rows is not None,
+        "bias": lambda part: part.target.name.endswith(".bias"),
+        "vision": lambda part: names.place(part.target.name) == "vision",
+    }
+    return {
+        kind: tuple(part.module for part in parts.values() if applies(part))
+        for kind, applies in kinds.items()
+    }
 
 
 def _place(tensor: SourceTensor) -> tuple[str, str, names.Target]:
@@ -206,7 +224,7 @@ def _part(
         target=target,
         down=down,
         up=up,
-        scale=strength * _scale(module, stored, settings),
+        scale=strength * _scale(module, target, stored, settings),
         magnitude=magnitude,
         whole=stored.get("whole"),
         rows=stored.get("rows"),
@@ -220,10 +238,12 @@ def _is_embedding(stored: Mapping[str, Stored]) -> bool:
     return "down" in stored and _EMBEDDING.search(stored["down"].tensor.name) is not None
 
 
-def _scale(module: str, stored: Mapping[str, Stored], settings: Settings) -> float:
+def _scale(
+    module: str, target: names.Target, stored: Mapping[str, Stored], settings: Settings
+) -> float:
     if "down" in stored:
         scale = settings.scale(module, stored["down"].tensor.shape[0])
-        if settings.early and _is_embedding(stored):
+        if settings.early and _is_embedding(stored) and target.name == names.EMBEDDING:
             scale /= _factor(module, stored)
         return scale
     if "bias" in stored:  # of a layer whose product stands under the weight's name

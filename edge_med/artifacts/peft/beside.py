@@ -1,11 +1,13 @@
 """What a GGUF adapter lacks of the PEFT adapter in its folder, by the two headers alone.
 
 llama.cpp's own converter writes its file into the PEFT folder. It leaves the vision tower out
-without a word, and knows neither `use_rslora` nor `alpha_pattern`.
+without a word, and knows neither `use_rslora` nor `alpha_pattern`. A file of ours is compared by
+the hash of what it was made of as well.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,7 +42,11 @@ def lacking(path: Path, ours: GgufAdapter) -> tuple[str, ...]:
         return (f"Beside {path.name} lies a PEFT adapter that can't be merged: {error.message}",)
     if not _made_of(ours, peft):
         return ()
-    found = [*_missing(path.name, ours, peft), *_scales(path.name, ours, peft)]
+    found = [
+        *_others(path.name, ours, peft),
+        *_missing(path.name, ours, peft),
+        *_scales(path.name, ours, peft),
+    ]
     if found:
         found.append(f"All of it is merged by: {merge_command(folder)}")
     return (" ".join(found),) if found else ()
@@ -57,6 +63,17 @@ def _made_of(ours: GgufAdapter, peft: Adapter) -> bool:
     )
 
 
+def _others(file: str, ours: GgufAdapter, peft: Adapter) -> Iterator[str]:
+    """Weights that were trained again, or copied over, since a file of ours was made."""
+    if ours.made_of and ours.made_of != _sha256(peft.shard.path):
+        yield f"{file} was made of other weights than those beside it, in {peft.name}."
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _missing(file: str, ours: GgufAdapter, peft: Adapter) -> Iterator[str]:
     held = divide(peft, tied=False).held
     missing = [name for name in peft.parts if name not in ours.pairs or name not in held]
@@ -64,7 +81,7 @@ def _missing(file: str, ours: GgufAdapter, peft: Adapter) -> Iterator[str]:
         return
     tensors = names.counted(missing)
     yield f"{file} lacks what the adapter beside it, {peft.name}, changes in {tensors}."
-    if names.HEAD in missing or "token_embd.weight" in missing:
+    if names.HEAD in missing or names.EMBEDDING in missing:
         yield "Embedding or output head were trained, too: answers about texts differ without."
 
 
@@ -76,7 +93,14 @@ def _scales(file: str, ours: GgufAdapter, peft: Adapter) -> Iterator[str]:
     wrong = [ratio for ratio in ratios if not math.isclose(ratio, 1, rel_tol=_CLOSE)]
     if not wrong:
         return
-    forgotten = "use_rslora" if peft.settings.rslora else "alpha_pattern"
+    settings = peft.settings
+    if not math.isclose(ours.alpha, settings.alpha, rel_tol=_CLOSE):
+        yield (
+            f"{file} has an alpha of {ours.alpha:g}, and {CONFIG} beside it one of "
+            f"{settings.alpha:g}: one of the two is of another training."
+        )
+        return
+    forgotten = "use_rslora" if settings.rslora else "alpha_pattern"
     low, high = min(ratios), max(ratios)
     if math.isclose(low, high, rel_tol=_CLOSE):
         yield (

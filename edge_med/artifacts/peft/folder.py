@@ -33,10 +33,14 @@ class PeftAdapter:
 
     @property
     def words(self) -> str:
-        """What it is, in a sentence."""
+        """What it is, in a sentence, where a model was wanted."""
+        return self.and_no("whole model")
+
+    def and_no(self, wanted: str) -> str:
+        """What it is, and that it isn't what was wanted."""
         kind = f"PEFT adapter ({self.kind})" if self.kind else "PEFT adapter"
         base = self.base or "a model that it doesn't name"
-        return f"{self.folder.resolve().name} is a {kind} for {base}, and no whole model."
+        return f"{self.folder.resolve().name} is a {kind} for {base}, and no {wanted}."
 
     @property
     def ways(self) -> str:
@@ -48,22 +52,46 @@ class PeftAdapter:
 
 
 def peft_adapter(path: Path) -> PeftAdapter | None:
-    """The adapter in a folder, or that a file of it belongs to; None if it is something else."""
+    """The adapter that a path means; None if it is something else.
+
+    Args:
+        path: its folder, a file of it, or a folder with nothing else in it, as PEFT saves an
+            adapter that has a name, and a trainer its one checkpoint.
+    """
     folder = path if path.is_dir() else path.parent
     if not path.is_dir() and path.name not in (CONFIG, *WEIGHTS):
         return None
-    if not any((folder / name).is_file() for name in (CONFIG, *WEIGHTS)):
-        return None
+    if not _has_files(folder):
+        inside = [] if _holds_a_model(folder) else [*filter(_has_files, _folders(folder))]
+        if len(inside) != 1:
+            return None
+        folder = inside[0]
     said = _config(folder / CONFIG)
     keys = ("peft_type", "base_model_name_or_path", "peft_version")
     return PeftAdapter(folder, *(said.get(key, "") for key in keys))
 
 
-def refuse_peft(path: Path, *, alone: bool = True) -> None:
+def _has_files(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in (CONFIG, *WEIGHTS))
+
+
+def _holds_a_model(folder: Path) -> bool:
+    return (folder / "config.json").is_file() or any(folder.glob("*.gguf"))
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        return [path for path in folder.iterdir() if path.is_dir()]
+    except OSError:
+        return []
+
+
+def refuse_peft(path: Path, *, wanted: str = "whole model", alone: bool = True) -> None:
     """Say what a path is, where a GGUF file was wanted.
 
     Args:
         path: a file or folder.
+        wanted: what it isn't.
         alone: whether a folder with GGUF files in it may be meant for these.
 
     Raises:
@@ -72,7 +100,7 @@ def refuse_peft(path: Path, *, alone: bool = True) -> None:
     found = peft_adapter(path)
     others = alone and path.is_dir() and any(path.glob("*.gguf"))
     if found and not others:
-        raise ArtifactError(found.words, found.ways)
+        raise ArtifactError(found.and_no(wanted), found.ways)
 
 
 def _config(path: Path) -> dict[str, str]:

@@ -5,6 +5,7 @@ Keys and their meaning: PEFT 0.21, `LoraConfig` and `PeftConfig`.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -18,10 +19,10 @@ from edge_med.errors import CheckpointError
 WITHOUT_EFFECT = frozenset(
     (
         *("base_model_name_or_path", "revision", "task_type", "inference_mode", "peft_version"),
-        *("auto_mapping", "peft_type", "lora_dropout", "target_modules", "exclude_modules"),
-        *("layers_to_transform", "layers_pattern", "modules_to_save", "runtime_config"),
+        *("auto_mapping", "peft_type", "lora_dropout", "exclude_modules"),
+        *("layers_to_transform", "layers_pattern", "runtime_config"),
         *("megatron_config", "megatron_core", "loftq_config", "eva_config", "corda_config"),
-        *("lora_ga_config", "qalora_group_size", "fan_in_fan_out", "bias"),
+        *("lora_ga_config", "qalora_group_size", "fan_in_fan_out"),
     )
 )
 """Of training and of loading: which tensors there are stands in the adapter's file. Linear layers,
@@ -32,6 +33,7 @@ READ = frozenset(
     (
         *("r", "lora_alpha", "rank_pattern", "alpha_pattern", "use_rslora", "use_dora"),
         *("lora_bias", "init_lora_weights", "trainable_token_indices", "ensure_weight_tying"),
+        *("target_modules", "modules_to_save", "bias"),  # promises: promised.py
     )
 )
 
@@ -56,6 +58,10 @@ class Settings:
         tying: whether embedding and head stayed one where the base has them as one.
         tokens: rows that were trained alone, by module; under "" those of the embedding.
         base: the model that it was trained on, as its config names it.
+        saved: modules that were trained whole.
+        targets: modules with LoRA, where they are listed by name and none is excluded.
+        lora_bias: whether each B has a bias.
+        all_biases: whether the base's biases were trained, all of them.
         early: whether PEFT before 0.18 has trained it, which says no version of itself. What it
             added to an embedding it added after Gemma's factor √width, and not before.
     """
@@ -69,6 +75,10 @@ class Settings:
     tying: bool
     tokens: Mapping[str, tuple[int, ...]]
     base: str
+    saved: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    lora_bias: bool = False
+    all_biases: bool = False
     early: bool = False
 
     @property
@@ -92,12 +102,12 @@ class Settings:
             rank: of its tensors.
 
         Raises:
-            CheckpointError: its config says another rank.
+            CheckpointError: its config says no such rank.
         """
-        said = self.rank_of(module)
-        if said != rank:
+        said = _fitting(self.ranks, module) or [self.rank]
+        if rank not in said:  # where several fit: PEFT sorts them by name when it saves
             raise CheckpointError(
-                f"{CONFIG} says rank {said} for {module}, and its tensors have {rank}.",
+                f"{CONFIG} says rank {said[0]} for {module}, and its tensors have {rank}.",
                 "The two are of different adapters: copy both from the same training.",
             )
         alpha = self.alpha_of(module)
@@ -130,13 +140,32 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
         alpha=_number(config, "lora_alpha", (int, float)),
         ranks=_patterns(config, "rank_pattern", int),
         alphas=_patterns(config, "alpha_pattern", (int, float)),
-        rslora=config.get("use_rslora") is True,
-        dora=config.get("use_dora") is True,
-        tying=config.get("ensure_weight_tying") is True,
+        rslora=_flag(config, "use_rslora"),
+        dora=_flag(config, "use_dora"),
+        tying=_flag(config, "ensure_weight_tying"),
         tokens=_tokens(config.get("trainable_token_indices")),
         base=base if isinstance(base, str) else "",
+        saved=_listed(config.get("modules_to_save")),
+        targets=() if config.get("exclude_modules") else _listed(config.get("target_modules")),
+        lora_bias=_flag(config, "lora_bias"),
+        all_biases=config.get("bias") == "all",
         early=not config.get("peft_version"),
     )
+
+
+def _flag(config: Mapping[str, Any], key: str) -> bool:
+    value = config.get(key)
+    if value is not None and not isinstance(value, bool):
+        raise CheckpointError(
+            f"{CONFIG} says {key} {json.dumps(value)[:40]}, which is neither true nor false.",
+            f"Write {key}: true, or false, as the adapter was trained.",
+        )
+    return value is True
+
+
+def _listed(given: Any) -> tuple[str, ...]:
+    """Names of modules; none where they are a regular expression, or no list at all."""
+    return tuple(name for name in given if isinstance(name, str)) if isinstance(given, list) else ()
 
 
 def _number(config: Mapping[str, Any], key: str, kind: Any) -> Any:
@@ -188,10 +217,16 @@ _MOST = 3
 
 def _by_pattern(patterns: Mapping[str, Any], module: str, otherwise: Any) -> Any:
     """As `get_pattern_key` of PEFT's utils/other.py: the end of the name from a dot on."""
-    for pattern, value in patterns.items():
-        if re.fullmatch(rf"(?:.*\.)?(?:{pattern})", module):
-            return value
-    return otherwise
+    return next(iter(_fitting(patterns, module)), otherwise)
+
+
+def _fitting(patterns: Mapping[str, Any], module: str) -> list[Any]:
+    """The values of all patterns that fit, in their order."""
+    return [
+        value
+        for pattern, value in patterns.items()
+        if re.fullmatch(rf"(?:.*\.)?(?:{pattern})", module)
+    ]
 
 
 def _tokens(given: Any) -> dict[str, tuple[int, ...]]:

@@ -1,0 +1,62 @@
+"""What the user should know of an adapter that is applied while a model runs, and isn't merged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from converters.checkpoint import Checkpoint
+from converters.lora.records import told
+from converters.lora.tokenizer import template_told, with_tokenizer
+from converters.small import TOKENIZER
+from converters.told import Told
+from edge_med.artifacts.peft.adapter import Adapter
+from edge_med.artifacts.tensor_names import EMBEDDING
+from edge_med.errors import CheckpointError
+
+_WORDS = {
+    "adapter_base": "{name} names {base} as its base, and becomes a file for {called}.",
+    "adapter_four_bits": (
+        "{name} was trained on a base of four bits ({base}). With a base of other bits its answers "
+        "may differ a little from those in training."
+    ),
+}
+"""What a merge tells as well, in the words for a file of its own."""
+
+
+def applied_told(adapter: Adapter, base: Checkpoint, called: str, size: int) -> list[Told]:
+    """What differs between the base of an adapter and the model that it will be applied to.
+
+    Args:
+        adapter: that becomes a file of its own.
+        base: its small files.
+        called: what the base is called.
+        size: of the base's vocabulary, in tokens.
+    """
+    words = {"name": adapter.name, "base": adapter.settings.base_name, "called": called}
+    codes = [one.code for one in told(adapter, called)]
+    found = [Told(code, _WORDS[code].format(**words)) for code in codes if code in _WORDS]
+    return [*found, *_tokenizer(adapter, base, size), *template_told(base.small, adapter.folder)]
+
+
+def _tokenizer(adapter: Adapter, base: Checkpoint, size: int) -> list[Told]:
+    """That tokens of its own are no tokens of the model."""
+    if not any((base.folder / name).is_file() for name in TOKENIZER.one_of):
+        return []
+    embedding = adapter.parts.get(EMBEDDING)
+    if embedding and embedding.whole:
+        size = max(size, embedding.whole.tensor.shape[0])
+    try:
+        _, said = with_tokenizer(base, [adapter], size)
+    except CheckpointError as error:
+        return [Told("adapter_tokenizer", error.message)]
+    rest = "A model that it is applied to keeps its own tokens; a merge takes the adapter's."
+    return [Told(one.code, f"{one.text} {rest}") for one in said if one.code == "adapter_tokenizer"]
+
+
+def base_called(folder: Path, source_id: str) -> str:
+    """What a base is called: by the user, by the hub's cache that it lies in, or by its folder."""
+    if source_id:
+        return source_id.rpartition("/")[2]
+    folder = folder.resolve()
+    cached = (part for part in reversed(folder.parts) if part.startswith("models--"))
+    return next((part.rpartition("--")[2] for part in cached), folder.name)
