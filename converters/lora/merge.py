@@ -244,7 +244,8 @@ def _refuse_idle(
             for name, part in adapter.parts.items()
         ):
             raise CheckpointError(
-                f"The adapter {adapter.name} changes nothing: all that it adds is zero.",
+                f"The adapter {adapter.name} changes nothing: all that it adds is zero, or is lost "
+                "when it is rounded to the numbers of its base.",
                 "Give the folder that was saved after training.",
             )
 

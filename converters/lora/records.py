@@ -100,7 +100,8 @@ def left_out(file: str, division: Division, folder: Path) -> list[Told]:
 def _early(adapter: Adapter) -> list[Told]:
     """What PEFT before 0.18 did otherwise with Gemma's embedding, whose rows count √width times."""
     parts = adapter.parts.values()
-    if any(part.embedding for part in parts):
+    embedding = adapter.parts.get("token_embd.weight")
+    if embedding and embedding.embedding:
         text = (
             f"{adapter.name} was trained by PEFT before 0.18, which added its LoRA of the "
             "embedding after Gemma's factor: it is merged as trained, and not as PEFT merges it."
