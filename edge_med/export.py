@@ -127,4 +127,5 @@ def _which(group: Sequence[Picture]) -> str:
         return ""
     numbers, total = [number for number, _ in places], places[0][1]
     word = "slice" if len(numbers) == 1 else "slices"
-    return f", {word} {ranges(numbers)} of {total}"
+    told = str(group[0].came or "")
+    return f", {word} {ranges(numbers)} of {total}{told and f' of {told}'}"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from edge_med.config import Fit
 from edge_med.errors import ImageError, InputError, UsageError
 from edge_med.form_keys import ROLES
 from edge_med.imaging import Picture
+from edge_med.imaging.picture import Came
 from edge_med.messages import ImagePart, Message, Part, TextPart
 from edge_med.records import NOTICE, Record, Records
 
@@ -127,6 +129,7 @@ def _part_data(part: Part, *, images: bool) -> dict[str, Any]:
         data["side"] = len(picture.pixels)
         data["original_size"] = list(picture.original_size)
         data["provenance"] = list(picture.provenance)
+        data |= {"series": asdict(picture.came)} if picture.came else {}
     return data
 
 
@@ -145,6 +148,18 @@ def _part(data: Mapping[str, Any], known: Mapping[tuple[str, Fit], Picture], sid
     return ImagePart(picture)
 
 
+def _came(data: Mapping[str, Any]) -> Came:
+    """With which series an image came."""
+    values = [data[field.name] for field in fields(Came)]
+    if not all(_WORDS.fullmatch(value) for value in values):
+        raise _DamageError("its series have another form")
+    return Came(*values)
+
+
+_WORDS = re.compile(r"[\w. ]{0,40}", re.ASCII)
+"""What is told of a series: numbers, and words of ours."""
+
+
 def _picture(data: Mapping[str, Any], side: int) -> Picture | None:
     """The image in the file, which is as it was prepared, so that fitting it changes nothing."""
     if "png" not in data:
@@ -158,6 +173,7 @@ def _picture(data: Mapping[str, Any], side: int) -> Picture | None:
         imaging.open(base64.b64decode(data["png"]), fit=data["fit"], side=side),
         original_size=(width, height),
         provenance=tuple(str(step) for step in data["provenance"]),
+        came=_came(data["series"]) if data.get("series") else None,
     )
     if picture.sha256 != data["sha256"]:
         raise _DamageError("an image was changed in it")

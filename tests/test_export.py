@@ -13,6 +13,7 @@ import pytest
 from edge_med import export
 from edge_med.errors import InputError, UsageError
 from edge_med.imaging import About
+from edge_med.imaging.picture import Came
 from edge_med.messages import ImagePart, Message, TextPart
 from edge_med.records import NOTICE
 from tests.test_transcript import MESSAGES, RECORD
@@ -57,14 +58,20 @@ def test_markdown_has_a_line_for_a_series() -> None:
         for n in (2, 3, 5)
         for part in (
             ImagePart(
-                replace(PICTURE, provenance=(f"slice {n} of 28",), about=About("CT", "HEAD"))
+                replace(
+                    PICTURE,
+                    provenance=(f"slice {n} of 28",),
+                    about=About("CT", "HEAD"),
+                    came=Came("a", "2", "feet to head", "position"),
+                )
             ),
             TextPart(f"SLICE {n}"),
         )
     ]
     text = export.markdown([Message("user", (*parts, TextPart("bleed?")))])
     assert (
-        "\n\n*modality CT, body part HEAD, slices 2-3, 5 of 28, labelled SLICE 1 to SLICE 3, "
+        "\n\n*modality CT, body part HEAD, slices 2-3, 5 of 28 of series 2, feet to head, "
+        "by position, labelled SLICE 1 to SLICE 3, "
         f"8 x 8 pixels, fit pad, SHA-256 of the first {PICTURE.sha256}*\n\nbleed?\n"
     ) in text
 

@@ -99,4 +99,8 @@ def test_pictures_of_two_patients_are_told_with_an_answer(tmp_path: Path, model:
 def test_of_two_series_each_says_from_which_image_on_it_is(folder: Path) -> None:
     (message,) = as_messages("well?", images=[folder, folder], side=16)
     told = [notice.text for notice in remarks.among(message.pictures) if notice.code == "series"]
-    assert [text.split(":")[0] for text in told] == ["From image 1 on", "From image 5 on"]
+    assert [text.split(":")[0] for text in told] == [
+        *["From image 1 on"] * 2,
+        *["From image 5 on"] * 2,
+    ]
+    assert told[1].endswith(": Series 1, feet to head, by number.")

@@ -15,7 +15,7 @@ from edge_med.errors import UsageError, blind, too_long
 from edge_med.imaging import Fit, Picture, Room, Study, remarks
 from edge_med.imaging.naming import is_there
 from edge_med.imaging.slices import QUESTION, is_gpu
-from edge_med.imaging.unused import check_used, unused_windows
+from edge_med.imaging.unused import USED, check_used, unused_windows
 from edge_med.messages import Message, TextPart
 
 MOST_FOLDERS = 3
@@ -53,7 +53,7 @@ def open_all(chat: Chat, paths: Sequence[Path | bytes], looking: Looking) -> Non
         paths, fit=chat.options.fit, side=chat.model.side, room=_room(chat), **looking.how
     )
     if looking != chat.looking:  # what holds for every image needn't be for this one
-        check_used(opened, slices=looking.slices, frame=looking.frame)
+        check_used(opened, **{name: looking.how[name] for name in USED})
         if told := unused_windows(opened, looking.windows):
             chat.ui.notice(told)
     before = [*(picture for _turn, picture in chat.pictures), *_waiting(chat)]

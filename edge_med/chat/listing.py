@@ -43,7 +43,8 @@ def told(chat: Chat, image: Picture | Study) -> str:
     plan, which = image.plan, ""
     if image.volume and len(plan.chosen) < plan.total:
         which = f"slices {ranges(image.numbers)}{_labels(image.numbers)}"
-    return _joined(_kind(image.about), str(plan), which, _name(chat, image.pictures[0]))
+    first = image.pictures[0]
+    return _joined(_kind(image.about), str(plan), which, str(first.came or ""), _name(chat, first))
 
 
 def _of_group(chat: Chat, group: Sequence[Picture]) -> str:
@@ -55,7 +56,7 @@ def _of_group(chat: Chat, group: Sequence[Picture]) -> str:
     numbers = [picture.slice[0] for picture in group if picture.slice]
     word = "slice" if len(numbers) == 1 else "slices"
     which = f"{word} {ranges(numbers)} of {first.slice[1]}{_labels(numbers)}"
-    return _joined(_kind(first.about), which, size, _name(chat, first))
+    return _joined(_kind(first.about), which, str(first.came or ""), size, _name(chat, first))
 
 
 def _labels(numbers: Sequence[int]) -> str:

@@ -27,7 +27,7 @@ from edge_med.cli.options import (
     model_options,
     output_options,
 )
-from edge_med.cli.pictures import pictures_of, slices_of, with_tags
+from edge_med.cli.pictures import pictures_of, told_of, with_tags
 from edge_med.cli.prose import say
 from edge_med.cli.running import NOTICE, interruptible, written
 from edge_med.cli.schemas import read_for, saved_text, schema_text
@@ -212,7 +212,7 @@ def _report(
 ) -> None:
     """The answer, and what the user should know of it; one that was cancelled ends all."""
     if as_json:
-        more = {"slices": slices_of(pictures)} | (plain(found) if found else {})
+        more = told_of(pictures) | (plain(found) if found else {})
         click.echo(json.dumps(answer.to_dict() | more, indent=1))
     elif not shown:  # it wasn't, while it was written
         _print(answer, found)

@@ -68,14 +68,14 @@ def pictures_of(
         UsageError: slices or a frame are wanted of what has none.
     """
     from edge_med import imaging
-    from edge_med.imaging.unused import check_used, unused_windows
+    from edge_med.imaging.unused import USED, check_used, unused_windows
 
     if paths and model.info.projector is None:
         raise blind()
     room = model.room(options)
     how = {name: settings[name] for name in ("slices", "windows", "frame", "series", "order")}
     found = imaging.open_all(paths, room=room, fit=options.fit, side=model.side, **how)
-    check_used(found, slices=settings["slices"], frame=settings["frame"])
+    check_used(found, **{name: settings[name] for name in USED})
     if (told := unused_windows(found, settings["windows"])) and not live.quiet:
         say(told)
     if not force:
@@ -102,6 +102,7 @@ def notices(image: Picture | Study) -> Iterator[str]:
         yield f"{plan}."
         yield from filter(None, [plan.which, in_flags(plan.more)])
         yield from image.notices
+        yield from filter(None, [image.told])
     among = remarks.among(_pictures(image))
     yield from (notice.text for notice in among if notice.code != "series")
 
@@ -141,8 +142,13 @@ def incomplete(image: Picture | Study) -> Iterator[str]:
         yield from filter(None, (f"{plan}.", plan.which, in_flags(plan.more)))
 
 
-def slices_of(images: Sequence[Picture | Study]) -> list[list[int] | None]:
-    """Which slices of each image were shown, from 1 on; None of what is no series."""
+def told_of(images: Sequence[Picture | Study]) -> dict[str, list[Any]]:
+    """Of each image its slices from 1 on, series, way and order; None of what is no series."""
     from edge_med.imaging import Study
 
-    return [[*image.numbers] if isinstance(image, Study) else None for image in images]
+    series = [image if isinstance(image, Study) else None for image in images]
+    told = {
+        name: [getattr(study, name) or None if study else None for study in series]
+        for name in ("series", "way", "order")
+    }
+    return {"slices": [[*study.numbers] if study else None for study in series], **told}

@@ -39,6 +39,7 @@ def print_list(path: Path | bytes, wanted: str | None, *, as_json: bool) -> None
     there = imaging.contents(path)
     facts = list(_facts(there))
     taken, why, notices = _taken(there, wanted)
+    notices += there.left_out
     if as_json:
         told = {"series": facts, "taken": taken, "why": why, "notices": notices}
         click.echo(json.dumps(plain(told), indent=1))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from edge_med import _platform
 from edge_med.artifacts.safe_text import safe_line
@@ -77,6 +78,7 @@ def view(
     from edge_med.imaging.sheet import png, sheet
 
     if as_list:
+        _check_list()
         series.print_list(path, options["series"], as_json=as_json)
         return
     if out:
@@ -95,6 +97,23 @@ def view(
             click.echo(safe_line(line))
     for notice in notices(found):
         say(notice)
+
+
+def _check_list() -> None:
+    """Refuse flags of what is shown beside `--list`, which shows nothing."""
+    context = click.get_current_context()
+    given = [
+        name
+        for name in _OF_SHOWING
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    ]
+    if given:
+        flags = ", ".join("--save" if name == "out" else f"--{name}" for name in given)
+        raise UsageError(f"--list shows nothing that {flags} is for.", f"Leave out {flags}.")
+
+
+_OF_SHOWING = ("out", "fit", "slices", "order", "windows", "frame", "force")
+"""Parameters that say how an image is shown."""
 
 
 def _preview(pixels: Any) -> None:
@@ -122,6 +141,7 @@ def _facts(found: Picture | Study, pictures: tuple[Picture, ...], eye: Eye) -> d
         "slices": None if slices is None else [index + 1 for index in slices],
         "series": getattr(found, "series", None) or None,
         "way": getattr(found, "way", None) or None,
+        "order": getattr(found, "order", None) or None,
         "notices": [*notices(found)],
     }
 

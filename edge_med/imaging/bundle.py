@@ -30,13 +30,31 @@ Entry = bytes | str
 """A file's bytes, or its path."""
 
 
-def of_folder(folder: Path) -> list[Entry]:
+class Entries(list[Entry]):
+    """Files, and of what was passed over beside them.
+
+    Attributes:
+        passed: how many links, pipes and devices.
+    """
+
+    passed = 0
+
+    @property
+    def links(self) -> str:
+        """What is said of them; empty if there are none."""
+        if not self.passed:
+            return ""
+        what = "1 link isn't" if self.passed == 1 else f"{self.passed} links aren't"
+        return f"{what} followed: put the files themselves there."
+
+
+def of_folder(folder: Path) -> Entries:
     """The files of a folder and of those in it, by name; links aren't followed.
 
     Raises:
         ImageError: it has none, or too many, or folders too deep in each other.
     """
-    found: list[Entry] = []
+    found = Entries()
     try:
         _gather(folder, found, _DEPTH)
     except OSError as error:
@@ -44,7 +62,7 @@ def of_folder(folder: Path) -> list[Entry]:
     return _some(found)
 
 
-def _gather(folder: Path, found: list[Entry], depth: int) -> None:
+def _gather(folder: Path, found: Entries, depth: int) -> None:
     with os.scandir(folder) as entries:
         ordered = sorted(entries, key=lambda entry: entry.name)
     for entry in ordered:
@@ -55,12 +73,14 @@ def _gather(folder: Path, found: list[Entry], depth: int) -> None:
                     "Give the one that holds the images.",
                 )
             _gather(Path(entry.path), found, depth - 1)
-        elif entry.is_file(follow_symlinks=False) and not _is_systems(entry.name):
+        elif not entry.is_file(follow_symlinks=False):
+            found.passed += 1
+        elif not _is_systems(entry.name):
             found.append(entry.path)
         _check_count(len(found))
 
 
-def of_zip(source: bytes | Path) -> list[Entry]:
+def of_zip(source: bytes | Path) -> Entries:
     """The files of a zip, unpacked in memory alone; their names are never used as paths.
 
     Raises:
@@ -69,20 +89,25 @@ def of_zip(source: bytes | Path) -> list[Entry]:
     try:
         file = io.BytesIO(source) if isinstance(source, bytes) else source
         with zipfile.ZipFile(file) as archive:
-            members = [member for member in archive.infolist() if _is_file(member)]
+            given = [member for member in archive.infolist() if not _is_passed_over(member)]
+            members = [member for member in given if _is_file(member)]
             _check_count(len(members))
             _check_sizes(members)
-            return _some([_unpacked(archive, member) for member in members])
+            found = Entries(_unpacked(archive, member) for member in members)
+            found.passed = len(given) - len(members)
+            return _some(found)
     except ImageError:
         raise
     except Exception:  # noqa: BLE001 - zipfile raises what a damaged file makes it meet
         raise ImageError("The zip can't be read.", DAMAGED) from None
 
 
+def _is_passed_over(member: zipfile.ZipInfo) -> bool:
+    return member.is_dir() or _is_systems(member.filename.rpartition("/")[2])
+
+
 def _is_file(member: zipfile.ZipInfo) -> bool:
-    kind = stat.S_IFMT(member.external_attr >> 16)
-    name = member.filename.rpartition("/")[2]
-    return not member.is_dir() and kind in (0, stat.S_IFREG) and not _is_systems(name)
+    return stat.S_IFMT(member.external_attr >> 16) in (0, stat.S_IFREG)
 
 
 def _is_systems(name: str) -> bool:
@@ -119,7 +144,11 @@ def _check_count(count: int) -> None:
         )
 
 
-def _some(found: list[Entry]) -> list[Entry]:
+def _some(found: Entries) -> Entries:
+    if not found and found.passed:
+        raise ImageError(
+            f"There are no files in it; {found.links}", "Give a folder or a zip with images."
+        )
     if not found:
         raise ImageError("There are no files in it.", "Give a folder or a zip with images.")
     return found

@@ -51,9 +51,15 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """All series of some files, in the order of their numbers."""
+    """All series of some files, in the order of their numbers.
+
+    Attributes:
+        series: they.
+        left_out: what is said of files that belong to none.
+    """
 
     series: tuple[Series, ...]
+    left_out: tuple[str, ...] = ()
 
     def known(self, which: int) -> set[str]:
         """The patients (0), studies (1) or days (2) that the images are of."""

@@ -130,7 +130,7 @@ def open(
     if wanted is None or frame is not None:
         raise _several()
     found = study.described(entries)
-    if single and not found.is_volume:
+    if single and not found.is_volume and not entries.passed:
         return _decoded(entries[0], 1, job)
     return study.read(entries, found, wanted=wanted, series=chosen, order=order, room=room, **job)
 
@@ -141,7 +141,14 @@ def contents(source: str | os.PathLike[str] | Bytes) -> Contents:
     Raises:
         ImageError: it holds no DICOM image that can be read.
     """
-    return study.contents_of(study.described(_entries(_given(source))))
+    entries = _entries(_given(source))
+    found = study.described(entries)
+    if len(entries) == 1 and not (found.slices or found.unread):  # it may say itself why not
+        _decoded(entries[0], 1, {"fit": "pad", "side": 1, "windows": DEFAULT})
+        raise ImageError(
+            "It is a single picture, which has no series.", "Leave out `list`, or give a folder."
+        )
+    return study.contents_of(entries, found)
 
 
 def open_all(
@@ -165,16 +172,18 @@ def open_all(
     """
     found: list[Picture | Study] = []
     of_files = {**how, "series": None} if any(map(_holds_several, sources)) else how
+    check_windows(how.get("windows", DEFAULT))  # what is wrong with all isn't said of the first
+    check_order(how.get("order", ORDERS[0]))
     for left, source in zip(range(len(sources), 0, -1), sources, strict=True):
         part = _part(room, found, left) if slices == "auto" else room
         given = how if _holds_several(source) else of_files
         try:
             found.append(open(source, slices=slices, room=part, **given))
-        except ImageError as error:
+        except (ImageError, UsageError) as error:
             if len(sources) == 1:
                 raise
             which = f"It is image {len(found) + 1} of {len(sources)}."
-            raise ImageError(f"{error.message} {which}", error.hint) from None
+            raise type(error)(f"{error.message} {which}", error.hint) from None
     return found
 
 
@@ -280,15 +289,15 @@ def _is_dicom(entry: bundle.Entry) -> bool:
     return is_dicom(entry[:HEAD] if isinstance(entry, bytes) else files.read(entry, HEAD))
 
 
-def _entries(source: str | os.PathLike[str] | Bytes) -> list[bundle.Entry]:
+def _entries(source: str | os.PathLike[str] | Bytes) -> bundle.Entries:
     """The files of a folder or a zip, or the one file that is given."""
     entry = _entry(source)
     if isinstance(entry, bytes):
-        return bundle.of_zip(entry) if is_zip(entry) else [entry]
+        return bundle.of_zip(entry) if is_zip(entry) else bundle.Entries([entry])
     path = Path(entry)
     if path.is_dir():
         return bundle.of_folder(path)
-    return bundle.of_zip(path) if is_zip(files.read(path, HEAD)) else [entry]
+    return bundle.of_zip(path) if is_zip(files.read(path, HEAD)) else bundle.Entries([entry])
 
 
 def _entry(source: str | os.PathLike[str] | Bytes) -> bundle.Entry:

@@ -22,6 +22,30 @@ from edge_med.imaging.series import Whose
 
 Pixels = npt.NDArray[np.uint8]
 
+DIRECTIONS = {"numbers": "by number", "position": "by position"}
+"""What is said of slices by what their order is of; see `ordering.ORDERS`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """What a picture came with.
+
+    Attributes:
+        opened: a word of its own for each time that a series was opened.
+        series: by what that is chosen; empty if the pictures are single images of several.
+        way: from where to where its slices go through the body; empty if nobody knows.
+        order: what its slices are in the order of; empty of what is no volume.
+    """
+
+    opened: str
+    series: str = ""
+    way: str = ""
+    order: str = ""
+
+    def __str__(self) -> str:
+        parts = (self.series and f"series {self.series}", self.way, DIRECTIONS.get(self.order))
+        return ", ".join(filter(None, parts))
+
 
 @dataclass(frozen=True, slots=True)
 class Picture:
@@ -37,6 +61,7 @@ class Picture:
             this run of the program; None if no file tells.
         of_series: what the user should know of the series whose first picture it is: which slices
             are shown, and what was left out.
+        came: with which series, if it did.
         sha256: of the pixels: the picture's name in every cache.
     """
 
@@ -47,6 +72,7 @@ class Picture:
     about: About = field(default=About(), repr=False, compare=False)
     whose: Whose | None = field(default=None, repr=False, compare=False)
     of_series: tuple[str, ...] = field(default=(), repr=False, compare=False)
+    came: Came | None = field(default=None, repr=False, compare=False)
     sha256: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -74,12 +100,13 @@ class Picture:
             cls.about_of(told),
             tuple(told["whose"]) if told.get("whose") else None,
             tuple(told.get("of_series", ())),
+            told.get("came"),
         )
 
     def facts(self) -> tuple[Any, ...]:
         """All but its pixels, in the order in which a picture is made of them."""
         size, fit, steps = self.original_size, self.fit, self.provenance
-        return size, fit, steps, self.about, self.whose, self.of_series
+        return size, fit, steps, self.about, self.whose, self.of_series, self.came
 
     @staticmethod
     def about_of(told: Mapping[str, Any]) -> About:

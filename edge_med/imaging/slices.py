@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from edge_med.errors import LARGEST, ContextOverflowError, UsageError
@@ -108,6 +108,21 @@ class Plan:
         if self.image != "slice" or last < 2 or shown[-1] == last:  # one alone has no label
             return told
         return f"{told} In answers SLICE n is the n-th of these: SLICE {last} is slice {shown[-1]}."
+
+
+def without(plan: Plan, unread: Collection[int]) -> Plan:
+    """A plan of which some slices can't be shown; the others keep their numbers."""
+    chosen = tuple(index for index in plan.chosen if index not in unread)
+    if chosen == plan.chosen:
+        return plan
+    share = len(chosen) / len(plan.chosen)
+    return replace(
+        plan,
+        chosen=chosen,
+        tokens=round(plan.tokens * share),
+        seconds=None if plan.seconds is None else plan.seconds * share,
+        reason=f"{len(plan.chosen) - len(chosen)} of {len(plan.chosen)} can't be read",
+    )
 
 
 def _time(seconds: float | None) -> str:
@@ -239,8 +254,7 @@ def series_among(pictures: Sequence[Picture]) -> list[list[Picture]]:
 
 
 def _follows(last: Picture, picture: Picture) -> bool:
-    """Whether it is a later slice of the same series, as far as their files tell."""
-    if last.slice is None or picture.slice is None:
+    """Whether it is a later slice of what was opened with the other at once."""
+    if last.slice is None or picture.slice is None or last.came is None or picture.came is None:
         return False
-    later = picture.slice[0] > last.slice[0] and picture.slice[1] == last.slice[1]
-    return later and picture.about.told() == last.about.told()
+    return picture.came.opened == last.came.opened and picture.slice[0] > last.slice[0]

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
-from edge_med.config import Fit
 from edge_med.errors import ImageError
-from edge_med.imaging import choosing, files, slices
+from edge_med.imaging import choosing, decoding, leftover, slices
 from edge_med.imaging.about import NO_IMAGE, About
-from edge_med.imaging.bundle import Entry
+from edge_med.imaging.bundle import Entries, Entry
 from edge_med.imaging.choosing import Choice
 from edge_med.imaging.contents import Contents, contents
 from edge_med.imaging.fitting import Fitted, Upright
 from edge_med.imaging.ordering import Order
-from edge_med.imaging.photo import FORMATS
-from edge_med.imaging.picture import Picture, sliced
-from edge_med.imaging.pool import POOL, Part
+from edge_med.imaging.picture import Came, Picture, sliced
+from edge_med.imaging.pool import POOL
 from edge_med.imaging.series import Slice, way
 
-_SHARE = 4
-"""Slices that a process prepares at a time: 10 MB of pixels go through its pipe."""
-
-_MARK = 64
-"""Bytes of a file that tell pictures from other files."""
+_NO_SIZE = ("The image's rows or columns are 0, or no number.", "Let your archive export it anew.")
+"""What is said of a file without a size, and the hint."""
 
 _DESCRIBED = 32
 """Files whose beginnings a process reads at a time."""
@@ -51,6 +46,7 @@ class Study:
         series: by what it is chosen among those that lie beside it.
         way: from where to where its slices go through the body; empty if nobody knows.
         volume: whether they are slices, and not single images such as two X-rays.
+        order: what its slices are in the order of, `numbers` or `position`; empty of single images.
     """
 
     pictures: Sequence[Picture] = field(repr=False)
@@ -60,6 +56,13 @@ class Study:
     series: str = ""
     way: str = ""
     volume: bool = True
+    order: str = ""
+
+    @property
+    def told(self) -> str:
+        """Which series it is, and in which direction; empty if it is none."""
+        told = str(Came("", self.series, self.way, self.order))
+        return f"{told[0].upper()}{told[1:]}." if told else ""
 
     @property
     def about(self) -> About:
@@ -107,6 +110,8 @@ def described(entries: Sequence[Entry]) -> Described:
     for entry, facts in enumerate(told):
         if facts and isinstance(facts[0], str):
             unread[entry] = ImageError(*facts)
+        elif not all(fact["rows"] and fact["columns"] for fact in facts):
+            unread[entry] = ImageError(*_NO_SIZE)
         else:
             slices += [_slice(entry, fact) for fact in facts]
     return Described(tuple(slices), unread)
@@ -124,8 +129,8 @@ def _told(part: Sequence[Entry]) -> list[Any]:
     return found
 
 
-def contents_of(found: Described) -> Contents:
-    """The series of some files.
+def contents_of(entries: Entries, found: Described) -> Contents:
+    """The series of some files, and what is said of those that belong to none.
 
     Raises:
         ImageError: there is no image in them that can be read.
@@ -133,7 +138,7 @@ def contents_of(found: Described) -> Contents:
     images = [piece for piece in found.slices if piece.modality not in NO_IMAGE]
     placed = [piece for piece in images if piece.placed]
     if placed:
-        return contents(placed)
+        return replace(contents(placed), left_out=_left_out(entries, found))
     if images:
         raise ImageError(
             f"Nothing says where the frames of the {images[0].modality} lie.",
@@ -146,8 +151,17 @@ def contents_of(found: Described) -> Contents:
     )
 
 
+def _left_out(entries: Entries, found: Described) -> tuple[str, ...]:
+    """What is said of files that belong to no series."""
+    images = [piece for piece in found.slices if piece.modality not in NO_IMAGE]
+    placed = {piece.entry for piece in images if piece.placed}
+    placeless = {piece.entry for piece in images} - placed
+    told = leftover.left_out(entries, placed, placeless, found.unread)
+    return (*told, *filter(None, [entries.links]))
+
+
 def read(
-    entries: Sequence[Entry],
+    entries: Entries,
     found: Described,
     *,
     wanted: str,
@@ -172,7 +186,8 @@ def read(
         UsageError: there are no such slices, series or windows.
         ContextOverflowError: the slices don't fit.
     """
-    choice = choosing.choose(contents_of(found), series, order)
+    there = contents_of(entries, found)
+    choice = choosing.choose(there, series, order)
     image = "slice" if choice.volume else "image"
     plan = slices.plan(len(choice.slices), wanted, room, image)
     if wanted == "auto" and not choice.volume and len(plan.chosen) < plan.total:
@@ -181,56 +196,59 @@ def read(
             "Choose some with `series` or `slices`, or give them by their own paths.",
         )
     chosen = [choice.slices[index] for index in plan.chosen]
-    notices = (*choice.notices, *_left_out(entries, found))
-    more = _more(plan, notices, volume=choice.volume)
-    pictures = _pictures(entries, chosen, more, ends=_ends(entries, choice), **job)
-    origins = tuple((entries[piece.entry], piece.frame + 1) for piece in chosen)
+    fit, side = job["fit"], job["side"]
+    small = max(max(piece.rows, piece.columns) for piece in chosen) <= side  # others are huge
+    unread: dict[int, ImageError] = {}
+    images = decoding.uprights(entries, choice, plan.chosen, unread, upright=small, **job)
+    if not images:
+        raise next(iter(unread.values()))
+    found = replace(found, unread={**found.unread, **unread})
+    plan = slices.without(plan, {*plan.chosen} - {*images})
+    notices = (*choice.notices, *(_left_out(entries, found) if unread else there.left_out))
+    pieces = [choice.slices[index] for index in images]
     going = way(choice.slices) if choice.volume else ""
-    return Study(pictures, plan, notices, origins, choice.series, going, choice.volume)
+    study = Study(
+        (),
+        plan,
+        notices,
+        tuple((entries[piece.entry], piece.frame + 1) for piece in pieces),
+        choice.series,
+        going,
+        choice.volume,
+        _order(choice, order),
+    )
+    uprights = [*_with(_more(study), images.values())]
+    if small:
+        return replace(study, pictures=Fitted(uprights, fit, side))
+    return replace(
+        study, pictures=tuple(Picture.told(told, pixels, fit, side) for told, pixels in uprights)
+    )
 
 
-def _more(plan: slices.Plan, notices: Sequence[str], *, volume: bool) -> list[dict[str, Any]]:
+def _order(choice: Choice, wanted: Order) -> str:
+    """What slices are in the order of: numbers that don't rise through the body decide nothing."""
+    if not choice.volume:
+        return ""
+    numbers = [piece.number for piece in choice.slices]
+    rise = all(a is not None and b is not None and a < b for a, b in pairwise(numbers))
+    placed = all(piece.position for piece in choice.slices)
+    return "numbers" if rise and (wanted == "numbers" or not placed) else "position"
+
+
+def _more(study: Study) -> list[dict[str, Any]]:
     """What is told of each picture besides what its file does; of the series by the first."""
-    told = [*filter(None, (f"{plan}.", plan.which, plan.more)), *notices]
-    found: list[dict[str, Any]] = [{"steps": []} for _ in plan.chosen]
-    for more, index in zip(found, plan.chosen, strict=True):
-        more["steps"] = [sliced(index + 1, plan.total)] if volume else []
-    found[0]["of_series"] = told
+    plan = study.plan
+    came = Came(secrets.token_hex(8), study.series, study.way, study.order)
+    found: list[dict[str, Any]] = [
+        {"steps": [sliced(n, plan.total)] if study.volume else [], "came": came}
+        for n in study.numbers
+    ]
+    told = (f"{plan}.", plan.which, plan.more, *study.notices, study.told)
+    found[0]["of_series"] = [*filter(None, told)]
     return found
 
 
-def _left_out(entries: Sequence[Entry], found: Described) -> Iterator[str]:
-    """What is said of files that belong to no series: pictures may be what somebody meant."""
-    reasons = Counter(error.message for error in found.unread.values())
-    for reason, count in reasons.items():
-        files_are = "1 file is" if count == 1 else f"{count} files are"
-        yield f"{files_are} left out. {reason}"
-    images = {
-        piece.entry for piece in found.slices if piece.placed and piece.modality not in NO_IMAGE
-    }
-    known = images | found.unread.keys()
-    others = [entry for number, entry in enumerate(entries) if number not in known]
-    heads = [entry[:_MARK] if isinstance(entry, bytes) else _head(entry) for entry in others]
-    pictures = sum(any(mark.match(head) for mark, *_ in FORMATS) for head in heads)
-    if pictures == 1:
-        yield "1 picture isn't part of the series: give it by its own path."
-    elif pictures:
-        yield f"{pictures} pictures aren't part of the series: give them by their own paths."
-    if rest := len(others) - pictures:
-        yield f"{rest} {'file is no image' if rest == 1 else 'files are no images'} of a volume."
-
-
-def _head(path: str) -> bytes:
-    """How a file begins; nothing if it can't be read."""
-    try:
-        return files.read(path, _MARK)
-    except ImageError:
-        return b""
-
-
 def _slice(entry: int, fact: dict[str, Any]) -> Slice:
-    if not fact["rows"] or not fact["columns"]:
-        raise ImageError("A file of the series has no size.", "Export the series anew.")
     vectors = {
         name: tuple(fact[name]) if fact[name] else None for name in ("position", "orientation")
     }
@@ -238,57 +256,7 @@ def _slice(entry: int, fact: dict[str, Any]) -> Slice:
     return Slice(entry=entry, **{**fact, **vectors, **texts})
 
 
-def _ends(entries: Sequence[Entry], choice: Choice) -> tuple[float, float] | None:
-    """The least and the greatest value of an MR's whole series; others have no use for it."""
-    if not choice.volume or choice.slices[0].modality != "MR":
-        return None
-    replies = POOL.map("extent", _parts(entries, choice.slices, _DESCRIBED))
-    ends = [reply["ends"] for reply, _ in replies if reply["ends"]]
-    if not ends:
-        raise ImageError("All of the series is padding.", "Export the series anew.")
-    return min(low for low, _ in ends), max(high for _, high in ends)
-
-
-def _pictures(
-    entries: Sequence[Entry],
-    pieces: Sequence[Slice],
-    more: Sequence[dict[str, Any]],
-    *,
-    fit: Fit,
-    side: int,
-    **job: Any,
-) -> Sequence[Picture]:
-    """Those that are longer or wider than the square are fitted where they are decoded.
-
-    Of each picture more is told besides; its steps stand before that of the fit.
-    """
-    parts = _parts(entries, pieces, _SHARE)
-    longest = max(max(piece.rows, piece.columns) for piece in pieces)
-    if longest <= side:  # others are huge, or take seconds each
-        return Fitted(list(_with(more, _mapped("upright", parts, most=side, **job))), fit, side)
-    prepared = _with(more, _mapped("prepare", parts, fit=fit, side=side, **job))
-    return tuple(Picture.told(told, pixels, fit, side) for told, pixels in prepared)
-
-
-def _mapped(name: str, parts: Sequence[Part], **job: Any) -> Iterator[Upright]:
-    for reply, pixels in POOL.map(name, parts, **job):
-        yield from zip(reply["pictures"], pixels, strict=True)
-
-
-def _with(several: Sequence[dict[str, Any]], images: Iterator[Upright]) -> Iterator[Upright]:
-    """Images of each of which more is told."""
+def _with(several: Iterable[dict[str, Any]], images: Iterable[Upright]) -> Iterator[Upright]:
+    """Images of each of which more is told; its steps stand before that of the fit."""
     for more, (told, pixels) in zip(several, images, strict=True):
         yield {**told, **more, "steps": [*told["steps"], *more["steps"]]}, pixels
-
-
-def _parts(entries: Sequence[Entry], pieces: Sequence[Slice], share: int) -> list[Part]:
-    """Slices in parts of so many; those of one file in a part for each process, which reads it."""
-    if len({piece.entry for piece in pieces}) == 1:
-        share = max(share, math.ceil(len(pieces) / POOL.most))
-    return [_part(entries, pieces[at : at + share]) for at in range(0, len(pieces), share)]
-
-
-def _part(entries: Sequence[Entry], pieces: Sequence[Slice]) -> Part:
-    numbers = list(dict.fromkeys(piece.entry for piece in pieces))
-    sources = [entries[number] for number in numbers]
-    return sources, [(numbers.index(piece.entry), piece.frame) for piece in pieces]

@@ -5,16 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edge_med.errors import UsageError
+from edge_med.imaging.ordering import ORDERS
 from edge_med.imaging.picture import Picture
 from edge_med.imaging.study import Study
 from edge_med.imaging.windows import DEFAULT
+
+USED = ("slices", "frame", "series", "order")
+"""What `check_used` takes."""
+
+_SHOWN = 20
+"""Characters of a choice that is told."""
 
 _IN_HU = "values in HU"
 """A step of pictures to which windows are put."""
 
 
-def check_used(images: Sequence[Picture | Study], *, slices: str, frame: int | None) -> None:
-    """Refuse slices where there is no series, and a frame where there is no DICOM file.
+def check_used(
+    images: Sequence[Picture | Study],
+    *,
+    slices: str,
+    frame: int | None,
+    series: str | None = None,
+    order: str = ORDERS[0],
+) -> None:
+    """Refuse slices or their order where there is no series, a frame or a series without DICOM.
 
     One image satisfies who wants all, or so many at the most.
 
@@ -25,6 +39,15 @@ def check_used(images: Sequence[Picture | Study], *, slices: str, frame: int | N
     if chosen and not any(isinstance(image, Study) for image in images):
         raise UsageError(
             f"Slices {slices} are wanted, and no image is a series.", "Leave out `slices`."
+        )
+    if order != ORDERS[0] and not any(isinstance(image, Study) for image in images):
+        raise UsageError(
+            f"The order {order} is wanted, and no image is a series.", "Leave out `order`."
+        )
+    if series is not None and not any("DICOM" in _steps(image) for image in images):
+        raise UsageError(
+            f"Series {series[:_SHOWN]} is wanted, and no image is a DICOM file.",
+            "Leave out `series`.",
         )
     if frame not in (None, 1) and not any("DICOM" in _steps(image) for image in images):
         raise UsageError(

@@ -49,15 +49,16 @@ def test_a_series_whose_question_is_undone_waits_with_its_labels(held: Held, ser
 
 def test_which_slices_are_shown_is_told(held: Held, series: Path) -> None:
     held.enter(f"/image {series}", "/images")
-    told = "CT, all 3 slices, 48 tokens, about 1 s, a ct"
+    which = "series 1, feet to head, by number"
+    told = f"CT, all 3 slices, 48 tokens, about 1 s, {which}, a ct"
     assert held.ui.notices == [
         f"Images 1-3 added: {told}. They will be sent with your next question."
     ]
     assert held.ui.said == [f"1-3. {told}, waits for the next question"]
     held.enter("what is it", f"/image {series} --slices 2:2", "where", "/images")
     assert held.ui.said[-1] == (
-        "1-3. CT, slices 1-3 of 3, 16 x 16, a ct, in question 1\n"
-        "4. CT, slice 2 of 3, 16 x 16, a ct, in question 2"
+        f"1-3. CT, slices 1-3 of 3, {which}, 16 x 16, a ct, in question 1\n"
+        f"4. CT, slice 2 of 3, {which}, 16 x 16, a ct, in question 2"
     )
 
 
@@ -336,4 +337,5 @@ def test_images_are_listed_with_what_answers_call_them(held: Held, series: Path)
     held.enter(f"/image '{series}' --slices 2:3", "/images", "what is it", "/images")
     waiting, asked = held.ui.said
     assert "slices 2-3 as SLICE 1-2" in waiting
-    assert asked == "1-2. CT, slices 2-3 of 3 as SLICE 1-2, 16 x 16, a ct, in question 1"
+    which = "slices 2-3 of 3 as SLICE 1-2, series 1, feet to head, by number"
+    assert asked == f"1-2. CT, {which}, 16 x 16, a ct, in question 1"

@@ -207,3 +207,30 @@ def test_what_no_image_has_is_no_wish_for_it(
     ct = edge_med(*call, "--image", series / "doe_jane0", "--windows", "brain")
     assert ct.code == 0
     assert "for a CT" not in ct.err
+
+
+def test_an_answer_says_which_series_was_shown_and_in_which_direction(
+    edge_med: Command, call: tuple[object, ...], series: Path
+) -> None:
+    flags = ("--image", series, "--slices", "3:3", "--order", "position", "--json")
+    run = edge_med(*call, *flags)
+    told = "Series 1, feet to head, by position."
+    assert told in run.err
+    answer = json.loads(run.out)
+    assert told in [notice["text"] for notice in answer["notices"]]
+    assert [answer[name] for name in ("slices", "series", "way", "order")] == [
+        [[3]],
+        ["1"],
+        ["feet to head"],
+        ["position"],
+    ]
+
+
+@pytest.mark.parametrize(("flag", "value"), [("--order", "position"), ("--series", "1")])
+def test_a_picture_has_no_series_and_no_order(
+    edge_med: Command, call: tuple[object, ...], tmp_path: Path, flag: str, value: str
+) -> None:
+    (tmp_path / "x.png").write_bytes(encoded())
+    run = edge_med(*call, "--image", tmp_path / "x.png", flag, value)
+    assert run.code == 2
+    assert f"Leave out {flag}" in run.err

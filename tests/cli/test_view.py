@@ -97,6 +97,7 @@ def test_of_a_series_it_tells_which_slices_are_shown(edge_med: EdgeMed, series: 
     assert run.err == (
         "3 of 5 slices (as asked), 804 tokens.\nShown: 2-4 of 5. Left out: 1, 5. "
         "In answers SLICE n is the n-th of these: SLICE 3 is slice 4.\n"
+        "Series 1, feet to head, by number.\n"
     )
     assert json.loads(edge_med("view", series, "--slices", "2:4", "--json").out)["slices"] == [
         2,
@@ -182,3 +183,20 @@ def test_the_model_itself_takes_of_the_memory_for_slices(
     monkeypatch.setattr("edge_med._platform.available_memory", lambda: files + 2 * BYTES + 1)
     run = edge_med("view", series, "--model", path)
     assert "2 of 5 slices (what the memory holds)" in run.err
+
+
+@pytest.mark.parametrize(
+    "flags", [("--slices", "3"), ("--frame", 2), ("--windows", "brain"), ("--save", "x.png")]
+)
+def test_a_list_refuses_flags_of_what_is_shown(
+    edge_med: EdgeMed, series: Path, flags: tuple[object, ...]
+) -> None:
+    run = edge_med("view", series, "--list", *flags)
+    assert run.code == 2
+    assert f"--list shows nothing that {flags[0]} is for." in run.err
+
+
+def test_a_list_of_a_picture_says_that_it_is_one(edge_med: EdgeMed, tmp_path: Path) -> None:
+    Image.new("L", (8, 8)).save(tmp_path / "x.png")
+    run = edge_med("view", tmp_path / "x.png", "--list")
+    assert (run.code, "It is a single picture" in run.err) == (3, True)

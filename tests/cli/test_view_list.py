@@ -167,7 +167,7 @@ def test_a_list_of_nothing_is_refused(edge_med: Command, tmp_path: Path) -> None
     (tmp_path / "text").write_text("nothing")
     run = edge_med("view", tmp_path, "--list")
     assert (run.code, run.out) == (3, "")
-    assert "no DICOM image" in run.err
+    assert "is a text" in run.err
 
 
 def test_view_shows_the_series_that_is_chosen_and_in_which_direction(

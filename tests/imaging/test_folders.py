@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from edge_med import imaging
 from edge_med.errors import ImageError, UsageError
 from edge_med.imaging import Study, remarks
 from edge_med.imaging.pool import POOL
+from edge_med.imaging.slices import series_among
 from tests.imaging.dicom_samples import compressed, ct_slice, dicom, ramp
+from tests.imaging.made import MR, TEN, stack
 
 
 @pytest.fixture
@@ -209,3 +212,92 @@ def test_the_number_of_a_series_is_for_the_folder_among_several_images(folder: P
 def test_an_order_that_there_isnt_is_refused(folder: Path) -> None:
     with pytest.raises(UsageError, match="There is no order 'up'"):
         read(folder, order="up")
+
+
+_DAMAGES: dict[str, dict[str, Any]] = {
+    "no size": {"Rows": 0},
+    "slope": {"RescaleSlope": "abc"},
+    "bits": {"BitsStored": 40},
+    "kind": {"PhotometricInterpretation": "ODD"},
+}
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR")
+@pytest.mark.parametrize("modality", ["CT", "MR"])
+@pytest.mark.parametrize("damage", _DAMAGES.values(), ids=_DAMAGES)
+def test_one_damaged_file_among_good_ones_is_left_out_and_told(
+    damage: dict[str, Any], modality: str, tmp_path: Path
+) -> None:
+    tags = MR if modality == "MR" else {}
+    files = stack("a", TEN, **tags)
+    files["a4"] = stack("a", TEN, **tags, **damage)["a4"]
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    study = read(tmp_path)
+    assert [Path(str(file)).name for file, _ in study.origins] == [n for n in files if n != "a4"]
+    assert any(notice.startswith("1 file is left out. The") for notice in study.notices)
+    assert len(study.plan.chosen) == len(study.pictures) == 9
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR")
+def test_slices_that_can_be_read_keep_their_numbers(tmp_path: Path) -> None:
+    files = stack("a", TEN)
+    files["a4"] = stack("a", TEN, RescaleSlope="abc")["a4"]
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    study = read(tmp_path, slices="4:6")
+    assert study.numbers == (4, 6)
+    assert str(study.plan).startswith("2 of 10 slices (1 of 3 can't be read)")
+    with pytest.raises(ImageError):
+        read(tmp_path, slices="5:5")
+
+
+def test_links_are_told(folder: Path) -> None:
+    inside = [*folder.iterdir()]
+    linked = folder.parent / "linked"
+    linked.mkdir()
+    (linked / "0").write_bytes(inside[0].read_bytes())
+    for path in inside[1:]:
+        (linked / path.name).symlink_to(path)
+    told = f"{len(inside) - 1} links aren't followed: put the files themselves there."
+    assert told in read(linked).notices
+    (linked / "0").unlink()
+    with pytest.raises(ImageError, match="There are no files in it; .* links aren't followed"):
+        read(linked)
+
+
+def test_files_that_may_be_slices_are_told_as_what_they_are(folder: Path) -> None:
+    (folder / "packed.dcm.gz").write_bytes(gzip.compress(ct_slice(9.0)))
+    (folder / "bare").write_bytes(b"\x08\x00\x05\x00\xff\xff\xff\xff" + bytes(64))
+    assert read(folder).notices == (
+        "1 file is packed, and left out: unpack it to have what is in it.",
+        "1 file is left out that begins as DICOM without its header: let your archive export it"
+        " anew.",
+    )
+
+
+def test_a_list_of_series_tells_what_is_left_out_beside_them(folder: Path) -> None:
+    (folder / "cut").write_bytes(ct_slice(7.0)[:-40])
+    (folder / "text").write_text("nothing")
+    cut, text = imaging.contents(folder).left_out
+    assert cut.startswith("1 file is left out. ")
+    assert text == "1 file is no image of a volume."
+
+
+def test_each_opening_of_a_series_is_told_apart_from_the_next(folder: Path) -> None:
+    first, again = (read(folder, slices=which) for which in ("1:2", "3:4"))
+    pictures = [*first.pictures, *again.pictures]
+    assert [len(group) for group in series_among(pictures)] == [2, 2]
+    assert {picture.came.series for picture in pictures if picture.came} == {"1"}
+
+
+def test_the_direction_says_what_the_order_is_of(tmp_path: Path) -> None:
+    for name, data in stack("a", TEN, InstanceNumber=lambda n: 10 - n).items():
+        (tmp_path / name).write_bytes(data)
+    assert read(tmp_path).told == "Series 1, head to feet, by number."
+    assert read(tmp_path, order="position").told == "Series 1, feet to head, by position."
+
+
+def test_a_number_that_one_of_several_images_lacks_is_told_with_the_image(folder: Path) -> None:
+    with pytest.raises(UsageError, match=r"no series '2'.*It is image 1 of 2\."):
+        imaging.open_all([folder, folder], side=16, series="2")

@@ -139,7 +139,8 @@ def test_in_a_folder_with_slices_such_a_file_is_left_out(tmp_path: Path) -> None
     (tmp_path / "capture").write_bytes(dicom(frames(DEPTHS), Modality="CT", **UNTOLD))
     study = read(tmp_path)
     assert len(study.pictures) == 3
-    assert study.notices == ("1 file is no image of a volume.",)
+    told = "1 file doesn't say where its frames lie, and is left out: give it by its own path."
+    assert study.notices == (told,)
 
 
 def test_where_no_slices_are_asked_for_its_first_frame_is_the_picture() -> None:

@@ -34,6 +34,7 @@ from edge_med.engine.tasks.telling import ModelIdentity
 from edge_med.errors import EdgeMedError
 from edge_med.imaging import Picture
 from edge_med.imaging.about import About
+from edge_med.imaging.picture import Came
 from edge_med.models.adapters import FoundAdapter
 from edge_med.models.memory import Plan
 from edge_med.models.shares import Placed, Subject
@@ -41,9 +42,9 @@ from edge_med.question import Question
 
 _ROOMS = (protocol, answers, messages)
 _OTHERS = (
-    *(About, Adapter, Chosen, ContinueRequest, Ended, FoundAdapter, GenerateRequest, ImageBlock),
-    *(LoadOptions, ModelIdentity, Options, Pair, Placed, Plan, Question, ScoreRequest, Subject),
-    *(TensorType, gguf.Array, gguf.Header, gguf.Tensor),
+    *(About, Adapter, Came, Chosen, ContinueRequest, Ended, FoundAdapter, GenerateRequest),
+    *(ImageBlock, LoadOptions, ModelIdentity, Options, Pair, Placed, Plan, Question),
+    *(ScoreRequest, Subject, TensorType, gguf.Array, gguf.Header, gguf.Tensor),
 )
 KINDS: Mapping[str, type] = {
     kind.__name__: kind

@@ -1,0 +1,96 @@
+"""What is said of files that belong to no series: they may be what somebody meant."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from edge_med.errors import ImageError
+from edge_med.imaging import files
+from edge_med.imaging.bundle import Entry
+from edge_med.imaging.photo import FORMATS
+
+_MARK = 64
+"""Bytes of a file that tell what it is."""
+
+
+class _Kind(NamedTuple):
+    """Files that are told apart by how they begin, and what is said of one, and of several."""
+
+    begins: re.Pattern[bytes]
+    one: str
+    several: str
+
+
+_PACKED = _Kind(
+    re.compile(rb"\x1f\x8b|PK\x03\x04|BZh|\xfd7zXZ\x00|7z\xbc\xaf|Rar!"),
+    "1 file is packed, and left out: unpack it to have what is in it.",
+    "{} files are packed, and left out: unpack them to have what is in them.",
+)
+_PICTURE = _Kind(
+    re.compile(b"|".join(mark.pattern for mark, *_ in FORMATS)),
+    "1 picture isn't part of the series: give it by its own path.",
+    "{} pictures aren't part of the series: give them by their own paths.",
+)
+_BARE = _Kind(
+    re.compile(rb"[\x02\x08]\x00[\x00-\xff]\x00"),
+    "1 file is left out that begins as DICOM without its header: let your archive export it anew.",
+    "{} files are left out that begin as DICOM without their headers: let your archive export them"
+    " anew.",
+)
+_REST = _Kind(
+    re.compile(b""), "1 file is no image of a volume.", "{} files are no images of a volume."
+)
+_KINDS = (_PACKED, _PICTURE, _BARE, _REST)
+_PLACELESS = (
+    "1 file doesn't say where its frames lie, and is left out: give it by its own path.",
+    "{} files don't say where their frames lie, and are left out: give one by its own path.",
+)
+
+
+def left_out(
+    entries: Sequence[Entry],
+    images: set[int],
+    placeless: set[int],
+    unread: Mapping[int, ImageError],
+) -> tuple[str, ...]:
+    """What is said of files that belong to no series.
+
+    Args:
+        entries: all files.
+        images: which of them are images of a series.
+        placeless: which have frames that can't be told apart.
+        unread: which can't be read, and why.
+    """
+    others = set(range(len(entries))) - images - placeless - unread.keys()
+    return (*_unread(unread), *_of(_PLACELESS, len(placeless)), *_kinds(entries, others))
+
+
+def _unread(unread: Mapping[int, ImageError]) -> Iterator[str]:
+    for reason, count in Counter(error.message for error in unread.values()).items():
+        yield f"{'1 file is' if count == 1 else f'{count} files are'} left out. {reason}"
+
+
+def _kinds(entries: Sequence[Entry], others: set[int]) -> Iterator[str]:
+    heads = [_head(entries[number]) for number in sorted(others)]
+    counts = Counter(next(kind for kind in _KINDS if kind.begins.match(head)) for head in heads)
+    for kind in _KINDS:
+        yield from _of(kind[1:], counts[kind])
+
+
+def _of(words: Sequence[str], count: int) -> Iterator[str]:
+    if count:
+        one, several = words
+        yield one if count == 1 else several.format(count)
+
+
+def _head(entry: Entry) -> bytes:
+    """How a file begins; nothing if it can't be read."""
+    if isinstance(entry, bytes):
+        return entry[:_MARK]
+    try:
+        return files.read(entry, _MARK)
+    except ImageError:
+        return b""

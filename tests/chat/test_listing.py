@@ -1,0 +1,48 @@
+"""Pictures of a conversation are told by the series that they came with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edge_med import export, transcript
+from edge_med.config import LoadOptions
+from tests.chat.scripted import Held
+from tests.imaging.made import TEN, series, stack
+
+
+@pytest.fixture
+def two(held: Held, tmp_path: Path) -> list[Path]:
+    """The CTs of two patients; with a context that takes some slices."""
+    held.chat.model.info.options = LoadOptions(context=4096)
+    folders = [tmp_path / name for name in ("a ct", "b ct")]
+    for number, folder in enumerate(folders, 1):
+        folder.mkdir()
+        for name, data in stack("a", TEN, PatientID=str(number), **series(number)).items():
+            (folder / name).write_bytes(data)
+    return folders
+
+
+def test_series_that_look_alike_are_listed_and_exported_apart(held: Held, two: list[Path]) -> None:
+    first, second = two
+    held.enter(f"/image '{first}' --slices 1:2", f"/image '{second}' --slices 3:5", "a", "/images")
+    which = "of 10, series 1, feet to head, by number, 16 x 16"
+    labels = "slices 3-5 of 10 as SLICE 1-3"
+    assert held.ui.said[-1].splitlines() == [
+        f"1-2. CT, slices 1-2 {which}, a ct, in question 1",
+        f"3-5. CT, {labels}, series 1, feet to head, by number, 16 x 16, b ct, in question 1",
+    ]
+    text = export.markdown(held.chat.conversation.messages)
+    assert "slices 1-2 of 10 of series 1, feet to head, by number, labelled SLICE 1 to S" in text
+    assert "slices 3-5 of 10 of series 1, feet to head, by number, labelled SLICE 1 to S" in text
+
+
+def test_a_saved_chat_keeps_its_series_apart(held: Held, two: list[Path], tmp_path: Path) -> None:
+    first, second = two
+    held.enter(f"/image '{first}' --slices 1:2", f"/image '{second}' --slices 3:5", "a")
+    said = held.chat.conversation.messages
+    transcript.save(tmp_path / "x.json", said, images=True)
+    side = held.chat.model.side
+    loaded, _records = transcript.load(tmp_path / "x.json", [], side)
+    assert export.markdown(loaded) == export.markdown(said)
