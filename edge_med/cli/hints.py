@@ -20,6 +20,7 @@ FLAGS = {
     "max_new_tokens": "--max-new-tokens",
     "memory": "--memory",
     "model": "--model",
+    "order": "--order",
     "schema": "--schema",
     "series": "--series",
     "slices": "--slices",

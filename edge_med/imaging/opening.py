@@ -146,7 +146,7 @@ def contents(source: str | os.PathLike[str] | Bytes) -> Contents:
     if len(entries) == 1 and not (found.slices or found.unread):  # it may say itself why not
         _decoded(entries[0], 1, {"fit": "pad", "side": 1, "windows": DEFAULT})
         raise ImageError(
-            "It is a single picture, which has no series.", "Leave out `list`, or give a folder."
+            "It is a single picture, which has no series.", "Give a folder, a zip or a DICOM file."
         )
     return study.contents_of(entries, found)
 

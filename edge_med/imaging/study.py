@@ -206,17 +206,9 @@ def read(
     plan = slices.without(plan, {*plan.chosen} - {*images})
     notices = (*choice.notices, *(_left_out(entries, found) if unread else there.left_out))
     pieces = [choice.slices[index] for index in images]
-    going = way(choice.slices) if choice.volume else ""
-    study = Study(
-        (),
-        plan,
-        notices,
-        tuple((entries[piece.entry], piece.frame + 1) for piece in pieces),
-        choice.series,
-        going,
-        choice.volume,
-        _order(choice, order),
-    )
+    origins = tuple((entries[piece.entry], piece.frame + 1) for piece in pieces)
+    going = (way(choice.slices) if choice.volume else "", choice.volume, _order(choice, order))
+    study = Study((), plan, notices, origins, choice.series, *going)
     uprights = [*_with(_more(study), images.values())]
     if small:
         return replace(study, pictures=Fitted(uprights, fit, side))

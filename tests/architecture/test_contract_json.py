@@ -74,5 +74,10 @@ def test_an_answer_as_json(model: Models) -> None:
     small = ("--max-new-tokens", 1, "--context", 64, "--threads", 1)
     found = printed("ask", "the heart", "--model", path, *small, "--json", "--quiet")
     whole = re.compile(r"(provenance\.(?:options|versions))\..*")  # these have fields of their own
-    assert {whole.sub(r"\1", name) for name in found} == today | {"slices"}
+    assert {whole.sub(r"\1", name) for name in found} == today | {
+        "slices",
+        "series",
+        "way",
+        "order",
+    }
     assert not today & later

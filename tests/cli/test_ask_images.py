@@ -212,8 +212,8 @@ def test_what_no_image_has_is_no_wish_for_it(
 def test_an_answer_says_which_series_was_shown_and_in_which_direction(
     edge_med: Command, call: tuple[object, ...], series: Path
 ) -> None:
-    flags = ("--image", series, "--slices", "3:3", "--order", "position", "--json")
-    run = edge_med(*call, *flags)
+    flags = ("--image", series, "--slices", "3:3", "--order", "position")
+    run = edge_med(*call, *flags, "--context", 1024, "--json")
     told = "Series 1, feet to head, by position."
     assert told in run.err
     answer = json.loads(run.out)
@@ -230,7 +230,7 @@ def test_an_answer_says_which_series_was_shown_and_in_which_direction(
 def test_a_picture_has_no_series_and_no_order(
     edge_med: Command, call: tuple[object, ...], tmp_path: Path, flag: str, value: str
 ) -> None:
-    (tmp_path / "x.png").write_bytes(encoded())
+    Image.fromarray(scene(256, 256)).save(tmp_path / "x.png")
     run = edge_med(*call, "--image", tmp_path / "x.png", flag, value)
     assert run.code == 2
     assert f"Leave out {flag}" in run.err
