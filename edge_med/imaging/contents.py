@@ -81,9 +81,7 @@ class Contents:
 
 def contents(found: Sequence[Slice]) -> Contents:
     """The series of some images, numbered as the machine did within each patient's studies."""
-    groups = _joined(
-        [*grouped(found, lambda s: (s.whose, s.series, s.modality, s.rows, s.columns)).values()]
-    )
+    groups = _joined([*grouped(found, _own).values()])
     people = _ranks(piece.whose[0] for piece in found)
     studies = _ranks(piece.whose[1:] for piece in found)
 
@@ -121,11 +119,25 @@ def _joined(groups: Sequence[list[Slice]]) -> list[tuple[list[Slice], int]]:
     return [*left, *((row, len(row)) for row in rows)]
 
 
+def _own(piece: Slice) -> Any:
+    """What images of a series have in common; those of a volume's are of one number and space."""
+    common = (piece.whose, piece.series, piece.modality, piece.rows, piece.columns)
+    if piece.modality not in VOLUMES:
+        return common
+    return (*common, piece.batch, piece.space, *_pixels(piece))
+
+
+def _pixels(piece: Slice) -> Any:
+    """What their pixels are; distances were computed, and may differ in their last figures."""
+    return (tuple(round(part, 3) for part in piece.spacing or ()), piece.samples)
+
+
 def _row(piece: Slice) -> Any:
     """What slices of a series have in common even if they don't say so."""
     orientation = tuple(round(part, 3) for part in piece.orientation or ())
-    sizes = (piece.rows, piece.columns, piece.thickness)
-    return (piece.whose, piece.modality, piece.batch, piece.space, orientation, *sizes)
+    sizes = (piece.rows, piece.columns, piece.thickness, *_pixels(piece))
+    made = (piece.kernel, piece.sequence, piece.echo, piece.b_value)
+    return (piece.whose, piece.modality, piece.batch, piece.space, orientation, *sizes, *made)
 
 
 def _lie_in_a_row(row: Sequence[Slice]) -> bool:

@@ -20,6 +20,9 @@ SAME_PLACE = 0.01
 PARALLEL = 0.999
 """Cosine of the angle between slices that still are of one orientation: 2.6 degrees."""
 
+UNTURNED: Vector = (1, 0, 0, 0, 1, 0)
+"""The orientation of slices that have none: axial ones."""
+
 Whose = tuple[str, str, str]
 """Of which patient, study and day an image is: words that can only be compared."""
 
@@ -53,6 +56,8 @@ class Slice:
         kernel: of a CT, if it has a known form.
         sequence: of an MR, if it has a known form.
         thickness: in mm.
+        spacing: of its pixels, down and across, in mm.
+        samples: of each pixel: 1, or 3 of a picture in colours.
         whose: patient, study and day, as words that can only be compared.
     """
 
@@ -78,12 +83,14 @@ class Slice:
     kernel: str | None = None
     sequence: str | None = None
     thickness: float | None = None
+    spacing: Vector | None = None
+    samples: int | None = None
     whose: Whose = NOBODY
 
     @property
     def normal(self) -> Vector:
         """The direction in which slices follow each other."""
-        return _normal(self.orientation or (1, 0, 0, 0, 1, 0))
+        return _normal(self.orientation or UNTURNED)
 
     @property
     def depth(self) -> float:

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
-from edge_med.imaging.series import PARALLEL, Slice, cosine, grouped, places
-
-FEW = 0.25
-"""Share of a series that may lie otherwise, such as scouts, and is then left out."""
-
-_COVERED = 0.5
-"""Share of all places that the largest pass must have, so that a difference makes passes: where
-each slice has a number of acquisition of its own, or a time, that doesn't."""
-
+from edge_med.imaging.differences import COVERED, DIFFERENCES, FEW, Difference, by_value, parts
+from edge_med.imaging.series import PARALLEL, UNTURNED, Slice, cosine, places
 
 _MANY = 3
 """Images in one place that may be a volume whose places were lost, and not images over time."""
@@ -49,7 +41,7 @@ def stacks(series: Sequence[Slice]) -> list[Stack]:
     oriented = _by_orientation(pieces)
     doubt = ""
     if len(pieces) - len(oriented[0]) > FEW * len(pieces):
-        planes = ", ".join(f"{len(group)} {group[0].plane}".strip() for group in oriented)
+        planes = ", ".join(_plane(oriented, number) for number in range(len(oriented)))
         doubt = f"The series has slices of several orientations: {planes}."
     found = []
     for number, group in enumerate(oriented, 1):
@@ -62,6 +54,14 @@ def stacks(series: Sequence[Slice]) -> list[Stack]:
     return found
 
 
+def _plane(oriented: Sequence[Sequence[Slice]], number: int) -> str:
+    """How one of some groups lies, such as `10 axial turned` beside `12 axial`."""
+    first = oriented[number][0]
+    turned = any(cosine(group[0].normal, first.normal) > PARALLEL for group in oriented[:number])
+    told = (str(len(oriented[number])), first.plane, "turned" if turned else "")
+    return " ".join(filter(None, told))
+
+
 def _told_of_others(others: int) -> Iterator[str]:
     if others:
         images = "1 image" if others == 1 else f"{others} images"
@@ -69,13 +69,18 @@ def _told_of_others(others: int) -> Iterator[str]:
 
 
 def _without_copies(series: list[Slice], notices: list[str]) -> list[Slice]:
-    once = {piece.image or str(piece.entry): piece for piece in reversed(series)}
-    kept = [piece for piece in series if once[piece.image or str(piece.entry)] is piece]
+    once = {_itself(piece): piece for piece in reversed(series)}
+    kept = [piece for piece in series if once[_itself(piece)] is piece]
     if len(kept) < len(series):
         left = len(series) - len(kept)
         what = "copy of an image is" if left == 1 else "copies of images are"
         notices.append(f"{left} {what} left out.")
     return kept
+
+
+def _itself(piece: Slice) -> Any:
+    """What copies have in common: some programs give all slices of a series one name."""
+    return (piece.image or piece.entry, piece.position or piece.number)
 
 
 def _without_scouts(series: list[Slice], notices: list[str]) -> list[Slice]:
@@ -101,7 +106,7 @@ def _by_orientation(series: Sequence[Slice]) -> list[list[Slice]]:
     groups: list[list[Slice]] = []
     for piece in series:
         for group in groups:
-            if cosine(group[0].normal, piece.normal) > PARALLEL:
+            if _parallel(group[0], piece):
                 group.append(piece)
                 break
         else:
@@ -109,78 +114,65 @@ def _by_orientation(series: Sequence[Slice]) -> list[list[Slice]]:
     return sorted(groups, key=len, reverse=True)
 
 
-class _Difference(NamedTuple):
-    """What may tell slices in one place from each other."""
-
-    one: str
-    several: str
-    of: Callable[[Slice], Any]
+def _parallel(a: Slice, b: Slice) -> bool:
+    """Whether slices lie alike and aren't turned in their plane, so that left stays left."""
+    ways = [piece.orientation or UNTURNED for piece in (a, b)]
+    return all(cosine(*(way[part] for way in ways)) > PARALLEL for part in _ROWS_AND_COLUMNS)
 
 
-def _beside(piece: Slice) -> tuple[int, ...]:
-    """Where a slice lies across its normal, in cm: stations of a spine lie above each other."""
-    depth = piece.depth
-    across = [p - depth * n for p, n in zip(piece.position or (), piece.normal, strict=True)]
-    return tuple(round(part / 10) for part in across)
-
-
-def _kind(piece: Slice) -> tuple[bool, tuple[str, ...]]:
-    """What sort of image it is; magnitudes come before phases and the like."""
-    return (not _NOT_MAGNITUDE.isdisjoint(piece.kinds), piece.kinds)
-
-
-_NOT_MAGNITUDE = {"P", "R", "I", "PHASE", "PHASE MAP", "REAL", "IMAGINARY"}
-"""Of ImageType and ComplexImageComponent (PS3.3 C.8.13.3.1.1)."""
-
-
-_DIFFERENCES = (
-    _Difference("acquisition", "acquisitions", lambda piece: piece.acquisition),
-    _Difference("echo", "echoes", lambda piece: piece.echo),
-    _Difference("b-value", "b-values", lambda piece: piece.b_value),
-    _Difference("moment", "moments", lambda piece: piece.moment),
-    _Difference("phase", "phases", lambda piece: piece.trigger),
-    _Difference("kernel", "kernels", lambda piece: piece.kernel),
-    _Difference("kind of image", "kinds of image", _kind),
-    _Difference("station", "stations", _beside),
-)
+_ROWS_AND_COLUMNS = (slice(3), slice(3, 6))
 
 
 def passes(series: Sequence[Slice]) -> list[Stack]:
-    """Slices of one orientation, so that none lies where another of the same stack does."""
+    """Slices of one orientation, parted so that what differs isn't in one stack."""
     if any(piece.position is None for piece in series):
         return [Stack(tuple(series))]
-    found = list(_parted(series, _DIFFERENCES))
+    found = list(_parted(series, DIFFERENCES))
     if len(found) == 1:
         return found
-    return [replace(one, notices=(_told_of(one, len(series)), *one.notices)) for one in found]
+    beside = {id(piece): len(place) for place in places(series) for piece in place}
+    told = []
+    for one in found:
+        same = sum(beside[id(piece)] for piece in one.slices)
+        told.append(_told_of(one, len(series), len(series) - same))
+    return [
+        replace(one, notices=(said, *one.notices)) for one, said in zip(found, told, strict=True)
+    ]
 
 
-def _told_of(stack: Stack, total: int) -> str:
+def _told_of(stack: Stack, total: int, elsewhere: int) -> str:
+    """What is taken, and what isn't: some of this may lie where no slice of the stack does."""
     slices = "1 slice" if len(stack.slices) == 1 else f"{len(stack.slices)} slices"
     left = total - len(stack.slices) - stack.doubled
     images = "1 image" if left == 1 else f"{left} images"
-    told = f"{stack.told[0].upper()}{stack.told[1:]} is taken, with {slices}"
-    return f"{told}; {images} in the same places {'is' if left == 1 else 'are'} left out."
+    where = "" if elsewhere else " in the same places"
+    also = f", {elsewhere} of them in other places" if elsewhere and not stack.doubled else ""
+    told = f"{stack.told[0].upper()}{stack.told[1:]} is taken, with {slices}; {images}{where}"
+    return f"{told} {'is' if left == 1 else 'are'} left out{also}."
 
 
-def _parted(series: Sequence[Slice], left: Sequence[_Difference]) -> Iterator[Stack]:
+def _parted(series: Sequence[Slice], left: Sequence[Difference]) -> Iterator[Stack]:
     there = places(series)
     doubled = [place for place in there if len(place) > 1]
-    if not doubled or (len(doubled) <= FEW * len(there) and all(map(_numbered, doubled))):
-        yield _without_doubled(there)
-        return
     for number, difference in enumerate(left):
-        groups = grouped(series, difference.of)
-        if len(groups) == 1 or not _is_difference(groups.values(), len(there)):
-            continue
-        for place, value in enumerate(sorted(groups, key=_order), 1):
+        groups, row = parts(series, difference, len(there), len(doubled))
+        if len(row) < len(series):
+            for stack in _parted(row, left[number + 1 :]):
+                yield _with_doubled(stack, len(series) - len(row))
+            return
+        for place, value in enumerate(sorted(groups, key=by_value), 1):
             told = f"{difference.one} {place} of {len(groups)}"
             if difference.one == "b-value" and value is not None:
                 told = f"b-value {value:g}, {place} of {len(groups)}"
             for stack in _parted(groups[value], left[number + 1 :]):
                 yield replace(stack, told=", ".join(filter(None, (told, stack.told))))
-        return
-    yield from _by_turns(there)
+        if groups:
+            return
+    if len(doubled) <= FEW * len(there) and all(map(_numbered, doubled)):
+        first = tuple(min(place, key=lambda piece: piece.number or 0) for place in there)
+        yield _with_doubled(Stack(first), len(series) - len(first))
+    else:
+        yield from _by_turns(there)
 
 
 def _numbered(place: Sequence[Slice]) -> bool:
@@ -189,41 +181,45 @@ def _numbered(place: Sequence[Slice]) -> bool:
     return None not in numbers and len({*numbers}) == len(numbers)
 
 
-def _without_doubled(there: Sequence[Sequence[Slice]]) -> Stack:
-    """Of each place the first slice, as numbered: acquisitions that follow each other overlap."""
-    left = sum(len(place) - 1 for place in there)
+def _with_doubled(stack: Stack, left: int) -> Stack:
+    """A stack, and that images which lie among its slices were left out."""
+    if not left:
+        return stack
     images = "1 image" if left == 1 else f"{left} images"
     told = f"{images} in the place of another {'is' if left == 1 else 'are'} left out."
-    first = tuple(min(place, key=lambda piece: piece.number or 0) for place in there)
-    return Stack(first, notices=(told,) if left else (), doubled=left)
-
-
-def _is_difference(groups: Any, there: int) -> bool:
-    """Whether slices that differ so are passes through the same places."""
-    return bool(max(len(places(group)) for group in groups) >= _COVERED * there)
-
-
-def _order(value: Any) -> tuple[bool, str | float]:
-    """What isn't said comes first: an image without diffusion often has no b-value."""
-    if value is None or isinstance(value, int | float):
-        return (value is not None, value or 0)
-    return (True, str(value))
+    return replace(stack, notices=(told, *stack.notices), doubled=stack.doubled + left)
 
 
 def _by_turns(there: Sequence[Sequence[Slice]]) -> Iterator[Stack]:
-    """Where nothing else tells them apart, the first of each place are a pass, as numbered."""
-    turns: list[list[Slice]] = []
-    sure = True
-    for place in there:
-        sure = sure and _numbered(place)
-        ordered = sorted(place, key=lambda piece: (piece.number or 0, piece.entry, piece.frame))
-        for turn, piece in enumerate(ordered):
-            turns += [[]] if turn == len(turns) else []
-            turns[turn].append(piece)
-    counts = Counter(len(place) for place in there)
-    sure = sure and sum(n for size, n in counts.items() if size > 1) >= _COVERED * len(there)
+    """Where nothing else tells them apart, passes as their slices are numbered."""
+    most = max(map(len, there))
+    sure = all(map(_numbered, there))
+    turns = _one_after_another(there)
+    if not sure or len(turns) != most:  # numbered place after place, of which none may lack one
+        sure = sure and all(len(place) in (1, most) for place in there)
+        ordered = [sorted(place, key=_as_numbered) for place in there]
+        turns = [[place[n] for place in ordered if n < len(place)] for n in range(most)]
+    sure = sure and sum(len(place) > 1 for place in there) >= COVERED * len(there)
     doubt = "" if sure else "Several slices of the series lie in the same place."
     if len(there) == 1 and len(turns) >= _MANY and "MOSAIC" not in there[0][0].kinds:
         doubt = f"All {len(turns)} images of the series lie in the same place."
     for number, turn_slices in enumerate(turns, 1):
         yield Stack(tuple(turn_slices), f"pass {number} of {len(turns)}", doubt=doubt)
+
+
+def _as_numbered(piece: Slice) -> tuple[int, int, int]:
+    return (piece.number or 0, piece.entry, piece.frame)
+
+
+def _one_after_another(there: Sequence[Sequence[Slice]]) -> list[list[Slice]]:
+    """Passes numbered volume after volume: where a place comes again, the next one has begun."""
+    where = {id(piece): place for place, pieces in enumerate(there) for piece in pieces}
+    turns: list[list[Slice]] = []
+    seen: set[int] = set()
+    for piece in sorted((piece for place in there for piece in place), key=_as_numbered):
+        if not turns or where[id(piece)] in seen:
+            turns.append([])
+            seen = set()
+        seen.add(where[id(piece)])
+        turns[-1].append(piece)
+    return turns

@@ -242,7 +242,8 @@ def _more(study: Study) -> list[dict[str, Any]]:
 
 def _slice(entry: int, fact: dict[str, Any]) -> Slice:
     vectors = {
-        name: tuple(fact[name]) if fact[name] else None for name in ("position", "orientation")
+        name: tuple(fact[name]) if fact[name] else None
+        for name in ("position", "orientation", "spacing")
     }
     texts = {"kinds": tuple(fact["kinds"]), "whose": tuple(fact["whose"])}
     return Slice(entry=entry, **{**fact, **vectors, **texts})

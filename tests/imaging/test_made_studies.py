@@ -10,9 +10,10 @@ from edge_med import imaging
 from edge_med.errors import ImageError
 from edge_med.imaging import Study, remarks
 from tests.imaging.made import Made
+from tests.imaging.made_differences import DIFFERENCES
 from tests.imaging.made_studies import KINDS
 
-STUDIES = [made for kind in KINDS for made in kind()]
+STUDIES = [made for kind in (*KINDS, *DIFFERENCES) for made in kind()]
 SHOWN = [made for made in STUDIES if not made.refused]
 
 

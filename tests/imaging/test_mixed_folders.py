@@ -71,6 +71,7 @@ def assert_one_volume(shown: tuple[Slice, ...]) -> None:
     first = shown[0]
     assert all(piece.whose == first.whose for piece in shown)
     assert all((p.rows, p.columns, p.modality) == (first.rows, 16, first.modality) for p in shown)
+    assert all((p.batch, p.space) == (first.batch, first.space) for p in shown)
     assert all(cosine(piece.normal, first.normal) > 0.999 for piece in shown)
     if all(piece.position for piece in shown):
         depths = sorted(piece.depth for piece in shown)
@@ -99,6 +100,28 @@ def test_of_any_mix_one_volume_of_one_patient_is_shown_and_all_else_is_told(
     assert len(choice.slices) + left_out(choice.notices) == len(found)
     if wanted is None:
         assert len({piece.whose for piece in found}) == 1
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from(["acquisition", "echo", "b_value", "sequence", "moment", "kernel"]),
+    st.lists(st.integers(0, 60), min_size=3, max_size=30, unique=True),
+    st.lists(st.integers(0, 60), min_size=3, max_size=30, unique=True),
+)
+def test_what_differs_is_in_one_volume_only_where_it_goes_on(
+    name: str, one: list[int], other: list[int]
+) -> None:
+    plain = Slice(0, "", "1", "MR", (), 16, 16, orientation=PLANES["axial"])
+    depths = [(depth, value) for value, group in ((1, one), (2, other)) for depth in group]
+    found = [
+        replace(plain, entry=n, image=f"1.{n}", number=n, position=(0.0, 0.0, depth / 2))
+        for n, (depth, _value) in enumerate(depths)
+    ]
+    found = [replace(p, **{name: v}) for p, (_, v) in zip(found, depths, strict=True)]  # type: ignore[arg-type]
+    choice = volume(found)
+    assert len(choice.slices) + left_out(choice.notices) == len(found)
+    values = [getattr(piece, name) for piece in sorted(choice.slices, key=lambda p: p.depth)]
+    assert sum(a != b for a, b in pairwise(values)) <= (name in {"acquisition", "moment", "kernel"})
 
 
 MADE = [made for kind in KINDS for made in kind() if "series" not in made.how]

@@ -40,13 +40,16 @@ _TAGS = {
     "FrameOfReferenceUID": "space",
     "TriggerTime": "trigger",
     "SliceThickness": "thickness",
+    "PixelSpacing": "spacing",
+    "SamplesPerPixel": "samples",
     "ConvolutionKernel": "kernel",
     "ScanningSequence": "sequence",
 }
 """Attributes, and their names in `series.Slice`."""
 
 
-_INTEGERS = {"rows", "columns", "number", "acquisition", "echo", "moment", "batch", "trigger"}
+_INTEGERS = {"rows", "columns", "samples", "number", "acquisition", "echo", "moment"}
+_INTEGERS |= {"batch", "trigger"}
 _WORDS = ("image", "series", "space")
 """Names that are compared, and never told."""
 
@@ -133,6 +136,8 @@ def _facts(data: Dataset, key: str) -> dict[str, Any]:
 def _frames(data: Header, facts: dict[str, Any], count: int) -> list[dict[str, Any]]:
     """The facts of each frame, by its functional groups."""
     found = [{**facts, **_of_frame(data, index, facts["image"])} for index in range(count)]
+    for fact in found:  # groups that a frame lacks say nothing else of its pixels
+        fact["spacing"] = fact["spacing"] or found[0]["spacing"]
     placed = any(fact["position"] or fact["number"] for fact in found)
     return found if placed else [{**facts, "placed": False}]
 
@@ -158,6 +163,7 @@ def _of_frame(data: Header, index: int, image: str) -> dict[str, Any]:
         "echo": None if echo is None else _integer(float(echo) * 1000),  # ms
         "b_value": _number(own("MRDiffusionSequence", "DiffusionBValue")),
         "thickness": _number(own("PixelMeasuresSequence", "SliceThickness")),
+        "spacing": _numbers(own("PixelMeasuresSequence", "PixelSpacing"), 2),
     } | ({"kinds": list(kinds)} if kinds else {})
 
 
@@ -249,6 +255,7 @@ def _orientation(value: Any) -> list[float] | None:
 _READ: dict[str, Callable[[Any], Any]] = {
     "kinds": _kinds,
     "position": lambda value: _numbers(value, 3),
+    "spacing": lambda value: _numbers(value, 2),
     "orientation": _orientation,
     "thickness": _number,
     "kernel": kernel,
