@@ -198,9 +198,18 @@ def test_a_score_can_be_cancelled(gemma: MedGemma) -> None:
         while True:
             gemma.score("the heart", "the lung " * 300, top=5)
 
-    threading.Timer(0.2, gemma.cancel).start()
+    over = threading.Event()
+
+    def cancel_on() -> None:  # one may fall between two scores, and then there is nothing to cancel
+        while not over.wait(0.05):
+            gemma.cancel()
+
+    thread = threading.Thread(target=cancel_on, daemon=True)
+    thread.start()
     with pytest.raises(CancelledError):
         score_on()
+    over.set()
+    thread.join()
     assert gemma.score("x", "the heart").usage.answer > 0
 
 
