@@ -168,12 +168,13 @@ def encode_slab(slab: Slab, wanted: Sequence[TensorPlan], watch: Stopwatch) -> l
         for plan in wanted:
             if _widened(plan) not in widened:
                 raw = _kept_rows(slab, plan, _changed(slab, plan))
-                widened[_widened(plan)] = widen(raw, plan.widening, slab.space, _widened(plan))
+                # By its number, so that the next tensor's numbers lie in the same memory.
+                widened[_widened(plan)] = widen(raw, plan.widening, slab.space, len(widened))
     with watch.time("quantize"):
         for plan in wanted:
             key = (_widened(plan), plan.type)
             if key not in made:
-                made[key] = _encode(widened[_widened(plan)], plan, slab.space)
+                made[key] = _encode(widened[_widened(plan)], plan, slab.space, len(made))
     return [made[_widened(plan), plan.type] for plan in wanted]
 
 
@@ -209,10 +210,10 @@ def _kept_rows(slab: Slab, plan: TensorPlan, raw: Bytes) -> Bytes:
     return raw[: rows * slab.tensor.shape[-1] * slab.tensor.type.block_bytes]
 
 
-def _encode(values: Floats, plan: TensorPlan, space: Workspace) -> Bytes:
+def _encode(values: Floats, plan: TensorPlan, space: Workspace, number: int) -> Bytes:
     row = plan.shape[-1]
     size = values.size // row * plan.type.row_bytes(row)
-    data = space.bytes((_widened(plan), plan.type), size)
+    data = space.bytes(("encoded", number), size)
     if not size:
         return data
     encode(values, plan.type, row, data)
