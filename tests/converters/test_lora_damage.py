@@ -13,6 +13,9 @@ import pytest
 from converters.checkpoint import Checkpoint, open_checkpoint
 from converters.entries import Entry, read_entries
 from converters.lora.merge import merge
+from converters.pipeline import convert
+from converters.quantize import Workspace
+from converters.request import Request
 from edge_med.artifacts.hparams import ModelParams, read_params
 from edge_med.artifacts.peft.adapter import WEIGHTS, open_adapter
 from edge_med.artifacts.peft.folder import CONFIG
@@ -125,3 +128,21 @@ def test_a_thousand_damaged_adapters(
             assert error.hint, error
             refused += 1
     assert refused > (400 if part == "config" else 900)
+
+
+def test_slabs_of_many_merged_tensors_take_the_memory_of_a_few(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spaces: list[Workspace] = []
+
+    class Watched(Workspace):
+        def __init__(self) -> None:
+            super().__init__()
+            spaces.append(self)
+
+    monkeypatch.setattr("converters.slabs.Workspace", Watched)
+    source = write_tiny(TINY["multimodal"], tmp_path / "tiny")
+    folder = save_adapter(tmp_path / "chest", EVERYTHING, **SETTINGS)
+    adapters = ((folder, 1.0),)
+    convert(Request(source=source, folder=tmp_path / "out", quants=("Q8_0",), adapters=adapters))
+    assert max(len(space._buffers) for space in spaces) <= 6
