@@ -20,13 +20,13 @@ from converters.checkpoint import Checkpoint, refuse_what_is_none, snapshot
 from converters.commit import held
 from converters.header import Placed, TypedValue, pack_header
 from converters.licence import adapter_notice
-from converters.lora.applied import applied_told, base_called
+from converters.lora.applied import applied_told
 from converters.lora.arithmetic import changes_nothing, read_whole
 from converters.lora.fitting import check_shapes
 from converters.lora.records import left_out
 from converters.plan import FilePlan, TensorPlan
 from converters.quantize import Bytes, Widening, is_sound, narrow
-from converters.request import check_strengths
+from converters.request import called, check_strengths
 from converters.slabs import source_files
 from converters.small import SmallFiles
 from converters.stages import Stopwatch
@@ -129,14 +129,12 @@ def plan_adapters(request: AdapterRequest) -> tuple[AdapterPlan, ...]:
     config = read_json(base / "config.json")
     text = read_text_params(config)
     checkpoint = Checkpoint(base, config, (), SmallFiles(base))
+    name_of_base = request.source_id.rpartition("/")[2] or called(base)
     opened = [open_adapter(*given) for given in request.adapters]
     plans = []
     for adapter, name in zip(opened, request.names, strict=True):
-        called = (name, request.source_id, adapter.settings.base)
-        card = read_card(checkpoint, 0, called)
-        differs = applied_told(
-            adapter, checkpoint, base_called(request.base, request.source_id), text.vocabulary
-        )
+        card = read_card(checkpoint, 0, (name, request.source_id, adapter.settings.base))
+        differs = applied_told(adapter, checkpoint, name_of_base, text.vocabulary)
         plans.append(_plan(request, adapter, name, text, card, differs))
     return tuple(plans)
 

@@ -73,12 +73,12 @@ class Request:
     @property
     def source_name(self) -> str:
         """What the checkpoint is called by itself: as on the hub, or as its folder."""
-        return cached(self.source).name or _folder_name(self.source)
+        return called(self.source)
 
     @property
     def base_name(self) -> str:
         """What the base model is called, whose terms hold as well; empty without one."""
-        return "" if self.base is None else cached(self.base).name or _folder_name(self.base)
+        return "" if self.base is None else called(self.base)
 
     @property
     def origin(self) -> Origin:
@@ -126,6 +126,11 @@ def cached(folder: Path) -> Origin:
 def _adapter_name(path: Path) -> str:
     """The name of an adapter's folder, also where a file of it is given."""
     folder = path.parent if path.name in (CONFIG, *WEIGHTS) else path
+    return called(folder)
+
+
+def called(folder: Path) -> str:
+    """What a model in a folder is called: as on the hub, or as the folder."""
     return cached(folder).name or _folder_name(folder)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from converters.checkpoint import Checkpoint
 from converters.lora.records import told
 from converters.lora.tokenizer import template_told, with_tokenizer
@@ -51,12 +49,3 @@ def _tokenizer(adapter: Adapter, base: Checkpoint, size: int) -> list[Told]:
         return [Told("adapter_tokenizer", error.message)]
     rest = "A model that it is applied to keeps its own tokens; a merge takes the adapter's."
     return [Told(one.code, f"{one.text} {rest}") for one in said if one.code == "adapter_tokenizer"]
-
-
-def base_called(folder: Path, source_id: str) -> str:
-    """What a base is called: by the user, by the hub's cache that it lies in, or by its folder."""
-    if source_id:
-        return source_id.rpartition("/")[2]
-    folder = folder.resolve()
-    cached = (part for part in reversed(folder.parts) if part.startswith("models--"))
-    return next((part.rpartition("--")[2] for part in cached), folder.name)

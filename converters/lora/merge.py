@@ -21,7 +21,7 @@ from converters.lora.records import files, told
 from converters.lora.tokenizer import unnamed_told, with_tokenizer
 from converters.told import Told
 from edge_med.artifacts import tensor_names as names
-from edge_med.artifacts.hparams import ModelParams
+from edge_med.artifacts.hparams import ModelParams, TextParams
 from edge_med.artifacts.peft.adapter import Adapter, Part, Stored
 from edge_med.artifacts.safetensors import SourceTensor
 from edge_med.errors import CheckpointError
@@ -67,13 +67,14 @@ def merge(
     again: Again = ()
     if parted:
         head = _head_of(text)
-        params = _with_text(params, tied=False)
+        params = _with_text(params, dataclasses.replace(params.text, tied=False))
         again = ((checkpoint.path_of(_embedding(text).source), head.source),)
         text = [*text, head]
     text, changes, grown = _resized(text, changes)
     if grown:
         again = (*(pair for pair in again if pair[1].name not in grown), *grown.values())
-        params = _with_text(params, vocabulary=_embedding(text).shape[0])
+        size = _embedding(text).shape[0]
+        params = _with_text(params, dataclasses.replace(params.text, vocabulary=size))
     entries = {entry.name: entry for entry in (*text, *projector)}
     for name, parts in changes.items():
         for part in parts:
@@ -136,8 +137,8 @@ def _change(checkpoint: Checkpoint, entry: Entry, parts: tuple[Part, ...]) -> Ch
     return Change(parts, base)
 
 
-def _with_text(params: ModelParams, **values: object) -> ModelParams:
-    return dataclasses.replace(params, text=dataclasses.replace(params.text, **values))  # type: ignore[arg-type]
+def _with_text(params: ModelParams, text: TextParams) -> ModelParams:
+    return dataclasses.replace(params, text=text)
 
 
 def _applied(adapters: Sequence[Adapter], *, tied: bool) -> tuple[tuple[Adapter, ...], bool]:

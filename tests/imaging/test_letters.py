@@ -82,7 +82,7 @@ def test_an_image_is_known_however_its_letters_are_written(text: str) -> None:
         "CAAGACTAAAGGCTTACCGATAGCATTCGATCGGCTAATCGGATATCGCTAA" * 3,
         "CAAKAFLLMKTAYIAKQRQISFVKSHFSRQLEERLGLIEVQAPILSRVGDG" * 3,
         "CAA/AFib and hypertension, anticoagulation after haemorrhage is debated",
-        "/work/Projects/Study2026/patients/0042/series-3/report",
+        "/data/Projects/Study2026/patients/0042/series-3/report",
         f"sha256: ffd8ff{'0123456789' * 6}"[:72],
         "1.2.840.113619.2.55.3.604688119.971.1246549394.424",
         "Which colours are 255, 216, 255 and 137, 80, 78?",
