@@ -15,8 +15,9 @@ from pathlib import Path
 import gguf
 import numpy as np
 
+from converters.agreement import agree
 from converters.card import Card, read_card
-from converters.checkpoint import Checkpoint, refuse_what_is_none, snapshot
+from converters.checkpoint import Checkpoint, open_checkpoint, refuse_what_is_none, snapshot
 from converters.commit import held
 from converters.header import Placed, TypedValue, pack_header
 from converters.licence import adapter_notice
@@ -26,7 +27,7 @@ from converters.lora.fitting import check_shapes
 from converters.lora.records import left_out
 from converters.plan import FilePlan, TensorPlan
 from converters.quantize import Bytes, Widening, is_sound, narrow
-from converters.request import called, check_strengths
+from converters.request import adapter_name, called, check_strengths
 from converters.slabs import source_files
 from converters.small import SmallFiles
 from converters.stages import Stopwatch
@@ -89,7 +90,7 @@ class AdapterRequest:
     @property
     def names(self) -> list[str]:
         """What the adapters will be called."""
-        return [self.name or folder.resolve().name for folder, _ in self.adapters]
+        return [self.name or adapter_name(snapshot(folder)) for folder, _ in self.adapters]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +128,12 @@ def plan_adapters(request: AdapterRequest) -> tuple[AdapterPlan, ...]:
     base = snapshot(request.base)
     refuse_what_is_none(base)
     config = read_json(base / "config.json")
+    if any(base.glob("model*.safetensors")):
+        config = agree(open_checkpoint(base)).config
     text = read_text_params(config)
     checkpoint = Checkpoint(base, config, (), SmallFiles(base))
-    name_of_base = request.source_id.rpartition("/")[2] or called(base)
-    opened = [open_adapter(*given) for given in request.adapters]
+    name_of_base = called(base, request.source_id)
+    opened = [open_adapter(snapshot(folder), scale) for folder, scale in request.adapters]
     plans = []
     for adapter, name in zip(opened, request.names, strict=True):
         card = read_card(checkpoint, 0, (name, request.source_id, adapter.settings.base))

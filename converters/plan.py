@@ -133,7 +133,7 @@ def make_plan(request: Request) -> Plan:
     params = read_params(config, processor)
     merged = merge(checkpoint, params, *read_entries(checkpoint, params), opened)
     params, text, projector = merged.params, merged.text, merged.projector
-    checkpoint, trained = with_adapters(checkpoint, merged, request.source_name)
+    checkpoint, trained = with_adapters(checkpoint, merged, request.known_name)
     vocabulary = read_vocabulary(checkpoint, params.text.vocabulary)
     told = (*told, *more, *trained, *tokenizer_told(checkpoint, vocabulary))
     called = (request.model_name, request.origin.id, request.base_name)

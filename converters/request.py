@@ -67,13 +67,18 @@ class Request:
     @property
     def model_name(self) -> str:
         """What the model will be called: as the checkpoint, and then as the adapters."""
-        adapters = (_adapter_name(path) for path, _ in self.adapters)
+        adapters = (adapter_name(path) for path, _ in self.adapters)
         return self.name or "-".join([self.source_name, *adapters])
 
     @property
     def source_name(self) -> str:
         """What the checkpoint is called by itself: as on the hub, or as its folder."""
         return called(self.source)
+
+    @property
+    def known_name(self) -> str:
+        """What the checkpoint is called by the user, or else by itself."""
+        return called(self.source, self.source_id)
 
     @property
     def base_name(self) -> str:
@@ -123,15 +128,15 @@ def cached(folder: Path) -> Origin:
     return Origin("/".join(parts), folder.name)
 
 
-def _adapter_name(path: Path) -> str:
+def adapter_name(path: Path) -> str:
     """The name of an adapter's folder, also where a file of it is given."""
     folder = path.parent if path.name in (CONFIG, *WEIGHTS) else path
     return called(folder)
 
 
-def called(folder: Path) -> str:
-    """What a model in a folder is called: as on the hub, or as the folder."""
-    return cached(folder).name or _folder_name(folder)
+def called(folder: Path, source_id: str = "") -> str:
+    """What a model in a folder is called: by the user, as on the hub, or as the folder."""
+    return source_id.rpartition("/")[2] or cached(folder).name or _folder_name(folder)
 
 
 def _folder_name(folder: Path) -> str:

@@ -153,13 +153,12 @@ def changes_nothing(part: Part, base: Stored | None) -> bool:
         part: of an adapter.
         base: the tensor that it changes; None if it isn't known, and then all counts but zeros.
     """
-    if base is not None and not part.turns_columns:
-        return _is_lost(part, base)
-    if any((part.whole, part.rows, part.magnitude)):
-        return False
     pair = [stored for stored in (part.down, part.up) if stored]
     adds = bool(pair) and all(map(_has_numbers, pair))
-    return not adds and not (part.bias and _has_numbers(part.bias))
+    whole = any((part.whole, part.rows, part.magnitude))
+    if not whole and not adds and not (part.bias and _has_numbers(part.bias)):
+        return True
+    return base is not None and not part.turns_columns and _is_lost(part, base)
 
 
 def _has_numbers(stored: Stored) -> bool:
