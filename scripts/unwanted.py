@@ -2,7 +2,7 @@
 
 python -m scripts.unwanted [FILE ...]
 
-Without files, what is staged. The exit code is the number of files that were refused.
+Without files, what is staged. The exit code is the number of files that were refused, 100 at most.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ MARKS = {
 }
 """How such a file begins, whatever it is called."""
 
+MOST = 100
+"""An exit code has eight bits: 256 would mean that all is well."""
+
 DICOM = slice(128, 132)
 """Where a DICOM file has its mark (PS3.10 7.1)."""
 
@@ -39,7 +42,7 @@ def main(names: list[str]) -> int:
     refused = [found for name in names or staged() for found in unwanted(Path(name))]
     for line in refused:
         print(line, file=sys.stderr)
-    return len(refused)
+    return min(len(refused), MOST)
 
 
 def unwanted(path: Path) -> Iterator[str]:
@@ -48,7 +51,7 @@ def unwanted(path: Path) -> Iterator[str]:
         return
     with path.open("rb") as file:
         start = file.read(DICOM.stop)
-    what = ENDINGS.get(path.suffix.lower())
+    what = ENDINGS.get(Path(path.name.lower().removesuffix(".gz")).suffix)
     what = what or next((kind for mark, kind in MARKS.items() if start.startswith(mark)), None)
     what = what or ("a medical image" if start[DICOM] == b"DICM" else None)
     if what:

@@ -14,6 +14,7 @@ REFUSED = {
     "weights.txt": b"GGUF\3\0\0\0",
     "scan.txt": bytes(128) + b"DICM",
     "chest.dcm": b"x",
+    "head.nii.gz": b"x",
     "id": b"-----BEGIN OPENSSH PRIVATE KEY-----",
     "big.txt": b"x" * ((1 << 20) + 1),
 }
