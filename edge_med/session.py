@@ -111,7 +111,8 @@ class Conversation:
         written, and goes if nothing was; an answer that is empty of itself stays.
         """
         chosen = options or self._options
-        given = image is not None or images != ()
+        several: object = images  # an array, say, which has no truth of its own, is refused below
+        given = image is not None or not isinstance(several, list | tuple) or bool(several)
         if isinstance(text, str) and not given and any(turn.pictures for turn in self._turns):
             text = Message("user", (TextPart(text),))  # it may name what was shown before
         asked = self._model.messages(text, image=image, images=images, options=chosen)

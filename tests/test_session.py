@@ -266,3 +266,9 @@ def test_an_answer_that_is_written_anew_can_be_streamed(change: str, chat: Conve
     assert kinds.count("Piece") > 0
     assert kinds[-1] == "End"
     assert len(chat.messages) == 3
+
+
+def test_one_array_as_images_is_refused_in_a_later_turn_too(chat: Conversation) -> None:
+    chat.send("Look.", image=np.zeros((20, 20, 3), np.uint8))
+    with pytest.raises(UsageError, match="one array"):
+        chat.send("And now?", images=np.zeros((20, 20, 3), np.uint8))  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,10 +29,11 @@ OPENING = "([{<«“\"'`@"
 """What stands before a name; many programs take `@` for one."""
 
 _SHOWN = re.compile(
-    r"!\[[^\]\n]*\]\(\s*<?([^)>\s]+)[^)\n]*\)|<img\b[^>\n]*?\bsrc\s*=\s*[\"']?([^\"'>\s]+)",
+    r"!\[[^\[\]\n]*\]\(\s*<?([^)>\s]+)(?:[^)\n]{0,200}\))?|"
+    r"<img\b[^<>\n]*?\bsrc\s*=\s*[\"']?([^\"'>\s]+)",
     re.IGNORECASE,
 )
-"""An image in Markdown or HTML, and its address."""
+"""An image in Markdown or HTML, and its address; whatever is given, it is tried in a moment."""
 
 _MOST_ENDS = 16
 """Blanks that are looked at for the end of a path with blanks in it."""
@@ -72,8 +74,8 @@ def _names(line: str) -> Iterator[str]:
         if not BEGINS.match(word) or is_near(word):
             continue
         rest = line[piece.end() - len(piece[1].lstrip(OPENING)) :][:LONGEST]
-        ends = [found.start() for found in re.finditer(r"\s|$", rest)][1 : _MOST_ENDS + 1]
-        yield from (bare(rest[:end]) for end in ends)
+        ends = itertools.islice(re.finditer(r"\s|$", rest), 1, _MOST_ENDS + 1)
+        yield from (bare(rest[: end.start()]) for end in ends)
 
 
 def _is_unopened(word: str) -> bool:
