@@ -66,7 +66,10 @@ def _taken(there: Contents, wanted: str | None) -> tuple[str | None, str, list[s
     except EdgeMedError as error:
         if wanted is not None:
             raise
-        return None, "", [f"{error.message} Nothing is taken until one is chosen, as --series 1."]
+        step = error.hint or ""
+        if "`series`" in step:
+            step = "Nothing is taken until one is chosen, as --series 1."
+        return None, "", [f"{error.message} {step}".strip()]
     return choice.series or None, choice.why, list(choice.notices)
 
 

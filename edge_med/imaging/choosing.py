@@ -7,13 +7,13 @@ as often as volumes are called derived.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from edge_med.errors import LISTED, ImageError, UsageError
 from edge_med.imaging.contents import ROW, Contents, Series, contents
 from edge_med.imaging.ordering import Order, ordered
-from edge_med.imaging.series import Slice
+from edge_med.imaging.series import Slice, itself
 from edge_med.imaging.stacks import Stack
 
 _SHOWN = 20
@@ -264,11 +264,7 @@ def _told_of_others(there: Contents, shown: int) -> Iterator[str]:
 
 
 def _images(several: Sequence[Series]) -> tuple[tuple[Slice, ...], tuple[str, ...]]:
-    """Single images, in the order in which their machine numbered them; and what is left out.
-
-    Files are copies if they have one unique name and say the same: some programs give all images
-    of a study one name.
-    """
+    """Single images, in the order in which their machine numbered them; and what is left out."""
 
     def place(piece: Slice) -> tuple[int, int]:
         return (piece.number or 0, piece.entry)
@@ -276,7 +272,7 @@ def _images(several: Sequence[Series]) -> tuple[tuple[Slice, ...], tuple[str, ..
     images = [piece for one in several for piece in sorted(one.slices, key=place)]
     first: dict[Slice, Slice] = {}
     for piece in images:
-        first.setdefault(replace(piece, entry=0) if piece.image else piece, piece)
+        first.setdefault(itself(piece), piece)
     kept = tuple(first.values())
     left = len(images) - len(kept)
     what = "copy of an image is" if left == 1 else "copies of images are"

@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from edge_med.imaging.ordering import steps_of
-from edge_med.imaging.series import VOLUMES, Slice, grouped, places
+from edge_med.imaging.series import UNNAMED, VOLUMES, Slice, grouped, places
 from edge_med.imaging.stacks import Stack, stacks
 
 ROW = 3
@@ -72,7 +72,7 @@ class Contents:
         if len(patients - {""}) > 1:
             return f"The images are of {len(patients - {''})} patients."
         if len(patients) > 1:
-            return "Some of the images say of which patient they are, and others don't."
+            return UNNAMED
         several = f"of {len(days)} days." if len(days) > 1 else ""
         if len(studies) > 1:
             return f"The images are of {len(studies)} studies{f', {several}' if several else '.'}"

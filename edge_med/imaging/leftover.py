@@ -15,6 +15,9 @@ from edge_med.imaging.photo import FORMATS
 _MARK = 64
 """Bytes of a file that tell what it is."""
 
+_REASONS = 8
+"""Why files can't be read, as far as each is named; reasons hold figures of the files."""
+
 
 class _Kind(NamedTuple):
     """Files that are told apart by how they begin, and what is said of one, and of several."""
@@ -69,8 +72,11 @@ def left_out(
 
 
 def _unread(unread: Mapping[int, ImageError]) -> Iterator[str]:
-    for reason, count in Counter(error.message for error in unread.values()).items():
+    reasons = Counter(error.message for error in unread.values()).most_common()
+    for reason, count in reasons[:_REASONS]:
         yield f"{'1 file is' if count == 1 else f'{count} files are'} left out. {reason}"
+    if rest := sum(count for _, count in reasons[_REASONS:]):
+        yield f"{'1 file is' if rest == 1 else f'{rest} files are'} left out for other reasons."
 
 
 def _kinds(entries: Sequence[Entry], others: set[int]) -> Iterator[str]:

@@ -50,23 +50,8 @@ def open(
     side: int = ...,
     frame: int | None = ...,
     windows: str = ...,
-    slices: str,
-    series: int | str | None = ...,
-    order: Order = ...,
-    room: Room = ...,
-) -> Picture | Study: ...
-
-
-@overload
-def open(
-    source: Source | Study,
-    *,
-    fit: Fit = ...,
-    side: int = ...,
-    frame: int | None = ...,
-    windows: str = ...,
     slices: str | None = ...,
-    series: int | str,
+    series: int | str | None = ...,
     order: Order = ...,
     room: Room = ...,
 ) -> Picture | Study: ...
@@ -112,7 +97,8 @@ def open(
         UsageError: there is no such fit, side, window, order, series or slice.
         ContextOverflowError: the slices that were asked for don't fit.
     """
-    if isinstance(source, Picture) or (isinstance(source, Study) and slices is not None):
+    several = slices is not None or series is not None
+    if isinstance(source, Picture) or (isinstance(source, Study) and several):
         return source
     if fit not in FITS or side < 1:
         raise UsageError(f"'{fit}' to {side} pixels isn't a fit.", "Use pad or stretch, and 896.")

@@ -64,7 +64,8 @@ def _told(lying: Sequence[Slice]) -> Iterator[str]:
     steps = steps_of(lying)
     if not steps:
         return
-    missing = [_missing(lying, steps, place) for place in range(len(steps))]
+    gaps = _unnumbered(lying)
+    missing = [_missing(steps, gaps[place], place) for place in range(len(steps))]
     if count := sum(missing):
         slices = "1 slice is" if count == 1 else f"{count} slices are"
         yield f"About {slices} missing between the others."
@@ -79,7 +80,7 @@ def _told(lying: Sequence[Slice]) -> Iterator[str]:
         yield f"The gantry was tilted by {angle:.0f} degrees; slices are as they are."
 
 
-def _missing(lying: Sequence[Slice], steps: Sequence[float], place: int) -> int:
+def _missing(steps: Sequence[float], gap: int, place: int) -> int:
     """How many slices are missing after one, by its distance to the next and by their numbers.
 
     A distance alone doesn't say it: many heads have thin slices below and thick ones above. Numbers
@@ -90,20 +91,20 @@ def _missing(lying: Sequence[Slice], steps: Sequence[float], place: int) -> int:
     if not beside or step <= _GAP * max(beside):
         return 0
     times = step / max(beside)
-    gap = _unnumbered(lying, place)
     if gap:
         return min(gap, max(1, round(times) - 1))
     alone = len(beside) == 2 and max(beside) - min(beside) <= _EQUAL * max(beside)
     return round(times) - 1 if alone and abs(times - round(times)) <= _EQUAL * times else 0
 
 
-def _unnumbered(lying: Sequence[Slice], place: int) -> int:
-    """How many of the machine's numbers are missing between a slice and the next."""
+def _unnumbered(lying: Sequence[Slice]) -> list[int]:
+    """How many of the machine's numbers are missing between each slice and the next."""
     numbers = [piece.number for piece in lying if piece.number is not None]
     steps = [b - a for a, b in pairwise(numbers)]
     if len(numbers) < len(lying) or not (min(steps) > 0 or max(steps) < 0):
-        return 0
-    return max(0, round(steps[place] / median(steps)) - 1)
+        return [0] * (len(lying) - 1)
+    usual = median(steps)
+    return [max(0, round(step / usual) - 1) for step in steps]
 
 
 def _distances(steps: Sequence[float]) -> str:

@@ -7,7 +7,6 @@ import os
 import subprocess
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -165,13 +164,6 @@ class Pool:
             if "error" in reply:
                 raise _ERRORS.get(reply["error"], ImageError)(*reply["text"])
         return reply, pixels
-
-    def map(self, name: str, parts: Sequence[Part], **job: Any) -> Iterator[Reply]:
-        """Have a job done on the parts of many files, by all processes; replies in order."""
-        with ThreadPoolExecutor(self.most) as threads:
-            yield from threads.map(
-                lambda part: self.run(name, part[0], frames=part[1], **job), parts
-            )
 
     @contextmanager
     def _process(self, *, dicom: bool) -> Iterator[Process | InProgram]:

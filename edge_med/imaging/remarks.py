@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from edge_med.answers import Notice
 from edge_med.imaging.fit import inside
-from edge_med.imaging.series import VOLUMES
+from edge_med.imaging.series import UNNAMED, VOLUMES
 
 if TYPE_CHECKING:
     from edge_med.imaging.picture import Picture
@@ -153,6 +153,10 @@ def _of_series(pictures: Sequence[Picture], first: int) -> Iterator[Notice]:
 def mixed(pictures: Sequence[Picture]) -> Iterator[Notice]:
     """That images are of several patients; or else of several studies, or days."""
     known = [picture.whose for picture in pictures if picture.whose is not None]
+    people = {whose[0] for whose in known}
+    if "" in people and len(people) == 2:
+        yield Notice("several_patients", UNNAMED)
+        return
     for which, (code, sentence) in enumerate(_MIXED):
         if (several := len({whose[which] for whose in known} - {""})) > 1:
             yield Notice(code, sentence.format(several))

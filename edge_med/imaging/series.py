@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -16,6 +16,9 @@ VOLUMES = ("CT", "MR")
 
 SAME_PLACE = 0.01
 """mm between slices that lie in the same place."""
+
+UNNAMED = "Some of the images say of which patient they are, and others don't."
+"""What is said where some may be of anybody."""
 
 PARALLEL = 0.999
 """Cosine of the angle between slices that still are of one orientation: 2.6 degrees."""
@@ -104,6 +107,16 @@ class Slice:
             return ""
         sizes = [abs(part) for part in self.normal]
         return PLANES[sizes.index(max(sizes))]
+
+
+def itself(piece: Slice) -> Slice:
+    """What copies have in common: one unique name, a place or number, and what makes a pass.
+
+    The name alone doesn't make a copy: some programs give all images of a study one.
+    """
+    if not piece.image:
+        return piece
+    return replace(piece, entry=0, number=None if piece.position else piece.number)
 
 
 def _normal(orientation: Sequence[float]) -> Vector:

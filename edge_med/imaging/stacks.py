@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
+from edge_med.errors import ImageError
 from edge_med.imaging.differences import COVERED, DIFFERENCES, FEW, Difference, by_value, parts
-from edge_med.imaging.series import PARALLEL, UNTURNED, Slice, cosine, places
+from edge_med.imaging.series import PARALLEL, UNTURNED, Slice, cosine, itself, places
 
 _MANY = 3
 """Images in one place that may be a volume whose places were lost, and not images over time."""
@@ -32,8 +32,19 @@ class Stack:
     doubled: int = 0
 
 
+_NAMED = 4
+"""Orientations that a sentence names."""
+
+_MOST_WAYS = 500
+"""Orientations of a series; each slice is compared with one of each."""
+
+
 def stacks(series: Sequence[Slice]) -> list[Stack]:
-    """The stacks of a series: of each orientation, and of each pass, the largest first."""
+    """The stacks of a series: of each orientation, and of each pass, the largest first.
+
+    Raises:
+        ImageError: it has too many orientations.
+    """
     notices: list[str] = []
     pieces = [*series]
     for narrowed in (_without_copies, _without_scouts, _without_strays):
@@ -41,7 +52,8 @@ def stacks(series: Sequence[Slice]) -> list[Stack]:
     oriented = _by_orientation(pieces)
     doubt = ""
     if len(pieces) - len(oriented[0]) > FEW * len(pieces):
-        planes = ", ".join(_plane(oriented, number) for number in range(len(oriented)))
+        planes = ", ".join(_plane(oriented, number) for number in range(len(oriented))[:_NAMED])
+        planes += f" and {len(oriented) - _NAMED} more" if len(oriented) > _NAMED else ""
         doubt = f"The series has slices of several orientations: {planes}."
     found = []
     for number, group in enumerate(oriented, 1):
@@ -69,18 +81,15 @@ def _told_of_others(others: int) -> Iterator[str]:
 
 
 def _without_copies(series: list[Slice], notices: list[str]) -> list[Slice]:
-    once = {_itself(piece): piece for piece in reversed(series)}
-    kept = [piece for piece in series if once[_itself(piece)] is piece]
+    once: dict[Slice, Slice] = {}
+    for piece in series:
+        once.setdefault(itself(piece), piece)
+    kept = [*once.values()]
     if len(kept) < len(series):
         left = len(series) - len(kept)
         what = "copy of an image is" if left == 1 else "copies of images are"
         notices.append(f"{left} {what} left out.")
     return kept
-
-
-def _itself(piece: Slice) -> Any:
-    """What copies have in common: some programs give all slices of a series one name."""
-    return (piece.image or piece.entry, piece.position or piece.number)
 
 
 def _without_scouts(series: list[Slice], notices: list[str]) -> list[Slice]:
@@ -110,6 +119,11 @@ def _by_orientation(series: Sequence[Slice]) -> list[list[Slice]]:
                 group.append(piece)
                 break
         else:
+            if len(groups) == _MOST_WAYS:
+                raise ImageError(
+                    f"The images of a series have more than {_MOST_WAYS} orientations.",
+                    "Give the folder of one series.",
+                )
             groups.append([piece])
     return sorted(groups, key=len, reverse=True)
 

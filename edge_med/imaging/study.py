@@ -24,6 +24,9 @@ from edge_med.imaging.series import Slice, way
 _NO_SIZE = ("The image's rows or columns are 0, or no number.", "Let your archive export it anew.")
 """What is said of a file without a size, and the hint."""
 
+MOST_IMAGES = 100_000
+"""Frames of all files together; a description takes about two kilobytes."""
+
 _DESCRIBED = 32
 """Files whose beginnings a process reads at a time."""
 
@@ -101,10 +104,23 @@ class Described:
 
 
 def described(entries: Sequence[Entry]) -> Described:
-    """What some files are, by their beginnings."""
+    """What some files are, by their beginnings.
+
+    Raises:
+        ImageError: they hold more images than `MOST_IMAGES`.
+    """
     parts = [entries[start : start + _DESCRIBED] for start in range(0, len(entries), _DESCRIBED)]
+    told: list[Any] = []
+    images = 0
     with ThreadPoolExecutor(POOL.most) as threads:
-        told = [facts for part in threads.map(_told, parts) for facts in part]
+        for part in threads.map(_told, parts):
+            told += part
+            images += sum(map(len, part))
+            if images > MOST_IMAGES:
+                threads.shutdown(cancel_futures=True)
+                raise ImageError(
+                    f"There are more than {MOST_IMAGES:,} images.", "Give the folder of one series."
+                )
     slices: list[Slice] = []
     unread: dict[int, ImageError] = {}
     for entry, facts in enumerate(told):

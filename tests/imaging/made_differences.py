@@ -118,6 +118,12 @@ def overlapping() -> Iterator[Made]:
     yield Made("ranges that overlap by half", chest | half, ALL, told)
     named = stack("a", TEN, SOPInstanceUID="1.9")
     yield Made("slices that share a name", named, ALL, way=UP)
+    echoes = [
+        stack(name, TEN, SOPInstanceUID="1.9", EchoNumbers=number, **MR)
+        for number, name in enumerate("ab", 1)
+    ]
+    told = ["Echo 1 of 2 is taken"]
+    yield Made("echoes that share a name", echoes[0] | echoes[1], ALL, told, way=UP)
 
 
 def with_a_hole() -> Iterator[Made]:

@@ -30,7 +30,6 @@ _KNOWN = (
     "CMYK",
     "YBR_PARTIAL_422",
     "YBR_PARTIAL_420",
-    "XYB",
 )
 """The same with those that aren't read."""
 
