@@ -68,5 +68,18 @@ def _may_show(fields: Mapping[Any, Any]) -> bool:
         key in SHOWING
         and not (value is None or is_empty(value))
         and not (key in CITED and isinstance(value, str))
+        and not _is_token(value)
         for key, value in fields.items()
+    )
+
+
+def _is_token(value: object) -> bool:
+    """Whether it is a number, or the bytes of a token as OpenAI's logprobs have them.
+
+    They are too few for an image.
+    """
+    return isinstance(value, Number) or (
+        isinstance(value, list | tuple)
+        and len(value) < _FEWEST
+        and all(type(one) is int for one in value)
     )

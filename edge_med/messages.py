@@ -236,6 +236,8 @@ def _check_texts(message: Message) -> None:
     labels = len(names) <= len(message.pictures) and not is_name_alone(message.question)
     for text in texts:
         said(text, named=message.role == "assistant" or labels)
+        if message.role == "user":
+            _check_no_json(text)
 
 
 _AS_IMAGE = f"{AS_IMAGE}."

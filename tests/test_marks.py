@@ -51,6 +51,11 @@ REFUSED: dict[str, tuple[Any, str, str]] = {
         "messages in JSON",
         "json.loads",
     ),
+    "messages in JSON within a message": (
+        user(text(json.dumps([{"role": "user", "content": "x"}]))),
+        "messages in JSON",
+        "json.loads",
+    ),
     "a row in JSON": (
         json.dumps({"messages": user(text("x"))}),
         "messages in JSON",
@@ -73,6 +78,7 @@ CITED: list[Any] = [
     [{"bbox": [10, 20, 30, 40], "outline": [[1, 2]] * 20}, [[1.0, 0.0, 0.0]] * 3],
     {"embedding": [0.25] * 768, "tokens": [1000] * 100, "scores": [1, 2, 3]},
     {"text": "See https://example.org/guideline for more."},
+    {"logprobs": {"content": [{"token": "The", "logprob": -0.1, "bytes": [84, 104, 101]}]}},
 ]
 
 

@@ -24,10 +24,12 @@ _BEFORE = {
 """What stands before the word. Russian has no article: what is done with an image stands for it."""
 
 _SHOWN = {
-    "en": r"images?|pictures?|photo(?:graph)?s?|x[- ]?rays?|radiographs?|cxr|mammogra(?:m|phy)|"
-    r"(?:ct|mri|pet)[- ]?scans?|slides?",
-    "de": r"bild(?:er|es)?|fotos?|röntgen\w*|(?:ct|mrt)-?(?:bild|aufnahme)\w*",
-    "fr": r"images?|photos?|clichés?|radiographies?|radios?",
+    "en": r"(?:images?|pictures?|photo(?:graph)?s?|x[- ]?rays?|radiographs?|cxr|mammogra(?:m|phy)|"
+    r"(?:ct|mri|pet)[- ]?scans?|slides?)(?![- ](?:of\s+choice|machine|tube|beam|generator|detector|"
+    r"scanner|dos(?:e|es|age)|radiation|department|room|unit|suite|tech\w*|equipment|guideline)s?\b)",
+    "de": r"bild(?:er|es)?|fotos?|röntgen(?:-?(?:bild|aufnahme|thorax|foto)\w*)?|"
+    r"(?:ct|mrt)-?(?:bild|aufnahme)\w*",
+    "fr": r"(?:images?|photos?|clichés?|radiographies?|radios?)(?!\s+de\s+choix\b)",
     "es": r"im[aá]gen(?:es)?|fotos?|fotograf[ií]as?|radiograf[ií]as?|tomograf[ií]as?",
     "it": r"immagin[ei]|foto|radiografi[ae]|lastr[ae]",
     "pt": r"image(?:m|ns)|fotos?|radiografias?|raio-?x|tomografias?",

@@ -33,6 +33,8 @@ POINTING = [
     "Опиши снимок",
     "Что видно на снимке?",
     "Beschreibe dieses Röntgenbild.",
+    "Was zeigt das Röntgen?",
+    "Befunde die Röntgen-Aufnahme",
     "Was ist auf dem Bild zu sehen?",
     "Que montre cette radiographie ?",
     "Décris l\u2019image.",
@@ -76,6 +78,14 @@ GENERAL = [
     "Was ist ein dermatologisches Bild?",
     "Wie ist das klinische Bild der Grippe?",
     "本病的影像学表现是什么?",
+    "How does the X-ray machine work?",
+    "Who cleans the x-ray room?",
+    "What is the dose of the X-ray tube?",
+    "What is the image of choice in appendicitis?",
+    "Is the X-ray radiation harmful?",
+    "Wer entdeckte die Röntgenstrahlen?",
+    "Was macht die Röntgenabteilung?",
+    "Quelle est la radio de choix ?",
 ]
 
 
