@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from threadpoolctl import threadpool_limits
+
 from converters.commit import commit, held, prepare, withdraw
 from converters.lora.records import records
 from converters.plan import Plan, TensorPlan, make_plan
@@ -125,6 +127,8 @@ def _stream(
     jobs = _jobs(writers)
     done, waiting = 0, deque[tuple[Slab, Future[list[Bytes]]]]()
     pool = ThreadPoolExecutor(threads, "quantize")
+    # The products of adapters: numpy's own threads would take the cores from ours between them.
+    limits = threadpool_limits(1, "blas")
     try:
         for slab in reader.slabs():
             wanted = [tensor for _, tensor in jobs.get(slab.tensor.name, [])]
@@ -138,6 +142,7 @@ def _stream(
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
         reader.close()
+        limits.restore_original_limits()
     _check_filled(reader.empty & jobs.keys())
     return reader.files()
 

@@ -82,10 +82,10 @@ def _changed(
     """Some rows after one adapter."""
     values = _sum(part, tensor, start, values)
     if part.magnitude is not None and norms is not None:
-        values = values * (_read(part.magnitude, 0, values.shape[1]).reshape(1, -1) / norms)
+        values *= _read(part.magnitude, 0, values.shape[1]).reshape(1, -1) / norms
     elif part.magnitude is not None:
         norm = np.linalg.norm(values, axis=1, keepdims=True)
-        values = values * (_read(part.magnitude, start, values.shape[0]).reshape(-1, 1) / norm)
+        values *= _read(part.magnitude, start, values.shape[0]).reshape(-1, 1) / norm
     if part.rows is not None:
         for position, index in enumerate(part.indices):
             if start <= index < start + values.shape[0]:
@@ -100,12 +100,12 @@ def _sum(part: Part, tensor: SourceTensor, start: int, values: Matrix) -> Matrix
         whole = _rows(part.whole, start, count)
         values = widened(narrow(whole.reshape(-1), tensor.type), tensor.type).reshape(whole.shape)
     if part.bias is not None:
-        values = values + part.scale * _rows(part.bias, start, count).reshape(values.shape)
+        values += part.scale * _rows(part.bias, start, count).reshape(values.shape)
     if part.down is not None and part.up is not None:
         added = _product(part, start, count)
         if part.embedding and not part.turns_columns:  # PEFT rounds it: layer.py, Embedding.merge
             added = widened(narrow(added.reshape(-1), tensor.type), tensor.type)
-        values = values + added.reshape(values.shape)
+        values += added.reshape(values.shape)
     return values
 
 
@@ -113,13 +113,13 @@ def _product(part: Part, start: int, count: int) -> Matrix:
     """Rows of the scaled product of an adapter's two matrices."""
     assert part.down is not None
     assert part.up is not None
-    scale = np.float32(part.scale)
     if part.embedding:
         up = _rows(part.up, 0, part.up.tensor.shape[0])
-        down = _columns(part.down, start, count)
-        return np.ascontiguousarray((up @ down).T) * scale
-    down = _rows(part.down, 0, part.down.tensor.shape[0])
-    return (_rows(part.up, start, count) @ down) * scale
+        product = np.ascontiguousarray((up @ _columns(part.down, start, count)).T)
+    else:
+        product = _rows(part.up, start, count) @ _rows(part.down, 0, part.down.tensor.shape[0])
+    product *= np.float32(part.scale)
+    return product
 
 
 def _rows(stored: Stored, start: int, count: int) -> Matrix:

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import re
+import shutil
 import struct
 from collections.abc import Iterator
 from itertools import pairwise
@@ -18,6 +19,7 @@ import numpy.typing as npt
 from edge_med.demo.gemma_270m import to_bf16
 from tests.checkpoints import tiny
 
+INDEX = "model.safetensors.index.json"
 SHARD = 1 << 30  # bytes, unless a single tensor has more
 NOISE = 1 << 24
 """Numbers of noise, used again and again; llama.cpp's quantizers can't tell."""
@@ -108,7 +110,7 @@ def write_shape(
         weight_map |= dict.fromkeys((tensor for tensor, _ in shapes), name)
     total = sum(_bytes(shape) for shapes in shards for _, shape in shapes)
     index = {"metadata": {"total_size": total}, "weight_map": weight_map}
-    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    (folder / INDEX).write_text(json.dumps(index))
 
 
 def write_adapter(model: tiny.Tiny, folder: Path, rank: int, *, whole: bool = False) -> Path:
@@ -133,6 +135,35 @@ def write_adapter(model: tiny.Tiny, folder: Path, rank: int, *, whole: bool = Fa
             tensors += [(f"{module}.lora_{half}.weight", pair[half]) for half in pair]
     noise = np.random.default_rng(1).standard_normal(NOISE, np.float32) * np.float32(0.01)
     _write_shard(folder / "adapter_model.safetensors", tensors, to_bf16(noise), None)
+    return folder
+
+
+def with_head(model: tiny.Tiny, checkpoint: Path, folder: Path) -> Path:
+    """A checkpoint with an output head of its own besides: links to its files, and noise.
+
+    Args:
+        model: what `medgemma` gives.
+        checkpoint: of this shape, its head tied to the embedding.
+        folder: is made.
+    """
+    folder.mkdir(parents=True)
+    for path in checkpoint.iterdir():
+        if path.suffix == ".safetensors":
+            (folder / path.name).symlink_to(path.resolve())
+        elif path.suffix != ".json" or path.name not in ("config.json", INDEX):
+            shutil.copy(path, folder)
+    shape = next(
+        shape for name, shape in tiny.shapes(model) if name.endswith("embed_tokens.weight")
+    )
+    noise = np.random.default_rng(2).standard_normal(NOISE, np.float32) * np.float32(0.01)
+    _write_shard(folder / "head.safetensors", [("lm_head.weight", shape)], to_bf16(noise), None)
+    index = json.loads((checkpoint / INDEX).read_text("utf-8"))
+    index["weight_map"]["lm_head.weight"] = "head.safetensors"
+    index["metadata"]["total_size"] += _bytes(shape)
+    (folder / INDEX).write_text(json.dumps(index))
+    config = json.loads((checkpoint / "config.json").read_text("utf-8"))
+    config["tie_word_embeddings"] = config["text_config"]["tie_word_embeddings"] = False
+    (folder / "config.json").write_text(json.dumps(config))
     return folder
 
 
