@@ -94,8 +94,8 @@ def read(message: object) -> tuple[Role, tuple[Piece, ...]]:
     return ROLES[role], _placed(pieces, images)
 
 
-_MARK = "<image>"
-"""A place for an image in the texts of LLaVA, TRL and LLaMA-Factory."""
+_MARK = re.compile("<image>|<start_of_image>")
+"""A place for an image in the texts of LLaVA, TRL and LLaMA-Factory, and in Gemma's own."""
 
 
 def marked(pieces: Sequence[Piece]) -> list[Piece]:
@@ -110,9 +110,9 @@ def marked(pieces: Sequence[Piece]) -> list[Piece]:
 
 def _split(text: str) -> list[Piece]:
     question = asked(text)
-    if _MARK not in question or "</image>" in question:
+    if not _MARK.search(question) or "</image>" in question:
         return [text]
-    first, *others = question.split(_MARK)
+    first, *others = _MARK.split(question)
     before = text.removesuffix(question) + first
     return [piece for piece in (before, *(p for o in others for p in (Place(), o))) if piece]
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edge_med import forms, imaging
+from edge_med import forms, imaging, written_out
 from edge_med.errors import AS_IMAGE, REPORT, ImageError, PromptError, blind
 from edge_med.form_keys import FORM, ROLES, Role
 from edge_med.forms import Given, Piece, Place, short
@@ -56,14 +56,31 @@ class Message:
 
     @property
     def question(self) -> str:
-        """Its last text part: what was asked, without the labels of a series before it."""
-        texts = [part.text for part in self.parts if isinstance(part, TextPart)]
-        return texts[-1] if texts else ""
+        """What was asked, without the labels of slices; `<image>` where one stands within it."""
+        parts = [part for n, part in enumerate(self.parts) if not is_label(self.parts, n)]
+        texts = [place for place, part in enumerate(parts) if isinstance(part, TextPart)]
+        within = parts[texts[0] : texts[-1] + 1] if texts else ()
+        return "".join(part.text if isinstance(part, TextPart) else "<image>" for part in within)
 
     @property
     def pictures(self) -> tuple[Picture, ...]:
         """Its pictures, in order."""
         return _pictures(self.parts)
+
+
+_LABEL = re.compile(r"SLICE \d{1,6}")
+"""What stands behind a slice (`Study.content`)."""
+
+
+def is_label(parts: Sequence[Part], place: int) -> bool:
+    """Whether a part is a slice's label; the last one may be a question that reads like one."""
+    part = parts[place]
+    return (
+        isinstance(part, TextPart)
+        and 0 < place < len(parts) - 1
+        and isinstance(parts[place - 1], ImagePart)
+        and bool(_LABEL.fullmatch(part.text))
+    )
 
 
 def _pictures(parts: Iterable[Part]) -> tuple[Picture, ...]:
@@ -136,7 +153,7 @@ def _read(prompt: Any, images: int) -> tuple[list[_Read], tuple[Any, ...]]:
     A question is a message with places for so many images before its text.
     """
     if isinstance(prompt, str):
-        _check_no_json(prompt)
+        written_out.check_prompt(prompt)
         pieces = forms.marked([prompt]) if images else [prompt]
         before = [] if Place() in pieces else [Place()] * images
         return [("user", (*before, *pieces))], ()
@@ -163,31 +180,6 @@ def _marked(given: list[_Read]) -> list[_Read]:
         else (read[0], tuple(forms.marked(read[1])))
         for read in given
     ]
-
-
-def _check_no_json(prompt: str) -> None:
-    """Refuse messages that were written out as JSON, of which the model would read the letters.
-
-    Raises:
-        PromptError: so they were.
-    """
-    if not prompt.lstrip().startswith(("[", "{")):
-        return
-    try:
-        found = json.loads(prompt)
-    except (ValueError, RecursionError):
-        return
-    rows = found.get("messages", [found]) if isinstance(found, dict) else found
-    if rows and isinstance(rows, list) and all(map(_is_message, rows)):
-        raise PromptError(
-            "The prompt is messages in JSON, written out as a text: the model would read its "
-            "letters.",
-            "Give what json.loads makes of it, or the question alone.",
-        )
-
-
-def _is_message(row: object) -> bool:
-    return isinstance(row, dict) and str(row.get("role")) in ROLES
 
 
 def _pieces(read: _Read) -> tuple[Piece, ...]:
@@ -233,11 +225,11 @@ def _check_texts(message: Message) -> None:
     """
     texts = [part.text for part in message.parts if isinstance(part, TextPart)]
     names = [text for text in texts if is_name_alone(text)]
-    labels = len(names) <= len(message.pictures) and not is_name_alone(message.question)
+    labels = len(names) <= len(message.pictures) and not is_name_alone("".join(texts[-1:]))
     for text in texts:
         said(text, named=message.role == "assistant" or labels)
         if message.role == "user":
-            _check_no_json(text)
+            written_out.check_text(text)
 
 
 _AS_IMAGE = f"{AS_IMAGE}."

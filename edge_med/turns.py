@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from edge_med import forms
 from edge_med.errors import UsageError
-from edge_med.messages import ImagePart, Message, TextPart, check_named, said
+from edge_med.messages import ImagePart, Message, Part, TextPart, check_named, is_label, said
 
 
 def questions(turns: Sequence[Message], least: int = 0) -> list[int]:
@@ -24,6 +25,8 @@ def questions(turns: Sequence[Message], least: int = 0) -> list[int]:
 def edited(turns: Sequence[Message], turn: int, text: str) -> tuple[Message, ...]:
     """Up to one of the user's, which has another text; its images and the labels of slices stay.
 
+    Images stand before the text, or at its marks `<image>`, if it has as many.
+
     Raises:
         UsageError: there is no such turn.
         PromptError: an image stands in the text, or it is the name of one, or names one where
@@ -36,13 +39,23 @@ def edited(turns: Sequence[Message], turn: int, text: str) -> tuple[Message, ...
         raise UsageError(
             f"There is no turn {turn}.", f"The conversation has {len(places)}."
         ) from None
-    kept = turns[place].parts
-    if kept and isinstance(kept[-1], TextPart):
-        kept = kept[:-1]
-    left = (*turns[:place], Message("user", (*kept, said(text))))
+    left = (*turns[:place], Message("user", tuple(_with_text(turns[place].parts, said(text)))))
     if not any(message.pictures for message in left):
         check_named(left[-1:])
     return left
+
+
+def _with_text(parts: Sequence[Part], text: TextPart) -> Iterator[Part]:
+    """Images, and the labels of slices, with another text."""
+    labels = {place for place in range(len(parts)) if is_label(parts, place)}
+    kept = [p for n, p in enumerate(parts) if isinstance(p, ImagePart) or n in labels]
+    pieces = forms.marked([text.text])
+    if labels or pieces.count(forms.Place()) != len(kept):
+        yield from (*kept, text)
+        return
+    waiting = iter(kept)
+    for piece in pieces:
+        yield TextPart(piece) if isinstance(piece, str) else next(waiting)
 
 
 def without_image(turns: Sequence[Message], number: int) -> tuple[Message, ...]:
@@ -61,7 +74,6 @@ def without_image(turns: Sequence[Message], number: int) -> tuple[Message, ...]:
         raise UsageError(f"There is no image {number}.", f"There are {len(places)}.")
     turn, part = places[number]
     parts = turns[turn].parts
-    label = parts[part + 1 : -1][:1]  # a question, which is the last part, is none
-    after = part + 1 + sum(isinstance(one, TextPart) for one in label)
+    after = part + 1 + (part + 1 < len(parts) and is_label(parts, part + 1))
     left = replace(turns[turn], parts=parts[:part] + parts[after:])
     return (*turns[:turn], left, *turns[turn + 1 :])

@@ -13,6 +13,11 @@ from edge_med.errors import PromptError
 from edge_med.messages import as_messages
 from tests.test_forms import BLUE, FILE, RED, SIDE, seen, text, user
 
+
+def mark(content: str) -> list[dict[str, Any]]:
+    return [{"role": "user", "content": content}]
+
+
 REFUSED: dict[str, tuple[Any, str, str]] = {
     "a list of bytes": (user(text("ask"), metadata={"x": [*FILE]}), "key metadata", "image in it"),
     "bytes out of JavaScript": (
@@ -56,6 +61,27 @@ REFUSED: dict[str, tuple[Any, str, str]] = {
         "messages in JSON",
         "json.loads",
     ),
+    "messages as Python shows them": (
+        str([{"role": "user", "content": [{"type": "image", "image": RED}]}]),
+        "as Python shows them",
+        "the list itself",
+    ),
+    "an image of a conversation as Python shows it": (
+        str([{"type": "image", "image": "a.png"}, text("x")]),
+        "as Python shows them",
+        "the list itself",
+    ),
+    "parts in JSON": (
+        mark(json.dumps([{"type": "image", "image": "a.png"}, text("x")])),
+        "messages in JSON, or parts",
+        "json.loads",
+    ),
+    "Gemma's turns": (
+        "<bos><start_of_turn>user\nx<end_of_turn>\n<start_of_turn>model\n",
+        "begins with <bos>, as a chat template",
+        "edge_med.compat",
+    ),
+    "another model's turns": ("<|im_start|>user\nx", r"begins with <\|im_start\|>", "messages"),
     "a row in JSON": (
         json.dumps({"messages": user(text("x"))}),
         "messages in JSON",
@@ -88,16 +114,13 @@ def test_what_is_cited_or_measured_is_passed_over(key: str, cited: Any) -> None:
     assert seen(user(text("ask"), **{key: cited})) == ["ask"]
 
 
-def mark(content: str) -> list[dict[str, Any]]:
-    return [{"role": "user", "content": content}]
-
-
 @pytest.mark.parametrize(
     ("prompt", "images", "wanted"),
     [
         ("First <image> then <image>?", [RED, BLUE], ["First ", "red", " then ", "blue", "?"]),
         ("<image>\nask", [RED], ["red", "\nask"]),
         (mark("ask <image>"), [RED], ["ask ", "red"]),
+        ("<start_of_image>or <start_of_image>", [RED, BLUE], ["red", "or ", "blue"]),
         ([{**mark("ask <image>")[0], "images": [RED]}], [], ["ask ", "red"]),
         ({"messages": mark("<image>ask"), "image": RED}, [], ["red", "ask"]),
         (user(text("ask <image>")), [RED], ["ask ", "red"]),
@@ -114,5 +137,12 @@ def test_a_mark_in_a_text_is_the_place_of_an_image_that_is_given(
 
 
 def test_json_that_is_no_conversation_is_a_question() -> None:
-    for prompt in ('{"age": 50}', '[{"role": "nurse"}]', "[1, 2]", "[What is this?]", "[]"):
+    questions = ('{"age": 50}', '[{"role": "nurse"}]', "[1, 2]", "[What is this?]", "[]")
+    resources = ('{"type": "text", "analyzer": "de"}', "{'role': 'nurse'}", "{type: Observation}")
+    for prompt in (*questions, *resources):
         assert seen(prompt) == [prompt]
+
+
+@pytest.mark.parametrize("prompt", ["What is <bos>?", "<start_of_turn>", "<s>struck</s>?"])
+def test_a_mark_of_turns_within_a_question_is_a_text(prompt: str) -> None:
+    assert seen(prompt) == [prompt]

@@ -122,7 +122,10 @@ _LOOKED_AT = (
 
 _ALONE = re.compile(rf"\W*(?:{_LOOKED_AT})(?:[\s,]+(?:please|bitte|briefly))?\W*", re.IGNORECASE)
 
-_FILE = rf"[\w-](?:{'|'.join(sorted(map(re.escape, ENDINGS)))})\b|<image>(?!.*</image>)"
+_FILE = (
+    rf"[\w-](?:{'|'.join(sorted(map(re.escape, ENDINGS)))})\b|<image>(?!.*</image>)|"
+    "<start_of_image>"
+)
 
 _NAMED = re.compile(
     "|".join(

@@ -25,6 +25,7 @@ POINTING = [
     "Compare both X-rays",
     "Describe the clinical photo",
     "Describe phantom.png",
+    "Describe <start_of_image>",
     "Was zeigt die Aufnahme?",
     "Beschreibe das CT",
     "Que montre le scanner ?",
