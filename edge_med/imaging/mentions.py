@@ -46,8 +46,9 @@ def bare(word: str) -> str:
 
 def looks_like_file(word: str) -> bool:
     """Whether a word is meant as a file: by how it begins or ends, or since it is there."""
-    suffix = Path(word).suffix.lower()
-    named = suffix in FILES and len(Path(word).name) > len(suffix)
+    path = Path(word)
+    suffix, rest = path.suffix.lower(), path.stem.lower()
+    named = suffix in FILES and bool(rest) and rest not in FILES  # `.nii.gz` names a format
     maybe = bool(suffix) or "/" in word
     return named or bool(BEGINS.match(word)) or (maybe and is_there(word))
 

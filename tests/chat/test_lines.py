@@ -171,6 +171,7 @@ def test_a_name_alone_is_no_question_whatever_its_ending(stem: str, end: str) ->
      "Pneumothorax?", "effusion", "COPD", "T2/FLAIR", "right/left?", "and/or", "N/A", "mg/dl",
      "C5/C6", "120/80", "b.i.d.", "q.i.d", "e.g.", "Ph.D.", "3.5mg", "pH7.4", "HER2", "BRCA1",
      "COVID19", "CA125", "ICD-10", "2000", "Ok.", "No effusion.no pneumothorax",
+     "Is .nii.gz better than .dcm?",
      "help with this", "exit strategy?", "leave it out?", "stop the drug?", "system involved?",
      "what is edge-med ask?", "E.coli?", "C.diff", "M.Crohn", "V.a.Pneumonie", "z.n.Bypass?"],
 )  # fmt: skip
