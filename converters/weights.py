@@ -25,6 +25,8 @@ SINGLE = "model.safetensors"
 
 _NUMBERED = re.compile(r"model-\d+-of-(\d+)\.safetensors")
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+_PICKLED = re.compile(r"(?:pytorch_model|model|consolidated)[\w.-]*\.(?:bin|pth?|ckpt)")
+"""Weights as older programs save them; what a trainer keeps for itself has other names."""
 
 Found = tuple[tuple[Shard, ...], tuple[Told, ...]]
 
@@ -41,14 +43,15 @@ def find_weights(folder: Path) -> Found:
 
 def _passed_over(folder: Path, taken: set[str]) -> tuple[Told, ...]:
     """Other weights beside those that are taken; an adapter's are spoken of elsewhere."""
-    there = sorted(path.name for path in folder.glob("*.safetensors"))
+    there = sorted(path.name for path in folder.iterdir() if path.is_file())
     # macOS leaves ._model.safetensors beside a file on another system's disk.
-    others = [n for n in there if n not in taken and not n.startswith(("adapter", "."))]
+    other = [n for n in there if n not in taken and not n.startswith(("adapter", "."))]
+    others = [n for n in other if n.endswith(".safetensors") or _PICKLED.fullmatch(n)]
     if not others:
         return ()
     text = (
-        f"Not read: {listed(others)}. The weights are {listed(sorted(taken))}, as transformers "
-        "takes them."
+        f"Not read: {_dated(folder, others)}. The weights are {_dated(folder, sorted(taken))}, as "
+        "transformers takes them."
     )
     return (Told("other_weights", text),)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,24 @@ def test_weights_that_arent_read_are_told(tmp_path: Path) -> None:
     write_safetensors(source / "model.fp16.safetensors", stored_weights(TEXT, "F16"))
     (told,) = plan_of(source).told
     assert told.code == "other_weights"
-    assert told.text.startswith("Not read: model.fp16.safetensors. The weights are model.safe")
+    assert told.text.startswith("Not read: model.fp16.safetensors (written 2")
+    assert "The weights are model.safetensors (written 2" in told.text
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "pytorch_model-00001-of-00002.bin"])
+def test_weights_in_pickles_beside_are_told_with_their_dates(name: str, tmp_path: Path) -> None:
+    source = write_tiny(TEXT, tmp_path / "left")
+    (source / name).write_bytes(b"\x80\x04")
+    os.utime(source / name, (1_700_000_000, 1_700_000_000))
+    (told,) = plan_of(source).told
+    assert (told.code, told.text.count(f"{name} (written 2023-11-1")) == ("other_weights", 1)
+
+
+@pytest.mark.parametrize("name", ["training_args.bin", "optimizer.pt", "rng_state.pth"])
+def test_what_a_trainer_keeps_for_itself_is_no_weights(name: str, tmp_path: Path) -> None:
+    source = write_tiny(TEXT, tmp_path / "left")
+    (source / name).write_bytes(b"\x80\x04")
+    assert plan_of(source).told == ()
 
 
 def test_what_macos_leaves_beside_a_file_is_not_spoken_of(tmp_path: Path) -> None:
