@@ -97,15 +97,18 @@ def _kept(given: Any, joined: frozenset[int] | None, *, names: bool = False) -> 
     if id(given) not in joined and _is_closed(given):
         if given.get("minProperties", 0) > len(given["properties"]):
             raise _unmet("minProperties")
+        kept.pop("unevaluatedProperties", None)
         kept["additionalProperties"] = False
     return kept
 
 
 def _is_closed(schema: Mapping[str, Any]) -> bool:
-    """Whether an object may be kept to the properties that it names."""
+    """Whether an object may be kept to the properties that it names, if it names any."""
     named = schema.get("properties", {})
     enough = set(schema.get("required", ())) <= named.keys()
-    return schema.keys() & _NAMING == {"properties"} and enough
+    others = schema.keys() & _NAMING - {"properties"}
+    shut = others <= {"unevaluatedProperties"} and not schema.get("unevaluatedProperties")
+    return shut and bool(named) and enough
 
 
 def _meant_type(schema: Mapping[str, Any]) -> str | None:

@@ -146,6 +146,12 @@ def test_what_does_not_fit_is_refused_without_harm(vocabulary: Vocabulary) -> No
             '{"a":1}',
             ['{"A":1}', '{"a":"x"}'],
         ),
+        (
+            {"properties": {"a": {"type": "integer"}}, "unevaluatedProperties": False},
+            '{"a":1}',
+            ['{"b":1}'],
+        ),
+        ({"properties": {}, "type": "object"}, '{"a":1}', ["1"]),
         ({"additionalProperties": {"type": "null"}, "minProperties": 2}, '{"a":null,"b":null}', []),
         (
             {"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^(?!^[+-]?0*$)\d+$"}]},
@@ -155,7 +161,14 @@ def test_what_does_not_fit_is_refused_without_harm(vocabulary: Vocabulary) -> No
     ],
     ids=[
         *("ranges", "choices", "no spaces", "unanchored", "pattern and length", "uri", "itself"),
-        *("percent sign", "names by pattern", "fewest names", "Decimal of pydantic"),
+        *(
+            "percent sign",
+            "names by pattern",
+            "no others",
+            "no names",
+            "fewest names",
+            "Decimal of pydantic",
+        ),
     ],
 )
 def test_schemas_as_generators_write_them_are_kept(
