@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -153,7 +153,25 @@ def _of_pillow(image: Image.Image, *, upright: bool, opaque: bool = False) -> Ph
         check_size(*image.size)
         image.load()  # Pillow turns a TIFF with that
         turned = _turned(image) if upright else 1
-        return _decoded(image, Container("image", b"", turned, bits), opaque=opaque)
+        container = Container("image", b"", turned, bits, steps=tuple(_frame_of(image)))
+        return _decoded(image, container, opaque=opaque)
+
+
+def _frame_of(image: Image.Image) -> Iterator[str]:
+    """Which frame an image of Pillow's is at, if its file has several."""
+    if (count := _frames(image)) > 1:
+        yield f"frame {image.tell() + 1} of {count}"
+
+
+def _frames(image: Image.Image) -> int:
+    """As far as it is known: counted in a file that was closed, the frame at hand would be lost."""
+    if "n_frames" in vars(image):
+        return int(image.n_frames)  # type: ignore[attr-defined]
+    with suppress(Exception):  # whatever stands for a file that is gone
+        files = [getattr(image, name, None) for name in ("fp", "_fp")]
+        if any(files) and not any(file is not None and file.closed for file in files):
+            return int(getattr(image, "n_frames", 1))
+    return 1
 
 
 def _turned(image: Image.Image) -> int | None:

@@ -131,7 +131,8 @@ def jpeg(data: bytes) -> Container:
             exif = exif or body
         if code == _APP1 and body.startswith(_XMP_NAME):
             xmp = xmp or body
-        if code == _APP2 and body.startswith(b"MPF\x00"):
+        follows = code == _EOI and data[end : end + 3] == b"\xff\xd8\xff"
+        if follows or (code == _APP2 and body.startswith(b"MPF\x00")):
             steps = ("the first of several pictures",)
         scans += code == _SOS
         if code in _DROPPED:

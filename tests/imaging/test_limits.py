@@ -194,7 +194,23 @@ def test_of_an_image_of_pillows_the_frame_that_it_is_at_is_taken() -> None:
     data = saved(first(), "TIFF", save_all=True, append_images=[second()])
     image = Image.open(io.BytesIO(data))
     image.seek(1)
-    assert imaging.open(image) == imaging.open(second())
+    picture = imaging.open(image)
+    assert picture == imaging.open(second())
+    assert "frame 2 of 2 is taken" in picture.notices[0]
+
+
+def test_a_picture_of_pillows_whose_file_was_closed_is_taken_as_it_is() -> None:
+    data = saved(first(), "GIF", save_all=True, append_images=[second()])
+    with Image.open(io.BytesIO(data)) as image:
+        image.load()
+    assert imaging.open(image) == imaging.open(data)
+
+
+def test_of_two_jpegs_in_one_file_the_first_is_taken_and_that_is_said() -> None:
+    data = FILES["JPEG RGB"]
+    picture = imaging.open(data + data)
+    assert picture == imaging.open(data)
+    assert picture.provenance[:2] == ("JPEG", "the first of several pictures")
 
 
 def test_a_jpeg_of_a_thousand_scans_is_refused_at_once() -> None:
