@@ -102,26 +102,6 @@ _COMMAND = (
 )
 """A command without anything before the word, in English: "describe chest X-ray"."""
 
-_OLDER = r"(?:the\s+)?(?:previous|prior|last|old(?:er)?|earlier)"
-
-_LOOKED_AT = (
-    r"what\s+(?:do|can|else\s+do)\s+you\s+see(?:\s+(?:here|there|in\s+(?:it|this|these)))?|"
-    r"what(?:\s+is|\s+are|['\u2019]?s)\s+(?:shown|visible|seen|depicted|to\s+be\s+seen)(?:\s+here)?|"
-    r"(?:interpret|describe|analy[sz]e|read|review|assess)\s+(?:the\s+|this\s+|it|my\s+)?(?:attached|enclosed|"
-    r"uploaded)\s+(?:file|document|study|exam(?:ination)?)s?|"
-    rf"compare(?:\s+(?:it|this|these))?\s+(?:with|to|against)\s+{_OLDER}\s+(?:study|exam(?:ination)?|one|film|"
-    r"scan|image)s?|"
-    r"(?:(?:any|your|main|key)\s+)?(?:findings?|impressions?|abnormalit(?:y|ies))|"
-    r"(?:dein\s+)?befund|beurteilung|was\s+(?:siehst\s+du|sehen\s+sie|sieht\s+man)(?:\s+hier)?|"
-    r"(?:que\s+vois[- ]tu|que\s+voyez[- ]vous|que\s+voit[- ]on)(?:\s+ici)?|r[ée]sultats?|"
-    r"qu[ée]\s+(?:ves|ve|se\s+ve)(?:\s+aqu[íi])?|hallazgos|"
-    r"(?:che\s+)?cosa\s+(?:vedi|si\s+vede)(?:\s+qui)?|reperti|referto|"
-    r"o\s+que\s+(?:voc[êe]\s+)?v[êe](?:\s+aqui)?|achados|что\s+(?:ты\s+|вы\s+)?вид\w+(?:\s+здесь)?|заключение"
-)
-"""Whole questions that are asked about what is looked at, and about nothing else."""
-
-_ALONE = re.compile(rf"\W*(?:{_LOOKED_AT})(?:[\s,]+(?:please|bitte|briefly))?\W*", re.IGNORECASE)
-
 _FILE = (
     rf"[\w-](?:{'|'.join(sorted(map(re.escape, ENDINGS)))})\b|<image>(?!.*</image>)|"
     "<start_of_image>"
@@ -162,11 +142,3 @@ _POINTS = re.compile(
 def points_at_an_image(question: str) -> bool:
     """Whether a question speaks of an image as one that is there."""
     return bool(_NAMED.search(question) and _POINTS.search(question))
-
-
-def looks_at_something(question: str) -> bool:
-    """Whether a question is about what is shown, as `Findings?`, without a word on what it is.
-
-    Below a report it may be about that.
-    """
-    return _ALONE.fullmatch(question) is not None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from edge_med.engine.decode.pointing import looks_at_something, points_at_an_image
+from edge_med.engine.decode.looking import looks_at_something
+from edge_med.engine.decode.pointing import points_at_an_image
 
 POINTING = [
     "Describe this X-ray",
@@ -104,7 +105,13 @@ def test_a_question_about_images_in_general_points_at_none(question: str) -> Non
     "question",
     ["What do you see?", "What's shown here?", "Interpret the attached file.", "Findings?",
      "Compare with the previous study", "Befund?", "Was siehst du?", "Que vois-tu ?", "¿Qué ves?",
-     "Cosa vedi?", "Что ты видишь?", "Impression, please"],
+     "Cosa vedi?", "Что ты видишь?", "Impression, please", "Describe this", "What is this?",
+     "Could you interpret this for me?", "What\u2019s wrong here?", "Is this malignant?",
+     "What kind of lesion is this?", "Anything abnormal?", "Is there a fracture here?",
+     "Do you see an effusion on the left?", "Are the lungs clear?", "Findings and impression",
+     "List the main findings", "Write a radiology report", "What is the diagnosis?",
+     "What do you see in the study?", "Was ist das?", "Qu'est-ce que c'est ?", "¿Qué es esto?",
+     "Что это?", "这是什么"],
 )  # fmt: skip
 def test_a_question_is_about_what_is_looked_at(question: str) -> None:
     assert looks_at_something(question)
@@ -113,7 +120,11 @@ def test_a_question_is_about_what_is_looked_at(question: str) -> None:
 @pytest.mark.parametrize(
     "question",
     ["What do you see in sarcoidosis?", "Findings of sarcoidosis?", "Interpret the result: CRP 80",
-     "Compare ARDS with pneumonia", "What's shown by a positive D-dimer?", "Is it large?", ""],
+     "Compare ARDS with pneumonia", "What's shown by a positive D-dimer?", "Is it large?", "",
+     "Describe pneumonia", "Explain this drug's mechanism", "Is this dose right: 5 mg/kg?",
+     "What is the diagnosis of a patient with fever?", "Is there a vaccine for RSV?",
+     "Write a report template", "Is there an effusion in heart failure?", "What is that drug?",
+     "What does this mean: opacity?", "Where is the appendix?"],
 )  # fmt: skip
 def test_a_question_that_says_of_what_is_about_that(question: str) -> None:
     assert not looks_at_something(question)
