@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from edge_med.chat import answering, files
+from edge_med.chat import answering, files, lines, words
 from edge_med.chat.state import Chat, Waiting, counted
 from edge_med.errors import UsageError
 from edge_med.messages import Message
@@ -36,7 +36,9 @@ def edit(chat: Chat, argument: str) -> None:
     if not typed.strip():
         chat.ui.notice("Nothing was changed.")
         return
-    text = typed
+    text = words.instead(typed)
+    if not typed.startswith("//"):
+        lines.refuse_names(text)
     if above := chat.above.get(question.question):  # texts of /file stay, as images do
         text = above + text
         chat.above[text] = above

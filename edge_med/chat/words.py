@@ -50,6 +50,10 @@ _ON_A_FILE = re.compile(
 """Those that a path, an address or a flag follows."""
 
 
+COMMAND = re.compile(r"\s*/[a-z?]+(?:[ \t][^\n]*)?\s*", re.IGNORECASE)
+"""A line of the chat's; a text of several lines is none."""
+
+
 def meant(line: str) -> str:
     """The command that a word for leaving or for help stands for; empty if a line is none."""
     return _WRITTEN.get(line.strip().lower()) or _WORDS.get(_bare(line), "")
@@ -73,6 +77,23 @@ def refuse_command(line: str) -> None:
         )
     if not any(map(str.isalnum, line)):
         raise UsageError(f"{line} is no question.", "Ask in words; /help lists the commands.")
+
+
+def instead(line: str) -> str:
+    """The text that is asked instead of another, without the slashes before what must have them.
+
+    Raises:
+        UsageError: it may have been meant as a command.
+    """
+    if line.startswith("//"):
+        return line[2:].strip() if line[2:3].isspace() else line[1:]
+    if meant(line) or COMMAND.fullmatch(line):
+        raise UsageError(
+            f"{line.strip()} is a command, and no question: nothing was changed.",
+            f"To ask it all the same: // {line.strip()}",
+        )
+    refuse_command(line)
+    return line
 
 
 def _is_for_the_shell(line: str) -> bool:

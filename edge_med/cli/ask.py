@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -166,7 +165,7 @@ def _asked(text: str | None, named: Sequence[Path | bytes], *, quiet: bool) -> s
             f"{text.strip()} names a file, and is no question.",
             "Show an image with --image, a text with --file, and ask something about it.",
         )
-    if words.meant(text) or _COMMAND.fullmatch(text):
+    if words.meant(text) or words.COMMAND.fullmatch(text):
         raise UsageError(
             f"{text.strip()} is a command of the chat, and no question.",
             "The chat begins with: edge-med chat. To ask about a word, put it into a sentence.",
@@ -174,10 +173,6 @@ def _asked(text: str | None, named: Sequence[Path | bytes], *, quiet: bool) -> s
     given = {path.name for path in named if isinstance(path, Path)}
     lines.refuse_names(text.strip(), "--image", there=True, given=given)
     return text
-
-
-_COMMAND = re.compile(r"\s*/[a-z?]+(?:[ \t][^\n]*)?\s*", re.IGNORECASE)
-"""A line of the chat's; a text of several lines is none."""
 
 
 def _options(settings: dict[str, Any]) -> Options:

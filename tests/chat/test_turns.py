@@ -65,6 +65,21 @@ def test_edit_of_no_question_lists_them(held: Held) -> None:
     assert held.texts == ["what is it", "yes"]
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["/images", "/clear", "exit", "help", "edge-med ask x", "zz-none.png", "What is zz.dcm?"],
+)
+def test_no_command_and_no_name_becomes_another_question(held: Held, line: str) -> None:
+    held.enter("what is it", f"/edit 1 {line}", "/edit 1", line)
+    assert len(held.ui.errors) == 2
+    assert held.texts == ["what is it", "yes"]
+
+
+def test_another_question_may_look_like_a_command_behind_slashes(held: Held) -> None:
+    held.enter("what is it", "/edit 1 // exit", "/edit 1 //images are what?")
+    assert [one.messages[-1].text for one in held.worker.asked[1:]] == ["exit", "/images are what?"]
+
+
 def test_undo_takes_the_last_question_back(held: Held) -> None:
     held.enter("a", "b", "/undo", "/undo", "/undo")
     assert held.ui.notices == [f"Question {n} is taken back, with its answer." for n in (2, 1)]
