@@ -32,10 +32,11 @@ from edge_med import __version__
 from edge_med.artifacts import manifest as manifests
 from edge_med.artifacts import tensor_names as names
 from edge_med.artifacts.gguf import DEFAULT_ALIGNMENT, pad
-from edge_med.artifacts.hparams import ModelParams, VisionParams, read_params
+from edge_med.artifacts.hparams import ModelParams, TextParams, VisionParams, read_params
 from edge_med.artifacts.manifest import Role
 from edge_med.artifacts.naming import FILE_TYPES, projector_file, text_file
 from edge_med.artifacts.peft.adapter import Adapter, open_adapter
+from edge_med.artifacts.published import config_words
 from edge_med.artifacts.quant_mix import (
     Mixer,
     goes_through_bf16,
@@ -154,12 +155,18 @@ def make_plan(request: Request) -> Plan:
         adapters=merged.adapters,
         told=(
             *told,
-            *layout_told(projector),
+            *_form_told(params.text, projector),
             *card.told,
             *generation_told(checkpoint, vocabulary, metadata.ends_written(values)),
             *metadata.turns_told(values),
         ),
     )
+
+
+def _form_told(params: TextParams, projector: list[Entry]) -> list[Told]:
+    """Filters that were turned, and numbers that are others than those that Google published."""
+    words = config_words(params)
+    return [*layout_told(projector), *([Told("published", words)] if words else [])]
 
 
 def _opened(request: Request) -> tuple[Checkpoint, Config, tuple[Told, ...]]:

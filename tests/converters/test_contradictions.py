@@ -13,6 +13,7 @@ import pytest
 
 from converters.plan import Plan, make_plan
 from converters.request import Request
+from edge_med.artifacts.published import WINDOWS
 from edge_med.errors import CheckpointError
 from tests.checkpoints.changes import Weights, change_json, written
 from tests.checkpoints.safetensors import write_safetensors
@@ -65,6 +66,18 @@ def test_weights_that_arent_read_are_told(tmp_path: Path) -> None:
     assert told.code == "other_weights"
     assert told.text.startswith("Not read: model.fp16.safetensors (written 2")
     assert "The weights are model.safetensors (written 2" in told.text
+
+
+def test_a_number_that_is_not_the_published_one_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = plan_of(source := write_tiny(TEXT, tmp_path / "left")).params.text
+    monkeypatch.setitem(WINDOWS, (params.layers, params.hidden), 1024)
+    (told,) = plan_of(source).told
+    assert (told.code, f"sliding_window {params.window}, there 1024" in told.text) == (
+        "published",
+        True,
+    )
 
 
 @pytest.mark.parametrize("name", ["pytorch_model.bin", "pytorch_model-00001-of-00002.bin"])
