@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -20,6 +21,11 @@ _FEWEST = 64
 
 _SIDE = 8
 """Rows and columns from which on numbers are pixels, and no matrix or outline."""
+
+
+def is_absent(value: object) -> bool:
+    """Whether a key isn't there: its value is None, or NaN, which pandas has for None."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def is_empty(value: object) -> bool:

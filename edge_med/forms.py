@@ -1,8 +1,8 @@
 """Conversations in the forms of other programs, read by their keys.
 
-A key is understood, has the value None and so isn't there, is known to carry nothing that the model
-should see, or is refused by its name: what was handed in is never left out without a word. The keys
-stand in `edge_med.form_keys`, and the forms in docs/api.md.
+A key is understood, has the value None or NaN and so isn't there, is known to carry nothing that
+the model should see, or is refused by its name: what was handed in is never left out without a
+word. The keys stand in `edge_med.form_keys`, and the forms in docs/api.md.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from edge_med.form_keys import (
     WITHOUT_CONTENT,
     Role,
 )
-from edge_med.form_values import is_empty, is_plain
+from edge_med.form_values import is_absent, is_empty, is_plain
 from edge_med.imaging.addresses import from_base64
 
 
@@ -119,14 +119,14 @@ def _split(text: str) -> list[Piece]:
 
 def content_key(message: Mapping[str, Any]) -> str:
     """The key under which a message that was read has its content."""
-    return next(key for key in CONTENT if message.get(key) is not None)
+    return next(key for key in CONTENT if not is_absent(message.get(key)))
 
 
 def _beside(fields: Mapping[str, Any]) -> list[Given]:
     """The images beside a content."""
     found = [fields[key] for key in BESIDE if key in fields]
     lists = [[value] if (items := _items(value)) is None else items for value in found]
-    return [Given(_source(one)) for items in lists for one in items if one is not None]
+    return [Given(_source(one)) for items in lists for one in items if not is_absent(one)]
 
 
 def _placed(pieces: Sequence[Piece], images: Sequence[Given]) -> tuple[Piece, ...]:
@@ -242,7 +242,7 @@ def _fields(value: object) -> dict[str, Any] | None:
         value = value.model_dump()  # type: ignore[attr-defined]
     if not isinstance(value, Mapping):
         return None
-    return {str(key): each for key, each in value.items() if each is not None}
+    return {str(key): each for key, each in value.items() if not is_absent(each)}
 
 
 _TEXTS = (str, bytes, bytearray, memoryview)

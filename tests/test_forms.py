@@ -153,6 +153,16 @@ class Client:
         return self._fields
 
 
+NAN = float("nan")
+FORMS["a row of pandas'"] = [
+    {
+        "role": "user",
+        "content": NAN,
+        "parts": [{"type": "image", "image": RED, "url": NAN}, text("ask")],
+        "images": NAN,
+        "tool_calls": np.nan,
+    }
+]
 FORMS["a client's own class"] = [Client(role="user", content="ask", images=[BASE64], name=None)]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from edge_med import forms
 from edge_med.errors import PromptError
 from edge_med.form_keys import IMAGE_TYPES, SOURCES
+from edge_med.form_values import is_absent
 
 
 def count(conversation: Sequence[Any]) -> int:
@@ -48,5 +49,5 @@ def _is_place(part: Any) -> bool:
     return (
         isinstance(part, Mapping)
         and part.get("type") in IMAGE_TYPES
-        and all(part.get(key) is None for key in SOURCES)
+        and all(is_absent(part.get(key)) for key in SOURCES)
     )

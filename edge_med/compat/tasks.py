@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
-from edge_med import forms, imaging
+from edge_med import forms, imaging, written_out
 from edge_med.compat import places
 from edge_med.compat.conversation import blind, check_asked
 from edge_med.compat.ignored import Few, refuse_unknown, say
@@ -86,6 +86,8 @@ class Pipeline(Few):
 
     def _asked(self, given: Any, **arguments: Any) -> dict[str, Any]:
         """The record of one prompt, if anything is asked."""
+        if isinstance(given, str):
+            written_out.check_text(given)
         check_asked([{"role": "user", "content": given}] if isinstance(given, str) else given)
         return self._record(given, **arguments)
 

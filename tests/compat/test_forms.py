@@ -60,6 +60,12 @@ def test_an_image_that_would_be_dropped_is_refused_by_a_pipeline(torch: Any) -> 
         pipe(text=[{"role": "user", "content": "ask", "images": ["https://example.org/a.png"]}])
 
 
+def test_messages_that_were_written_out_are_refused_by_a_pipeline(torch: Any) -> None:
+    pipe = pipeline("text-generation", IMAGE_ID)
+    with pytest.raises(PromptError, match="as Python shows them"):
+        pipe(str([{"role": "user", "content": [{"type": "image", "image": picture()}]}]))
+
+
 @pytest.mark.parametrize(
     "given",
     ["", " ", [{"role": "user", "content": []}], [{"role": "system", "content": "Be brief."}]],

@@ -12,7 +12,7 @@ from edge_med.compat import places
 from edge_med.errors import PromptError
 from edge_med.forms import Given, read
 
-PLACE = st.sampled_from([{"type": "image"}, {"type": "image", "image": None, "url": None}])
+PLACE = st.sampled_from([{"type": "image"}, {"type": "image", "image": None, "url": float("nan")}])
 TEXT = st.builds(lambda text: {"type": "text", "text": text, "image": None}, st.text(max_size=3))
 OWN = st.just({"type": "image", "image": "own"})
 CONTENT = st.text(max_size=3) | st.lists(PLACE | TEXT | OWN, min_size=1, max_size=4)
