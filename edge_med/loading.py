@@ -9,6 +9,7 @@ from pathlib import Path
 from edge_med.answers import Notice
 from edge_med.artifacts.gguf import Header
 from edge_med.artifacts.inspect import Facts, facts
+from edge_med.artifacts.published import window_words
 from edge_med.config import LoadOptions
 from edge_med.engine.decode.notices import TOY
 from edge_med.engine.prompt import IMAGE_TOKENS
@@ -81,7 +82,8 @@ def opened(
         toy=text.toy,
         model=text.file,
     )
-    notices = (*((TOY,) if text.toy else ()), *of_pair(found), *_of_adapters(adapters))
+    known = (*((TOY,) if text.toy else ()), *_of_window(text))
+    notices = (*known, *of_pair(found), *_of_adapters(adapters))
     spec = EngineSpec(found.text, found.projector, subject, identity, options, adapters, notices)
     watch = Watch(_listed(found))
     client = connect(spec, starter)
@@ -99,6 +101,12 @@ def _listed(found: Found) -> list[Listed]:
     if found.projector is not None:
         files.append(Listed("projector", found.projector, found.projector_sha256))
     return files
+
+
+def _of_window(text: Facts) -> Iterator[Notice]:
+    """That a file of a published shape has another window than that."""
+    if words := window_words(text.layers, text.hidden, text.window):
+        yield Notice("window", words)
 
 
 def of_pair(found: Found) -> tuple[Notice, ...]:

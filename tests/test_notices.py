@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from edge_med import MedGemma, Options, documents
+from edge_med.artifacts.gguf import read_header
+from edge_med.artifacts.inspect import facts
+from edge_med.artifacts.published import WINDOWS
 from edge_med.imaging import remarks
 from tests.conftest import Models
 from tests.imaging.samples import scene
@@ -29,6 +33,19 @@ def test_several_images_are_answered_with_one_notice_of_the_models_limits(model:
 def codes(model: MedGemma, prompt: Any, **given: Any) -> list[str]:
     answer = model.ask(prompt, options=Options(max_new_tokens=1), **given)
     return [notice.code for notice in answer.notices if notice.code != "research_only"]
+
+
+def test_the_first_answer_tells_of_a_window_that_is_not_the_published_one(
+    model: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = model("text", "F32")
+    found = facts("x.gguf", read_header(path / "text-F32.gguf"))
+    assert found.layers
+    assert found.hidden
+    monkeypatch.setitem(WINDOWS, (found.layers, found.hidden), 1024)
+    with MedGemma.load(path, context=256, threads=1) as tiny:
+        assert codes(tiny, "the heart") == ["window"]
+        assert codes(tiny, "the heart") == []
 
 
 def test_each_question_about_an_image_that_isnt_there_has_a_notice(model: Models) -> None:
