@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import io
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -127,4 +128,10 @@ def _for_writing(file: Any) -> bool:
 def unreadable(error: Exception) -> ImageError:
     """What is said of a file that the system doesn't give."""
     reason = getattr(error, "strerror", None) or "Not a path"
-    return ImageError(f"The image can't be read: {reason}.", "Check its path.")
+    several = _SEVERAL.search(str(getattr(error, "filename", "")))
+    hint = "Check its path; several images are given one by one." if several else "Check its path."
+    return ImageError(f"The image can't be read: {reason}.", hint)
+
+
+_SEVERAL = re.compile(r"[,;*?|]|\.\w{3,4}\s")
+"""What a path has in it that stands for several: a list, or a pattern that no shell has read."""

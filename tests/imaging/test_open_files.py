@@ -175,3 +175,10 @@ def test_of_one_it_says_nothing(png: Path) -> None:
     with pytest.raises(ImageError) as caught:
         imaging.open_all([b"nonsense"], side=32)
     assert "image 1" not in caught.value.message
+
+
+@pytest.mark.parametrize("several", ["a.png,b.png", "scans/*.png", "a.png b.png"])
+def test_a_list_of_paths_as_one_path_has_its_own_hint(several: str) -> None:
+    with pytest.raises(ImageError, match="No such file") as caught:
+        imaging.open(several)
+    assert "several images are given one by one" in caught.value.hint

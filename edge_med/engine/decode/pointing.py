@@ -104,8 +104,9 @@ _COMMAND = (
 
 _FILE = (
     rf"[\w-](?:{'|'.join(sorted(map(re.escape, ENDINGS)))})\b|<image>(?!.*</image>)|"
-    "<start_of_image>"
+    r"<start_of_image>|(?<!\S)(?:~|\.{1,2})?/[\w.-]+/[\w./-]+|(?<!\S)[A-Za-z]:\\\S"
 )
+"""A file, a mark of an image, or a path, as of a folder with a CT, that was meant to be opened."""
 
 _NAMED = re.compile(
     "|".join(

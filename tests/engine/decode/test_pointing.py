@@ -27,6 +27,8 @@ POINTING = [
     "Describe the clinical photo",
     "Describe phantom.png",
     "Describe <start_of_image>",
+    "What is in /mnt/pacs/12345?",
+    "What is in C:\\scans?",
     "Was zeigt die Aufnahme?",
     "Beschreibe das CT",
     "Que montre le scanner ?",
