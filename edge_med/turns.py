@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from edge_med import forms
+from edge_med import forms, written_out
 from edge_med.errors import UsageError
 from edge_med.messages import ImagePart, Message, Part, TextPart, check_named, is_label, said
 
@@ -30,7 +30,7 @@ def edited(turns: Sequence[Message], turn: int, text: str) -> tuple[Message, ...
     Raises:
         UsageError: there is no such turn.
         PromptError: an image stands in the text, or it is the name of one, or names one where
-            none is shown.
+            none is shown; or the text is a conversation that was written out.
     """
     places = questions(turns)
     try:
@@ -39,6 +39,8 @@ def edited(turns: Sequence[Message], turn: int, text: str) -> tuple[Message, ...
         raise UsageError(
             f"There is no turn {turn}.", f"The conversation has {len(places)}."
         ) from None
+    written_out.check_prompt(text)
+    written_out.check_text(text)
     left = (*turns[:place], Message("user", tuple(_with_text(turns[place].parts, said(text)))))
     if not any(message.pictures for message in left):
         check_named(left[-1:])

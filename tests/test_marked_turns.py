@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from edge_med import export
+from edge_med.errors import PromptError
 from edge_med.imaging import Picture
 from edge_med.messages import ImagePart, Message, Part, TextPart, as_messages
 from edge_med.turns import edited, without_image
@@ -60,6 +61,12 @@ def test_another_question_leaves_nothing_of_the_one_before(
 ) -> None:
     (changed,) = edited([turn], 0, text)
     assert told(changed) == wanted
+
+
+@pytest.mark.parametrize("text", [str([{"role": "user", "content": "x"}]), "<bos>x"])
+def test_a_conversation_that_was_written_out_is_no_other_question(turn: Message, text: str) -> None:
+    with pytest.raises(PromptError, match="the model would read"):
+        edited([turn], 0, text)
 
 
 def test_another_question_keeps_the_labels_of_slices() -> None:
