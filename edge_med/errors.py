@@ -40,6 +40,14 @@ AS_IMAGE = "Give it as an image: `image`, or a part {'type': 'image', 'image': â
 LOOK = "See why in the log of `edge_med.llama_cpp`"
 """The beginning of a hint where llama.cpp has said more than we know: docs/api.md, "Log"."""
 
+FROM_JSON = "Give what json.loads makes of it, or the question alone"
+AS_LIST = "Give the list itself, not str of it, or the question alone"
+AS_MESSAGES = (
+    "Give the messages, or the question alone; edge_med.compat's tokenizer and processor take such "
+    "a text"
+)
+"""What to do instead of a conversation that was written out; the command line has its own words."""
+
 LISTED = "edge_med.imaging.contents(path) lists them"
 """The end of a hint where one of several series should be chosen."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from edge_med.errors import PromptError
+from edge_med.errors import AS_LIST, AS_MESSAGES, FROM_JSON, PromptError
 from edge_med.form_keys import IMAGE_TYPES, ROLES, TEXT_TYPES
 
 _TURNS = re.compile(
@@ -31,8 +31,7 @@ def check_prompt(prompt: str) -> None:
         raise PromptError(
             f"The prompt begins with {begins[0].split()[0]}, as a chat template writes it: the "
             "turns are put around it here, and the model would read these marks as letters.",
-            "Give the messages, or the question alone; edge_med.compat's tokenizer and processor "
-            "take such a text.",
+            f"{AS_MESSAGES}.",
         )
 
 
@@ -48,17 +47,17 @@ def check_text(text: str) -> None:
         found = json.loads(text)
     except (ValueError, RecursionError):
         if _SHOWN.search(text):
-            raise _letters("as Python shows them", "Give the list itself, not str of it") from None
+            raise _letters("as Python shows them", AS_LIST) from None
         return
     rows = found.get("messages", [found]) if isinstance(found, dict) else found
     if rows and isinstance(rows, list) and all(map(_is_message, rows)):
-        raise _letters("in JSON", "Give what json.loads makes of it")
+        raise _letters("in JSON", FROM_JSON)
 
 
 def _letters(how: str, hint: str) -> PromptError:
     return PromptError(
         f"A text is messages {how}, or parts of one: the model would read its letters.",
-        f"{hint}, or the question alone.",
+        f"{hint}.",
     )
 
 

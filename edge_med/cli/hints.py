@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from edge_med.errors import AS_IMAGE, LISTED, LOOK, TEXT
+from edge_med.errors import AS_IMAGE, AS_LIST, AS_MESSAGES, FROM_JSON, LISTED, LOOK, TEXT
 
 FLAGS = {
     "adapters": "--adapter",
@@ -39,7 +39,12 @@ _LISTED = "edge-med view PATH --list shows them"
 
 _OPTION = re.compile(r'`(\w+)(?:="?([\w.]+)"?)?`')
 
-_WORDS = ((LOOK, _LOOK), (TEXT, _TEXT), (AS_IMAGE, _AS_IMAGE), (LISTED, _LISTED))
+_ALONE = "Ask the question alone: images go with --image, a system text with --system"
+
+_WORDS = (
+    *((LOOK, _LOOK), (TEXT, _TEXT), (AS_IMAGE, _AS_IMAGE), (LISTED, _LISTED)),
+    *((words, _ALONE) for words in (FROM_JSON, AS_LIST, AS_MESSAGES)),
+)
 
 
 def in_flags(hint: str) -> str:

@@ -6,7 +6,7 @@ import click
 import pytest
 
 from edge_med.cli.hints import FLAGS, in_flags
-from edge_med.errors import AS_IMAGE, LOOK
+from edge_med.errors import AS_IMAGE, AS_LIST, AS_MESSAGES, FROM_JSON, LOOK
 from tests.architecture.test_contract import every_command, options
 
 
@@ -21,6 +21,13 @@ from tests.architecture.test_contract import every_command, options
         (
             f"{AS_IMAGE}.",
             "Save it as a file, and show that: --image chest.png, or /image chest.png in the chat.",
+        ),
+        *(
+            (
+                f"{words}.",
+                "Ask the question alone: images go with --image, a system text with --system.",
+            )
+            for words in (FROM_JSON, AS_LIST, AS_MESSAGES)
         ),
         ("The error's `text` has it.", "The error's `text` has it."),
         ("Give images=[…].", "Give images=[…]."),
