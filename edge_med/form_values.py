@@ -16,6 +16,9 @@ from edge_med.imaging.naming import names_image
 _ADDRESS = re.compile(r"\s*[a-z][a-z0-9+.-]*://\S+\s*", re.IGNORECASE)
 _PAGE = re.compile(r"\s*https?://", re.IGNORECASE)
 
+_FILE_NAME = re.compile(r"[\w .()-]{1,200}\.\w{2,5}")
+"""The name of a file without a folder."""
+
 _FEWEST = 64
 """Bytes of an image: the smallest PNG has 67."""
 
@@ -35,9 +38,17 @@ def is_empty(value: object) -> bool:
     )
 
 
-def is_plain(value: object, key: str) -> bool:
-    """Whether it is of JSON's kinds, and no image: neither as letters nor by a name or a key."""
+def is_plain(value: object, key: str, *, shown: bool = False) -> bool:
+    """Whether it is of JSON's kinds, and no image: neither as letters nor by a name or a key.
+
+    Args:
+        value: what stands under the key.
+        key: its name.
+        shown: whether images are given as well: the bare name of a file says which they are.
+    """
     match value:
+        case str() if shown and _FILE_NAME.fullmatch(value):
+            return True
         case str():
             return not (holds_image(value) or names_image(value) or _lies_elsewhere(value, key))
         case Number() | date() | None:
@@ -45,10 +56,12 @@ def is_plain(value: object, key: str) -> bool:
         case Mapping():
             numbers = tuple(value.values())
             return not (_may_show(value) or _are_pixels(numbers)) and all(
-                is_plain(each, str(name)) for name, each in value.items()
+                is_plain(each, str(name), shown=shown) for name, each in value.items()
             )
         case list() | tuple():
-            return not _are_pixels(value) and all(is_plain(each, key) for each in value)
+            return not _are_pixels(value) and all(
+                is_plain(each, key, shown=shown) for each in value
+            )
     return False
 
 

@@ -64,7 +64,7 @@ def row(prompt: Mapping[str, Any]) -> tuple[Sequence[Any], tuple[Any, ...]]:
             "A value of type dict isn't a prompt: it has neither role nor messages.", FORM
         )
     images = tuple(given.image for given in _beside(fields))
-    _refuse_others("A conversation", fields, BESIDE)
+    _refuse_others("A conversation", fields, BESIDE, shown=bool(images))
     return messages, images
 
 
@@ -83,12 +83,13 @@ def read(message: object) -> tuple[Role, tuple[Piece, ...]]:
         raise _refused("A message", "type", kind)
     if not isinstance(role, str) or role not in ROLES:
         raise _refused("A message", "role", role, f"there are {', '.join(ROLES)}")
-    _refuse_others("A message", fields, (*CONTENT, *BESIDE))
     contents = [fields[key] for key in CONTENT if key in fields]
     images = _beside(fields)
+    pieces = [piece for content in contents for piece in _pieces(content)]
+    shown = any(isinstance(piece, Given) for piece in (*images, *pieces))
+    _refuse_others("A message", fields, (*CONTENT, *BESIDE), shown=shown)
     if len(contents) > 1 or not (contents or images):
         raise PromptError(f"A message has {'two contents' if contents else 'no content'}.", FORM)
-    pieces = [piece for content in contents for piece in _pieces(content)]
     if images and role == "user":
         pieces = marked(pieces)
     return ROLES[role], _placed(pieces, images)
@@ -213,8 +214,16 @@ def _only_source(what: str, fields: Mapping[str, Any]) -> Any:
     return _source(value)
 
 
-def _refuse_others(what: str, fields: Mapping[str, Any], known: Collection[str]) -> None:
+def _refuse_others(
+    what: str, fields: Mapping[str, Any], known: Collection[str], *, shown: bool = False
+) -> None:
     """Refuse keys that may carry something, and aren't among the known ones.
+
+    Args:
+        what: it is that has them.
+        fields: all of them.
+        known: those that were read.
+        shown: whether it has images, of which metadata may say the names.
 
     Raises:
         PromptError: there is one.
@@ -222,7 +231,7 @@ def _refuse_others(what: str, fields: Mapping[str, Any], known: Collection[str])
     for key, value in fields.items():
         if key in known or is_empty(value):
             continue
-        if key in WITHOUT_CONTENT and is_plain(value, key):
+        if key in WITHOUT_CONTENT and is_plain(value, key, shown=shown):
             continue
         other = WITHIN if key in WITHOUT_CONTENT else LEAVE
         raise PromptError(

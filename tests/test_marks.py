@@ -14,6 +14,13 @@ from edge_med.messages import as_messages
 from tests.test_forms import BLUE, FILE, RED, SIDE, seen, text, user
 
 
+def test_metadata_may_say_which_file_an_image_is_of() -> None:
+    asked = user({"type": "image"}, text("ask"))
+    row = {"messages": asked, "images": [RED], "metadata": {"filename": "x.jpg"}}
+    assert seen(row) == ["red", "ask"]
+    assert seen(user({"type": "image", "image": RED}, text("ask"), name="x.jpg")) == ["red", "ask"]
+
+
 def mark(content: str) -> list[dict[str, Any]]:
     return [{"role": "user", "content": content}]
 
