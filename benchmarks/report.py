@@ -14,7 +14,7 @@ from edge_med._platform import usable_cores
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One figure beside the rival's: docs/contract.md has the form.
+    """One figure beside the rival's: docs/reference/contract.md has the form.
 
     Attributes:
         name: what was measured, with its unit.

@@ -82,7 +82,7 @@ def speed(
 
 
 def _attention(model: Path) -> str:
-    """Our kind of attention, as llama-bench is told it: the more exact one (docs/fidelity.md)."""
+    """Our kind of attention, for llama-bench: the more exact one (docs/evidence/fidelity.md)."""
     return str(int(flash_attention(read_header(model), LoadOptions(context=CONTEXT))))
 
 

@@ -19,7 +19,7 @@
     ├── BusyError                      7   somebody else holds it
     └── AccessError                    8   licence or permission
 
-The codes are part of docs/contract.md; nothing below `edge_med.cli` prints or exits.
+The codes are part of docs/reference/contract.md; nothing below `edge_med.cli` prints or exits.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ AS_IMAGE = "Give it as an image: `image`, or a part {'type': 'image', 'image': �
 """A part of a hint where an image stands in a text as letters."""
 
 LOOK = "See why in the log of `edge_med.llama_cpp`"
-"""The beginning of a hint where llama.cpp has said more than we know: docs/api.md, "Log"."""
+"""The beginning of a hint where llama.cpp has said more: docs/guide/python.md, "Log"."""
 
 FROM_JSON = "Give what json.loads makes of it, or the question alone"
 AS_LIST = "Give the list itself, not str of it, or the question alone"

@@ -2,7 +2,7 @@
 
 A key is understood, has the value None or NaN and so isn't there, is known to carry nothing that
 the model should see, or is refused by its name: what was handed in is never left out without a
-word. The keys stand in `edge_med.form_keys`, and the forms in docs/api.md.
+word. The keys stand in `edge_med.form_keys`, and the forms in docs/guide/python.md.
 """
 
 from __future__ import annotations

@@ -148,7 +148,7 @@ preparing=$!
 flags=(-DCMAKE_BUILD_TYPE=Release -DCMAKE_BUILD_RPATH_USE_ORIGIN=ON -DGGML_CCACHE=OFF
   -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_SERVER=OFF
   -DLLAMA_BUILD_APP=OFF -DLLAMA_OPENSSL=OFF)
-grep -qw amx_int8 /proc/cpuinfo && flags+=(-DCMAKE_CXX_FLAGS=-fno-dse) # docs/install.md: GCC 12.2
+grep -qw amx_int8 /proc/cpuinfo && flags+=(-DCMAKE_CXX_FLAGS=-fno-dse) # docs/guide/install.md: GCC 12.2
 "$kind"_flags
 unset PYTHONPATH # what is measured has packages of its own
 say "" "CMake's flags: \`${flags[*]}\`"

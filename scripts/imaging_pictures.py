@@ -1,4 +1,4 @@
-"""Draw what the recipes make of images, for docs/imaging.md: docs/pictures/seen-*.png.
+"""Draw what the recipes make of images, for docs/guide/images.md: docs/pictures/seen-*.png.
 
 python -m scripts.imaging_pictures docs/pictures
 

@@ -3,8 +3,8 @@
 python -m scripts.make_golden_conversations TOKENIZER
 
 Needs the [golden] extra, and a folder with tokenizer.json and tokenizer_config.json as Gemma 3 and
-MedGemma have them, chat template included; docs/tokenization.md says where to find one. Twice: with
-that tokenizer, and with the tests' tiny one, which takes the same template.
+MedGemma have them, chat template included; docs/evidence/tokenization.md says where to find one.
+Twice: with that tokenizer, and with the tests' tiny one, which takes the same template.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ python -m scripts.make_golden_tokenizations TOKENIZER.JSON TOKENIZER.MODEL
 
 Needs the [golden] extra, and pip to fetch the packages that scripts/real_strings.py names. The ids
 are those of tokenizer.json, which transformers reads where there is one. Two more ways to them,
-through tokenizer.model, are held against it; docs/tokenization.md says where they differ, and why.
+through tokenizer.model, are held against it; docs/evidence/tokenization.md says where
+they differ, and why.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The screens in the documents: README's story, walked with micro in a real terminal.
 
-    python -m scripts.screens           docs/screens.md, docs/chat.md, docs/cli.md
+    python -m scripts.screens           screens.md, chat.md and scripts.md in docs/guide
     python -m scripts.screens --readme  README.md as well, with the speeds of a quiet machine
 
 What differs from machine to machine is left out: speeds, and the paths of other folders. A document
@@ -21,7 +21,7 @@ from pathlib import Path
 from tests.cli.terminal import Terminal
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ("docs/screens.md", "docs/chat.md", "docs/cli.md")
+DOCUMENTS = ("docs/guide/screens.md", "docs/guide/chat.md", "docs/guide/scripts.md")
 README = "README.md"
 
 FOLDER = "edge-med-demo"

@@ -1,7 +1,7 @@
 """Conversations of every form, and the ids that Hugging Face's processor makes of them.
 
 The ids are made by `python -m scripts.make_golden_conversations`, with the tiny tokenizer and with
-Gemma 3's own. docs/tokenization.md tells how single texts are held against Hugging Face.
+Gemma 3's own. docs/evidence/tokenization.md tells how single texts are held against Hugging Face.
 """
 
 from __future__ import annotations

@@ -39,8 +39,8 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("document", "quants"),
     [
-        ("docs/api.md", ["F32"]),
-        ("docs/servers.md", ["F32"]),
+        ("docs/guide/python.md", ["F32"]),
+        ("docs/guide/servers.md", ["F32"]),
         ("README.md", ["Q4_K_M", "Q8_0"]),
     ],
 )

@@ -195,7 +195,7 @@ def test_what_openai_hands_back_can_be_sent_on() -> None:
 
 
 def test_the_documentation_names_every_key_that_is_known() -> None:
-    documented = (Path(__file__).parents[1] / "docs/api.md").read_text("utf-8")
+    documented = (Path(__file__).parents[1] / "docs/guide/python.md").read_text("utf-8")
     known = SOURCES | PASSED_OVER | TEXT_TYPES | IMAGE_TYPES | {*CONTENT, *BESIDE, *ROLES}
     assert [key for key in sorted(known) if f"`{key}`" not in documented] == []
 

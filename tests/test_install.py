@@ -1,4 +1,4 @@
-"""docs/install.md has the lines that the doctor prints, and no line that couldn't work."""
+"""docs/guide/install.md has the lines that the doctor prints, and no line that couldn't work."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edge_med import _platform, native
 from edge_med.engine.llama.gpu_help import BUILDS
 from edge_med.native import GENERIC, NATIVE, WHOLE_STORES
 
-PAGE = (Path(__file__).parents[1] / "docs/install.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[1] / "docs/guide/install.md").read_text("utf-8")
 LINES = re.findall(r"^CMAKE_ARGS=.*pip install.*$", PAGE, re.MULTILINE)
 DOCTORS = sorted(
     {NATIVE, GENERIC, f"{NATIVE} {WHOLE_STORES}", *(flags for _, flags, _ in BUILDS.values())}
@@ -47,4 +47,4 @@ def test_every_version_on_the_page_is_the_one_that_edge_med_is_bound_to() -> Non
 
 
 def test_the_page_is_in_the_readme() -> None:
-    assert "docs/install.md" in (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    assert "docs/guide/install.md" in (Path(__file__).parents[1] / "README.md").read_text("utf-8")

@@ -1,4 +1,4 @@
-"""When two runs count as the same: the tie rule of docs/contract.md.
+"""When two runs count as the same: the tie rule of docs/reference/contract.md.
 
 llama.cpp computes a row of a large batch and a row alone with different kernels, so equal tokens
 aren't a property to ask for. Teacher-forced along the reference's tokens, every position's best

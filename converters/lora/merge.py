@@ -132,7 +132,7 @@ def _change(checkpoint: Checkpoint, entry: Entry, parts: tuple[Part, ...]) -> Ch
     if base is None and any(part.turns_columns for part in parts):
         raise CheckpointError(
             f"The adapter has DoRA of {parts[0].module}, and more tokens than the base.",
-            "Merge it with PEFT, and convert that: docs/adapters.md shows how.",
+            "Merge it with PEFT, and convert that: docs/guide/adapters.md shows how.",
         )
     return Change(parts, base)
 

@@ -1,7 +1,7 @@
 """The manifest of a model folder: what each file is and came from, and the hash of every tensor.
 
 It is the commit of a set of files: written last, and a file that it doesn't list doesn't count.
-The form is part of docs/contract.md.
+The form is part of docs/reference/contract.md.
 """
 
 from __future__ import annotations

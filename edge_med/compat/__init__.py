@@ -9,7 +9,8 @@
     print(output[0]["generated_text"][-1]["content"])
 
 The model is a converted one, found by its hub id in EDGE_MED_HOME. `torch` is the real one where it
-is installed, and else a stand-in with the names that such code uses. docs/compat.md has the rest.
+is installed, and else a stand-in with the names that such code uses. The rest is in
+docs/guide/compat.md.
 """
 
 from __future__ import annotations

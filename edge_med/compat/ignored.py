@@ -12,7 +12,7 @@ from typing import Any
 
 from edge_med.errors import UsageError
 
-DOCS = "See docs/compat.md for what each call takes."
+DOCS = "See docs/guide/compat.md for what each call takes."
 
 LOADING = frozenset(
     [

@@ -188,7 +188,7 @@ class Model(Few):
             attention_mask: all ones.
             token_type_ids: 1 where a token is of an image.
             pixel_values: [images, 3, side, side].
-            arguments: docs/compat.md lists them.
+            arguments: docs/guide/compat.md lists them.
 
         Returns:
             A tensor [1, prompt and new tokens], the one that ended it included.

@@ -20,7 +20,7 @@ LOADED = 5e8
 
 READ = 6.2e10
 """Bytes of weights times tokens, in a second of a core: 4B's Q4_K_M reads 50 tokens a second on
-two (docs/benchmarks.md)."""
+two (docs/evidence/benchmarks.md)."""
 
 ENCODED = 7e6
 """Bytes of a projector in a second of a core: MedGemma's, of 0.85 GB, takes a minute on two."""

@@ -261,8 +261,9 @@ def flash_attention(text: Header, options: LoadOptions) -> bool:
     """Whether a context uses flash attention on the CPU.
 
     There llama.cpp's adds up in half precision: over 12,000 tokens the divergence from float32 was
-    forty times that of plain attention, which is no slower (docs/fidelity.md). It is used where a
-    quantized cache asks for it, and where the scores of plain attention would take too much memory.
+    forty times that of plain attention, which is no slower (docs/evidence/fidelity.md). It is
+    used where a quantized cache asks for it, and where the scores of plain attention would take too
+    much memory.
     """
     return options.kv != "f16" or _scores(text, options) > SCORES
 

@@ -1,4 +1,4 @@
-"""docs/contract.md says what the code does, both ways: nothing is missing, nothing is made up."""
+"""docs/reference/contract.md says what the code does: nothing is missing, nothing is made up."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.golden_manifests import OURS
 
 ROOT = Path(__file__).parents[2]
 PRODUCT = ("edge_med", "converters")
-CONTRACT = (ROOT / "docs/contract.md").read_text("utf-8")
+CONTRACT = (ROOT / "docs/reference/contract.md").read_text("utf-8")
 
 Row = dict[str, str]
 

@@ -1,4 +1,4 @@
-"""What commands print as JSON is what docs/contract.md says."""
+"""What commands print as JSON is what docs/reference/contract.md says."""
 
 from __future__ import annotations
 

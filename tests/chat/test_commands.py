@@ -217,7 +217,7 @@ def test_an_unknown_command_is_no_question(held: Held) -> None:
 
 def test_the_list_in_the_docs_is_that_of_help(held: Held) -> None:
     held.enter("/help")
-    assert held.ui.said[0] in (Path(__file__).parents[2] / "docs/chat.md").read_text("utf-8")
+    assert held.ui.said[0] in (Path(__file__).parents[2] / "docs/guide/chat.md").read_text("utf-8")
 
 
 def test_a_system_text_may_have_several_lines(held: Held) -> None:

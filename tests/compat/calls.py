@@ -1,4 +1,4 @@
-"""Calls of other people's scripts, with transformers' names: those that docs/compat.md lists.
+"""Calls of other people's scripts, with transformers' names: those that docs/guide/compat.md lists.
 
 Each is found in public code or in a library's own documentation; only imports are changed.
 """
@@ -39,7 +39,7 @@ class Call:
     """A row of the table.
 
     Attributes:
-        text: as docs/compat.md writes it.
+        text: as docs/guide/compat.md writes it.
         outcome: what comes of it.
         run: makes it; where it works, it checks what came.
         words: of the error or the warning.

@@ -15,7 +15,7 @@ from tests.compat.calls import CALLS, Call
 from tests.compat.kit import Kit
 from tests.compat.samples import CHECKPOINTS, IMAGE_ID
 
-DOCS = Path(__file__).parents[2] / "docs/compat.md"
+DOCS = Path(__file__).parents[2] / "docs/guide/compat.md"
 LORA = Lora(seed=5)
 
 

@@ -80,7 +80,7 @@ def test_what_is_not_there_is_named(torch: Any) -> None:
     pipe = compat.pipeline("text-generation", TEXT_ID)
     processor = compat.AutoProcessor.from_pretrained(IMAGE_ID)
     for has in (pipe, pipe.model, pipe.tokenizer, processor, pipe.model.generation_config):
-        with pytest.raises(AttributeError, match=r"has no nothing here. See docs/compat\.md"):
+        with pytest.raises(AttributeError, match=r"has no nothing here. See docs/guide/compat\.md"):
             has.nothing  # noqa: B018
 
 

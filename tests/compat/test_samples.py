@@ -1,4 +1,4 @@
-"""The model cards' samples run, and say what transformers says: docs/contract.md, the tie rule."""
+"""The model cards' samples run, and say what transformers says: contract.md, the tie rule."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checkpoints as other tools leave them behind: the rows of the table in docs/conversion.md.
+"""Checkpoints as other tools leave them behind: the rows of the table in docs/guide/conversion.md.
 
 Each becomes what the same model makes when it is saved cleanly, tensor by tensor, and what was
 contradictory is told; or it is refused by a message that names what is wrong.
@@ -296,7 +296,7 @@ def test_docs_have_every_code_and_no_other() -> None:
     said = r'Told\(\s*"(\w+)"'
     sources = "".join(path.read_text("utf-8") for path in (ROOT / "converters").rglob("*.py"))
     known = {*re.findall(said, sources), *(code for code, _ in WORDS.values())}
-    page = (ROOT / "docs/conversion.md").read_text("utf-8")
+    page = (ROOT / "docs/guide/conversion.md").read_text("utf-8")
     table = page.partition("| left by |")[2].partition("\n\n")[0]
     rows = [line.rpartition("|")[0].rpartition("|")[2] for line in table.splitlines()[2:]]
     assert {code for row in rows for code in re.findall(r"`(\w+)`", row)} == known

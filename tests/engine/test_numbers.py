@@ -1,4 +1,4 @@
-"""The engine computes what transformers computes, in float32: docs/contract.md, the tie rule."""
+"""The engine computes what transformers computes, in float32: contract.md, the tie rule."""
 
 from __future__ import annotations
 

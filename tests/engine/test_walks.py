@@ -152,7 +152,7 @@ def step(logits: Floats) -> Step:
 
 @dataclass
 class Oracle:
-    """What the cache must hold by the rules of docs/architecture.md, in words of its own.
+    """What the cache must hold by the rules of architecture.md, in words of its own.
 
     It knows nothing of the ledger: positions as one long list of what lies at each, the first of
     them that the window layers still have, and the places to which one can go back.

@@ -22,7 +22,8 @@ def device() -> Device:
     if wanted not in found:
         pytest.fail(
             f"llama.cpp finds no device {wanted or 'at all'}, only {', '.join(found) or 'the CPU'}."
-            " Build it for one: docs/install.md, or scripts/build_vulkan.sh for a software device.",
+            " Build it for one: docs/guide/install.md, or for a software device:"
+            " scripts/build_vulkan.sh.",
             pytrace=False,
         )
     return found[wanted]

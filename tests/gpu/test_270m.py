@@ -2,8 +2,9 @@
 
 llama.cpp's CPU code rounds activations to eight bits before it multiplies them with quantized
 weights, which takes 270M farther from what follows from these weights than the tie rule allows
-between two devices (docs/gpu.md). So the reference is the CPU with the same weights in F32; where
-the CPU itself doesn't keep the rule, a device may be as far from it as the CPU, and no farther.
+between two devices (docs/evidence/gpu.md). So the reference is the CPU with the same weights in
+F32; where the CPU itself doesn't keep the rule, a device may be as far from it as the CPU, and no
+farther.
 """
 
 from __future__ import annotations

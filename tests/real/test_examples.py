@@ -22,8 +22,8 @@ def test_the_examples_print_what_is_shown(
     Path("models").mkdir()
     Path("models/gemma-3-270m").symlink_to(real_model("F32").parent, target_is_directory=True)
     names: dict[str, object] = {}
-    for example in (one for one in examples("docs/api.md") if one.real or one.defines):
+    for example in (one for one in examples("docs/guide/python.md") if one.real or one.defines):
         capsys.readouterr()
-        exec(compile(example.code, "docs/api.md", "exec"), names)
+        exec(compile(example.code, "docs/guide/python.md", "exec"), names)
         if example.shown:
             check_output(capsys.readouterr().out, example.shown)

@@ -1,4 +1,4 @@
-"""On real weights the engine thinks what transformers thinks: docs/fidelity.md has the figures."""
+"""On real weights the engine thinks what transformers thinks: docs/evidence/fidelity.md."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_other_types_lose_what_they_are_known_to_lose(quant: str, continued: Com
 def test_the_table_of_the_docs(
     continued: Compared, thought: Compared, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Prints what docs/fidelity.md shows."""
+    """Prints what docs/evidence/fidelity.md shows."""
     with capsys.disabled():
         for compared, total in ((continued, 320), (thought, 2300)):
             print("\n| file | runs that agree | wrong | ties | mean KL |\n|---|---|---|---|---|")

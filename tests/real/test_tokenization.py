@@ -1,4 +1,4 @@
-"""A converted vocabulary splits texts as Hugging Face does: docs/tokenization.md says more."""
+"""A converted vocabulary splits texts as Hugging Face does: docs/evidence/tokenization.md."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def json_model(real_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) 
     if not Path(TOKENIZER_JSON).is_file():
         pytest.fail(
             "EDGE_MED_TOKENIZER_JSON must be the path of Gemma 3's tokenizer.json; see"
-            " docs/tokenization.md.",
+            " docs/evidence/tokenization.md.",
             pytrace=False,
         )
     folder = tmp_path_factory.mktemp("json")

@@ -1,4 +1,4 @@
-"""The comparison that docs/identity.md shows, on a checkpoint that is made in a second."""
+"""The comparison that docs/evidence/identity.md shows, on a checkpoint that is made in a second."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`edge-med compare` has the figures of llama-perplexity, on real weights: docs/compare.md."""
+"""`edge-med compare` has llama-perplexity's figures, on real weights: docs/guide/compare.md."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DIGIT = 1e-6
 
 SECONDS = 900
 PLAIN_ATTENTION = ("-fa", "off", "-t", "1", "-ngl", "0", "--offline")
-"""As in our engine (docs/fidelity.md); by default llama-perplexity uses flash attention."""
+"""As in our engine (docs/evidence/fidelity.md); llama-perplexity's default is flash attention."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ PLACES = [(document, name) for document in DOCUMENTS for name in screens.marks(d
 
 
 def test_every_step_has_a_screen_in_the_docs() -> None:
-    assert set(screens.marks("docs/screens.md")) == set(BY_STEP)
+    assert set(screens.marks("docs/guide/screens.md")) == set(BY_STEP)
     assert {name for _document, name in PLACES} == set(BY_STEP)
 
 
@@ -40,7 +40,7 @@ def test_a_screen_has_nothing_of_the_machine_that_it_was_made_on(document: str, 
 
 
 def test_the_screens_of_the_readme_are_the_same_but_for_speeds() -> None:
-    docs = screens.marks("docs/screens.md")
+    docs = screens.marks("docs/guide/screens.md")
     for name, shown in screens.marks(README).items():
         there = screens.brief(docs[name]).partition("\n")[2]
         assert screens.normal(shown) == there

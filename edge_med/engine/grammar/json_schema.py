@@ -1,7 +1,8 @@
 """A JSON schema to what is kept while an answer is written, the instruction, and the check at last.
 
-The package llguidance says which tokens may come; docs/benchmarks.md has the figures that chose it.
-What it can't keep, such as `multipleOf`, the package jsonschema checks when the answer is whole.
+The package llguidance says which tokens may come; docs/evidence/benchmarks.md has the figures that
+chose it. What it can't keep, such as `multipleOf`, the package jsonschema checks when the
+answer is whole.
 """
 
 from __future__ import annotations
