@@ -53,7 +53,7 @@ def markdown(messages: Sequence[Message], records: Records = ()) -> str:
         if message.role == "assistant":
             blocks += [message.text, *_told(next(left, None))]
         else:
-            blocks += [*_images(message.pictures), message.question]
+            blocks += [*_images(message), message.question]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -104,20 +104,16 @@ def _part(part: Part) -> dict[str, Any]:
     return {"type": "image", "sha256": part.picture.sha256}
 
 
-def _images(pictures: Sequence[Picture]) -> Iterator[str]:
+def _images(message: Message) -> Iterator[str]:
     """A line for an image, and one for the slices of a series."""
-    for group in series_among(pictures):
+    for group, labels in series_among(message.pictures, message.labels):
         first = group[0]
         width, height = first.original_size
         known = first.about.told() or "image"
         size = f"{width} x {height} pixels, fit {first.fit}"
-        if len(group) == 1:
-            yield f"*{known}{_which(group)}, {size}, SHA-256 {first.sha256}*"
-        else:
-            yield (
-                f"*{known}{_which(group)}, labelled SLICE 1 to SLICE {len(group)}, {size}, SHA-256 "
-                f"of the first {first.sha256}*"
-            )
+        label = f", labelled SLICE {ranges(labels)}" if labels else ""
+        of_first = " of the first" if len(group) > 1 else ""
+        yield f"*{known}{_which(group)}{label}, {size}, SHA-256{of_first} {first.sha256}*"
 
 
 def _which(group: Sequence[Picture]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from edge_med.imaging import Fit, Picture, Room, Study
 from edge_med.imaging.letters import holds_image
 from edge_med.imaging.mentions import mentioned
 from edge_med.imaging.naming import is_name_alone
+from edge_med.imaging.slices import labelled
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +67,15 @@ class Message:
         """Its pictures, in order."""
         return _pictures(self.parts)
 
-
-_LABEL = re.compile(r"SLICE \d{1,6}")
-"""What stands behind a slice (`Study.content`)."""
+    @property
+    def labels(self) -> tuple[int | None, ...]:
+        """Of each picture the number in the slice's label after it; None of one without."""
+        behind = [part.text if isinstance(part, TextPart) else "" for part in self.parts[1:-1]]
+        return tuple(
+            labelled(text)
+            for part, text in zip(self.parts, [*behind, "", ""], strict=False)
+            if isinstance(part, ImagePart)
+        )
 
 
 def is_label(parts: Sequence[Part], place: int) -> bool:
@@ -79,7 +85,7 @@ def is_label(parts: Sequence[Part], place: int) -> bool:
         isinstance(part, TextPart)
         and 0 < place < len(parts) - 1
         and isinstance(parts[place - 1], ImagePart)
-        and bool(_LABEL.fullmatch(part.text))
+        and labelled(part.text) is not None
     )
 
 

@@ -71,7 +71,7 @@ def test_markdown_has_a_line_for_a_series() -> None:
     text = export.markdown([Message("user", (*parts, TextPart("bleed?")))])
     assert (
         "\n\n*modality CT, body part HEAD, slices 2-3, 5 of 28 of series 2, feet to head, "
-        "by position, labelled SLICE 1 to SLICE 3, "
+        "by position, labelled SLICE 2-3, 5, "
         f"8 x 8 pixels, fit pad, SHA-256 of the first {PICTURE.sha256}*\n\nbleed?\n"
     ) in text
 

@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from edge_med import Conversation, MedGemma, Options
+from edge_med import Conversation, MedGemma, Options, imaging
 from edge_med.answers import Answer, Notice
 from edge_med.errors import ContextOverflowError, InputError, UsageError
+from edge_med.messages import ImagePart, Message, TextPart
 from tests.conftest import Models
 
 SHORT = Options(max_new_tokens=6, stop_loops=False)
@@ -225,6 +226,17 @@ def test_an_image_can_be_taken_out_of_its_turn(
     assert chat.send("the heart").usage.image == 0
     with pytest.raises(UsageError):
         chat.drop_image(0)
+
+
+def test_a_text_behind_an_image_that_is_no_label_stays_without_it(
+    chat: Conversation, image: npt.NDArray[np.uint8]
+) -> None:
+    texts_of = ("the prior", "what has changed")
+    picture = imaging.open(image, side=56)
+    parts = [part for text in texts_of for part in (ImagePart(picture), TextPart(text))]
+    chat.send(Message("user", tuple(parts)))
+    chat.drop_image(0)
+    assert texts(chat)[1] == "the priorwhat has changed"
 
 
 def test_answers_say_that_an_image_was_shown_that_is_gone(

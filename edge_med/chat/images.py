@@ -15,6 +15,7 @@ from edge_med.errors import UsageError, blind, too_long
 from edge_med.imaging import Fit, Picture, Room, Study, remarks
 from edge_med.imaging.naming import is_there
 from edge_med.imaging.slices import QUESTION, is_gpu
+from edge_med.imaging.study import all_pictures
 from edge_med.imaging.unused import USED, check_used, unused_windows
 from edge_med.messages import Message, TextPart
 
@@ -56,25 +57,15 @@ def open_all(chat: Chat, paths: Sequence[Path | bytes], looking: Looking) -> Non
         check_used(opened, **{name: looking.how[name] for name in USED})
         if told := unused_windows(opened, looking.windows):
             chat.ui.notice(told)
-    before = [*(picture for _turn, picture in chat.pictures), *_waiting(chat)]
+    before = [picture for _turn, picture in chat.pictures] + all_pictures(chat.waiting.pictures)
     for path, image in zip(paths, opened, strict=True):
         chat.sources.add(path, image, looking)
         chat.waiting.pictures.append(image)
         chat.waiting.tagged += [image] if looking.tags else []
         _tell(chat, path, image)
-    for notice in {*remarks.mixed([*before, *_of(opened)])} - {*remarks.mixed(before)}:
+    now = [*before, *all_pictures(opened)]
+    for notice in {*remarks.together(now)} - {*remarks.together(before)}:
         chat.ui.notice(notice.text, always=True)
-
-
-def _waiting(chat: Chat) -> list[Picture]:
-    return _of(chat.waiting.pictures)
-
-
-def _of(images: Sequence[Picture | Study]) -> list[Picture]:
-    """All pictures of some images."""
-    return [
-        p for image in images for p in (image.pictures if isinstance(image, Study) else [image])
-    ]
 
 
 def _tell(chat: Chat, path: Path | bytes, image: Picture | Study) -> None:
@@ -95,9 +86,8 @@ def _tell(chat: Chat, path: Path | bytes, image: Picture | Study) -> None:
 
 def _notices(image: Picture | Study, first: int) -> Iterator[str]:
     """What the user should know of an image, or of a series and its slices, numbered from there."""
-    pictures: Sequence[Picture] = [image] if isinstance(image, Picture) else image.pictures
     yield from () if isinstance(image, Picture) else image.notices
-    among = remarks.among(pictures, first)
+    among = remarks.among(all_pictures([image]), first)
     yield from (notice.text for notice in among if notice.code != "series")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 
 from edge_med.chat.state import Chat
 from edge_med.imaging import About, Picture, Study
@@ -13,10 +12,10 @@ from edge_med.imaging.slices import ranges, series_among
 def lines(chat: Chat) -> Iterator[str]:
     """A line for each image, or for the slices of a series; then those that wait."""
     number = 1
-    for turn, several in groupby(chat.pictures, lambda pair: pair[0]):
-        for group in series_among([picture for _turn, picture in several]):
+    for turn, question in enumerate(chat.questions, 1):
+        for group, labels in series_among(question.pictures, question.labels):
             numbers = range(number, number + len(group))
-            yield f"{spoken(numbers)}. {_of_group(chat, group)}, in question {turn}"
+            yield f"{spoken(numbers)}. {_of_group(chat, group, labels)}, in question {turn}"
             number = numbers.stop
     for numbers, image in waiting(chat):
         yield f"{spoken(numbers)}. {told(chat, image)}, waits for the next question"
@@ -42,12 +41,14 @@ def told(chat: Chat, image: Picture | Study) -> str:
         return _of_group(chat, [image])
     plan, which = image.plan, ""
     if image.volume and len(plan.chosen) < plan.total:
-        which = f"slices {ranges(image.numbers)}{_labels(image.numbers)}"
+        shown = len(plan.chosen)
+        labels = range(1, shown + 1) if shown > 1 else ()
+        which = f"slices {ranges(image.numbers)}{_called(image.numbers, labels)}"
     first = image.pictures[0]
     return _joined(_kind(image.about), str(plan), which, str(first.came or ""), _name(chat, first))
 
 
-def _of_group(chat: Chat, group: Sequence[Picture]) -> str:
+def _of_group(chat: Chat, group: Sequence[Picture], labels: Sequence[int] = ()) -> str:
     first = group[0]
     width, height = first.original_size
     size = f"{width} x {height}"
@@ -55,14 +56,14 @@ def _of_group(chat: Chat, group: Sequence[Picture]) -> str:
         return _joined(_kind(first.about), size, _name(chat, first))
     numbers = [picture.slice[0] for picture in group if picture.slice]
     word = "slice" if len(numbers) == 1 else "slices"
-    which = f"{word} {ranges(numbers)} of {first.slice[1]}{_labels(numbers)}"
+    which = f"{word} {ranges(numbers)} of {first.slice[1]}{_called(numbers, labels)}"
     return _joined(_kind(first.about), which, str(first.came or ""), size, _name(chat, first))
 
 
-def _labels(numbers: Sequence[int]) -> str:
-    """What answers call slices, where that is another number than theirs."""
-    several = len(numbers)
-    return f" as SLICE 1-{several}" if several > 1 and numbers[-1] != several else ""
+def _called(numbers: Sequence[int], labels: Sequence[int]) -> str:
+    """What answers call slices, where these are other numbers than theirs."""
+    other = len(labels) == len(numbers) and [*labels] != [*numbers]
+    return f" as SLICE {ranges(labels)}" if other else ""
 
 
 def _kind(about: About) -> str:

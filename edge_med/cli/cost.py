@@ -130,11 +130,9 @@ def learn(
     """Remember how long a model took to see some images and to read."""
     if answer.finish_reason == "cancelled":
         return
-    from edge_med.imaging import Study
+    from edge_med.imaging.study import all_pictures
 
-    seen = [
-        p for image in images for p in (image.pictures if isinstance(image, Study) else [image])
-    ]
+    seen = {picture.sha256 for picture in all_pictures(images)}
     estimates = Estimates(store.find(model).text, threads)
-    estimates.learn_encode(len({picture.sha256 for picture in seen}), answer.timings.encode)
+    estimates.learn_encode(len(seen), answer.timings.encode)
     estimates.learn_read(answer.usage.prompt, answer.timings.read)

@@ -66,10 +66,9 @@ class Live:
 
     def expects(self, images: Sequence[Picture | Study]) -> None:
         """Let it count images that will be looked at; the same one only once."""
-        from edge_med.imaging import Picture
+        from edge_med.imaging.study import all_pictures
 
-        shown = ([image] if isinstance(image, Picture) else image.pictures for image in images)
-        self.images = len({picture.sha256 for several in shown for picture in several})
+        self.images = len({picture.sha256 for picture in all_pictures(images)})
 
     def write(self, kind: PieceKind) -> None:
         """Say that the model writes what isn't shown: its thought, or what comes whole."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -83,7 +83,7 @@ def pictures_of(
     for image in found:
         for notice in incomplete(image) if live.quiet else notices(image):
             say(notice)
-    for notice in mixed(found):
+    for notice in together(found):
         say(notice)
     live.expects(found)
     return found
@@ -97,22 +97,24 @@ def with_tags(prompt: str, images: Sequence[Picture | Study]) -> str:
 def notices(image: Picture | Study) -> Iterator[str]:
     """What the user should know of an image."""
     from edge_med.imaging import remarks
+    from edge_med.imaging.study import all_pictures
 
     if plan := getattr(image, "plan", None):
         yield f"{plan}."
         yield from filter(None, [plan.which, in_flags(plan.more)])
         yield from image.notices
         yield from filter(None, [image.told])
-    among = remarks.among(_pictures(image))
+    among = remarks.among(all_pictures([image]))
     yield from (notice.text for notice in among if notice.code != "series")
 
 
-def mixed(images: Sequence[Picture | Study]) -> Iterator[str]:
-    """That several images aren't of one patient, one study and one day; even if all is quiet."""
+def together(images: Sequence[Picture | Study]) -> Iterator[str]:
+    """What must be known of several images beside each other, even if all is quiet."""
     from edge_med.imaging import remarks
+    from edge_med.imaging.study import all_pictures
 
     if len(images) > 1:
-        yield from (n.text for n in remarks.mixed([p for one in images for p in _pictures(one)]))
+        yield from (notice.text for notice in remarks.together(all_pictures(images)))
 
 
 def refuse_doubtful(images: Sequence[Picture | Study]) -> None:
@@ -122,17 +124,12 @@ def refuse_doubtful(images: Sequence[Picture | Study]) -> None:
         ImageError: there is one.
     """
     from edge_med.imaging import remarks
+    from edge_med.imaging.study import all_pictures
 
     for number, image in enumerate(images, 1):
-        if doubt := remarks.doubt(_pictures(image)):
+        if doubt := remarks.doubt(all_pictures([image])):
             which = f" It is image {number} of {len(images)}." if len(images) > 1 else ""
             raise ImageError(doubt.text + which, "Give another; to ask all the same: --force")
-
-
-def _pictures(image: Picture | Study) -> Sequence[Picture]:
-    """What is shown of an image: itself, or its slices."""
-    slices: Sequence[Picture] | None = getattr(image, "pictures", None)
-    return [cast("Picture", image)] if slices is None else slices
 
 
 def incomplete(image: Picture | Study) -> Iterator[str]:

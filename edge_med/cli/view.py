@@ -6,7 +6,7 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +76,8 @@ def view(
     from edge_med import imaging
     from edge_med.cli.cost import eye_of
     from edge_med.imaging.sheet import png, sheet
+    from edge_med.imaging.study import all_pictures
+    from edge_med.imaging.unused import USED, check_used, unused_windows
 
     if as_list:
         _check_list()
@@ -85,7 +87,8 @@ def view(
         _check(out, path, force=force)
     eye = eye_of(model, threads)
     found = imaging.open(path, side=eye.side, room=eye.room(context), **options)
-    pictures = tuple(found.pictures) if isinstance(found, imaging.Study) else (found,)
+    check_used([found], **{name: options[name] for name in USED})
+    pictures = all_pictures([found])
     pixels = sheet(pictures, labelled=getattr(found, "volume", False))
     if out:
         _write(out, png(pixels))
@@ -95,7 +98,7 @@ def view(
         _preview(pixels)
         for line in _lines(found, pictures, eye):
             click.echo(safe_line(line))
-    for notice in notices(found):
+    for notice in filter(None, [unused_windows([found], options["windows"]), *notices(found)]):
         say(notice)
 
 
@@ -126,7 +129,7 @@ def _preview(pixels: Any) -> None:
         blocks.show(pixels, Console(no_color=bool(os.environ.get("NO_COLOR"))))
 
 
-def _facts(found: Picture | Study, pictures: tuple[Picture, ...], eye: Eye) -> dict[str, Any]:
+def _facts(found: Picture | Study, pictures: Sequence[Picture], eye: Eye) -> dict[str, Any]:
     first, plan = pictures[0], getattr(found, "plan", None)
     tokens = plan.tokens if plan else eye.tokens
     slices = [*plan.chosen] if plan and getattr(found, "volume", False) else None
@@ -146,7 +149,7 @@ def _facts(found: Picture | Study, pictures: tuple[Picture, ...], eye: Eye) -> d
     }
 
 
-def _lines(found: Picture | Study, pictures: tuple[Picture, ...], eye: Eye) -> Iterator[str]:
+def _lines(found: Picture | Study, pictures: Sequence[Picture], eye: Eye) -> Iterator[str]:
     first, plan = pictures[0], getattr(found, "plan", None)
     tokens = plan.tokens if plan else eye.tokens
     width, height = first.original_size

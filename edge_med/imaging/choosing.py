@@ -129,6 +129,10 @@ def _without(word: str) -> Callable[[Sequence[Candidate]], list[Candidate]]:
     return lambda found: [one for one in found if word not in one.first.kinds]
 
 
+def _grey(found: Sequence[Candidate]) -> list[Candidate]:
+    return [one for one in found if (one.first.samples or 1) == 1]
+
+
 def _axial(found: Sequence[Candidate]) -> list[Candidate]:
     return [one for one in found if one.first.modality != "CT" or one.first.plane == "axial"]
 
@@ -140,6 +144,7 @@ def _widest(found: Sequence[Candidate]) -> list[Candidate]:
 
 _RULES = (
     _Rule("some have few images", _some),
+    _Rule("others are in colours", _grey),
     _Rule("others don't say where they lie", lambda found: list(filter(_placed, found))),
     _Rule("a CT is taken in axial slices", _axial),
     _Rule("some were computed", _sources),

@@ -68,14 +68,17 @@ class Contents:
     @property
     def mixed(self) -> str:
         """That the images are of several patients, studies or days; empty if they aren't."""
-        patients, studies, days = (self.known(which) for which in range(3))
-        if len(patients - {""}) > 1:
-            return f"The images are of {len(patients - {''})} patients."
-        if len(patients) > 1:
-            return UNNAMED
-        several = f"of {len(days)} days." if len(days) > 1 else ""
-        if len(studies) > 1:
-            return f"The images are of {len(studies)} studies{f', {several}' if several else '.'}"
+        given = [self.known(which) for which in range(3)]
+        patients, studies, days = (len(words - {""}) for words in given)
+        several = f"of {days} days." if days > 1 else ""
+        if patients > 1:
+            return f"The images are of {patients} patients."
+        if len(given[0]) > 1:
+            return UNNAMED.format("patient")
+        if studies > 1:
+            return f"The images are of {studies} studies{f', {several}' if several else '.'}"
+        if len(given[1]) > 1:
+            return UNNAMED.format("study")
         return f"The images are {several}" if several else ""
 
 

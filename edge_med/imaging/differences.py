@@ -99,6 +99,14 @@ def by_value(value: Any) -> tuple[bool, str | float]:
     return (True, str(value))
 
 
+def without_places(series: Sequence[Slice], difference: Difference) -> dict[Any, list[Slice]]:
+    """Slices that don't say where they lie, by a difference; none if it makes no passes."""
+    if difference.one == "station":
+        return {}
+    groups = grouped(series, difference.of)
+    return groups if 1 < len(groups) <= len(series) / _RUN else {}
+
+
 class Parts(NamedTuple):
     """What a difference makes of slices: passes by their values, or slices in a row."""
 

@@ -25,6 +25,7 @@ from edge_med.imaging.pool import POOL, Reply
 from edge_med.imaging.recognise import HEAD, is_dicom, is_zip
 from edge_med.imaging.slices import AROUND, Room
 from edge_med.imaging.study import Study
+from edge_med.imaging.unused import no_series
 from edge_med.imaging.windows import DEFAULT, windows
 
 Bytes = bytes | bytearray | memoryview
@@ -113,6 +114,8 @@ def open(
     single = len(entries) == 1 and chosen in (None, "1")
     if single and (wanted is None or frame is not None or not _is_dicom(entries[0])):
         return _decoded(entries[0], frame or 1, job)
+    if chosen and len(entries) == 1 and not _is_dicom(entries[0]):
+        raise no_series(chosen)
     if wanted is None or frame is not None:
         raise _several()
     found = study.described(entries)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -69,6 +70,11 @@ _MIXED = (
 )
 """Codes and words of images that aren't of one patient, one study, or one day."""
 
+_LABELS = (
+    "{} series are shown, and the slices of each begin with SLICE 1: where an answer names a slice,"
+    " ask of which series it is."
+)
+
 _NEGATIVE = "The image's file contradicts itself in what is white. It is {}: look at it first."
 
 _STEPS: tuple[tuple[str, str, str], ...] = (
@@ -95,7 +101,7 @@ CODES = frozenset(
         *_BANDS.values(),
         *(code for _, code, _ in _STEPS),
         *(code for code, _ in _MIXED),
-        "series",
+        *("series", "several_series"),
     )
 )
 """Of all notices that pictures have."""
@@ -129,7 +135,7 @@ def among(pictures: Sequence[Picture], first: int = 1) -> Iterator[Notice]:
         first: the number of the first.
     """
     yield from _of_series(pictures, first)
-    yield from mixed(pictures)
+    yield from together(pictures)
     found: dict[Notice, list[int]] = {}
     for number, picture in enumerate(pictures, first):
         slices = len(pictures) > 1 and picture.about.modality in VOLUMES
@@ -150,12 +156,20 @@ def _of_series(pictures: Sequence[Picture], first: int) -> Iterator[Notice]:
         yield from (Notice("series", which + text) for text in texts)
 
 
-def mixed(pictures: Sequence[Picture]) -> Iterator[Notice]:
+def together(pictures: Sequence[Picture]) -> Iterator[Notice]:
+    """What must be known of images beside each other, whoever is asked about which."""
+    yield from _mixed(pictures)
+    volumes = Counter(p.came.opened for p in pictures if p.came and p.came.order)
+    if (several := sum(slices > 1 for slices in volumes.values())) > 1:
+        yield Notice("several_series", _LABELS.format(several))
+
+
+def _mixed(pictures: Sequence[Picture]) -> Iterator[Notice]:
     """That images are of several patients; or else of several studies, or days."""
     known = [picture.whose for picture in pictures if picture.whose is not None]
     people = {whose[0] for whose in known}
     if "" in people and len(people) == 2:
-        yield Notice("several_patients", UNNAMED)
+        yield Notice("several_patients", UNNAMED.format("patient"))
         return
     for which, (code, sentence) in enumerate(_MIXED):
         if (several := len({whose[which] for whose in known} - {""})) > 1:

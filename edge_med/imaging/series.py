@@ -17,7 +17,7 @@ VOLUMES = ("CT", "MR")
 SAME_PLACE = 0.01
 """mm between slices that lie in the same place."""
 
-UNNAMED = "Some of the images say of which patient they are, and others don't."
+UNNAMED = "Some of the images say of which {} they are, and others don't."
 """What is said where some may be of anybody."""
 
 PARALLEL = 0.999

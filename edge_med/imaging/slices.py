@@ -230,6 +230,21 @@ def _range(total: int, wanted: str) -> tuple[int, ...]:
     return chosen
 
 
+def label(number: int) -> str:
+    """What the model is told of a slice, and calls it in answers."""
+    return f"SLICE {number}"
+
+
+def labelled(text: str) -> int | None:
+    """The number in a slice's label; None of another text."""
+    found = _LABEL.fullmatch(text)
+    return int(found[1]) if found else None
+
+
+_LABEL = re.compile(r"SLICE (\d{1,6})")
+"""What `label` says."""
+
+
 def ranges(numbers: Sequence[int]) -> str:
     """Numbers in order, those that follow each other as a range: 2-5, 7."""
     parts: list[list[int]] = []
@@ -241,15 +256,17 @@ def ranges(numbers: Sequence[int]) -> str:
     return ", ".join("-".join(map(str, part)) for part in parts)
 
 
-def series_among(pictures: Sequence[Picture]) -> list[list[Picture]]:
-    """Pictures one after the other, those of a series together."""
-    groups: list[list[Picture]] = []
-    for picture in pictures:
-        last = groups[-1][-1] if groups else None
-        if last is not None and _follows(last, picture):
-            groups[-1].append(picture)
-        else:
-            groups.append([picture])
+def series_among(
+    pictures: Sequence[Picture], labels: Sequence[int | None]
+) -> list[tuple[list[Picture], list[int]]]:
+    """Pictures one after the other, those of a series together, and the numbers of their labels."""
+    groups: list[tuple[list[Picture], list[int]]] = []
+    for picture, label in zip(pictures, labels, strict=True):
+        if not groups or not _follows(groups[-1][0][-1], picture):
+            groups.append(([], []))
+        several, numbers = groups[-1]
+        several.append(picture)
+        numbers += [] if label is None else [label]
     return groups
 
 

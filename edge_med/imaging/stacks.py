@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from edge_med.errors import ImageError
-from edge_med.imaging.differences import COVERED, DIFFERENCES, FEW, Difference, by_value, parts
+from edge_med.imaging.differences import (
+    COVERED,
+    DIFFERENCES,
+    FEW,
+    Difference,
+    by_value,
+    parts,
+    without_places,
+)
 from edge_med.imaging.series import PARALLEL, UNTURNED, Slice, cosine, itself, places
 
 _MANY = 3
@@ -139,11 +148,12 @@ _ROWS_AND_COLUMNS = (slice(3), slice(3, 6))
 
 def passes(series: Sequence[Slice]) -> list[Stack]:
     """Slices of one orientation, parted so that what differs isn't in one stack."""
-    if any(piece.position is None for piece in series):
-        return [Stack(tuple(series))]
-    found = list(_parted(series, DIFFERENCES))
+    placed = all(piece.position for piece in series)
+    found = list((_parted if placed else _unplaced)(series, DIFFERENCES))
     if len(found) == 1:
         return found
+    if not placed:
+        return [replace(one, notices=(_told_of(one, len(series)),)) for one in found]
     beside = {id(piece): len(place) for place in places(series) for piece in place}
     told = []
     for one in found:
@@ -154,12 +164,18 @@ def passes(series: Sequence[Slice]) -> list[Stack]:
     ]
 
 
-def _told_of(stack: Stack, total: int, elsewhere: int) -> str:
-    """What is taken, and what isn't: some of this may lie where no slice of the stack does."""
+def _told_of(stack: Stack, total: int, elsewhere: int | None = None) -> str:
+    """What is taken, and what isn't: some of this may lie where no slice of the stack does.
+
+    Args:
+        stack: that is taken.
+        total: images that there are.
+        elsewhere: how many of them lie in other places; None if they don't say.
+    """
     slices = "1 slice" if len(stack.slices) == 1 else f"{len(stack.slices)} slices"
     left = total - len(stack.slices) - stack.doubled
     images = "1 image" if left == 1 else f"{left} images"
-    where = "" if elsewhere else " in the same places"
+    where = " in the same places" if elsewhere == 0 else ""
     also = f", {elsewhere} of them in other places" if elsewhere and not stack.doubled else ""
     told = f"{stack.told[0].upper()}{stack.told[1:]} is taken, with {slices}; {images}{where}"
     return f"{told} {'is' if left == 1 else 'are'} left out{also}."
@@ -174,11 +190,8 @@ def _parted(series: Sequence[Slice], left: Sequence[Difference]) -> Iterator[Sta
             for stack in _parted(row, left[number + 1 :]):
                 yield _with_doubled(stack, len(series) - len(row))
             return
-        for place, value in enumerate(sorted(groups, key=by_value), 1):
-            told = f"{difference.one} {place} of {len(groups)}"
-            if difference.one == "b-value" and value is not None:
-                told = f"b-value {value:g}, {place} of {len(groups)}"
-            for stack in _parted(groups[value], left[number + 1 :]):
+        for told, group in _named(difference, groups):
+            for stack in _parted(group, left[number + 1 :]):
                 yield replace(stack, told=", ".join(filter(None, (told, stack.told))))
         if groups:
             return
@@ -187,6 +200,34 @@ def _parted(series: Sequence[Slice], left: Sequence[Difference]) -> Iterator[Sta
         yield _with_doubled(Stack(first), len(series) - len(first))
     else:
         yield from _by_turns(there)
+
+
+def _named(
+    difference: Difference, groups: Mapping[Any, list[Slice]]
+) -> Iterator[tuple[str, list[Slice]]]:
+    """What slices of each value are called, and they."""
+    for place, value in enumerate(sorted(groups, key=by_value), 1):
+        told = f"{difference.one} {place} of {len(groups)}"
+        if difference.one == "b-value" and value is not None:
+            told = f"b-value {value:g}, {place} of {len(groups)}"
+        yield told, groups[value]
+
+
+def _unplaced(series: Sequence[Slice], left: Sequence[Difference]) -> Iterator[Stack]:
+    """Slices that don't say where they lie: whether acquisitions follow each other isn't known."""
+    for number, difference in enumerate(left):
+        groups = without_places(series, difference)
+        doubt = _NOWHERE.format(len(groups)) if difference.one == "acquisition" else ""
+        for told, group in _named(difference, groups):
+            for stack in _unplaced(group, left[number + 1 :]):
+                which = ", ".join(filter(None, (told, stack.told)))
+                yield replace(stack, told=which, doubt=doubt or stack.doubt)
+        if groups:
+            return
+    yield Stack(tuple(series))
+
+
+_NOWHERE = "Nothing says where the {} acquisitions of the series lie."
 
 
 def _numbered(place: Sequence[Slice]) -> bool:

@@ -81,8 +81,17 @@ class Study:
         """What is sent: each slice and its label after it, as in Google's notebook."""
         if len(self.pictures) == 1 or not self.volume:
             return tuple(self.pictures)
-        labelled = ((picture, f"SLICE {n}") for n, picture in enumerate(self.pictures, 1))
+        labelled = ((picture, slices.label(n)) for n, picture in enumerate(self.pictures, 1))
         return tuple(part for pair in labelled for part in pair)
+
+
+def all_pictures(images: Iterable[Picture | Study]) -> list[Picture]:
+    """The pictures of some images: of a series its slices."""
+    return [
+        picture
+        for image in images
+        for picture in ([image] if isinstance(image, Picture) else image.pictures)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +145,7 @@ def described(entries: Sequence[Entry]) -> Described:
 def _told(part: Sequence[Entry]) -> list[Any]:
     """The facts of some files; where a process ends over them, each is looked at alone."""
     try:
-        reply, _ = POOL.run("describe", part, frames=[(n, 0) for n in range(len(part))])
+        reply, _ = POOL.run("describe", part, frames=[(0, 0)])  # all may take an image's time
     except ImageError as error:
         if len(part) == 1:
             return [(error.message, error.hint)]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from edge_med.errors import UsageError
 from edge_med.imaging.ordering import ORDERS
 from edge_med.imaging.picture import Picture
-from edge_med.imaging.study import Study
+from edge_med.imaging.study import Study, all_pictures
 from edge_med.imaging.windows import DEFAULT
 
 USED = ("slices", "frame", "series", "order")
@@ -45,15 +45,19 @@ def check_used(
             f"The order {order} is wanted, and no image is a series.", "Leave out `order`."
         )
     if series is not None and not any("DICOM" in _steps(image) for image in images):
-        raise UsageError(
-            f"Series {series[:_SHOWN]} is wanted, and no image is a DICOM file.",
-            "Leave out `series`.",
-        )
+        raise no_series(series)
     if frame not in (None, 1) and not any("DICOM" in _steps(image) for image in images):
         raise UsageError(
             f"Frame {frame} is wanted, and no image is a DICOM file.",
             "Leave out `frame`; save the one that is meant as a file of its own.",
         )
+
+
+def no_series(series: str) -> UsageError:
+    """What is said of a series that is wanted where there is no DICOM file."""
+    return UsageError(
+        f"Series {series[:_SHOWN]} is wanted, and no image is a DICOM file.", "Leave out `series`."
+    )
 
 
 def unused_windows(images: Sequence[Picture | Study], windows: str) -> str:
@@ -64,5 +68,4 @@ def unused_windows(images: Sequence[Picture | Study], windows: str) -> str:
 
 
 def _steps(image: Picture | Study) -> tuple[str, ...]:
-    pictures = [image] if isinstance(image, Picture) else image.pictures
-    return pictures[0].provenance
+    return all_pictures([image])[0].provenance

@@ -34,8 +34,8 @@ def test_series_that_look_alike_are_listed_and_exported_apart(held: Held, two: l
         f"3-5. CT, {labels}, series 1, feet to head, by number, 16 x 16, b ct, in question 1",
     ]
     text = export.markdown(held.chat.conversation.messages)
-    assert "slices 1-2 of 10 of series 1, feet to head, by number, labelled SLICE 1 to S" in text
-    assert "slices 3-5 of 10 of series 1, feet to head, by number, labelled SLICE 1 to S" in text
+    assert "slices 1-2 of 10 of series 1, feet to head, by number, labelled SLICE 1-2," in text
+    assert "slices 3-5 of 10 of series 1, feet to head, by number, labelled SLICE 1-3," in text
 
 
 def test_a_saved_chat_keeps_its_series_apart(held: Held, two: list[Path], tmp_path: Path) -> None:
@@ -47,3 +47,28 @@ def test_a_saved_chat_keeps_its_series_apart(held: Held, two: list[Path], tmp_pa
     loaded, _records = transcript.load(tmp_path / "x.json", [], side)
     told = export.markdown(said).replace("*modality CT,", "*image,")  # which no file keeps
     assert export.markdown(loaded) == told
+
+
+def test_the_slices_that_are_left_keep_their_labels_in_lists_and_exports(
+    held: Held, two: list[Path]
+) -> None:
+    held.enter(f"/image '{two[0]}' --slices 1:3", "what is it", "/drop 2", "/images")
+    assert "1-2. CT, slices 1, 3 of 10, series 1" in held.ui.said[-1]
+    assert "labelled SLICE 1, 3, " in export.markdown(held.chat.conversation.messages)
+    held.enter("/drop 1", "/images")
+    assert "1. CT, slice 3 of 10, series 1" in held.ui.said[-1]
+    assert "labelled SLICE 3, " in export.markdown(held.chat.conversation.messages)
+
+
+def test_two_series_of_which_each_has_a_slice_1_are_told(held: Held, two: list[Path]) -> None:
+    held.enter(f"/image '{two[0]}' --slices 1:3")
+    assert not [told for told in held.ui.urgent if "SLICE 1" in told]
+    held.enter(f"/image '{two[1]}' --slices 1:2")
+    assert [told for told in held.ui.urgent if "2 series are shown, and" in told]
+
+
+def test_one_slice_beside_a_series_has_no_label_and_is_no_second(
+    held: Held, two: list[Path]
+) -> None:
+    held.enter(f"/image '{two[0]}' --slices 1:3", f"/image '{two[1]}' --slices 2:2")
+    assert not [told for told in held.ui.urgent if "series are shown" in told]

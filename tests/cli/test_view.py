@@ -92,6 +92,31 @@ def test_what_it_saves_is_what_the_model_sees(
         assert seen.tobytes() == imaging.open(image).pixels.tobytes()
 
 
+@pytest.mark.parametrize(
+    ("flags", "error"),
+    [
+        (("--slices", "2:4"), "Slices 2:4 are wanted, and no image is a series."),
+        (("--order", "position"), "The order position is wanted, and no image is a series."),
+        (("--series", "1"), "Series 1 is wanted, and no image is a DICOM file."),
+        (("--series", "2"), "Series 2 is wanted, and no image is a DICOM file."),
+        (("--frame", 2), "Frame 2 is wanted, and no image is a DICOM file."),
+    ],
+)
+def test_flags_that_do_nothing_to_a_photo_are_refused_as_ask_refuses_them(
+    flags: tuple[str, ...], error: str, edge_med: EdgeMed, tmp_path: Path
+) -> None:
+    Image.fromarray(scene(64, 48)).save(tmp_path / "photo.png")
+    run = edge_med("view", tmp_path / "photo.png", *flags)
+    assert run.code == 2
+    assert f"error: {error}\nhint: Leave out {flags[0]}" in run.err
+
+
+def test_windows_of_a_photo_are_told_to_do_nothing(edge_med: EdgeMed, tmp_path: Path) -> None:
+    Image.fromarray(scene(64, 48)).save(tmp_path / "photo.png")
+    run = edge_med("view", tmp_path / "photo.png", "--windows", "brain")
+    assert "The windows brain are for a CT, and no image is one." in run.err
+
+
 def test_of_a_series_it_tells_which_slices_are_shown(edge_med: EdgeMed, series: Path) -> None:
     run = edge_med("view", series, "--slices", "2:4")
     assert run.err == (

@@ -72,6 +72,30 @@ def alternating() -> Iterator[Made]:
         yield Made(f"a series each, of two {name}", files, ALL, others)
 
 
+def without_places() -> Iterator[Made]:
+    """Images that say nowhere where they lie, of which half are of another kind."""
+    nowhere: dict[str, Any] = {"ImagePositionPatient": None, "ImageOrientationPatient": None}
+    kinds: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (
+        ("echoes", {**MR, "EchoNumbers": 1}, {**MR, "EchoNumbers": 2}),
+        ("b-values", {**MR, "DiffusionBValue": 0.0}, {**MR, "DiffusionBValue": 1000.0}),
+        ("moments", {"TemporalPositionIdentifier": 1}, {"TemporalPositionIdentifier": 2}),
+        ("kernels", {"ConvolutionKernel": "B30f"}, {"ConvolutionKernel": "B70f"}),
+    )
+    for name, first, second in kinds:
+        files = stack("a", TEN, **first, **nowhere) | stack("b", TEN, **_after(**second, **nowhere))
+        told = ["with 10 slices; 10 images are left out.", "Positions are missing"]
+        yield Made(f"{name} without places", files, ALL, told)
+    two = stack("a", TEN, AcquisitionNumber=1, **nowhere)
+    two |= stack("b", TEN, **_after(AcquisitionNumber=2, **nowhere))
+    refused = "Nothing says where the 2 acquisitions of the series lie"
+    yield Made("acquisitions without places", two, refused=refused)
+    yield Made("one of these acquisitions", two, names("b", range(10)), how={"series": "1.2"})
+    each = stack("a", TEN, AcquisitionNumber=lambda n: n + 1, **nowhere)
+    yield Made(
+        "an acquisition for each slice without a place", each, ALL, ["Positions are missing"]
+    )
+
+
 def turned() -> Iterator[Made]:
     """Images of another orientation or size in the plane, or in colours, after the others."""
     later = [depth + 10 for depth in TEN]
@@ -148,6 +172,7 @@ def with_a_hole() -> Iterator[Made]:
 DIFFERENCES: tuple[Callable[[], Iterator[Made]], ...] = (
     within,
     alternating,
+    without_places,
     turned,
     overlapping,
     with_a_hole,

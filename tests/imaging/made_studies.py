@@ -86,6 +86,12 @@ def others_than_axial() -> Iterator[Made]:
     head = stack("a", [5.0 * n for n in range(10)], **series(2))
     many = stack("m", [n / 2 for n in range(110)], "sagittal", **series(3), ImageType=DERIVED)
     yield Made("thick axial slices beside many reformats", head | many, ALL, ["axial slices"])
+    large = {f"l{n}": dicom(ramp(12, 24, 24), **_places(float(n)), **series(3)) for n in range(10)}
+    yield Made("a series of larger slices", volume | large, names("l", range(10)), ["largest"])
+
+
+def computed() -> Iterator[Made]:
+    """Screenshots, reformats of MRs, maps in colours."""
     captured = {**MR, **series(3), "ImageType": [*DERIVED[:2], "SCREEN SAVE"]}
     nowhere: dict[str, Any] = {"ImagePositionPatient": None, "ImageOrientationPatient": None}
     screens = stack("s", [0.0] * 25, **captured, **nowhere)
@@ -94,12 +100,14 @@ def others_than_axial() -> Iterator[Made]:
     planes = stack("m", [n / 2 for n in range(24)], "coronal", **MR, **series(3), ImageType=DERIVED)
     yield Made("reformats of an MR, more than slices", brain | planes, ALL, ["were computed"])
     views = stack("s", [0.0, 5.0, 10.0], "coronal", **MR, **series(1))
-    computed = stack("a", TEN, **MR, **series(2), ImageType=DERIVED)
-    yield Made(
-        "an MR that was computed, and an original scout", views | computed, ALL, ["the most"]
-    )
-    large = {f"l{n}": dicom(ramp(12, 24, 24), **_places(float(n)), **series(3)) for n in range(10)}
-    yield Made("a series of larger slices", volume | large, names("l", range(10)), ["largest"])
+    made = views | stack("a", TEN, **MR, **series(2), ImageType=DERIVED)
+    yield Made("an MR that was computed, and an original scout", made, ALL, ["the most"])
+    maps = {f"m{n}": dicom(COLOURS, **_places(float(n)), **series(1)) for n in range(20)}
+    slices = maps | stack("a", TEN, **series(2))
+    yield Made("more maps in colours than slices", slices, ALL, ["others are in colours"])
+
+
+COLOURS = np.stack([ramp(8, 16, 16)] * 3, axis=-1).astype(np.uint8)
 
 
 def _places(depth: float) -> dict[str, Any]:
@@ -310,6 +318,7 @@ def pictures() -> Iterator[Made]:
 KINDS: tuple[Callable[[], Iterator[Made]], ...] = (
     scouts,
     others_than_axial,
+    computed,
     passes,
     over_time,
     series_of_their_own,

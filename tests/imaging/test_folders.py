@@ -108,6 +108,7 @@ def test_files_without_an_image_are_refused(tmp_path: Path) -> None:
         ({"PatientBirthDate": "19600101"}, "The images are of 2 patients."),
         ({"PatientID": "", "PatientName": ""}, "Some of the images say of which patient they are"),
         ({"StudyInstanceUID": "1.9"}, "The images are of 2 studies."),
+        ({"StudyInstanceUID": ""}, "Some of the images say of which study they are"),
         ({"StudyDate": "20260102"}, "The images are of 2 days."),
     ],
 )
@@ -115,6 +116,7 @@ def test_a_folder_of_several_patients_studies_or_days_is_refused_until_a_series_
     tags: dict[str, str], told: str, tmp_path: Path
 ) -> None:
     of = {"PatientID": "1", "PatientName": "Doe^Jane", "StudyInstanceUID": "1.8"}
+    of |= {"StudyDate": "20260101"}
     for depth in range(3):
         (tmp_path / f"a{depth}").write_bytes(ct_slice(float(depth), **of))
         (tmp_path / f"b{depth}").write_bytes(ct_slice(float(depth), **{**of, **tags}))
@@ -125,6 +127,16 @@ def test_a_folder_of_several_patients_studies_or_days_is_refused_until_a_series_
     assert len(study.pictures) == 3
     assert {str(file)[-2] for file, _frame in study.origins} == {"b"}
     assert study.notices[0].startswith(told)
+
+
+def test_images_of_a_study_of_which_some_have_no_date_are_of_no_other_day(tmp_path: Path) -> None:
+    of = {"PatientID": "1", "StudyInstanceUID": "1.8"}
+    for depth in range(3):
+        (tmp_path / f"a{depth}").write_bytes(ct_slice(float(depth), **of, StudyDate="20260101"))
+    (tmp_path / "page").write_bytes(dicom(ramp(8), Modality="OT", **of))
+    study = read(tmp_path)
+    assert [Path(str(file)).name for file, _frame in study.origins] == ["a0", "a1", "a2"]
+    assert "1 image of the others is left out." in study.notices[0]
 
 
 def test_a_patients_name_may_be_written_in_two_ways(tmp_path: Path) -> None:
@@ -179,8 +191,8 @@ def test_two_pictures_of_two_patients_say_so(tmp_path: Path) -> None:
         data = dicom(ramp(12), Modality="DX", PatientID=number)
         (tmp_path / number).write_bytes(data)
     images = [imaging.open(tmp_path / number) for number in "12"]
-    assert [notice.code for notice in remarks.mixed(images)] == ["several_patients"]
-    assert not [*remarks.mixed(images[:1] * 2)]
+    assert [notice.code for notice in remarks.together(images)] == ["several_patients"]
+    assert not [*remarks.together(images[:1] * 2)]
 
 
 @pytest.mark.parametrize("series", [3, "0", "x", "1.2", "2.0", "1.1.1"])
@@ -288,7 +300,7 @@ def test_a_list_of_series_tells_what_is_left_out_beside_them(folder: Path) -> No
 def test_each_opening_of_a_series_is_told_apart_from_the_next(folder: Path) -> None:
     first, again = (read(folder, slices=which) for which in ("1:2", "3:4"))
     pictures = [*first.pictures, *again.pictures]
-    assert [len(group) for group in series_among(pictures)] == [2, 2]
+    assert [len(g) for g, _ in series_among(pictures, [None] * len(pictures))] == [2, 2]
     assert {picture.came.series for picture in pictures if picture.came} == {"1"}
 
 
