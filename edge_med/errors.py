@@ -48,7 +48,10 @@ AS_MESSAGES = (
 )
 """What to do instead of a conversation that was written out; the command line has its own words."""
 
-LISTED = "edge_med.imaging.contents(path) lists them"
+LISTED = (
+    "edge_med.imaging.contents(path) lists them, edge_med.imaging.open(path, series=1,"
+    " side=model.side) opens one, which is given as the image"
+)
 """The end of a hint where one of several series should be chosen."""
 
 

@@ -93,7 +93,14 @@ def check_names(given: Mapping[str, object], kind: type) -> None:
     for name in given:
         if name not in kind.__annotations__:
             there = ", ".join(kind.__annotations__)
-            raise TypeError(f"unexpected keyword argument '{name}'; there are {there}")
+            opened = _OPENED.format(name) if name in _OF_IMAGES and "image" in there else ""
+            raise TypeError(f"unexpected keyword argument '{name}'; there are {there}{opened}")
+
+
+_OF_IMAGES = ("series", "slices", "order", "windows", "frame")
+"""How an image is opened, which is said where it is (`imaging.open`)."""
+
+_OPENED = "; for an image: image=edge_med.imaging.open(path, {}=…, side=model.side)"
 
 
 def composed(

@@ -29,6 +29,11 @@ def test_a_misspelt_argument_is_refused_by_its_name(name: str, tiny: MedGemma) -
         getattr(tiny, name)("what is it", imgae="chest.png")
 
 
+def test_how_an_image_is_opened_is_said_where_it_is(tiny: MedGemma) -> None:
+    with pytest.raises(TypeError, match=r"image=edge_med\.imaging\.open\(path, series=…, side=mod"):
+        tiny.ask("what is it", image="ct", series=2)  # type: ignore[call-arg]
+
+
 def test_what_a_score_has_not_got_is_refused_too(tiny: MedGemma) -> None:
     with pytest.raises(TypeError, match="'options'; there are image, images, system"):
         tiny.score("x", "y", options=Options())  # type: ignore[call-arg]

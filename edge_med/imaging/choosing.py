@@ -217,9 +217,11 @@ def _chosen(there: Contents, wanted: str, order: Order) -> Choice:
     found = [one for one in there.series if str(one.number) == number]
     if not found or (part and not (part.isdecimal() and 0 < int(part) <= len(found[0].stacks))):
         last = there.series[-1].number
+        parted = found and len(found[0].stacks) > 1
+        there_are = f"they are {found[0].names() if parted else f'1 to {last}'}."
         raise UsageError(
             f"There is no series {wanted[:_SHOWN]!r}: "
-            + ("there is only 1." if last == 1 else f"they are 1 to {last}."),
+            + (there_are if parted or last > 1 else "there is only 1."),
             f"Choose one of those that are there: {LISTED}",
         )
     (one,) = found

@@ -10,10 +10,15 @@ from typing import NamedTuple
 from edge_med.errors import ImageError
 from edge_med.imaging import files
 from edge_med.imaging.bundle import Entry
+from edge_med.imaging.known import unknown
 from edge_med.imaging.photo import FORMATS
+from edge_med.imaging.recognise import is_dicom
 
 _MARK = 64
 """Bytes of a file that tell what it is."""
+
+_LOOKED, _PROBED = 100, 4096
+"""Files that are looked at where none is an image, and bytes of each."""
 
 _REASONS = 8
 """Why files can't be read, as far as each is named; reasons hold figures of the files."""
@@ -71,6 +76,24 @@ def left_out(
     return (*_unread(unread), *_of(_PLACELESS, len(placeless)), *_kinds(entries, others))
 
 
+def no_image(entries: Sequence[Entry]) -> ImageError:
+    """What is said of files of which none is a DICOM image: pictures, or what most of them are."""
+    heads = [_head(entry, _PROBED) for entry in entries[:_LOOKED]]
+    if any(_PICTURE.begins.match(head) for head in heads):
+        return ImageError(
+            "There is no DICOM image among the files.", "Give single pictures by their own paths."
+        )
+    if any(map(is_dicom, heads)):
+        return ImageError(
+            "The DICOM files among these hold no image: they are reports, outlines or lists.",
+            "Give a folder with the images.",
+        )
+    reasons = Counter((error.message, error.hint) for error in map(unknown, heads))
+    ((reason, hint), _count) = reasons.most_common(1)[0]
+    one = re.sub("^The image(?:'s file)?", "One of them", reason)
+    return ImageError(f"None of the files is an image that is read. {one}", hint)
+
+
 def _unread(unread: Mapping[int, ImageError]) -> Iterator[str]:
     reasons = Counter(error.message for error in unread.values()).most_common()
     for reason, count in reasons[:_REASONS]:
@@ -92,11 +115,11 @@ def _of(words: Sequence[str], count: int) -> Iterator[str]:
         yield one if count == 1 else several.format(count)
 
 
-def _head(entry: Entry) -> bytes:
+def _head(entry: Entry, most: int = _MARK) -> bytes:
     """How a file begins; nothing if it can't be read."""
     if isinstance(entry, bytes):
-        return entry[:_MARK]
+        return entry[:most]
     try:
-        return files.read(entry, _MARK)
+        return files.read(entry, most)
     except ImageError:
         return b""

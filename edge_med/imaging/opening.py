@@ -23,7 +23,7 @@ from edge_med.imaging.photo import Photo, from_array, from_pillow, load_image
 from edge_med.imaging.picture import Picture, fitted
 from edge_med.imaging.pool import POOL, Reply
 from edge_med.imaging.recognise import HEAD, is_dicom, is_zip
-from edge_med.imaging.slices import AROUND, Room
+from edge_med.imaging.slices import AROUND, Room, as_text
 from edge_med.imaging.study import Study
 from edge_med.imaging.unused import no_series
 from edge_med.imaging.windows import DEFAULT, windows
@@ -51,7 +51,7 @@ def open(
     side: int = ...,
     frame: int | None = ...,
     windows: str = ...,
-    slices: str | None = ...,
+    slices: str | int | Sequence[int] | None = ...,
     series: int | str | None = ...,
     order: Order = ...,
     room: Room = ...,
@@ -65,7 +65,7 @@ def open(
     side: int = 896,
     frame: int | None = None,
     windows: str = DEFAULT,
-    slices: str | None = None,
+    slices: str | int | Sequence[int] | None = None,
     series: int | str | None = None,
     order: Order = "numbers",
     room: Room = Room(),  # noqa: B008 - frozen
@@ -82,8 +82,8 @@ def open(
         frame: of a DICOM file with several, from 1 on; None for the slices of a CT or an MR, if
             slices are asked for, and for the first frame otherwise.
         windows: of a CT: a name, or numbers in HU (`edge_med.imaging.windows`).
-        slices: which of a series: `auto`, a number, or `first:last:step`; None where one picture
-            alone will do.
+        slices: which of a series: `auto`, `all`, a number, `first:last:step`, or a list of them;
+            None where one picture alone will do.
         series: which of several, by the number that `contents` gives it, such as 2 or "2.1"; None
             for the one that is taken if nobody chooses.
         order: of its slices: `numbers`, as the machine numbered them where that runs through the
@@ -110,11 +110,11 @@ def open(
     if not isinstance(source, Encoded):
         return _in_memory(source, fit, side)
     entries, chosen = _entries(source), None if series is None else str(series)
-    wanted = "auto" if slices is None and chosen else slices
+    wanted = as_text("auto" if slices is None and several else slices)
     single = len(entries) == 1 and chosen in (None, "1")
     if single and (wanted is None or frame is not None or not _is_dicom(entries[0])):
         return _decoded(entries[0], frame or 1, job)
-    if chosen and len(entries) == 1 and not _is_dicom(entries[0]):
+    if chosen is not None and len(entries) == 1 and not _is_dicom(entries[0]):
         raise no_series(chosen)
     if wanted is None or frame is not None:
         raise _several()
@@ -143,7 +143,7 @@ def contents(source: str | os.PathLike[str] | Bytes) -> Contents:
 def open_all(
     sources: Sequence[Source | Study],
     *,
-    slices: str = "auto",
+    slices: str | int | Sequence[int] = "auto",
     room: Room = Room(),  # noqa: B008 - frozen
     **how: Any,
 ) -> list[Picture | Study]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsIndex
 
 from edge_med.errors import LARGEST, ContextOverflowError, UsageError
 
@@ -32,6 +32,8 @@ _FEW = 8
 
 _SHOWN = 40
 """Characters of a choice that isn't understood."""
+
+_FORMS = "Use auto, all, a number of slices, first:last:step as 12:12, or a list as 3,5,7."
 
 _LIST = re.compile(r"\d{1,6}(,\d{1,6})+,?|\d{1,6},")
 _RANGE = re.compile(r"(\d{0,6}):(\d{0,6})(?::(\d{1,6}))?")
@@ -225,7 +227,7 @@ def _range(total: int, wanted: str) -> tuple[int, ...]:
     if not match or first == 0 or step == 0 or not chosen:
         raise UsageError(
             f"There are no slices {wanted[:_SHOWN]!r}: they are 1 to {total}.",
-            "Use auto, all, a number of slices, first:last:step as 12:12, or a list as 3,5,7.",
+            _FORMS,
         )
     return chosen
 
@@ -243,6 +245,22 @@ def labelled(text: str) -> int | None:
 
 _LABEL = re.compile(r"SLICE (\d{1,6})")
 """What `label` says."""
+
+
+def as_text(wanted: object) -> str | None:
+    """Which slices are wanted, as `plan` takes it: programs have numbers and lists of them.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    if wanted is None or isinstance(wanted, str):
+        return wanted
+    several = isinstance(wanted, Iterable)
+    numbers = [*wanted] if isinstance(wanted, Iterable) else [wanted]
+    whole = all(isinstance(one, SupportsIndex) and not isinstance(one, bool) for one in numbers)
+    if not (whole and numbers):
+        raise UsageError(f"There are no slices {str(wanted)[:_SHOWN]}.", _FORMS)
+    return "".join(f"{number}," for number in numbers) if several else str(wanted)
 
 
 def ranges(numbers: Sequence[int]) -> str:

@@ -171,9 +171,7 @@ def contents_of(entries: Entries, found: Described) -> Contents:
         )
     if found.unread:
         raise next(iter(found.unread.values()))
-    raise ImageError(
-        "There is no DICOM image among the files.", "Give single pictures by their own paths."
-    )
+    raise leftover.no_image(entries)
 
 
 def _left_out(entries: Entries, found: Described) -> tuple[str, ...]:

@@ -80,6 +80,6 @@ def test_a_folder_without_images_is_refused_and_the_chat_goes_on(
     with chat() as terminal:
         terminal.see("1>")
         terminal.type(DROPPED.format(f"'{tmp_path / 'empty'}'"))
-        terminal.see("There is no DICOM image among the files.")
+        terminal.see("None of the files is an image that is read.")
         terminal.type("what is it\r")
         terminal.see("2>")

@@ -93,11 +93,25 @@ def test_two_x_rays_in_one_folder_are_two_pictures(tmp_path: Path) -> None:
     assert [picture.slice for picture in study.pictures] == [None, None]
 
 
-def test_files_without_an_image_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("data", "told", "hint"),
+    [
+        (b"nothing", "One of them is a text.", "An image is wanted here"),
+        (b"\0\0\0\x18ftypheic", "One of them is a HEIC photo, as phones take", "Export it as JPEG"),
+        (b"%PDF-1.7", "One of them is a PDF, which isn't read.", "Save the page"),
+        (gzip.compress(b"\x5c\x01\0\0"), "One of them is a NIfTI volume that gzip", "Unpack it"),
+        (b"\x89PNG\r\n\x1a\n", "There is no DICOM image among the files.", "their own paths"),
+        (dicom(ramp(8), Modality="SEG"), "The DICOM files among these hold no image", "a folder"),
+    ],
+)
+def test_files_of_which_none_is_a_dicom_image_are_refused_by_what_they_are(
+    data: bytes, told: str, hint: str, tmp_path: Path
+) -> None:
     for name in "ab":
-        (tmp_path / name).write_text("nothing")
-    with pytest.raises(ImageError, match="no DICOM image"):
+        (tmp_path / name).write_bytes(data)
+    with pytest.raises(ImageError, match=told) as caught:
         read(tmp_path)
+    assert hint in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -200,6 +214,15 @@ def test_a_series_that_isnt_there_is_refused(series: int | str, folder: Path) ->
     (folder / "other").write_bytes(ct_slice(0.0, SeriesInstanceUID="1.9"))
     with pytest.raises(UsageError, match="they are 1 to 2"):
         read(folder, series=series)
+
+
+def test_of_a_series_with_passes_those_are_told_that_there_are(folder: Path) -> None:
+    for name, data in stack("b", TEN, AcquisitionNumber=2).items():
+        (folder / name).write_bytes(data)
+    for name, data in stack("c", TEN, AcquisitionNumber=3).items():
+        (folder / name).write_bytes(data)
+    with pytest.raises(UsageError, match=r"no series '1\.9': they are 1\.1 to 1\."):
+        read(folder, series="1.9")
 
 
 def test_a_series_is_chosen_by_its_number_without_slices_being_named(folder: Path) -> None:

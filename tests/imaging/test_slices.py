@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_med.errors import ContextOverflowError, UsageError
-from edge_med.imaging.slices import AROUND, MOST, Room, plan, ranges, spread
+from edge_med.imaging.slices import AROUND, MOST, Room, as_text, plan, ranges, spread
 
 EACH = 256 + AROUND
 
@@ -60,6 +63,29 @@ def test_where_no_context_holds_all_slices_that_is_told() -> None:
 
 def test_slices_that_were_asked_for_are_no_reason_to_tell_of_more() -> None:
     assert plan(28, "2:4").more == ""
+
+
+@pytest.mark.parametrize(
+    ("wanted", "text"),
+    [
+        (3, "3"),
+        (np.int64(3), "3"),
+        ([3, 5], "3,5,"),
+        ([12], "12,"),
+        (range(2, 5), "2,3,4,"),
+        ("2:4", "2:4"),
+        (None, None),
+    ],
+)
+def test_slices_are_numbers_and_lists_in_programs(wanted: Any, text: str | None) -> None:
+    assert as_text(wanted) == text
+
+
+@pytest.mark.parametrize("wanted", [3.0, True, [], ["3"], [1.5], {"slices": 3}, object()])
+def test_what_names_no_slices_is_refused(wanted: Any) -> None:
+    with pytest.raises(UsageError, match="There are no slices") as caught:
+        as_text(wanted)
+    assert "first:last:step" in str(caught.value.hint)
 
 
 @given(st.integers(1, 3000), st.integers(1, 200))
