@@ -17,6 +17,7 @@ from edge_med.plain import plain
 
 if TYPE_CHECKING:
     from edge_med.imaging import Contents
+    from edge_med.imaging.choosing import Choice
     from edge_med.imaging.contents import Series
     from edge_med.imaging.series import Slice
     from edge_med.imaging.stacks import Stack
@@ -70,7 +71,20 @@ def _taken(there: Contents, wanted: str | None) -> tuple[str | None, str, list[s
         if "`series`" in step:
             step = "Nothing is taken until one is chosen, as --series 1."
         return None, "", [f"{error.message} {step}".strip()]
-    return choice.series or None, choice.why, list(choice.notices)
+    return choice.series or None, choice.why, [*_of_singles(choice), *choice.notices]
+
+
+def _of_singles(choice: Choice) -> Iterator[str]:
+    """What is taken where there is no volume."""
+    from edge_med.imaging.slices import MOST
+
+    count = len(choice.slices)
+    if choice.volume or count == 1:
+        return
+    if count <= MOST[False]:
+        yield f"The {count} images are no volume: each is taken as a picture."
+    else:
+        yield f"The {count} images are no volume: choose some, as with --slices 5."
 
 
 def _facts(there: Contents) -> Iterator[dict[str, Any]]:

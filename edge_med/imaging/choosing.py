@@ -188,13 +188,19 @@ def choose(there: Contents, wanted: str | None = None, order: Order = "numbers")
         return _chosen(there, wanted, order)
     if there.mixed:
         raise ImageError(there.mixed, f"Choose what is meant with `series`: {LISTED}")
-    if not any(one.stacks for one in there.series):
+    if not any(one.stacks for one in there.series) or _is_album(there):
         images, copies = _images(there.series)
         return Choice(images, copies, volume=False)
     taken, why = default(there)
     if len(taken.stack.slices) == 1:
         _refuse_scattered(there)
     return _choice(there, taken, why, order)
+
+
+def _is_album(there: Contents) -> bool:
+    """Whether one or two slices lie beside X-rays and the like, each of a series of its own."""
+    slices = [len({*map(itself, one.slices)}) for one in there.series if one.stacks]
+    return {*slices} == {1} and len(slices) < min(ROW, len(there.series))
 
 
 def _refuse_scattered(there: Contents) -> None:

@@ -37,6 +37,8 @@ def ordered(slices: Sequence[Slice], order: Order) -> tuple[list[Slice], tuple[s
         if order == "numbers" and _numbered_backwards(lying):
             lying.reverse()
         return lying, tuple(_told(lying))
+    if len(slices) == 1:
+        return [*slices], ()
     numbers = {piece.number for piece in slices}
     if None in numbers or len(numbers) < len(slices):
         raise ImageError(

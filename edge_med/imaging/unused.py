@@ -40,7 +40,7 @@ def check_used(
         raise UsageError(
             f"Slices {slices} are wanted, and no image is a series.", "Leave out `slices`."
         )
-    if order != ORDERS[0] and not any(isinstance(image, Study) for image in images):
+    if order != ORDERS[0] and not any(isinstance(one, Study) and one.volume for one in images):
         raise UsageError(
             f"The order {order} is wanted, and no image is a series.", "Leave out `order`."
         )

@@ -111,6 +111,14 @@ def test_flags_that_do_nothing_to_a_photo_are_refused_as_ask_refuses_them(
     assert f"error: {error}\nhint: Leave out {flags[0]}" in run.err
 
 
+def test_single_images_have_no_order(edge_med: EdgeMed, tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    for number in range(2):
+        (tmp_path / "x" / str(number)).write_bytes(dicom(ramp(12), Modality="DX"))
+    run = edge_med("view", tmp_path / "x", "--order", "position")
+    assert "The order position is wanted, and no image is a series." in run.err
+
+
 def test_windows_of_a_photo_are_told_to_do_nothing(edge_med: EdgeMed, tmp_path: Path) -> None:
     Image.fromarray(scene(64, 48)).save(tmp_path / "photo.png")
     run = edge_med("view", tmp_path / "photo.png", "--windows", "brain")

@@ -55,6 +55,20 @@ def test_it_lists_each_series_with_the_one_that_would_be_taken_and_why(
     )
 
 
+@pytest.mark.parametrize(
+    ("count", "told"),
+    [
+        (2, "The 2 images are no volume: each is taken as a picture.\n"),
+        (21, "The 21 images are no volume: choose some, as with --slices 5.\n"),
+    ],
+)
+def test_of_single_images_it_tells_that_they_are_no_volume(
+    count: int, told: str, edge_med: Command, tmp_path: Path
+) -> None:
+    files = {f"x{n}": dicom(ramp(12), Modality="DX", InstanceNumber=n) for n in range(count)}
+    assert edge_med("view", written(tmp_path / "x-rays", files), "--list").err == told
+
+
 def test_as_json_it_lists_the_same(edge_med: Command, disc: Path) -> None:
     told = json.loads(edge_med("view", disc, "--list", "--json").out)
     assert [one["number"] for one in told["series"]] == ["1", "2", "3"]

@@ -298,6 +298,9 @@ def pictures() -> Iterator[Made]:
     yield Made("two X-rays under one name", named, ["b", "a"])
     apart = {"b": x_ray(1), "a": x_ray(2, SeriesInstanceUID="1.2.4")}
     yield Made("two X-rays in two series", apart, ["b", "a"])
+    page = dicom(ramp(8), Modality="CT", SeriesInstanceUID="1.2.4", SeriesNumber=9)
+    yield Made("two X-rays, and a page of a CT", two | {"c": page}, ["b", "a", "c"])
+    yield Made("a page of a CT, and a copy", {"c": page, "d": page}, ["c"], ["1 copy of an image"])
     how = {"series": 2}
     yield Made("one of them", apart, ["a"], ["1 image of other series is left out"], how=how)
     beside = stack("a", TEN) | {"x": x_ray(1, SeriesInstanceUID="1.2.4")}
