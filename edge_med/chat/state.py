@@ -14,6 +14,8 @@ from edge_med.chat.ui import UI
 from edge_med.config import Options
 from edge_med.errors import PromptError
 from edge_med.imaging import Picture, Study
+from edge_med.imaging.slices import AROUND, series_among
+from edge_med.imaging.study import as_series
 from edge_med.messages import Message, TextPart, shown_parts
 from edge_med.models.estimates import Estimates
 from edge_med.protocols import LoadedModel
@@ -120,10 +122,10 @@ class Chat:
     def wait_again(self, question: Message) -> None:
         """Let what went with a question wait for the next one, before what waits already.
 
-        Of a question that was loaded these are its images; slices have lost their series. Pictures
-        that another question has shown as well stay there.
+        Of a question that was loaded, or has lost an image, these are its images; slices with
+        labels are a series. Pictures that another question has shown as well stay there.
         """
-        before = self.sent.get(question, Waiting([*question.pictures]))
+        before = self.sent.get(question) or Waiting([*self._shown(question)])
         waiting, left = self.waiting, {picture.sha256 for _turn, picture in self.pictures}
         pictures = [
             image
@@ -135,6 +137,12 @@ class Chat:
             [*before.reports, *waiting.reports],
             [*before.tagged, *waiting.tagged],
         )
+
+    def _shown(self, question: Message) -> Iterator[Picture | Study]:
+        projector = self.model.info.projector
+        each = AROUND + (projector.image_tokens or 0 if projector else 0)
+        for group, labels in series_among(question.pictures, question.labels):
+            yield from [as_series(group, each)] if labels else group
 
     @property
     def system(self) -> str | None:

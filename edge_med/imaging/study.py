@@ -94,6 +94,20 @@ def all_pictures(images: Iterable[Picture | Study]) -> list[Picture]:
     ]
 
 
+def as_series(pictures: Sequence[Picture], each: int) -> Study:
+    """Slices of a series that were shown before, to be shown again.
+
+    Args:
+        pictures: they, in order; each says which slice it is.
+        each: tokens of one with its label.
+    """
+    places = [picture.slice for picture in pictures if picture.slice]
+    chosen, tokens = tuple(number - 1 for number, _ in places), each * len(places)
+    plan = slices.Plan(chosen, places[0][1], tokens, None, "as before")
+    came = pictures[0].came or Came("")
+    return Study(tuple(pictures), plan, series=came.series, way=came.way, order=came.order)
+
+
 @dataclass(frozen=True, slots=True)
 class Described:
     """What some files are.

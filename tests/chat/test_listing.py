@@ -72,3 +72,16 @@ def test_one_slice_beside_a_series_has_no_label_and_is_no_second(
 ) -> None:
     held.enter(f"/image '{two[0]}' --slices 1:3", f"/image '{two[1]}' --slices 2:2")
     assert not [told for told in held.ui.urgent if "series are shown" in told]
+
+
+def test_slices_of_a_question_that_is_undone_have_labels_again(
+    held: Held, two: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    held.enter(f"/image '{two[0]}' --slices 1:3", "a", "/save x.json --images", "/drop 1", "/undo")
+    held.enter("/images")
+    assert "1-2. CT, 2 of 10 slices (as before)" in held.ui.said[-1]
+    assert "slices 2-3 as SLICE 1-2, series 1, feet to head" in held.ui.said[-1]
+    held.enter("b", "/clear", "/load x.json", "/undo", "c")
+    said = [asked.messages[-1].text for asked in held.worker.asked]
+    assert said == ["SLICE 1SLICE 2SLICE 3a", "SLICE 1SLICE 2b", "SLICE 1SLICE 2SLICE 3c"]
