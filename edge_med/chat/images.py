@@ -11,8 +11,9 @@ from edge_med.chat import dropped, listing
 from edge_med.chat.lines import TEXTS
 from edge_med.chat.looking import Looking, with_flags
 from edge_med.chat.state import Chat, Report
-from edge_med.errors import UsageError, blind, too_long
+from edge_med.errors import LISTED, EdgeMedError, ImageError, UsageError, blind, too_long
 from edge_med.imaging import Fit, Picture, Room, Study, remarks
+from edge_med.imaging.choosing import choose
 from edge_med.imaging.naming import is_there
 from edge_med.imaging.slices import QUESTION, is_gpu
 from edge_med.imaging.study import all_pictures
@@ -25,11 +26,40 @@ MOST_FOLDERS = 3
 
 def add(chat: Chat, argument: str) -> None:
     """Let images wait for the next question; they are opened now, so that errors come now."""
+    if argument.split()[-1:] == [LIST] and not is_there(argument):
+        _list(chat, argument.removesuffix(LIST))
+        return
     named, looking = with_flags(argument, chat.looking)
     paths = [Path(part).expanduser() for part in _paths(named)]
     if not paths:
         raise UsageError("Which image?", "Give its path: /image chest.png")
     open_all(chat, paths, looking)
+
+
+LIST = "--list"
+"""Asks which series there are, at the end of a path."""
+
+
+def _list(chat: Chat, argument: str) -> None:
+    """List the series of a folder or a zip, and what would be shown of it."""
+    paths = _paths(argument.strip())
+    if len(paths) != 1:
+        raise UsageError("One folder or zip is listed at a time.", "As in: /image disc --list")
+    there = imaging.contents(Path(paths[0]).expanduser())
+    chat.ui.say("\n".join(listing.series(there)))
+    try:
+        told = choose(there).notices
+    except ImageError as error:
+        told = (f"{error.message} Choose one, as in: /image PATH --series 1",)
+    for notice in (*told, *there.left_out):
+        chat.ui.notice(notice)
+
+
+def _in_chat(error: EdgeMedError) -> EdgeMedError:
+    """An error whose next step is a command of the chat's."""
+    if not error.hint or LISTED not in error.hint:
+        return error
+    return type(error)(error.message, error.hint.replace(LISTED, f"/image PATH {LIST} shows them"))
 
 
 def begin_with(chat: Chat, texts: Sequence[Path], images: Sequence[Path | bytes]) -> None:
@@ -50,9 +80,11 @@ def open_all(chat: Chat, paths: Sequence[Path | bytes], looking: Looking) -> Non
     """
     if chat.model.info.projector is None:
         raise blind()
-    opened = imaging.open_all(
-        paths, fit=chat.options.fit, side=chat.model.side, room=_room(chat), **looking.how
-    )
+    fit, side = chat.options.fit, chat.model.side
+    try:
+        opened = imaging.open_all(paths, fit=fit, side=side, room=_room(chat), **looking.how)
+    except EdgeMedError as error:
+        raise _in_chat(error) from None
     if looking != chat.looking:  # what holds for every image needn't be for this one
         check_used(opened, **{name: looking.how[name] for name in USED})
         if told := unused_windows(opened, looking.windows):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from edge_med.chat.state import Chat
-from edge_med.imaging import About, Picture, Study
+from edge_med.chat.state import Chat, counted
+from edge_med.imaging import About, Contents, Picture, Study
 from edge_med.imaging.slices import ranges, series_among
 
 
@@ -19,6 +19,26 @@ def lines(chat: Chat) -> Iterator[str]:
             number = numbers.stop
     for numbers, image in waiting(chat):
         yield f"{spoken(numbers)}. {told(chat, image)}, waits for the next question"
+
+
+def series(there: Contents) -> Iterator[str]:
+    """A line for each series of a folder or a zip, and for each of its passes."""
+    people = [*dict.fromkeys(one.slices[0].whose[0] for one in there.series)]
+    for one in there.series:
+        who = f"patient {people.index(one.slices[0].whose[0]) + 1}" if len(people) > 1 else ""
+        stacks = [(one.name(stack), stack.slices, stack.told) for stack in one.stacks[:_MOST]]
+        for number, slices, which in stacks or [(str(one.number), one.slices, "")]:
+            first, images = slices[0], counted(len(slices), "image")
+            kind = f"{first.modality or 'another modality'} {first.plane if stacks else ''}".strip()
+            mm = "" if first.thickness is None else f"{first.thickness:g} mm"
+            size, made = f"{first.columns} x {first.rows}", first.kernel or first.sequence or ""
+            yield f"{number}. {_joined(kind, images, size, mm, made, which, who)}"
+        if (left := len(one.stacks) - _MOST) > 0:
+            yield f"{left} more of series {one.number}"
+
+
+_MOST = 12
+"""Passes of a series that have a line each; of more, as of a series over time, the first do."""
 
 
 def waiting(chat: Chat) -> Iterator[tuple[range, Picture | Study]]:
