@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
@@ -92,11 +92,18 @@ def _is_difference(groups: Sequence[list[Slice]], there: int, *, loose: bool, fe
     return few and not loose and sum(map(len, groups)) >= _RUN * len(groups)
 
 
-def by_value(value: Any) -> tuple[bool, str | float]:
-    """What isn't said comes first: an image without diffusion often has no b-value."""
-    if value is None or isinstance(value, int | float):
-        return (value is not None, value or 0)
-    return (True, str(value))
+def in_turn(groups: Mapping[Any, Sequence[Slice]]) -> list[Any]:
+    """Values of a difference: numbers as they rise, words as the machine numbered their images.
+
+    What isn't said comes first: an image without diffusion often has no b-value.
+    """
+
+    def place(value: Any) -> tuple[bool, float, int]:
+        begins = value[0] if isinstance(value, tuple) else value
+        number = begins if isinstance(begins, int | float) else 0
+        return (value is not None, number, min(piece.number or 0 for piece in groups[value]))
+
+    return sorted(groups, key=place)
 
 
 def without_places(series: Sequence[Slice], difference: Difference) -> dict[Any, list[Slice]]:

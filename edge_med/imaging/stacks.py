@@ -12,7 +12,7 @@ from edge_med.imaging.differences import (
     DIFFERENCES,
     FEW,
     Difference,
-    by_value,
+    in_turn,
     parts,
     without_places,
 )
@@ -206,7 +206,7 @@ def _named(
     difference: Difference, groups: Mapping[Any, list[Slice]]
 ) -> Iterator[tuple[str, list[Slice]]]:
     """What slices of each value are called, and they."""
-    for place, value in enumerate(sorted(groups, key=by_value), 1):
+    for place, value in enumerate(in_turn(groups), 1):
         told = f"{difference.one} {place} of {len(groups)}"
         if difference.one == "b-value" and value is not None:
             told = f"b-value {value:g}, {place} of {len(groups)}"

@@ -72,6 +72,20 @@ def alternating() -> Iterator[Made]:
         yield Made(f"a series each, of two {name}", files, ALL, others)
 
 
+def named() -> Iterator[Made]:
+    """Images in the same places that say in words what they are: the first numbered are taken."""
+    water, fat = (["ORIGINAL", "PRIMARY", "DIXON", name] for name in ("WATER", "FAT"))
+    both = stack("a", TEN, **MR, ImageType=water)
+    both |= stack("b", TEN, **_after(**MR, ImageType=fat))
+    yield Made("water before fat", both, ALL, ["Kind of image 1 of 2 is taken"])
+    phase = stack("b", TEN, **MR, ImageType=["ORIGINAL", "PRIMARY", "P"])
+    both = phase | stack("a", TEN, **_after(**MR, ImageType=["ORIGINAL", "PRIMARY", "M"]))
+    yield Made("phases before magnitudes", both, ALL, ["Kind of image 1 of 2 is taken"])
+    sharp = stack("a", TEN, ConvolutionKernel="STANDARD")
+    sharp |= stack("b", TEN, **_after(ConvolutionKernel="BONE"))
+    yield Made("a standard kernel before bone", sharp, ALL, ["Kernel 1 of 2 is taken"])
+
+
 def without_places() -> Iterator[Made]:
     """Images that say nowhere where they lie, of which half are of another kind."""
     nowhere: dict[str, Any] = {"ImagePositionPatient": None, "ImageOrientationPatient": None}
@@ -172,6 +186,7 @@ def with_a_hole() -> Iterator[Made]:
 DIFFERENCES: tuple[Callable[[], Iterator[Made]], ...] = (
     within,
     alternating,
+    named,
     without_places,
     turned,
     overlapping,

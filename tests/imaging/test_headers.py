@@ -16,6 +16,7 @@ from edge_med.imaging import remarks
 from edge_med.imaging.recognise import is_dicom
 from tests.imaging.dicom_samples import (
     compressed,
+    ct_slice,
     dicom,
     elements,
     ramp,
@@ -205,3 +206,12 @@ def test_fractions_in_place_of_pixels_are_named() -> None:
     data.PixelData = b""  # for `written`, which says its kind; it comes behind
     with pytest.raises(ImageError, match=r"fractions .FloatPixelData., which aren't read"):
         imaging.open(written(data))
+
+
+def test_a_modality_in_small_letters_is_the_same() -> None:
+    data = ct_slice(0.0)
+    small = data.replace(b"\x08\x00\x60\x00CS\x02\x00CT", b"\x08\x00\x60\x00CS\x02\x00ct")
+    assert small != data
+    picture = imaging.open(small)
+    assert picture == imaging.open(data)
+    assert picture.about.modality == "CT"

@@ -26,9 +26,9 @@ _CLASSES = {
 def modality(data: Dataset) -> str:
     """DICOM's code of what made an image, empty if it isn't one of the standard's.
 
-    Where it is missing, it is that of the image's class.
+    Where it is missing, it is that of the image's class. Some programs write it in small letters.
     """
-    given = str(data.get("Modality") or _CLASSES.get(str(data.get("SOPClassUID")))).strip()
+    given = str(data.get("Modality") or _CLASSES.get(str(data.get("SOPClassUID")))).strip().upper()
     return given if given in MODALITIES else ""
 
 
