@@ -155,6 +155,21 @@ def test_of_another_modality_the_first_frame_is_shown_and_that_is_said() -> None
     assert picture.notices[0] == "Of the image's file, frame 1 of 3 is taken."
 
 
+@pytest.mark.parametrize(
+    ("data", "told", "hint"),
+    [
+        (ct_slice(0.0), "The DICOM image has 1 frame.", "Leave out `frame`."),
+        (enhanced(), "The DICOM image has 5 frames.", "or give the number of one of them."),
+    ],
+)
+def test_a_frame_that_there_isnt_is_refused_with_how_many_there_are(
+    data: bytes, told: str, hint: str
+) -> None:
+    with pytest.raises(ImageError, match=told) as caught:
+        imaging.open(data, frame=9)
+    assert caught.value.hint.endswith(hint)
+
+
 def test_a_frame_of_a_folder_is_refused(tmp_path: Path) -> None:
     for depth in range(2):
         (tmp_path / str(depth)).write_bytes(ct_slice(float(depth)))

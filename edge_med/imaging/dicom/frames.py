@@ -41,9 +41,10 @@ def decode(data: Header, index: int) -> npt.NDArray[Any]:
     Raises:
         ImageError: there is no such frame, or it can't be decoded.
     """
-    if not 0 <= index < frames(data):
+    if not 0 <= index < (count := frames(data)):
         raise ImageError(
-            f"The DICOM image has {frames(data)} frames.", "Give the number of one of them."
+            f"The DICOM image has {'1 frame' if count == 1 else f'{count} frames'}.",
+            f"Leave out `frame`{'' if count == 1 else ', or give the number of one of them'}.",
         )
     assert data.pixels
     if data.BitsAllocated == PACKED:
