@@ -27,7 +27,7 @@ from converters.lora.fitting import check_shapes
 from converters.lora.records import left_out
 from converters.plan import FilePlan, TensorPlan
 from converters.quantize import Bytes, Widening, is_sound, narrow
-from converters.request import adapter_name, called, check_strengths
+from converters.request import adapter_name, check_strengths
 from converters.slabs import source_files
 from converters.small import SmallFiles
 from converters.stages import Stopwatch
@@ -39,7 +39,7 @@ from edge_med.artifacts.gguf import DEFAULT_ALIGNMENT, pad
 from edge_med.artifacts.hparams import TextParams, read_text_params
 from edge_med.artifacts.json_file import read_json
 from edge_med.artifacts.manifest import FileEntry
-from edge_med.artifacts.naming import check_model_name
+from edge_med.artifacts.naming import PARTIAL, called, check_model_name
 from edge_med.artifacts.peft.adapter import Adapter, Part, Stored, open_adapter
 from edge_med.artifacts.peft.division import Division, divide
 from edge_med.artifacts.peft.folder import merge_command
@@ -152,6 +152,7 @@ def write_adapters(plans: tuple[AdapterPlan, ...], request: AdapterRequest) -> l
         BusyError: another conversion writes into the folder.
     """
     with held(request.folder):
+        _sweep(request.folder)
         for plan in plans:
             if (request.folder / plan.file.name).exists() and not request.force:
                 raise InputError(
@@ -245,6 +246,19 @@ def _values(adapter: Adapter, name: str, card: Card, notice: str) -> dict[str, T
     writer.add_float32(layout.STRENGTH, adapter.strength)
     values: dict[str, TypedValue] = writer.kv_data[0]
     return values
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a killed run has left of a file of ours, by the key in its header."""
+    for path in filter(Path.is_file, folder.glob(f"*.gguf{PARTIAL}")):
+        with path.open("rb") as file:
+            start = file.read(_START)
+        if layout.MADE_OF.encode() in start:
+            path.unlink(missing_ok=True)
+
+
+_START = 1 << 16
+"""Bytes in which the keys of an adapter stand: before its tensors, and few of them."""
 
 
 def _write(plan: AdapterPlan, folder: Path) -> FileEntry:

@@ -14,7 +14,7 @@ from converters.small import SmallFiles
 from converters.told import Told, listed
 from converters.weights import find_weights
 from edge_med.artifacts.json_file import read_json
-from edge_med.artifacts.peft.folder import WEIGHTS, peft_adapter
+from edge_med.artifacts.peft.folder import PICKLED, WEIGHTS, peft_adapter
 from edge_med.artifacts.safetensors import Shard, SourceTensor
 from edge_med.artifacts.section import short
 from edge_med.errors import CheckpointError
@@ -125,7 +125,7 @@ def beside_weights(folder: Path, adapters: Iterable[Path]) -> tuple[Told, ...]:
         folder: the checkpoint's.
         adapters: folders of those that are merged now.
     """
-    there = [name for name in WEIGHTS if (folder / name).is_file()]
+    there = [name for name in (WEIGHTS, PICKLED) if (folder / name).is_file()]
     if not there or folder.resolve() in [path.resolve() for path in adapters]:
         return ()
     text = (

@@ -207,19 +207,34 @@ def _print_plan(plan: Any, *, as_json: bool, verbose: bool) -> None:
         "most. Nothing was written."
     )
     _print_warnings(plan)
+    adapters = _adapters(plan)
+    for one in adapters:
+        click.echo(f"{safe_line(one.name)}  merged {one.strength:g} times  sha256 {one.sha256}")
     for file in plan.files:
         click.echo(f"{file.name}  {_size(file.size)}  {len(file.tensors)} tensors")
         for t in file.tensors if verbose else ():
             shape = "x".join(map(str, t.shape))
             source = safe_line(t.source.name)
-            mark = "  merged" if t.change else ""
+            mark = _mark(adapters, t.name) if t.change else ""
             click.echo(f"  {t.name:<32} {t.type.name:<7} {shape:>14} {t.size:>12,}  {source}{mark}")
+
+
+def _adapters(plan: Any) -> Any:
+    """What the manifest will say of the adapters."""
+    from converters.lora.records import records
+    from converters.slabs import source_files
+
+    return records(plan.adapters, source_files(plan.checkpoint.beside))
+
+
+def _mark(adapters: Any, tensor: str) -> str:
+    """What each adapter does with a tensor, and how strongly."""
+    of = [touched for one in adapters for touched in one.tensors if touched.name == tensor]
+    return "  merged: " + ", ".join(f"{one.how} {one.scale:g}" for one in of)
 
 
 def _plan_as_data(plan: Any, seconds: float) -> dict[str, Any]:
     from converters.estimate import memory_bound
-    from converters.lora.records import records
-    from converters.slabs import source_files
 
     files = [
         {
@@ -240,7 +255,6 @@ def _plan_as_data(plan: Any, seconds: float) -> dict[str, Any]:
         }
         for file in plan.files
     ]
-    adapters = records(plan.adapters, source_files(plan.checkpoint.beside))
     return {
         "files": files,
         "size": plan.size,
@@ -249,7 +263,7 @@ def _plan_as_data(plan: Any, seconds: float) -> dict[str, Any]:
         "memory": memory_bound(plan),
         "notice": plan.notice,
         "warnings": _warnings(plan),
-        "adapters": [dataclasses.asdict(one) for one in adapters],
+        "adapters": [dataclasses.asdict(one) for one in _adapters(plan)],
     }
 
 

@@ -32,13 +32,25 @@ _MERGED = 5
 sum, and what is rounded; one more for the adapter's own rows."""
 
 
+_WHOLE = 2
+"""How often a thread has that matrix of a pair of which each slab needs all: as stored, in F32."""
+
+
 def memory_bound(plan: Plan) -> int:
     """Bytes of memory that the conversion takes at the most."""
     threads = plan.request.threads or _platform.usable_cores()
     headers = sum(len(file.header) for file in plan.files)
     slabs = slab_memory(plan.files, threads)
-    merging = threads * _MERGED * 4 * slab_size(plan.files, in_flight(threads))
+    slab = slab_size(plan.files, in_flight(threads))
+    merging = threads * 4 * (_MERGED * slab + _WHOLE * _largest_side(plan))
     return _PROGRAM + headers + slabs + (merging if plan.adapters else 0)
+
+
+def _largest_side(plan: Plan) -> int:
+    """Numbers of the largest A, or B of an embedding, of all adapters."""
+    parts = [part for adapter in plan.adapters for part in adapter.parts.values()]
+    sides = [part.up if part.embedding else part.down for part in parts]
+    return max((math.prod(side.tensor.shape) for side in sides if side), default=0)
 
 
 def estimate_seconds(plan: Plan) -> float:

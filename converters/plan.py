@@ -21,6 +21,7 @@ from converters.entries import Change, Entry, layout_told, parameters, read_entr
 from converters.generation import generation_told
 from converters.header import Placed, pack_header
 from converters.lora.merge import merge, with_adapters
+from converters.lora.processor import with_processor
 from converters.processor import read_processor
 from converters.quantize import Widening
 from converters.request import Request
@@ -129,9 +130,8 @@ def make_plan(request: Request) -> Plan:
     request = dataclasses.replace(request, source=source, base=base, adapters=adapters)
     request = _with_known_origin(request)
     checkpoint, config, told = _opened(request)
-    processor, more = read_processor(checkpoint.small)
     opened = tuple(open_adapter(folder, strength) for folder, strength in adapters)
-    params = read_params(config, processor)
+    checkpoint, params, more = _with_pictures(checkpoint, config, opened)
     merged = merge(checkpoint, params, *read_entries(checkpoint, params), opened)
     params, text, projector = merged.params, merged.text, merged.projector
     checkpoint, trained = with_adapters(checkpoint, merged, request.known_name)
@@ -177,6 +177,19 @@ def _opened(request: Request) -> tuple[Checkpoint, Config, tuple[Told, ...]]:
     checkpoint = dataclasses.replace(checkpoint, config=agreed.config, small=small)
     beside = beside_weights(request.source, (path for path, _ in request.adapters))
     return checkpoint, agreed.config, (*checkpoint.told, *beside, *agreed.told, *told)
+
+
+def _with_pictures(
+    checkpoint: Checkpoint, config: Config, adapters: tuple[Adapter, ...]
+) -> tuple[Checkpoint, ModelParams, tuple[Told, ...]]:
+    """What the model is, with the image processor's settings that count."""
+    processor, told = read_processor(checkpoint.small)
+    params = read_params(config, processor)
+    if params.vision is None or not adapters:
+        return checkpoint, params, told
+    checkpoint, own = with_processor(checkpoint, adapters)
+    processor, told = read_processor(checkpoint.small)
+    return checkpoint, read_params(config, processor), (*told, *own)
 
 
 def _with_known_origin(request: Request) -> Request:

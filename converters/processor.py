@@ -16,7 +16,7 @@ from edge_med.errors import CheckpointError
 
 ALONE, WHOLE, INSIDE = "preprocessor_config.json", "processor_config.json", "image_processor"
 TOKENS = "image_seq_length"
-_NAMES = {"processor_class", "image_processor_type", "feature_extractor_type", TOKENS}
+NAMES = {"processor_class", "image_processor_type", "feature_extractor_type", TOKENS}
 """What says nothing of a picture, or is compared by itself."""
 
 
@@ -39,7 +39,7 @@ def read_processor(files: SmallFiles) -> tuple[dict[str, Any], tuple[Told, ...]]
     differ = sorted(
         key
         for key, value in alone.items()
-        if key not in _NAMES and value is not None and value != nested.get(key)
+        if key not in NAMES and value is not None and value != nested.get(key)
     )
     if not differ:
         return settings, ()

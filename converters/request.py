@@ -6,8 +6,15 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_med.artifacts.naming import PROJECTOR_TYPES, QUANTS, check_model_name
-from edge_med.artifacts.peft.folder import CONFIG, WEIGHTS
+from edge_med.artifacts.naming import (
+    PROJECTOR_TYPES,
+    QUANTS,
+    Origin,
+    cached,
+    called,
+    check_model_name,
+)
+from edge_med.artifacts.peft.folder import FILES
 from edge_med.errors import UsageError
 
 
@@ -106,39 +113,7 @@ def check_strengths(adapters: tuple[tuple[Path, float], ...]) -> None:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """A model on the hub, such as `google/medgemma-4b-it`, and its revision; empty if unknown."""
-
-    id: str = ""
-    revision: str = ""
-
-    @property
-    def name(self) -> str:
-        """The model's own name."""
-        return self.id.rpartition("/")[2]
-
-
-def cached(folder: Path) -> Origin:
-    """What the hub's cache tells of a folder: `models--OWNER--NAME/snapshots/REVISION`."""
-    folder = folder.absolute()
-    kind, *parts = folder.parent.parent.name.split("--")
-    if folder.parent.name != "snapshots" or kind != "models" or len(parts) != 2:
-        return Origin()
-    return Origin("/".join(parts), folder.name)
-
-
 def adapter_name(path: Path) -> str:
     """The name of an adapter's folder, also where a file of it is given."""
-    folder = path.parent if path.name in (CONFIG, *WEIGHTS) else path
+    folder = path.parent if path.name in FILES else path
     return called(folder)
-
-
-def called(folder: Path, source_id: str = "") -> str:
-    """What a model in a folder is called: by the user, as on the hub, or as the folder."""
-    return source_id.rpartition("/")[2] or cached(folder).name or _folder_name(folder)
-
-
-def _folder_name(folder: Path) -> str:
-    """The folder's own name, also where it is given as `.` or `..`; a link keeps its name."""
-    return folder.name if folder.name not in ("", "..") else folder.resolve().name

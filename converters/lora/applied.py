@@ -17,6 +17,7 @@ _WORDS = {
         "{name} was trained on a base of four bits ({base}). With a base of other bits its answers "
         "may differ a little from those in training."
     ),
+    "adapter_patterns": "{text}",
 }
 """What a merge tells as well, in the words for a file of its own."""
 
@@ -31,8 +32,11 @@ def applied_told(adapter: Adapter, base: Checkpoint, called: str, size: int) -> 
         size: of the base's vocabulary, in tokens.
     """
     words = {"name": adapter.name, "base": adapter.settings.base_name, "called": called}
-    codes = [one.code for one in told(adapter, called)]
-    found = [Told(code, _WORDS[code].format(**words)) for code in codes if code in _WORDS]
+    found = [
+        Told(one.code, _WORDS[one.code].format(text=one.text, **words))
+        for one in told(adapter, called)
+        if one.code in _WORDS
+    ]
     return [*found, *_tokenizer(adapter, base, size), *template_told(base.small, adapter.folder)]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -22,6 +23,9 @@ Matrix = npt.NDArray[np.float32]
 
 _LOOK = 1 << 20
 """Numbers that are looked at once."""
+
+_ONE_AT_A_TIME = threading.Lock()
+"""So that of all threads one reads a whole embedding, and the others wait for what it finds."""
 
 _STRAY = 0.01
 """The share of a row that a product may change and yet be lost: a trained one changes most of it,
@@ -50,10 +54,15 @@ class Change:
         width = math.prod(tensor.shape[1:])
         for at, part in enumerate(self.parts):
             values = widened(raw, tensor.type).reshape(-1, width)
-            norms = _column_norms(self, at) if part.turns_columns else None
+            norms = _norms(self, at) if part.turns_columns else None
             changed = _changed(part, tensor, start, values, norms)
             raw = narrow(changed.reshape(-1), tensor.type)
         return raw
+
+
+def _norms(change: Change, at: int) -> Matrix:
+    with _ONE_AT_A_TIME:
+        return _column_norms(change, at)
 
 
 @functools.lru_cache(maxsize=4)

@@ -24,9 +24,8 @@ from edge_med.artifacts import tensor_names as names
 from edge_med.artifacts.hparams import ModelParams, TextParams
 from edge_med.artifacts.peft.adapter import Adapter, Part, Stored
 from edge_med.artifacts.safetensors import SourceTensor
+from edge_med.artifacts.tensor_names import EMBEDDING
 from edge_med.errors import CheckpointError
-
-EMBEDDING = "token_embd.weight"
 
 Changes = dict[str, list[Part]]
 Again = tuple[tuple[Path, SourceTensor], ...]
@@ -143,19 +142,20 @@ def _with_text(params: ModelParams, text: TextParams) -> ModelParams:
 
 def _applied(adapters: Sequence[Adapter], *, tied: bool) -> tuple[tuple[Adapter, ...], bool]:
     """Adapters with what each really changes, and whether the head must become one of its own."""
-    parting = next((a for a in adapters if tied and _parts_head(a)), None)
+    parting = [tied and _parts_head(adapter) for adapter in adapters]
+    first = parting.index(True) if any(parting) else None
+    head = names.Target("text", names.HEAD)
     applied = []
-    for adapter in adapters:
+    for at, adapter in enumerate(adapters):
         parts = dict(adapter.parts)
-        head = names.Target("text", names.HEAD)
-        if tied and not _parts_head(adapter):
+        if tied and not parting[at]:
             parts.pop(names.HEAD, None)  # the embedding's once more
-            if parting and (embedding := parts.get(EMBEDDING)):
+            if first is not None and (embedding := parts.get(EMBEDDING)):
                 parts[names.HEAD] = dataclasses.replace(embedding, target=head)
-        if adapter is parting:
+        if at == first:
             parts.setdefault(names.HEAD, Part("lm_head", head))
         applied.append(dataclasses.replace(adapter, parts=parts))
-    return tuple(applied), parting is not None
+    return tuple(applied), first is not None
 
 
 def _changes(adapters: Sequence[Adapter]) -> Changes:

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from converters.request import cached
 from converters.told import Told, listed
 from edge_med.artifacts.manifest import MergedAdapter, SourceFile, Touched
 from edge_med.artifacts.peft.adapter import Adapter, Part
@@ -26,7 +25,7 @@ def record(adapter: Adapter, sha256: str) -> MergedAdapter:
     counts = Counter(place(name) for name, _ in parts)
     return MergedAdapter(
         name=adapter.name,
-        base=adapter.settings.base,
+        base=adapter.settings.base_id,
         sha256=sha256,
         strength=adapter.strength,
         **{kind: counts[kind] for kind in PLACE_WORDS},
@@ -57,7 +56,7 @@ def told(adapter: Adapter, base: str) -> list[Told]:
     if any(not part.stored for part in adapter.parts.values()):
         text += " The head is one of its own now, and stays as the base's."
     found = [Told("adapter", text)]
-    trained_on = _trained_on(adapter)
+    trained_on = adapter.settings.base_name
     plain = _FOUR_BITS.sub("", trained_on)
     if plain != trained_on:
         text = (
@@ -71,15 +70,29 @@ def told(adapter: Adapter, base: str) -> list[Told]:
     if others := beside(adapter.folder):
         text = f"{adapter.name} holds more adapters, which aren't merged: {listed(others)}."
         found.append(Told("adapters_beside", text))
+    found += _patterns(adapter)
     if adapter.settings.early:
         found += _early(adapter)
     return found
 
 
-def _trained_on(adapter: Adapter) -> str:
-    """The base that an adapter names, also where it names a folder of the hub's cache."""
-    base = adapter.settings
-    return (cached(Path(base.base)).name if base.base else "") or base.base_name
+def _patterns(adapter: Adapter) -> list[Told]:
+    """That several patterns fit a module: PEFT sorts them by name when it saves."""
+    alphas = {part.module: adapter.settings.alphas_of(part.module) for part in _pairs(adapter)}
+    several = [module for module, values in alphas.items() if len(values) > 1]
+    if not several:
+        return []
+    values = " and ".join(f"{value:g}" for value in alphas[several[0]])
+    text = (
+        f"In {adapter.name}, alpha_pattern has several values for {len(several)} modules, such as "
+        f"{values} for {several[0]}. The first counts, as where PEFT loads it; but PEFT sorts them "
+        "when it saves, and in training another one may have been the first."
+    )
+    return [Told("adapter_patterns", text)]
+
+
+def _pairs(adapter: Adapter) -> list[Part]:
+    return [part for part in adapter.parts.values() if part.down]
 
 
 def left_out(file: str, division: Division, folder: Path) -> list[Told]:

@@ -15,6 +15,7 @@ from converters.metadata import special_ids
 from converters.small import TOKENIZER, SmallFiles, chat_template
 from converters.told import Told, listed
 from converters.vocabulary import read_vocabulary
+from edge_med.artifacts.naming import called
 from edge_med.artifacts.peft.adapter import Adapter
 from edge_med.artifacts.peft.finding import folders
 from edge_med.artifacts.section import short
@@ -74,7 +75,7 @@ def _with_tokens(
     base = _said(checkpoint, size) if places else Said()
     taken, said, whose, told = checkpoint.small, Said(), "", list[Told]()
     for where in places:
-        name, files = where.resolve().name, _with_files(checkpoint.small, where)
+        name, files = called(where), _with_files(checkpoint.small, where)
         theirs = _said_by(name, dataclasses.replace(checkpoint, small=files), size)
         other = {key: text for key, text in theirs.items() if base.get(key) != text}
         if not other:
@@ -156,7 +157,7 @@ def template_told(base: SmallFiles, folder: Path) -> list[Told]:
     if chat_template(base) is None or _own_template(base, folder) is None:
         return []
     text = (
-        f"{folder.resolve().name} was trained with another chat template than its base's. A model "
+        f"{called(folder)} was trained with another chat template than its base's. A model "
         "that it is applied to is asked in its own turns; a merge takes the adapter's template."
     )
     return [Told("adapter_template", text)]
@@ -169,7 +170,7 @@ def _own_template(base: SmallFiles, folder: Path) -> tuple[str, str] | None:
     said = base.template or chat_template(base)
     if own is None or (said is not None and own.strip() == said.strip()):
         return None
-    return where.resolve().name, own
+    return called(where), own
 
 
 def _template_taken(own: Sequence[tuple[str, str]]) -> Told:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
@@ -81,9 +82,46 @@ def is_bare_file_name(name: str) -> bool:
 
 
 def path_and_scale(given: str) -> tuple[Path, float]:
-    """The parts of PATH=SCALE, as an adapter is given; a path may hold an equals sign too."""
+    """The parts of PATH=SCALE, as an adapter is given.
+
+    A path may hold an equals sign too: folders of a training are called `run-r=16`. What is there
+    under all that is given is meant by all of it.
+    """
     path, _, scale = given.rpartition("=")
     try:
-        return (Path(path), float(scale)) if path else (Path(given), 1.0)
+        whole = not path or Path(given).exists()
+        return (Path(given), 1.0) if whole else (Path(path), float(scale))
     except ValueError:
         return Path(given), 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A model on the hub, such as `google/medgemma-4b-it`, and its revision; empty if unknown."""
+
+    id: str = ""
+    revision: str = ""
+
+    @property
+    def name(self) -> str:
+        """The model's own name."""
+        return self.id.rpartition("/")[2]
+
+
+def cached(folder: Path) -> Origin:
+    """What the hub's cache tells of a folder: `models--OWNER--NAME/snapshots/REVISION`."""
+    folder = folder.absolute()
+    kind, *parts = folder.parent.parent.name.split("--")
+    if folder.parent.name != "snapshots" or kind != "models" or len(parts) != 2:
+        return Origin()
+    return Origin("/".join(parts), folder.name)
+
+
+def called(folder: Path, source_id: str = "") -> str:
+    """What a model in a folder is called: by the user, as on the hub, or as the folder."""
+    return source_id.rpartition("/")[2] or cached(folder).name or _folder_name(folder)
+
+
+def _folder_name(folder: Path) -> str:
+    """The folder's own name, also where it is given as `.` or `..`; a link keeps its name."""
+    return folder.name if folder.name not in ("", "..") else folder.resolve().name

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from edge_med.artifacts.naming import check_model_name, is_bare_file_name
+from edge_med.artifacts.naming import called, check_model_name, is_bare_file_name, path_and_scale
 from edge_med.errors import UsageError
 
 
@@ -36,3 +38,35 @@ def test_any_other_is_refused(name: str) -> None:
 )
 def test_a_file_name_from_a_list_must_be_bare(name: str) -> None:
     assert not is_bare_file_name(name)
+
+
+@pytest.mark.parametrize(
+    ("given", "path", "scale"),
+    [
+        ("chest=0.5", "chest", 0.5),
+        ("chest", "chest", 1),
+        ("a=b", "a=b", 1),
+        ("r=16=-2", "r=16", -2),
+    ],
+)
+def test_a_number_after_the_last_equals_sign_is_a_scale(
+    given: str, path: str, scale: float
+) -> None:
+    assert path_and_scale(given) == (Path(path), scale)
+
+
+def test_a_folder_that_is_called_so_has_no_scale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "run-r=16").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert path_and_scale("run-r=16") == (Path("run-r=16"), 1)
+    assert path_and_scale("run-r=16=0.5") == (Path("run-r=16"), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [("models--who--chest/snapshots/01ab", "chest"), ("snapshots/01ab", "01ab"), ("a/b", "b")],
+)
+def test_what_lies_in_the_hubs_cache_is_called_as_on_the_hub(folder: str, name: str) -> None:
+    assert called(Path("/cache") / folder) == name

@@ -172,11 +172,23 @@ NARROWER = {name: v[:, :1] if "_B" in name else v[:1] for name, v in PAIRS.items
 
 
 @pytest.mark.parametrize(("tensors", "rank"), [(pair(Q, 256, 256), 2), (NARROWER, 1)])
-def test_what_was_made_of_another_adapter_is_passed_over(
+def test_what_was_made_of_another_adapter_is_told(
     tensors: dict[str, Floats], rank: int, tmp_path: Path
 ) -> None:
     folder = save_adapter(tmp_path / "chest", tensors, r=rank, use_rslora=True)
-    assert said(folder) == ""
+    assert said(folder).endswith("was made of another adapter than chest, which lies beside it.")
+
+
+@pytest.mark.parametrize("name", ["chest.gguf", "chest-F16-LoRA.gguf", "chest.v2.gguf"])
+def test_a_folder_beside_it_with_which_its_name_begins_is_compared(
+    name: str, tmp_path: Path
+) -> None:
+    save_adapter(tmp_path / "chest", PAIRS | pair(f"{TOWER}self_attn.q_proj", 64, 64))
+    save_adapter(tmp_path / "che", PAIRS)
+    path = foreign(tmp_path / name)
+    (text,) = lacking(path, read_adapter(path))
+    assert "chest, changes in 1 tensor of the vision tower" in text
+    assert f"--adapter {tmp_path / 'chest'} --out" in text
 
 
 def test_of_ranks_by_several_patterns_the_tensors_choose(tmp_path: Path) -> None:

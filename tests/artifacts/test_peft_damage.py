@@ -10,10 +10,9 @@ import pytest
 
 from converters.as_gguf import AdapterRequest, plan_adapters, write_adapters
 from edge_med.artifacts.adapter import read_adapter
-from edge_med.artifacts.peft.adapter import WEIGHTS
 from edge_med.artifacts.peft.beside import lacking
 from edge_med.artifacts.peft.facts import peft_facts
-from edge_med.artifacts.peft.folder import CONFIG, peft_adapter
+from edge_med.artifacts.peft.folder import CONFIG, WEIGHTS, peft_adapter
 from edge_med.errors import EdgeMedError
 from tests.checkpoints.peft import EVERYTHING, SETTINGS, save_adapter
 from tests.checkpoints.tiny import TINY, write_tiny

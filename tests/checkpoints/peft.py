@@ -33,7 +33,7 @@ def save_adapter(folder: Path, tensors: Mapping[str, Floats], **settings: Any) -
         "r": 2,
         "lora_alpha": 2,
         "target_modules": sorted(
-            {name.split(".")[-3] for name in tensors if name.endswith("lora_A.weight")}
+            {name.split(".lora_A.")[0].split(".")[-1] for name in tensors if ".lora_A." in name}
         ),
         "bias": "none",
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -177,3 +178,16 @@ def test_inspect_of_a_checkpoints_folder_says_what_it_is(edge_med: Command, base
     assert done.code == 4
     assert "is a folder with a checkpoint" in done.err
     assert f"edge-med convert {base} --out" in done.err
+
+
+def test_a_dry_run_has_scales_and_hashes(
+    edge_med: Command, base: Path, chest: Path, tmp_path: Path
+) -> None:
+    flags = ("--out", tmp_path / "out", "--quant", "Q8_0", "--dry-run", "--verbose")
+    done = edge_med("convert", base, "--adapter", chest, *flags)
+    sha256 = hashlib.sha256((chest / "adapter_model.safetensors").read_bytes()).hexdigest()
+    assert f"chest  merged 1 times  sha256 {sha256}" in done.out
+    lines = {words[0]: line for line in done.out.splitlines() if (words := line.split())}
+    assert lines["blk.1.ffn_down.weight"].endswith("merged: lora 2.82843")
+    assert lines["token_embd.weight"].endswith("merged: rows 1")
+    assert "merged" not in lines["blk.0.ffn_down.weight"]

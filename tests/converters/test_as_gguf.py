@@ -246,6 +246,16 @@ def test_a_full_disk_leaves_the_old_file(
     assert (tmp_path / "out/chest.gguf").read_bytes() == before
 
 
+def test_what_a_killed_run_left_is_removed_and_nothing_else(base: Path, tmp_path: Path) -> None:
+    chest, out = save_adapter(tmp_path / "chest", pair(Q, 256, 256)), tmp_path / "out"
+    first = written(base, out, chest, name="first")
+    first.rename(out / "first.gguf.partial")
+    (out / "others.gguf.partial").write_bytes(b"GGUF of somebody else")
+    written(base, out, chest)
+    there = sorted(path.name for path in out.glob("*.gguf*"))
+    assert there == ["chest.gguf", "others.gguf.partial"]
+
+
 def test_several_become_a_file_each(base: Path, tmp_path: Path) -> None:
     folders = [save_adapter(tmp_path / name, pair(Q, 256, 256)) for name in ("chest", "skin")]
     request = AdapterRequest(

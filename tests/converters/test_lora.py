@@ -75,8 +75,10 @@ class Case:
 PATTERNS = {"layers.0": 2, r"1\..*q_proj": 16}
 Q_NAME, TOWER_NAME = "blk.1.attn_q.weight", "v.blk.0.attn_q.weight"
 NAMED = ("model.layers.1.", "language_model.model.layers.1.", "module.model.layers.1.")
+OF_STATE = {name.replace(".weight", ".default.weight"): values for name, values in Q.items()}
 CASES = {
     "a linear layer": Case(Q, {Q_NAME: lambda: q() + Q_DELTA}),
+    "tensors as in a state_dict": Case(OF_STATE, {Q_NAME: lambda: q() + Q_DELTA}),
     "alpha": Case(Q, {Q_NAME: lambda: q() + 4 * Q_DELTA}, {"lora_alpha": 8}),
     "rank-stabilized": Case(
         Q, {Q_NAME: lambda: q() + np.float32(2 / 2**0.5) * Q_DELTA}, {"use_rslora": True}

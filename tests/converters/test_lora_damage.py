@@ -17,8 +17,8 @@ from converters.pipeline import convert
 from converters.quantize import Workspace
 from converters.request import Request
 from edge_med.artifacts.hparams import ModelParams, read_params
-from edge_med.artifacts.peft.adapter import WEIGHTS, open_adapter
-from edge_med.artifacts.peft.folder import CONFIG
+from edge_med.artifacts.peft.adapter import open_adapter
+from edge_med.artifacts.peft.folder import CONFIG, WEIGHTS
 from edge_med.errors import CheckpointError, EdgeMedError
 from tests.checkpoints.peft import EVERYTHING, SETTINGS, save_adapter
 from tests.checkpoints.tiny import TINY, preprocessor, write_tiny

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from converters.lora.records import told
+from converters.lora.records import record, told
 from converters.plan import make_plan
 from converters.request import Request
 from edge_med.artifacts.peft.adapter import open_adapter
@@ -114,3 +114,41 @@ def test_a_base_in_the_hubs_cache_is_called_as_there(where: str, tmp_path: Path)
             source=tmp_path / where, folder=tmp_path, quants=("Q8_0",), adapters=((chest, 1.0),)
         )
         assert "adapter_base" not in {one.code for one in make_plan(request).told}
+
+
+def test_an_adapter_in_the_hubs_cache_is_called_as_there(tmp_path: Path) -> None:
+    cache = tmp_path / "models--who--chest"
+    save_adapter(cache / "snapshots/01ab", Q)
+    base = write_tiny(TINY["multimodal"], tmp_path / "tiny")
+    request = Request(source=base, folder=tmp_path, quants=("Q8_0",), adapters=((cache, 1.0),))
+    plan = make_plan(request)
+    assert plan.request.model_name == "tiny-chest"
+    assert [adapter.name for adapter in plan.adapters] == ["chest"]
+    assert "The adapter chest is merged" in plan.told[0].text
+    assert "with chest merged into it" in plan.notice
+
+
+def test_names_of_several_adapters_in_one_file_are_refused(tmp_path: Path) -> None:
+    two = {
+        name.replace("_A.", f"_A.{whose}.").replace("_B.", f"_B.{whose}."): values
+        for whose in ("chest", "skin")
+        for name, values in Q.items()
+    }
+    with pytest.raises(CheckpointError, match="twice") as caught:
+        open_adapter(save_adapter(tmp_path / "both", two, target_modules="all-linear"))
+    assert "of several adapters in one file" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("base", "said"),
+    [
+        ("google/medgemma-4b-it", "google/medgemma-4b-it"),
+        ("/home/someone/medgemma-4b-it/", "medgemma-4b-it"),
+        ("C:\\Users\\someone\\medgemma-4b-it", "medgemma-4b-it"),
+        ("/home/someone/models--google--tiny/snapshots/01ab", "google/tiny"),
+        ("", ""),
+    ],
+)
+def test_records_have_no_path_of_the_base(base: str, said: str, tmp_path: Path) -> None:
+    chest = save_adapter(tmp_path / "chest", Q, base_model_name_or_path=base)
+    assert record(open_adapter(chest), "").base == said

@@ -13,14 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_med.artifacts import tensor_names as names
+from edge_med.artifacts.naming import called
 from edge_med.artifacts.peft.finding import find
-from edge_med.artifacts.peft.folder import CONFIG
+from edge_med.artifacts.peft.folder import CONFIG, WEIGHTS
 from edge_med.artifacts.peft.promised import refuse_missing
 from edge_med.artifacts.peft.settings import Settings, settings_of
 from edge_med.artifacts.safetensors import Shard, SourceTensor, read_shard
 from edge_med.errors import CheckpointError
-
-WEIGHTS = "adapter_model.safetensors"
 
 _SUFFIXES: Mapping[str, tuple[str, str]] = {
     ".lora_A.weight": ("down", ".weight"),
@@ -38,7 +37,14 @@ _SUFFIXES: Mapping[str, tuple[str, str]] = {
 }
 """The end of a tensor's name, what it is, and the end of the name of the tensor that it changes."""
 
-_EMBEDDING = re.compile(r"lora_embedding_[AB]$")
+_NAMED = re.compile(
+    r"(?<=\.)(lora_(?:embedding_)?[AB]|lora_magnitude_vector|modules_to_save|trainable_tokens_delta)"
+    r"\.(?!weight$|bias$)[^.]+(?=\.weight$|\.bias$|$)"
+)
+"""The name of an adapter, which PEFT leaves out when it saves. It stands in files that were made of
+a model's `state_dict`, as training over several machines leaves them."""
+
+_EMBEDDING = re.compile(r"\.lora_embedding_[AB](?:\.|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +114,8 @@ class Adapter:
 
     @property
     def name(self) -> str:
-        """Its folder's."""
-        return self.folder.resolve().name
+        """Its folder's, or its own on the hub where it lies in the hub's cache."""
+        return called(self.folder)
 
 
 def open_adapter(folder: Path, strength: float = 1.0) -> Adapter:
@@ -132,7 +138,8 @@ def open_adapter(folder: Path, strength: float = 1.0) -> Adapter:
         mine = found.setdefault(target.name, {})
         if kind in mine:
             raise CheckpointError(
-                f"{WEIGHTS} changes {module} twice.", "Copy the adapter's folder again."
+                f"{WEIGHTS} changes {module} twice.",
+                "Copy the adapter's folder again; of several adapters in one file, save one alone.",
             )
         mine[kind] = Stored(shard.path, tensor)
         targets[target.name] = (module, target)
@@ -167,7 +174,7 @@ def _place(tensor: SourceTensor) -> tuple[str, str, names.Target]:
         raise CheckpointError(
             f"{tensor.name} of the adapter is a single number.", "Copy the adapter's folder again."
         )
-    name = names.unwrapped(tensor.name)
+    name = _NAMED.sub(r"\1", names.unwrapped(tensor.name))
     for suffix, (kind, end) in _SUFFIXES.items():
         if name.endswith(suffix):
             module = name.removesuffix(suffix)

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from edge_med.artifacts import tensor_names as names
 from edge_med.artifacts.adapter import Adapter as GgufAdapter
-from edge_med.artifacts.peft.adapter import WEIGHTS, Adapter, open_adapter
+from edge_med.artifacts.peft.adapter import Adapter, open_adapter
 from edge_med.artifacts.peft.division import divide
-from edge_med.artifacts.peft.folder import CONFIG, merge_command
+from edge_med.artifacts.peft.folder import CONFIG, WEIGHTS, merge_command
 from edge_med.errors import CheckpointError
 
 _CLOSE = 1e-3
@@ -31,17 +32,18 @@ def lacking(path: Path, ours: GgufAdapter) -> tuple[str, ...]:
         ours: what its header says.
 
     Returns:
-        Sentences for the user; none if nothing lies there, or what was made of something else.
+        Sentences for the user; none if nothing lies there, or what has the same effect.
     """
-    folder = path.parent
-    if not all((folder / name).is_file() for name in (CONFIG, WEIGHTS)):
+    folder = _folder(path)
+    if folder is None:
         return ()
     try:
         peft = open_adapter(folder)
     except CheckpointError as error:
         return (f"Beside {path.name} lies a PEFT adapter that can't be merged: {error.message}",)
     if not _made_of(ours, peft):
-        return ()
+        text = f"{path.name} was made of another adapter than {peft.name}, which lies beside it."
+        return (text,)
     found = [
         *_others(path.name, ours, peft),
         *_missing(path.name, ours, peft),
@@ -50,6 +52,14 @@ def lacking(path: Path, ours: GgufAdapter) -> tuple[str, ...]:
     if found:
         found.append(f"All of it is merged by: {merge_command(folder)}")
     return (" ".join(found),) if found else ()
+
+
+def _folder(path: Path) -> Path | None:
+    """Where PEFT's files are: around the file, or in a folder with which its name begins."""
+    ends = [found.start() for found in re.finditer(r"[-._]|$", path.stem)]
+    around = [path.parent, *(path.parent / path.stem[:end] for end in reversed(ends) if end)]
+    whole = (f for f in around if all((f / name).is_file() for name in (CONFIG, WEIGHTS)))
+    return next(whole, None)
 
 
 def _made_of(ours: GgufAdapter, peft: Adapter) -> bool:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from edge_med.artifacts import tensor_names as names
+from edge_med.artifacts.naming import called
 from edge_med.artifacts.peft.adapter import Adapter, Part, open_adapter
 from edge_med.artifacts.peft.division import LeftOut, divide
-from edge_med.artifacts.peft.folder import WEIGHTS, PeftAdapter
+from edge_med.artifacts.peft.folder import PICKLED, WEIGHTS, PeftAdapter
 from edge_med.errors import ArtifactError, CheckpointError
 
 _Number = TypeVar("_Number", int, float)
@@ -74,7 +75,7 @@ def peft_facts(found: PeftAdapter) -> PeftFacts:
     """
     size, sha256 = _weights(found.folder)
     plain = PeftFacts(
-        folder=found.folder.resolve().name,
+        folder=called(found.folder),
         kind=found.kind,
         base=found.base,
         peft_version=found.version,
@@ -119,7 +120,7 @@ def _rows(part: Part) -> int:
 
 def _weights(folder: Path) -> tuple[int, str]:
     """Size and hash of the weights; 0 and nothing where there are none."""
-    path = next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
+    path = next((folder / name for name in (WEIGHTS, PICKLED) if (folder / name).is_file()), None)
     if path is None:
         return 0, ""
     try:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge_med.artifacts.peft.folder import CONFIG
-from edge_med.artifacts.peft.folder import WEIGHTS as FILES
+from edge_med.artifacts.naming import called
+from edge_med.artifacts.peft.folder import CONFIG, FILES, PICKLED, WEIGHTS, is_adapter
 from edge_med.errors import CheckpointError
-
-WEIGHTS, PICKLED = FILES
 
 
 def find(path: Path) -> Path:
@@ -21,16 +19,16 @@ def find(path: Path) -> Path:
     Raises:
         CheckpointError: there is none, there are several, or something of it is missing.
     """
-    if path.name in (CONFIG, WEIGHTS, PICKLED) and path.is_file():
+    if path.name in FILES and path.is_file():
         path = path.parent
-    if path.is_dir() and not _is_adapter(path):
+    if path.is_dir() and not is_adapter(path):
         inside = sorted(folder for folder in path.iterdir() if (folder / CONFIG).is_file())
         if len(inside) == 1:
             path = inside[0]
         elif inside:
             names = [folder.name for folder in inside]
             raise CheckpointError(
-                f"{path.resolve().name} holds {len(inside)} adapters: {', '.join(names[:9])}.",
+                f"{called(path)} holds {len(inside)} adapters: {', '.join(names[:9])}.",
                 f"Give one of them, such as {path / _last(names)}.",
             )
     _refuse_what_is_none(path)
@@ -53,10 +51,6 @@ def folders(adapter: Path) -> tuple[Path, ...]:
     return (adapter,) if (around / "config.json").is_file() else (adapter, around)
 
 
-def _is_adapter(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in (CONFIG, WEIGHTS, PICKLED))
-
-
 def _last(names: list[str]) -> str:
     """The checkpoint of the most steps; else the first by name."""
     steps = {name.rpartition("-")[2]: name for name in names}
@@ -65,7 +59,7 @@ def _last(names: list[str]) -> str:
 
 
 def _refuse_what_is_none(folder: Path) -> None:
-    name, hint = folder.resolve().name, "Give the folder that save_pretrained of PEFT has written."
+    name, hint = called(folder), "Give the folder that save_pretrained of PEFT has written."
     if not folder.exists():
         raise CheckpointError(f"There is no folder {folder}.", hint)
     if not (folder / CONFIG).is_file():

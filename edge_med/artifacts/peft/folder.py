@@ -9,10 +9,15 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_med.artifacts.naming import called
 from edge_med.errors import ArtifactError
 
 CONFIG = "adapter_config.json"
-WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
+WEIGHTS = "adapter_model.safetensors"
+PICKLED = "adapter_model.bin"
+"""Weights as older versions save them, which could run code when they are opened."""
+
+FILES = (CONFIG, WEIGHTS, PICKLED)
 _LARGEST = 1 << 20  # bytes; PEFT's own have under 2 KB
 
 
@@ -40,7 +45,7 @@ class PeftAdapter:
         """What it is, and that it isn't what was wanted."""
         kind = f"PEFT adapter ({self.kind})" if self.kind else "PEFT adapter"
         base = self.base or "a model that it doesn't name"
-        return f"{self.folder.resolve().name} is a {kind} for {base}, and no {wanted}."
+        return f"{called(self.folder)} is a {kind} for {base}, and no {wanted}."
 
     @property
     def ways(self) -> str:
@@ -59,10 +64,10 @@ def peft_adapter(path: Path) -> PeftAdapter | None:
             adapter that has a name, and a trainer its one checkpoint.
     """
     folder = path if path.is_dir() else path.parent
-    if not path.is_dir() and path.name not in (CONFIG, *WEIGHTS):
+    if not path.is_dir() and path.name not in FILES:
         return None
-    if not _has_files(folder):
-        inside = [] if _holds_a_model(folder) else [*filter(_has_files, _folders(folder))]
+    if not is_adapter(folder):
+        inside = [] if _holds_a_model(folder) else [*filter(is_adapter, _folders(folder))]
         if len(inside) != 1:
             return None
         folder = inside[0]
@@ -71,8 +76,9 @@ def peft_adapter(path: Path) -> PeftAdapter | None:
     return PeftAdapter(folder, *(said.get(key, "") for key in keys))
 
 
-def _has_files(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in (CONFIG, *WEIGHTS))
+def is_adapter(folder: Path) -> bool:
+    """Whether a file of an adapter lies in a folder."""
+    return any((folder / name).is_file() for name in FILES)
 
 
 def _holds_a_model(folder: Path) -> bool:

@@ -10,9 +10,11 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from edge_med.artifacts.json_file import read_json
+from edge_med.artifacts.naming import cached
 from edge_med.artifacts.peft.folder import CONFIG
 from edge_med.errors import CheckpointError
 
@@ -40,6 +42,20 @@ READ = frozenset(
 _STARTS = ("pissa", "olora", "corda", "loftq", "lora_ga")
 """What changes the base when training begins: a plain base isn't what these were trained on, unless
 the adapter was converted, and then its config.json names no such start any more."""
+
+_KEEPING = ("true", "false", "gaussian", "eva", "orthogonal", "mica")
+"""Starts that leave the base as it is: `update_layer` in tuners/lora/layer.py. No more is known."""
+
+_NEVER_MERGED = frozenset(
+    (
+        *("PROMPT_TUNING", "MULTITASK_PROMPT_TUNING", "P_TUNING", "PREFIX_TUNING"),
+        *("ADAPTION_PROMPT", "CPT", "CARTRIDGE", "POLY", "XLORA"),
+    )
+)
+"""Methods that PEFT itself can't merge: their effect is more than a change of weights."""
+
+_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+"""What models are called on the hub."""
 
 _PLAIN: tuple[object, ...] = (None, False, "", [], {})
 
@@ -82,9 +98,17 @@ class Settings:
     early: bool = False
 
     @property
+    def base_id(self) -> str:
+        """The same as on the hub; of a folder its name alone, for its path is nobody's business."""
+        if _ID.fullmatch(self.base):
+            return self.base
+        folder = self.base.rstrip("/\\").replace("\\", "/")
+        return cached(Path(folder)).id or folder.rpartition("/")[2]
+
+    @property
     def base_name(self) -> str:
-        """The same without owner or folders."""
-        return self.base.rstrip("/\\").replace("\\", "/").rpartition("/")[2]
+        """The same without its owner."""
+        return self.base_id.rpartition("/")[2]
 
     def rank_of(self, module: str) -> int:
         """Of a module, by its name as in the adapter's file."""
@@ -93,6 +117,10 @@ class Settings:
     def alpha_of(self, module: str) -> float:
         """The same."""
         return float(_by_pattern(self.alphas, module, self.alpha))
+
+    def alphas_of(self, module: str) -> tuple[float, ...]:
+        """All values that patterns have for a module, each once; the first counts."""
+        return tuple(dict.fromkeys(_fitting(self.alphas, module)))
 
     def scale(self, module: str, rank: int) -> float:
         """What a module's product is multiplied with.
@@ -123,17 +151,11 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
     """
     kind = config.get("peft_type")
     if kind != "LORA":
-        raise _refused("peft_type", kind, "Only LoRA is merged.")
+        raise _other_method(kind)
     for key in sorted(config.keys() - WITHOUT_EFFECT - READ):
         if config[key] not in _PLAIN:
             raise _refused(key, config[key], "That isn't merged here.")
-    start = config.get("init_lora_weights", True)
-    if isinstance(start, str) and start.lower().startswith(_STARTS):
-        raise _refused(
-            "init_lora_weights",
-            start,
-            "Such a start changes the base model, so that the plain one doesn't fit.",
-        )
+    _refuse_start(config.get("init_lora_weights", True))
     base = config.get("base_model_name_or_path")
     return Settings(
         rank=_number(config, "r", int),
@@ -151,6 +173,25 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
         all_biases=config.get("bias") == "all",
         early=not config.get("peft_version"),
     )
+
+
+def _other_method(kind: object) -> CheckpointError:
+    if isinstance(kind, str) and kind in _NEVER_MERGED:
+        return CheckpointError(
+            f"The adapter was trained with peft_type = {kind}, which can't be part of a model's "
+            "weights: neither here nor by PEFT.",
+            "Train a LoRA, or run the model with transformers and PEFT.",
+        )
+    return _refused("peft_type", kind, "Only LoRA is merged.")
+
+
+def _refuse_start(start: object) -> None:
+    """Refuse a start that may have changed the base: the plain one wouldn't be what it fits."""
+    if not isinstance(start, str) or start.lower() in _KEEPING:
+        return
+    known = start.lower().startswith(_STARTS)
+    why = "Such a start changes the base model" if known else "Such a start may change the base"
+    raise _refused("init_lora_weights", start, f"{why}, so that the plain one doesn't fit.")
 
 
 def _flag(config: Mapping[str, Any], key: str) -> bool:

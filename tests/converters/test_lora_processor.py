@@ -1,0 +1,75 @@
+"""An image processor's settings beside an adapter: where pictures differ, they count."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import gguf
+import pytest
+
+from converters.pipeline import convert
+from converters.plan import Plan, make_plan
+from converters.request import Request
+from edge_med.errors import CheckpointError
+from tests.checkpoints.peft import LAYER, pair, save_adapter
+from tests.checkpoints.tiny import TINY, preprocessor, write_tiny
+
+Q = pair(f"{LAYER}self_attn.q_proj", 256, 256)
+VISION = TINY["multimodal"].vision
+assert VISION is not None
+SETTINGS = preprocessor(VISION)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny(TINY["multimodal"], tmp_path_factory.mktemp("base") / "tiny")
+
+
+def request(base: Path, out: Path, *folders: Path) -> Request:
+    adapters = tuple((folder, 1.0) for folder in folders)
+    return Request(source=base, folder=out, quants=("Q8_0",), name="tiny", adapters=adapters)
+
+
+def adapter(folder: Path, name: str = "preprocessor_config.json", **settings: Any) -> Path:
+    save_adapter(folder, Q)
+    data: dict[str, Any] = SETTINGS | settings
+    whole = {"image_processor": data, "processor_class": "Gemma3Processor"}
+    data = whole if name == "processor_config.json" else data
+    (folder / name).write_text(json.dumps(data))
+    return folder
+
+
+def codes(plan: Plan) -> list[str]:
+    return [one.code for one in plan.told]
+
+
+@pytest.mark.parametrize("name", ["preprocessor_config.json", "processor_config.json"])
+def test_a_copy_of_the_bases_is_not_spoken_of(name: str, base: Path, tmp_path: Path) -> None:
+    plan = make_plan(request(base, tmp_path, adapter(tmp_path / "chest", name)))
+    assert "adapter_processor" not in codes(plan)
+
+
+@pytest.mark.parametrize("name", ["preprocessor_config.json", "processor_config.json"])
+def test_greys_of_its_own_are_the_models(name: str, base: Path, tmp_path: Path) -> None:
+    chest = adapter(tmp_path / "chest", name, image_mean=[0.25] * 3)
+    wanted = request(base, tmp_path / "out", chest)
+    assert "adapter_processor" in codes(make_plan(wanted))
+    done = convert(wanted)
+    reader = gguf.GGUFReader(tmp_path / "out/tiny-mmproj-F16.gguf")
+    assert reader.fields["clip.vision.image_mean"].contents() == [0.25] * 3
+    assert f"adapter/{name}" in [file.path for file in done.manifest.source.files]
+
+
+def test_what_cannot_be_honoured_is_refused_as_the_adapters(base: Path, tmp_path: Path) -> None:
+    chest = adapter(tmp_path / "chest", do_pan_and_scan=True)
+    with pytest.raises(CheckpointError, match="in chest, beside the adapter") as caught:
+        make_plan(request(base, tmp_path, chest))
+    assert "do_pan_and_scan" in str(caught.value)
+
+
+def test_of_a_text_model_no_pictures_are_spoken_of(tmp_path: Path) -> None:
+    base = write_tiny(TINY["text"], tmp_path / "text")
+    plan = make_plan(request(base, tmp_path, adapter(tmp_path / "chest", do_pan_and_scan=True)))
+    assert "adapter_processor" not in codes(plan)
