@@ -23,11 +23,11 @@ from converters.header import Placed, TypedValue, pack_header
 from converters.licence import adapter_notice
 from converters.lora.applied import applied_told
 from converters.lora.arithmetic import changes_nothing, read_whole
-from converters.lora.fitting import check_shapes
+from converters.lora.fitting import check_shapes, own_base
 from converters.lora.records import left_out
 from converters.plan import FilePlan, TensorPlan
 from converters.quantize import Bytes, Widening, is_sound, narrow
-from converters.request import adapter_name, check_strengths
+from converters.request import adapter_name, check_adapters
 from converters.slabs import source_files
 from converters.small import SmallFiles
 from converters.stages import Stopwatch
@@ -83,7 +83,7 @@ class AdapterRequest:
                 f"Two adapters would be called {names[0]}." if names else "No adapter is given.",
                 "Name each --adapter's folder; of several with one name, convert one by one.",
             )
-        check_strengths(self.adapters)
+        check_adapters(self.adapters)
         for name in names:
             check_model_name(name)
 
@@ -175,7 +175,7 @@ def _plan(
     shapes, kind = text_tensors(text), KINDS[request.kind]
     sides, at = [], 0
     for weight, part in _ordered(division):
-        check_shapes(part, shapes.get(weight))
+        check_shapes(part, shapes.get(weight), own_base([adapter]))
         for suffix, stored, factor in _sides(part, adapter.settings.alpha):
             rows, *rest = stored.tensor.shape
             shape = (rows, math.prod(rest))

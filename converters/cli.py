@@ -209,7 +209,7 @@ def _print_plan(plan: Any, *, as_json: bool, verbose: bool) -> None:
     _print_warnings(plan)
     adapters = _adapters(plan)
     for one in adapters:
-        click.echo(f"{safe_line(one.name)}  merged {one.strength:g} times  sha256 {one.sha256}")
+        click.echo(f"{safe_line(one.name)}  strength {one.strength:g}  sha256 {one.sha256}")
     for file in plan.files:
         click.echo(f"{file.name}  {_size(file.size)}  {len(file.tensors)} tensors")
         for t in file.tensors if verbose else ():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from edge_med.artifacts.naming import (
 )
 from edge_med.artifacts.peft.folder import FILES
 from edge_med.errors import UsageError
+
+_OTHER = re.compile(r"[^A-Za-z0-9._-]+")
+"""What the name of a model can't have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +70,7 @@ class Request:
                 f"A projector can't be {self.mmproj}.",
                 f"Choose --mmproj out of: {', '.join(PROJECTOR_TYPES)}.",
             )
-        check_strengths(self.adapters)
+        check_adapters(self.adapters)
         if self.threads is not None and self.threads < 1:
             raise UsageError("--threads must be 1 or more.", "Leave it out for all usable cores.")
         check_model_name(self.model_name)
@@ -99,13 +103,19 @@ class Request:
         return Origin(self.source_id or known.id, self.revision or known.revision)
 
 
-def check_strengths(adapters: tuple[tuple[Path, float], ...]) -> None:
-    """Refuse what no effect can be multiplied with.
+def check_adapters(adapters: tuple[tuple[Path, float], ...]) -> None:
+    """Refuse what no effect can be multiplied with, and an adapter that would count twice.
 
     Raises:
         UsageError: so it is.
     """
-    for folder, scale in adapters:
+    folders = [_folder_of(path).resolve() for path, _ in adapters]
+    for at, (folder, scale) in enumerate(adapters):
+        if folders[at] in folders[:at]:
+            raise UsageError(
+                f"--adapter names {folder.name} twice.",
+                "Give each adapter once, with its scale: --adapter FOLDER=2.",
+            )
         if not math.isfinite(scale) or not scale:
             raise UsageError(
                 f"The adapter {folder.name} can't be {scale:g} times as strong.",
@@ -114,6 +124,10 @@ def check_strengths(adapters: tuple[tuple[Path, float], ...]) -> None:
 
 
 def adapter_name(path: Path) -> str:
-    """The name of an adapter's folder, also where a file of it is given."""
-    folder = path.parent if path.name in FILES else path
-    return called(folder)
+    """What is made of an adapter is called so: as its folder, in letters that a file may have."""
+    return _OTHER.sub("-", called(_folder_of(path)))
+
+
+def _folder_of(path: Path) -> Path:
+    """An adapter's folder, also where a file of it is given."""
+    return path.parent if path.name in FILES else path

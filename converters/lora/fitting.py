@@ -3,34 +3,44 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from converters.entries import Entry
-from edge_med.artifacts.peft.adapter import Part, Stored
+from edge_med.artifacts.peft.adapter import Adapter, Part, Stored
 from edge_med.errors import CheckpointError
 
-_BASE = "Give the adapter's own base model."
+
+def own_base(adapters: Sequence[Adapter]) -> str:
+    """What to do where a base isn't that of adapters: give theirs, by its name if they say it."""
+    named = dict.fromkeys(a.settings.base_id for a in adapters if a.settings.base_id)
+    return f"Give the adapter's own base model{': ' if named else ''}{' or '.join(named)}."
 
 
-def check(part: Part, entry: Entry | None) -> None:
+def check(part: Part, entry: Entry | None, own: str) -> None:
     """Compare the shapes of all that a part has with those of its tensor.
+
+    Args:
+        part: of an adapter.
+        entry: the base's tensor; None if it hasn't got it.
+        own: which base to give instead.
 
     Raises:
         CheckpointError: the base hasn't got the tensor, or one doesn't fit.
     """
     if entry is None:
-        raise _missing(part)
+        raise _missing(part, own)
     if entry.channels_last:
         raise CheckpointError(
             f"The adapter changes {part.module}, which lies in MLX's order in this base.",
             "Give the base as the hub has it, and not as MLX converted it.",
         )
-    check_shapes(part, entry.source.shape)
+    check_shapes(part, entry.source.shape, own)
 
 
-def check_shapes(part: Part, base: tuple[int, ...] | None) -> None:
+def check_shapes(part: Part, base: tuple[int, ...] | None, own: str) -> None:
     """The same, against the shape of a base's tensor; None if it hasn't got it."""
     if base is None:
-        raise _missing(part)
+        raise _missing(part, own)
     outputs, inputs = base[0], math.prod(base[1:])
     turned = inputs if part.embedding else outputs
     rank = _shape(part.down)[:1]
@@ -48,19 +58,19 @@ def check_shapes(part: Part, base: tuple[int, ...] | None) -> None:
             raise CheckpointError(
                 f"The adapter's {what} for {part.module} has the shape {list(there)}, and the "
                 f"base's tensor {list(base)}.",
-                _BASE,
+                own,
             )
     if any(index >= outputs for index in part.indices):
         raise CheckpointError(
             f"The adapter names the token {max(part.indices)}, and {part.module} has {outputs}.",
-            _BASE,
+            own,
         )
 
 
-def _missing(part: Part) -> CheckpointError:
+def _missing(part: Part, own: str) -> CheckpointError:
     return CheckpointError(
         f"The adapter changes {part.module}, which the base model hasn't got.",
-        f"{_BASE} A text model alone has no vision tower, and a smaller one has fewer layers.",
+        f"{own} A text model alone has no vision tower, and a smaller one has fewer layers.",
     )
 
 

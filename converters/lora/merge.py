@@ -16,7 +16,7 @@ from pathlib import Path
 from converters.checkpoint import Checkpoint
 from converters.entries import Entry
 from converters.lora.arithmetic import Change, changes_nothing, same_change
-from converters.lora.fitting import check
+from converters.lora.fitting import check, own_base
 from converters.lora.records import files, told
 from converters.lora.tokenizer import unnamed_told, with_tokenizer
 from converters.told import Told
@@ -77,7 +77,7 @@ def merge(
     entries = {entry.name: entry for entry in (*text, *projector)}
     for name, parts in changes.items():
         for part in parts:
-            check(part, entries.get(name))
+            check(part, entries.get(name), own_base(adapters))
     _refuse_idle(checkpoint, adapters, entries)
     text, projector = (_with(checkpoint, part, changes) for part in (text, projector))
     return Merged(params, text, projector, again, applied, params.text.vocabulary - known)

@@ -186,7 +186,7 @@ def test_a_dry_run_has_scales_and_hashes(
     flags = ("--out", tmp_path / "out", "--quant", "Q8_0", "--dry-run", "--verbose")
     done = edge_med("convert", base, "--adapter", chest, *flags)
     sha256 = hashlib.sha256((chest / "adapter_model.safetensors").read_bytes()).hexdigest()
-    assert f"chest  merged 1 times  sha256 {sha256}" in done.out
+    assert f"chest  strength 1  sha256 {sha256}" in done.out
     lines = {words[0]: line for line in done.out.splitlines() if (words := line.split())}
     assert lines["blk.1.ffn_down.weight"].endswith("merged: lora 2.82843")
     assert lines["token_embd.weight"].endswith("merged: rows 1")

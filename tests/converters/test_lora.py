@@ -341,7 +341,7 @@ def test_a_text_model_has_no_place_for_an_adapter_of_the_vision_tower(tmp_path: 
     adapter = save_adapter(tmp_path / "chest", Q | TOWER_Q)
     with pytest.raises(CheckpointError, match="hasn't got") as caught:
         converted(source, tmp_path / "out", (adapter, 1.0))
-    assert "vision tower" in caught.value.hint
+    assert "own base model: google/tiny. A text model" in caught.value.hint
 
 
 def test_what_is_replaced_has_no_scale(base: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from converters.plan import make_plan
 from converters.request import Request
 from edge_med.artifacts.peft.adapter import open_adapter
 from edge_med.artifacts.peft.finding import beside, find
-from edge_med.errors import CheckpointError
+from edge_med.errors import CheckpointError, UsageError
 from tests.checkpoints.peft import EVERYTHING, LAYER, SETTINGS, pair, save_adapter
 from tests.checkpoints.tiny import TINY, write_tiny
 
@@ -152,3 +152,33 @@ def test_names_of_several_adapters_in_one_file_are_refused(tmp_path: Path) -> No
 def test_records_have_no_path_of_the_base(base: str, said: str, tmp_path: Path) -> None:
     chest = save_adapter(tmp_path / "chest", Q, base_model_name_or_path=base)
     assert record(open_adapter(chest), "").base == said
+
+
+@pytest.mark.parametrize("name", ["", CONFIG])
+def test_one_adapter_given_twice_is_refused(name: str, tmp_path: Path) -> None:
+    chest = save(tmp_path / "chest")
+    with pytest.raises(UsageError, match="twice"):
+        Request(
+            source=Path("base"),
+            folder=tmp_path,
+            quants=("Q8_0",),
+            adapters=((chest, 1.0), (chest / name, 0.5)),
+        )
+
+
+@pytest.mark.parametrize(("folder", "name"), [("run-r=16", "run-r-16"), ("my chest", "my-chest")])
+def test_a_model_is_called_as_the_folder_in_letters_that_it_may_have(
+    folder: str, name: str, tmp_path: Path
+) -> None:
+    adapters = ((Path(folder), 1.0),)
+    request = Request(source=Path("base"), folder=tmp_path, quants=("Q8_0",), adapters=adapters)
+    assert request.model_name == f"base-{name}"
+
+
+@pytest.mark.parametrize(
+    ("path", "words"), [("someone/chest", "hf download"), ("chest=0,5", "as in FOLDER=0.5")]
+)
+def test_what_is_not_there_may_be_meant_otherwise(path: str, words: str) -> None:
+    with pytest.raises(CheckpointError, match="There is no folder") as caught:
+        find(Path(path))
+    assert words in caught.value.hint

@@ -61,7 +61,7 @@ def _last(names: list[str]) -> str:
 def _refuse_what_is_none(folder: Path) -> None:
     name, hint = called(folder), "Give the folder that save_pretrained of PEFT has written."
     if not folder.exists():
-        raise CheckpointError(f"There is no folder {folder}.", hint)
+        raise CheckpointError(f"There is no folder {folder}.", f"{hint} {_for_what(folder)}")
     if not (folder / CONFIG).is_file():
         raise CheckpointError(*_what_it_is(folder, name, hint))
     if (folder / WEIGHTS).is_file():
@@ -75,6 +75,13 @@ def _refuse_what_is_none(folder: Path) -> None:
         f"{name} has no {WEIGHTS}.",
         "Copy it from where the adapter was saved: beside its config lie its weights.",
     )
+
+
+def _for_what(missing: Path) -> str:
+    """What may have been meant by a path that isn't there: a scale, or an adapter on the hub."""
+    if "=" in missing.name:
+        return "A scale is a number, as in FOLDER=0.5."
+    return "From the hub: hf download OWNER/NAME --local-dir NAME"
 
 
 def _what_it_is(path: Path, name: str, hint: str) -> tuple[str, str]:
