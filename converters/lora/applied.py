@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from converters.checkpoint import Checkpoint
+from converters.lora.processor import with_processor
 from converters.lora.records import told
 from converters.lora.tokenizer import template_told, with_tokenizer
-from converters.small import TOKENIZER
+from converters.small import PROCESSOR, TOKENIZER
 from converters.told import Told
 from edge_med.artifacts.peft.adapter import Adapter
 from edge_med.artifacts.tensor_names import EMBEDDING
@@ -37,7 +38,23 @@ def applied_told(adapter: Adapter, base: Checkpoint, called: str, size: int) -> 
         for one in told(adapter, called)
         if one.code in _WORDS
     ]
-    return [*found, *_tokenizer(adapter, base, size), *template_told(base.small, adapter.folder)]
+    own = (*_tokenizer(adapter, base, size), *template_told(base.small, adapter.folder))
+    return [*found, *own, *_pictures(adapter, base)]
+
+
+def _pictures(adapter: Adapter, base: Checkpoint) -> list[Told]:
+    """That it was trained on pictures that were prepared otherwise."""
+    if not any((base.folder / name).is_file() for name in PROCESSOR.one_of):
+        return []
+    try:
+        _, said = with_processor(base, [adapter])
+    except CheckpointError as error:
+        return [Told("adapter_processor", error.message)]
+    text = (
+        f"{adapter.name} was trained on images that were prepared otherwise than its base's. A "
+        "model that it is applied to sees them as its base does; a merge takes the adapter's way."
+    )
+    return [Told(one.code, text) for one in said]
 
 
 def _tokenizer(adapter: Adapter, base: Checkpoint, size: int) -> list[Told]:

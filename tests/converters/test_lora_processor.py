@@ -9,6 +9,7 @@ from typing import Any
 import gguf
 import pytest
 
+from converters.as_gguf import AdapterRequest, plan_adapters
 from converters.pipeline import convert
 from converters.plan import Plan, make_plan
 from converters.request import Request
@@ -73,3 +74,13 @@ def test_of_a_text_model_no_pictures_are_spoken_of(tmp_path: Path) -> None:
     base = write_tiny(TINY["text"], tmp_path / "text")
     plan = make_plan(request(base, tmp_path, adapter(tmp_path / "chest", do_pan_and_scan=True)))
     assert "adapter_processor" not in codes(plan)
+
+
+@pytest.mark.parametrize("settings", [{"image_mean": [0.25] * 3}, {"do_pan_and_scan": True}])
+def test_a_gguf_adapter_keeps_the_bases_pictures_and_says_so(
+    settings: dict[str, Any], base: Path, tmp_path: Path
+) -> None:
+    chest = adapter(tmp_path / "chest", **settings)
+    wanted = AdapterRequest(base=base, folder=tmp_path, adapters=((chest, 1.0),))
+    (plan,) = plan_adapters(wanted)
+    assert "adapter_processor" in [one.code for one in plan.told]
