@@ -123,6 +123,12 @@ def _describe(name: str, entry: Any, start: int, file: str) -> SourceTensor:
             _NEXT.get(dtype, _QUANTIZED),
         )
     kind = DTYPES[dtype]
+    if 0 in shape and begin == end:
+        raise CheckpointError(
+            f"{name} in {file} is empty: its shape is {list(shape)}.",
+            "So DeepSpeed saves what lies on several devices (ZeRO-3) and wasn't gathered. Save it "
+            "again with stage3_gather_16bit_weights_on_model_save.",
+        )
     if end - begin != math.prod(shape) * kind.block_bytes or 0 in shape:
         raise CheckpointError(f"{file} describes {name} wrongly.", DAMAGED)
     return SourceTensor(name, kind, tuple(shape), start + begin, end - begin)

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from converters.lora.records import record, told
@@ -13,6 +14,7 @@ from converters.plan import make_plan
 from converters.request import Request
 from edge_med.artifacts.peft.adapter import open_adapter
 from edge_med.artifacts.peft.finding import beside, find
+from edge_med.artifacts.peft.folder import peft_adapter
 from edge_med.errors import CheckpointError, UsageError
 from tests.checkpoints.peft import EVERYTHING, LAYER, SETTINGS, pair, save_adapter
 from tests.checkpoints.tiny import TINY, write_tiny
@@ -75,6 +77,11 @@ def pickled(folder: Path) -> None:
     (folder / WEIGHTS).rename(folder / "adapter_model.bin")
 
 
+def of_mlx(folder: Path) -> None:
+    (folder / WEIGHTS).rename(folder / "adapters.safetensors")
+    (folder / CONFIG).write_text('{"fine_tune_type": "lora", "model": "google/tiny"}')
+
+
 def whole(folder: Path) -> None:
     shutil.rmtree(folder)
     folder.mkdir()
@@ -86,6 +93,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "no config": (lambda folder: (folder / CONFIG).unlink(), "has no adapter_config.json"),
     "no weights": (lambda folder: (folder / WEIGHTS).unlink(), "has no adapter_model.safetensors"),
     "pickled weights": (pickled, "could run code"),
+    "an adapter of MLX's": (of_mlx, "is an adapter of MLX's"),
     "a whole model": (whole, "is a whole model"),
 }
 
@@ -96,6 +104,21 @@ def test_what_is_no_adapter_is_told_as_what_it_is(name: str, tmp_path: Path) -> 
     change(save(tmp_path / "chest"))
     with pytest.raises(CheckpointError, match=words):
         find(tmp_path / "chest")
+
+
+def test_an_adapter_of_mlx_is_told_as_that_wherever_it_is_given(tmp_path: Path) -> None:
+    of_mlx(save(tmp_path / "chest"))
+    found = peft_adapter(tmp_path / "chest")
+    assert found is not None
+    assert found.words == "chest is an adapter of MLX's, and no whole model."
+    assert "mlx_lm.fuse --model BASE --adapter-path" in found.ways
+
+
+def test_tensors_that_deepspeed_has_not_gathered_are_told(tmp_path: Path) -> None:
+    empty = dict.fromkeys(Q, np.zeros(0, np.float32))
+    with pytest.raises(CheckpointError, match="is empty") as caught:
+        open_adapter(save_adapter(tmp_path / "chest", empty))
+    assert "stage3_gather_16bit_weights_on_model_save" in caught.value.hint
 
 
 def test_a_gguf_adapter_is_applied_and_not_merged(tmp_path: Path) -> None:

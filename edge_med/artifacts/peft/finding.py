@@ -5,7 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from edge_med.artifacts.naming import called
-from edge_med.artifacts.peft.folder import CONFIG, FILES, PICKLED, WEIGHTS, is_adapter
+from edge_med.artifacts.peft.folder import (
+    CONFIG,
+    FILES,
+    PICKLED,
+    WEIGHTS,
+    fuse_command,
+    is_adapter,
+    is_of_mlx,
+)
 from edge_med.errors import CheckpointError
 
 
@@ -62,6 +70,11 @@ def _refuse_what_is_none(folder: Path) -> None:
     name, hint = called(folder), "Give the folder that save_pretrained of PEFT has written."
     if not folder.exists():
         raise CheckpointError(f"There is no folder {folder}.", f"{hint} {_for_what(folder)}")
+    if is_of_mlx(folder):
+        raise CheckpointError(
+            f"{name} is an adapter of MLX's, and what is merged is one of PEFT's.",
+            fuse_command(folder),
+        )
     if not (folder / CONFIG).is_file():
         raise CheckpointError(*_what_it_is(folder, name, hint))
     if (folder / WEIGHTS).is_file():

@@ -17,6 +17,9 @@ WEIGHTS = "adapter_model.safetensors"
 PICKLED = "adapter_model.bin"
 """Weights as older versions save them, which could run code when they are opened."""
 
+MLX = "adapters.safetensors"
+"""Weights of mlx-lm and mlx-vlm, which are turned; an adapter_config.json of theirs lies beside."""
+
 FILES = (CONFIG, WEIGHTS, PICKLED)
 _LARGEST = 1 << 20  # bytes; PEFT's own have under 2 KB
 
@@ -25,6 +28,20 @@ def merge_command(folder: object) -> str:
     """The command that merges an adapter's folder into its base."""
     shown = f'"{folder}"' if " " in str(folder) else folder
     return f"edge-med convert BASE --adapter {shown} --out models/NAME --quant Q4_K_M"
+
+
+def fuse_command(folder: Path) -> str:
+    """What to do with an adapter of MLX's."""
+    shown = f'"{folder}"' if " " in str(folder) else folder
+    return (
+        "Fuse it with MLX, and convert what that saves: "
+        f"mlx_lm.fuse --model BASE --adapter-path {shown} --save-path FUSED"
+    )
+
+
+def is_of_mlx(folder: Path) -> bool:
+    """Whether an adapter was trained with MLX."""
+    return (folder / MLX).is_file() and not (folder / WEIGHTS).is_file()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +60,8 @@ class PeftAdapter:
 
     def and_no(self, wanted: str) -> str:
         """What it is, and that it isn't what was wanted."""
+        if is_of_mlx(self.folder):
+            return f"{called(self.folder)} is an adapter of MLX's, and no {wanted}."
         kind = f"PEFT adapter ({self.kind})" if self.kind else "PEFT adapter"
         base = self.base or "a model that it doesn't name"
         return f"{called(self.folder)} is a {kind} for {base}, and no {wanted}."
@@ -50,6 +69,8 @@ class PeftAdapter:
     @property
     def ways(self) -> str:
         """What can be done with it."""
+        if is_of_mlx(self.folder):
+            return fuse_command(self.folder)
         return (
             f"Merge it into its base: {merge_command(self.folder)} (--as-gguf in place of --quant: "
             "a file for `adapters`, with its text part alone)"
