@@ -240,11 +240,30 @@ def test_a_file_of_ours_has_its_scales_and_lacks_what_it_left_out(tmp_path: Path
         assert [("vision" in text, "pattern" in text) for text in found] == [(True, False)] * number
 
 
-def test_only_headers_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = save_adapter(tmp_path / "chest", PAIRS, use_rslora=True)
+@pytest.mark.parametrize("factor", [1, 0.5])
+def test_a_file_of_others_that_was_made_before_more_training_is_told(
+    factor: float, tmp_path: Path
+) -> None:
+    later = {
+        n: values + (n.endswith("_B.weight") and whole(9, *values.shape))
+        for n, values in PAIRS.items()
+    }
+    folder = save_adapter(tmp_path / "chest", later)
+    assert "was made of other weights than those beside it, in chest" in said(folder)
+    save_adapter(folder, {name: factor * values for name, values in PAIRS.items()})
+    assert said(folder) == ""
 
-    def read(*_: object, **__: object) -> None:
-        raise AssertionError
 
-    monkeypatch.setattr(np, "fromfile", read)
-    assert said(folder)
+def test_of_a_large_file_some_numbers_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, read = save_adapter(tmp_path / "chest", PAIRS), []
+    known = np.fromfile
+
+    def watched(path: Path, kind: Any, count: int, *, offset: int) -> Any:
+        read.append(count)
+        return known(path, kind, count, offset=offset)
+
+    monkeypatch.setattr(np, "fromfile", watched)
+    assert said(folder) == ""
+    assert max(read) <= 1024

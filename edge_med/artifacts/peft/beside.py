@@ -1,8 +1,8 @@
-"""What a GGUF adapter lacks of the PEFT adapter in its folder, by the two headers alone.
+"""What a GGUF adapter lacks of the PEFT adapter in its folder, by the two headers.
 
 llama.cpp's own converter writes its file into the PEFT folder. It leaves the vision tower out
-without a word, and knows neither `use_rslora` nor `alpha_pattern`. A file of ours is compared by
-the hash of what it was made of as well.
+without a word, and knows neither `use_rslora` nor `alpha_pattern`. Whether it was made of
+these very weights is seen by a hash in files of ours, and by some numbers in those of others.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def lacking(path: Path, ours: GgufAdapter) -> tuple[str, ...]:
         text = f"{path.name} was made of another adapter than {peft.name}, which lies beside it."
         return (text,)
     found = [
-        *_others(path.name, ours, peft),
+        *_others(path, ours, peft),
         *_missing(path.name, ours, peft),
         *_scales(path.name, ours, peft),
     ]
@@ -73,10 +73,17 @@ def _made_of(ours: GgufAdapter, peft: Adapter) -> bool:
     )
 
 
-def _others(file: str, ours: GgufAdapter, peft: Adapter) -> Iterator[str]:
-    """Weights that were trained again, or copied over, since a file of ours was made."""
-    if ours.made_of and ours.made_of != _sha256(peft.shard.path):
-        yield f"{file} was made of other weights than those beside it, in {peft.name}."
+def _others(path: Path, ours: GgufAdapter, peft: Adapter) -> Iterator[str]:
+    """Weights that were trained again, or copied over, since the file was made."""
+    from edge_med.artifacts.peft.numbers import of_one_training
+
+    if ours.made_of:
+        same = ours.made_of == _sha256(peft.shard.path)
+    else:
+        ups = ((pair.b, peft.parts[name].up) for name, pair in ours.pairs.items())
+        same = of_one_training(path, [(b, up) for b, up in ups if up])
+    if not same:
+        yield f"{path.name} was made of other weights than those beside it, in {peft.name}."
 
 
 def _sha256(path: Path) -> str:
