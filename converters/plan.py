@@ -137,7 +137,8 @@ def make_plan(request: Request) -> Plan:
     checkpoint, trained = with_adapters(checkpoint, merged, request.known_name)
     vocabulary = read_vocabulary(checkpoint, params.text.vocabulary)
     told = (*told, *more, *trained, *tokenizer_told(checkpoint, vocabulary))
-    called = (request.model_name, request.origin.id, request.base_name)
+    bases = (adapter.settings.base_id for adapter in opened)
+    called = (request.model_name, request.origin.id, request.base_name, *bases)
     card = read_card(checkpoint, parameters(text), called)
     values = metadata.text_values(checkpoint, params.text, vocabulary, card, __version__)
     files = [_text_file(request, quant, params, values, text) for quant in _once(request.quants)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from converters.checkpoint import Checkpoint
+from converters.lora.ends import with_ends
 from converters.lora.processor import with_processor
 from converters.lora.records import told
 from converters.lora.tokenizer import template_told, with_tokenizer
@@ -39,7 +40,13 @@ def applied_told(adapter: Adapter, base: Checkpoint, called: str, size: int) -> 
         if one.code in _WORDS
     ]
     own = (*_tokenizer(adapter, base, size), *template_told(base.small, adapter.folder))
-    return [*found, *own, *_pictures(adapter, base)]
+    return [*found, *own, *_pictures(adapter, base), *_ends(adapter, base)]
+
+
+def _ends(adapter: Adapter, base: Checkpoint) -> list[Told]:
+    """That it was trained to end its answers otherwise."""
+    rest = "A model that it is applied to doesn't; a merge does."
+    return [Told(one.code, f"{one.text} {rest}") for one in with_ends(base, [adapter])[1]]
 
 
 def _pictures(adapter: Adapter, base: Checkpoint) -> list[Told]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from converters.checkpoint import Checkpoint
 from converters.entries import Entry
 from converters.lora.arithmetic import Change, changes_nothing, same_change
+from converters.lora.ends import with_ends
 from converters.lora.fitting import check, own_base
 from converters.lora.records import files, told
 from converters.lora.tokenizer import unnamed_told, with_tokenizer
@@ -107,8 +108,9 @@ def with_adapters(
     )
     said = tuple(one for adapter in adapters for one in told(adapter, base))
     checkpoint, more = with_tokenizer(checkpoint, adapters, size)
+    checkpoint, ends = with_ends(checkpoint, adapters)
     grown = [adapter for adapter in adapters if merged.more > 0 and _rows(adapter) == size]
-    return checkpoint, (*said, *more, *unnamed_told(grown, merged.more))
+    return checkpoint, (*said, *more, *ends, *unnamed_told(grown, merged.more))
 
 
 def _rows(adapter: Adapter) -> int:

@@ -205,3 +205,10 @@ def test_what_is_not_there_may_be_meant_otherwise(path: str, words: str) -> None
     with pytest.raises(CheckpointError, match="There is no folder") as caught:
         find(Path(path))
     assert words in caught.value.hint
+
+
+def test_the_terms_of_the_base_that_an_adapter_names_hold(tmp_path: Path) -> None:
+    base = write_tiny(TINY["multimodal"], tmp_path / "weights")
+    chest = save_adapter(tmp_path / "chest", Q, base_model_name_or_path="google/medgemma-4b-it")
+    request = Request(source=base, folder=tmp_path, quants=("Q8_0",), adapters=((chest, 1.0),))
+    assert "Health AI Developer Foundations Terms of Use" in make_plan(request).notice

@@ -1,0 +1,47 @@
+"""Ends of answers that an adapter brings: transformers saves generation_config.json beside it.
+
+Its file counts where it has an end that the base hasn't. Fewer ends than the base's are no other
+training: trainers write the tokenizer's one end into it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from converters.checkpoint import Checkpoint
+from converters.generation import FILE, said_ends
+from converters.told import Told
+from edge_med.artifacts.naming import called
+from edge_med.artifacts.peft.adapter import Adapter
+from edge_med.artifacts.peft.finding import folders
+
+
+def with_ends(
+    checkpoint: Checkpoint, adapters: Sequence[Adapter]
+) -> tuple[Checkpoint, tuple[Told, ...]]:
+    """A checkpoint that ends its answers as the last adapter that has ends of its own.
+
+    Raises:
+        CheckpointError: a generation_config.json is damaged.
+    """
+    base, taken, told = set(said_ends(checkpoint)), checkpoint, list[Told]()
+    for where in filter(None, (_folder(adapter) for adapter in adapters)):
+        files = {**checkpoint.small.elsewhere, FILE: ("adapter", where / FILE)}
+        small = dataclasses.replace(checkpoint.small, elsewhere=files)
+        theirs = dataclasses.replace(checkpoint, small=small)
+        if more := [end for end in said_ends(theirs) if end not in base]:
+            taken = theirs
+            text = f"Answers end with {_tokens(more)} too, as {FILE} in {called(where)} says."
+            told.append(Told("adapter_ends", text))
+    return taken, tuple(told)
+
+
+def _tokens(ends: list[int]) -> str:
+    noun = "the token" if len(ends) == 1 else "the tokens"
+    return f"{noun} {', '.join(map(str, ends))}"
+
+
+def _folder(adapter: Adapter) -> Path | None:
+    return next((where for where in folders(adapter.folder) if (where / FILE).is_file()), None)
