@@ -24,8 +24,9 @@ Matrix = npt.NDArray[np.float32]
 _LOOK = 1 << 20
 """Numbers that are looked at once."""
 
-_ONE_AT_A_TIME = threading.Lock()
-"""So that of all threads one reads a whole embedding, and the others wait for what it finds."""
+_ONE_AT_A_TIME = threading.RLock()
+"""So that of all threads one reads a whole embedding, and the others wait for what it finds. It may
+need the norms after an earlier adapter on its way."""
 
 _STRAY = 0.01
 """The share of a row that a product may change and yet be lost: a trained one changes most of it,
@@ -70,7 +71,7 @@ def _column_norms(change: Change, at: int) -> Matrix:
     """Of DoRA of an embedding: the norm of each column, over all tokens, before it is turned."""
     base, part = change.base, change.parts[at]
     assert base is not None
-    before = Change(change.parts[:at])
+    before = Change(change.parts[:at], base)
     rows, width = base.tensor.shape
     squares = np.zeros(width)
     step = max(1, _LOOK // width)

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from converters import estimate
-from converters.estimate import estimate_seconds
+from converters.estimate import estimate_seconds, memory_bound
 from converters.plan import make_plan
 from converters.request import Request
+from tests.checkpoints.peft import LAYER, pair, save_adapter
 from tests.conftest import Checkpoints
 
 NUMBER, HASHED_BYTE = 1e-6, 1e-12
@@ -82,3 +83,24 @@ def test_threads_do_not_speed_up_what_goes_in_order(
         seconds(checkpoint("text"), tmp_path, "Q8_0", threads=threads) for threads in (64, 128)
     )
     assert many == more
+
+
+def test_each_thread_may_hold_a_whole_matrix_of_an_adapter(
+    checkpoint: Checkpoints, tmp_path: Path
+) -> None:
+    bounds = []
+    for rank in (2, 64):
+        tensors = pair(f"{LAYER}mlp.down_proj", 256, 512, rank)
+        chest = save_adapter(tmp_path / f"rank-{rank}", tensors, r=rank)
+        plan = make_plan(
+            Request(
+                source=checkpoint("multimodal"),
+                folder=tmp_path,
+                quants=("Q8_0",),
+                name="x",
+                threads=3,
+                adapters=((chest, 1.0),),
+            )
+        )
+        bounds.append(memory_bound(plan))
+    assert bounds[1] - bounds[0] >= 3 * 4 * 62 * 512

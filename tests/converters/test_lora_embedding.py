@@ -50,13 +50,18 @@ def embedding(out: Path) -> np.ndarray:
     return tensors_of(out)["token_embd.weight"]
 
 
+def turned(values: np.ndarray) -> np.ndarray:
+    """What DoRA makes of an embedding."""
+    summed = values + DELTA
+    norms = np.sqrt(np.square(summed, dtype=np.float64).sum(axis=0)).astype(np.float32)
+    return rounded((summed * (MAGNITUDE / norms)).astype(np.float32))
+
+
 def test_dora_brings_the_columns_of_an_embedding_to_their_length(
     base: Path, tmp_path: Path
 ) -> None:
     converted(base, tmp_path / "out", save_adapter(tmp_path / "chest", DORA, use_dora=True))
-    summed = base_tensor(BASE, "embed_tokens.weight") + DELTA
-    norms = np.sqrt(np.square(summed, dtype=np.float64).sum(axis=0)).astype(np.float32)
-    wanted = rounded((summed * (MAGNITUDE / norms)).astype(np.float32))
+    wanted = turned(base_tensor(BASE, "embed_tokens.weight"))
     np.testing.assert_array_equal(embedding(tmp_path / "out"), wanted)
 
 
@@ -64,10 +69,14 @@ def test_the_columns_are_those_after_the_adapters_before_it(base: Path, tmp_path
     first = save_adapter(tmp_path / "one", TOKENS)
     second = save_adapter(tmp_path / "two", DORA, use_dora=True)
     converted(base, tmp_path / "out", first, second)
-    after = rounded(base_tensor(BASE, "embed_tokens.weight") + DELTA)
-    summed = after + DELTA
-    norms = np.sqrt(np.square(summed, dtype=np.float64).sum(axis=0)).astype(np.float32)
-    wanted = rounded((summed * (MAGNITUDE / norms)).astype(np.float32))
+    wanted = turned(rounded(base_tensor(BASE, "embed_tokens.weight") + DELTA))
+    np.testing.assert_array_equal(embedding(tmp_path / "out"), wanted)
+
+
+def test_two_of_dora_follow_one_another(base: Path, tmp_path: Path) -> None:
+    both = [save_adapter(tmp_path / name, DORA, use_dora=True) for name in ("one", "two")]
+    converted(base, tmp_path / "out", *both)
+    wanted = turned(turned(base_tensor(BASE, "embed_tokens.weight")))
     np.testing.assert_array_equal(embedding(tmp_path / "out"), wanted)
 
 
