@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 
 from converters.checkpoint import Checkpoint
 from converters.generation import FILE, said_ends
+from converters.lora.own import blamed, folder_with
 from converters.told import Told
 from edge_med.artifacts.naming import called
 from edge_med.artifacts.peft.adapter import Adapter
-from edge_med.artifacts.peft.finding import folders
 
 
 def with_ends(
@@ -27,11 +26,13 @@ def with_ends(
         CheckpointError: a generation_config.json is damaged.
     """
     base, taken, told = set(said_ends(checkpoint)), checkpoint, list[Told]()
-    for where in filter(None, (_folder(adapter) for adapter in adapters)):
+    for where in filter(None, (folder_with(a.folder, [FILE]) for a in adapters)):
         files = {**checkpoint.small.elsewhere, FILE: ("adapter", where / FILE)}
         small = dataclasses.replace(checkpoint.small, elsewhere=files)
         theirs = dataclasses.replace(checkpoint, small=small)
-        if more := [end for end in said_ends(theirs) if end not in base]:
+        with blamed(FILE, where):
+            more = [end for end in said_ends(theirs) if end not in base]
+        if more:
             taken = theirs
             text = f"Answers end with {_tokens(more)} too, as {FILE} in {called(where)} says."
             told.append(Told("adapter_ends", text))
@@ -41,7 +42,3 @@ def with_ends(
 def _tokens(ends: list[int]) -> str:
     noun = "the token" if len(ends) == 1 else "the tokens"
     return f"{noun} {', '.join(map(str, ends))}"
-
-
-def _folder(adapter: Adapter) -> Path | None:
-    return next((where for where in folders(adapter.folder) if (where / FILE).is_file()), None)

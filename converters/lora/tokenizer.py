@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from converters.checkpoint import Checkpoint
+from converters.lora.own import blamed, folder_with
 from converters.metadata import special_ids
 from converters.small import TOKENIZER, SmallFiles, chat_template
 from converters.told import Told, listed
@@ -63,7 +64,7 @@ def unnamed_told(adapters: Sequence[Adapter], more: int) -> list[Told]:
     return [
         Told("adapter_tokenizer", text.format(adapter.name, more))
         for adapter in adapters
-        if _tokenizer_folder(adapter.folder) is None
+        if folder_with(adapter.folder, TOKENIZER.one_of) is None
     ]
 
 
@@ -71,12 +72,13 @@ def _with_tokens(
     checkpoint: Checkpoint, given: Sequence[Path], size: int
 ) -> tuple[SmallFiles, list[Told]]:
     """The small files with the tokenizer that says all that the adapters' say."""
-    places = dict.fromkeys(where for one in given if (where := _tokenizer_folder(one)))
+    places = dict.fromkeys(where for one in given if (where := folder_with(one, TOKENIZER.one_of)))
     base = _said(checkpoint, size) if places else Said()
     taken, said, whose, told = checkpoint.small, Said(), "", list[Told]()
     for where in places:
         name, files = called(where), _with_files(checkpoint.small, where)
-        theirs = _said_by(name, dataclasses.replace(checkpoint, small=files), size)
+        with blamed("The tokenizer", where):
+            theirs = _said(dataclasses.replace(checkpoint, small=files), size)
         other = {key: text for key, text in theirs.items() if base.get(key) != text}
         if not other:
             continue
@@ -91,12 +93,6 @@ def _with_tokens(
     return taken, told
 
 
-def _tokenizer_folder(folder: Path) -> Path | None:
-    """Where the tokenizer of an adapter lies."""
-    there = (f for f in folders(folder) if any((f / name).is_file() for name in TOKENIZER.one_of))
-    return next(there, None)
-
-
 def _with_files(base: SmallFiles, where: Path) -> SmallFiles:
     there = {n: ("adapter", where / n) for n in (*TOKENIZER.one_of, *TOKENIZER.with_it)}
     template = base.template or chat_template(base)
@@ -109,17 +105,6 @@ def _said(checkpoint: Checkpoint, size: int) -> Said:
     marks = {kind: vocabulary.tokens[ids[kind]] for kind in _MARKS if kind in ids}
     said: Said = {**dict(enumerate(vocabulary.tokens))}
     return said | {**marks}
-
-
-def _said_by(name: str, checkpoint: Checkpoint, size: int) -> Said:
-    """What the tokenizer beside an adapter says; where it is damaged, that it is the adapter's."""
-    try:
-        return _said(checkpoint, size)
-    except CheckpointError as error:
-        raise CheckpointError(
-            f"The tokenizer in {name}, beside the adapter, can't be used: {error}",
-            f"Copy it again from where the adapter was saved, or take it out of {name}.",
-        ) from None
 
 
 def _words(other: Said, size: int) -> str:

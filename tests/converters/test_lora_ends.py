@@ -12,6 +12,7 @@ from converters.as_gguf import AdapterRequest, plan_adapters
 from converters.pipeline import convert
 from converters.plan import make_plan
 from converters.request import Request
+from edge_med.errors import CheckpointError
 from tests.checkpoints.peft import LAYER, pair, save_adapter
 from tests.checkpoints.tiny import TINY, write_tiny
 
@@ -62,3 +63,11 @@ def test_a_gguf_adapter_leaves_the_bases_ends_and_says_so(base: Path, tmp_path: 
     (said,) = [one.text for one in plan.told if one.code == "adapter_ends"]
     assert "the token 120" in said
     assert "a merge does" in said
+
+
+def test_a_damaged_file_is_told_as_the_adapters(base: Path, tmp_path: Path) -> None:
+    chest = save_adapter(tmp_path / "chest", Q)
+    (chest / "generation_config.json").write_text("{")
+    with pytest.raises(CheckpointError, match="in chest, beside the adapter") as caught:
+        make_plan(request(base, tmp_path, chest))
+    assert "take it out of chest" in caught.value.hint

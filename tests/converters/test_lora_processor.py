@@ -84,3 +84,11 @@ def test_a_gguf_adapter_keeps_the_bases_pictures_and_says_so(
     wanted = AdapterRequest(base=base, folder=tmp_path, adapters=((chest, 1.0),))
     (plan,) = plan_adapters(wanted)
     assert "adapter_processor" in [one.code for one in plan.told]
+
+
+def test_a_damaged_file_is_told_as_the_adapters(base: Path, tmp_path: Path) -> None:
+    chest = save_adapter(tmp_path / "chest", Q)
+    (chest / "preprocessor_config.json").write_text("{")
+    with pytest.raises(CheckpointError, match="in chest, beside the adapter") as caught:
+        make_plan(request(base, tmp_path, chest))
+    assert "take it out of chest" in caught.value.hint
