@@ -34,7 +34,7 @@ def with_ends(
             more = [end for end in said_ends(theirs) if end not in base]
         if more:
             taken = theirs
-            text = f"Answers end with {_tokens(more)} too, as {FILE} in {called(where)} says."
+            text = f"Answers end with {_tokens(more)}, as {FILE} in {called(where)} says."
             told.append(Told("adapter_ends", text))
     return taken, tuple(told)
 

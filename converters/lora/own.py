@@ -1,4 +1,4 @@
-"""Small files that lie beside an adapter: where they are, and that a damaged one is the adapter's."""
+"""Small files beside an adapter: where they lie, and that a damaged one is the adapter's."""
 
 from __future__ import annotations
 
