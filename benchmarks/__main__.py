@@ -18,12 +18,12 @@ from benchmarks import (
     imaging,
     isolation,
     linear,
-    report,
     run,
     share,
     structured,
     trial,
 )
+from devtools import report
 
 SHAPES = Path("work/checkpoints")
 """Where CONTRIBUTING.md has one make the checkpoints."""

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from benchmarks.convert import GIB, read_once, shown
 from benchmarks.measure import Cost, measure
-from benchmarks.report import Result, result
+from devtools.checkpoints.medgemma import medgemma, with_head, write_adapter
+from devtools.report import Result, result
 from edge_med._platform import usable_cores
-from tests.checkpoints.medgemma import medgemma, with_head, write_adapter
 
 RANK = 64
 LAYERS, ALL = "all linear layers", "embedding and head whole as well"

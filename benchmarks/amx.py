@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.measure import measure
-from benchmarks.report import Result, result
 from benchmarks.run import FEW, ours
+from devtools.report import Result, result
 from edge_med.engine.llama.bindings import cpu_buffers
-from edge_med.engine.llama.cpu.levels import AMX
+from edge_med.engine.llama.cpu.code_levels import AMX
 
 
 def run(models: Sequence[Path], work: Path, runs: int) -> list[Result]:

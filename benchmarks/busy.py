@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks import run as running
-from benchmarks.report import Result
+from devtools.reference import require_tools
+from devtools.report import Result
 from edge_med._platform import usable_cores
-from scripts.reference import require_tools
 
 BUSY = "while True: pass"
 """The other program: one thread that computes all the time."""

@@ -11,9 +11,9 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.measure import Cost, measure
-from benchmarks.report import Result, result
+from devtools.reference import ENVIRONMENT, convert_command, quantize_command, require_tools
+from devtools.report import Result, result
 from edge_med._platform import usable_cores
-from scripts.reference import ENVIRONMENT, convert_command, quantize_command, require_tools
 
 GIB = 1 << 30
 THREE = ("Q4_K_M", "Q8_0", "Q4_0")

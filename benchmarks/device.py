@@ -14,11 +14,11 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.ours import CONTEXT, PICTURE
-from benchmarks.report import Result, result
 from benchmarks.run import ours
+from devtools.reference import BIN
+from devtools.report import Result, result
 from edge_med._platform import usable_cores
 from edge_med.artifacts.gguf import read_header
-from scripts.reference import BIN
 
 SIDE = 896
 PROGRAMS = ("llama-bench", "llama-mtmd-cli")

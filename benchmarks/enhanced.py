@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pydicom
 
-from benchmarks.report import Result, result
+from devtools.report import Result, result
 from edge_med import imaging
-from edge_med.imaging import study
-from edge_med.imaging.pool import POOL, Process
+from edge_med.imaging.sandbox.pool import POOL, Process
+from edge_med.imaging.volume import study
 
 FRAMES, SIDE = 1200, 512
 FRAME, MEMORY = 0.2, 60.0
@@ -48,8 +48,8 @@ def made(path: Path) -> Path:
     """The file; its pixels are one frame of noise, over and over."""
     from pydicom.sequence import Sequence
 
-    from tests.imaging.dicom_samples import elements, written
-    from tests.imaging.enhanced_samples import frame_groups
+    from devtools.images.dicom import elements, written
+    from devtools.images.enhanced import frame_groups
 
     tags: dict[str, Any] = {"Modality": "CT", "Rows": SIDE, "Columns": SIDE}
     data = elements(np.zeros((1, 1), np.uint16), {**tags, "NumberOfFrames": FRAMES})

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from benchmarks.report import Result, result
 from benchmarks.run import ours
+from devtools.reference import BIN, require_tools
+from devtools.report import Result, result
 from edge_med._platform import usable_cores
-from scripts.reference import BIN, require_tools
 
 PORT = 18_271
 CONTEXT = 4096

@@ -15,9 +15,9 @@ import numpy as np
 import pydicom
 
 from benchmarks import enhanced
-from benchmarks.report import Result, result
+from devtools.report import Result, result
 from edge_med import imaging
-from edge_med.imaging.pool import POOL
+from edge_med.imaging.sandbox.pool import POOL
 
 SLICES, SIDE = 512, 512
 XRAY = (4000, 3000)
@@ -89,7 +89,7 @@ def _pydicom(folder: Path) -> None:
 
 
 def _ct(folder: Path) -> Path:
-    from tests.imaging.dicom_samples import dicom  # wants imagecodecs, which no other needs
+    from devtools.images.dicom import dicom  # wants imagecodecs, which no other needs
 
     folder.mkdir()
     lot = np.random.default_rng(0)
@@ -108,7 +108,7 @@ def _ct(folder: Path) -> Path:
 
 
 def _xray(path: Path) -> Path:
-    from tests.imaging.dicom_samples import dicom  # wants imagecodecs, which no other needs
+    from devtools.images.dicom import dicom  # wants imagecodecs, which no other needs
 
     pixels = np.random.default_rng(1).integers(0, 1 << 16, XRAY).astype(np.uint16)
     path.write_bytes(dicom(pixels, Modality="DX"))

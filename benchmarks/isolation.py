@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from benchmarks.measure import measure
-from benchmarks.report import Result, result
+from devtools.report import Result, result
 from edge_med import MedGemma, Options
 from edge_med.answers import Answer
 

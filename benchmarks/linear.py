@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.convert import commands, measure_step, shown
-from benchmarks.report import Result, result
-from scripts.reference import require_tools
+from devtools.reference import require_tools
+from devtools.report import Result, result
 
 OURS = "ours Q8_0"
 THEIRS = ("convert to Q8_0", "convert the projector")

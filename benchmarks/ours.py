@@ -18,7 +18,7 @@ from typing import Any
 
 from edge_med.config import LoadArguments
 from edge_med.engine.llama.bindings import load
-from edge_med.engine.llama.cpu.levels import WITHOUT_AMX, Verdict
+from edge_med.engine.llama.cpu.code_levels import WITHOUT_AMX, CodeVerdict
 
 PROMPT = "The heart pumps blood through the body, and the lungs bring oxygen into it. The liver"
 """20 tokens of Gemma's, with <bos>; a base model goes on and on with it."""
@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--gpu-layers", type=int, help="speed, see")
     options = parser.parse_args()
     if options.without_amx:
-        load(Verdict(WITHOUT_AMX, ("CPU_REPACK",)))
+        load(CodeVerdict(WITHOUT_AMX, ("CPU_REPACK",)))
     for found in DO[options.what](options):
         print(json.dumps(found), flush=True)
 

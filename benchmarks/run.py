@@ -10,12 +10,12 @@ from pathlib import Path
 
 from benchmarks.measure import Cost, measure
 from benchmarks.ours import CONTEXT, LONG_PROMPT, MEASURED, PROMPT
-from benchmarks.report import Result, result
+from devtools.reference import BIN, require_tools
+from devtools.report import Result, result
 from edge_med._platform import usable_cores
 from edge_med.artifacts.gguf import read_header
 from edge_med.config import LoadOptions
-from edge_med.models.sizes import flash_attention
-from scripts.reference import BIN, require_tools
+from edge_med.planner.sizes import flash_attention
 
 NEW = {"270m": 96}
 """Tokens written; where a token takes milliseconds more of them are needed."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.ours import MEASURED, PROMPT
-from benchmarks.report import Result, result
+from devtools.report import Result, result
 from edge_med import MedGemma, Options
 from edge_med._platform import usable_cores
 from edge_med.engine.llama.context import Context

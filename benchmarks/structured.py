@@ -6,15 +6,15 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.report import Result, result
+from devtools.report import Result, result
+from devtools.schemas import SCHEMAS
 from edge_med._platform import usable_cores
 from edge_med.config import LoadOptions, Options
 from edge_med.engine.decode.sampling import Sampler
 from edge_med.engine.engine import Engine
-from edge_med.engine.grammar.form import Form
+from edge_med.engine.grammar.form import AnswerForm
 from edge_med.engine.grammar.json_schema import compile_schema
 from edge_med.engine.grammar.schema_matcher import SchemaMatcher
-from tests.schemas import SCHEMAS
 
 BAR = 1.15
 TOKENS = 96
@@ -68,7 +68,7 @@ def _schema(engine: Engine, model: str, name: str, runs: int) -> Result:
 
 
 def _written(
-    engine: Engine, items: Sequence[int], sampler: Sampler, form: Form | None, count: int
+    engine: Engine, items: Sequence[int], sampler: Sampler, form: AnswerForm | None, count: int
 ) -> tuple[float, int]:
     """Milliseconds a token, and how many there were; the prompt isn't counted."""
     engine.slot.prefill(items)

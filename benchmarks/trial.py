@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.measure import measure
-from benchmarks.report import Result, result
+from devtools.report import Result, result
 
 BAR = 6.0
 """Times of the imports; a trial of two or three levels takes the most."""

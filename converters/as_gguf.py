@@ -15,34 +15,39 @@ from pathlib import Path
 import gguf
 import numpy as np
 
-from converters.agreement import agree
-from converters.card import Card, read_card
 from converters.checkpoint import Checkpoint, open_checkpoint, refuse_what_is_none, snapshot
 from converters.commit import held
-from converters.header import Placed, TypedValue, pack_header
+from converters.config_checks import agree
+from converters.conversion_plan import FilePlan, TensorPlan
+from converters.findings import Told
+from converters.header import TensorLine, TypedValue, pack_header
 from converters.licence import adapter_notice
-from converters.lora.applied import applied_told
 from converters.lora.arithmetic import changes_nothing, read_whole
-from converters.lora.fitting import check_shapes, own_base
 from converters.lora.records import left_out
-from converters.plan import FilePlan, TensorPlan
+from converters.lora.runtime_notices import applied_told
+from converters.lora.shape_checks import check_shapes, own_base
+from converters.model_card import Card, read_card
 from converters.quantize import Bytes, Widening, is_sound, narrow
 from converters.request import adapter_name, check_adapters
 from converters.slabs import source_files
-from converters.small import SmallFiles
+from converters.small_files import SmallFiles
 from converters.stages import Stopwatch
-from converters.told import Told
 from converters.writer import FileWriter, told_disk_errors
 from edge_med import __version__, _platform
-from edge_med.artifacts import adapter as layout
+from edge_med.artifacts.adapters import gguf_adapter as layout
+from edge_med.artifacts.adapters.peft_adapter import (
+    OpenedAdapter,
+    StoredTensor,
+    TensorUpdate,
+    open_adapter,
+)
+from edge_med.artifacts.adapters.peft_folder import merge_command
+from edge_med.artifacts.adapters.runtime_part import Division, divide
+from edge_med.artifacts.file_names import PARTIAL, called, check_model_name
 from edge_med.artifacts.gguf import DEFAULT_ALIGNMENT, pad
 from edge_med.artifacts.hparams import TextParams, read_text_params
 from edge_med.artifacts.json_file import read_json
 from edge_med.artifacts.manifest import FileEntry
-from edge_med.artifacts.naming import PARTIAL, called, check_model_name
-from edge_med.artifacts.peft.adapter import Adapter, Part, Stored, open_adapter
-from edge_med.artifacts.peft.division import Division, divide
-from edge_med.artifacts.peft.folder import merge_command
 from edge_med.artifacts.shapes import text_tensors
 from edge_med.artifacts.tensor_types import F16, F32
 from edge_med.errors import CheckpointError, InputError, UsageError
@@ -102,7 +107,7 @@ class Side:
     """
 
     plan: TensorPlan
-    stored: Stored
+    stored: StoredTensor
     factor: float
 
 
@@ -110,7 +115,7 @@ class Side:
 class AdapterPlan:
     """One file, decided before a weight is read; `told` is what should be known of it."""
 
-    adapter: Adapter
+    adapter: OpenedAdapter
     file: FilePlan
     division: Division
     sides: tuple[Side, ...] = field(repr=False)
@@ -164,7 +169,7 @@ def write_adapters(plans: tuple[AdapterPlan, ...], request: AdapterRequest) -> l
 
 def _plan(
     request: AdapterRequest,
-    adapter: Adapter,
+    adapter: OpenedAdapter,
     name: str,
     text: TextParams,
     card: Card,
@@ -186,14 +191,14 @@ def _plan(
             at = pad(at + size, DEFAULT_ALIGNMENT)
     notice = adapter_notice(card.licence, __version__, adapter.name)
     tensors = tuple(side.plan for side in sides)
-    lines = [Placed(t.name, t.type.id, t.shape, t.offset) for t in tensors]
+    lines = [TensorLine(t.name, t.type.id, t.shape, t.offset) for t in tensors]
     header = pack_header(_values(adapter, name, card, notice), lines)
     file = FilePlan(f"{name}.gguf", "adapter", request.kind, header, tensors)
     told = (*left_out(file.name, division, adapter.folder), *differs)
     return AdapterPlan(adapter, file, division, tuple(sides), notice, told)
 
 
-def _refuse_nothing(adapter: Adapter, division: Division) -> None:
+def _refuse_nothing(adapter: OpenedAdapter, division: Division) -> None:
     if not division.held:
         first = division.left[0]
         raise CheckpointError(
@@ -209,16 +214,16 @@ def _refuse_nothing(adapter: Adapter, division: Division) -> None:
         )
 
 
-def _ordered(division: Division) -> list[tuple[str, Part]]:
+def _ordered(division: Division) -> list[tuple[str, TensorUpdate]]:
     """In the order of the adapter's file."""
     return sorted(division.held.items(), key=lambda item: _offset(item[1]))
 
 
-def _offset(part: Part) -> int:
+def _offset(part: TensorUpdate) -> int:
     return min(stored.tensor.offset for stored in part.stored)
 
 
-def _sides(part: Part, alpha: float) -> Iterator[tuple[str, Stored, float]]:
+def _sides(part: TensorUpdate, alpha: float) -> Iterator[tuple[str, StoredTensor, float]]:
     """A, and B with what llama.cpp wouldn't multiply it with."""
     assert part.down is not None
     assert part.up is not None
@@ -227,7 +232,7 @@ def _sides(part: Part, alpha: float) -> Iterator[tuple[str, Stored, float]]:
     yield ".lora_b", part.up, part.scale * rank / alpha
 
 
-def _values(adapter: Adapter, name: str, card: Card, notice: str) -> dict[str, TypedValue]:
+def _values(adapter: OpenedAdapter, name: str, card: Card, notice: str) -> dict[str, TypedValue]:
     writer = gguf.GGUFWriter(path=None, arch="gemma3")
     writer.add_type(layout.KIND)
     terms, base = card.metadata, adapter.settings.base_name

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from converters.small import SmallFiles
-from converters.told import Told, listed
+from converters.findings import Told, listed
+from converters.small_files import SmallFiles
 from converters.weights import find_weights
+from edge_med.artifacts.adapters.peft_folder import PICKLED, WEIGHTS, peft_adapter
 from edge_med.artifacts.json_file import read_json
-from edge_med.artifacts.peft.folder import PICKLED, WEIGHTS, peft_adapter
+from edge_med.artifacts.json_section import short
 from edge_med.artifacts.safetensors import Shard, SourceTensor
-from edge_med.artifacts.section import short
 from edge_med.errors import CheckpointError
 
 

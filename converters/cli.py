@@ -12,7 +12,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from edge_med.artifacts.naming import PROJECTOR_TYPES, QUANTS, path_and_scale
+from edge_med.artifacts.file_names import PROJECTOR_TYPES, QUANTS, path_and_scale
 from edge_med.artifacts.safe_text import safe_line
 
 
@@ -96,9 +96,9 @@ def convert(
     projector comes with them, and a manifest with all hashes.
     """
     # Imported here so that `edge-med --help` stays light.
+    from converters.conversion_plan import make_plan
     from converters.pipeline import run
-    from converters.plan import make_plan
-    from converters.request import Request
+    from converters.request import ConversionRequest
 
     options["source"] = options.pop("checkpoint")
     options["adapters"] = tuple(map(path_and_scale, options.pop("adapters")))
@@ -110,7 +110,7 @@ def convert(
     if not options["quants"]:
         raise click.MissingParameter(ctx=ctx, param=_parameter(ctx, "quants"))
     with _waiting("reading the checkpoint", hidden=quiet):
-        plan = make_plan(Request(**options))
+        plan = make_plan(ConversionRequest(**options))
     if dry_run:
         _print_plan(plan, as_json=as_json, verbose=verbose)
         return

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from edge_med import _platform
 from edge_med.artifacts import manifest as manifests
+from edge_med.artifacts.file_names import LOCK, MANIFEST, PARTIAL, PENDING, is_model_file
 from edge_med.artifacts.manifest import FileEntry, Manifest
-from edge_med.artifacts.naming import LOCK, MANIFEST, PARTIAL, PENDING, is_model_file
 from edge_med.errors import ArtifactError
 
 

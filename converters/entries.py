@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from converters.checkpoint import Checkpoint
+from converters.findings import Told
 from converters.quantize import Bytes
-from converters.told import Told
 from edge_med.artifacts import tensor_names as names
 from edge_med.artifacts.hparams import ModelParams, unsaid
 from edge_med.artifacts.safetensors import SourceTensor
@@ -16,7 +16,7 @@ from edge_med.artifacts.shapes import all_shapes, without_layer
 from edge_med.errors import CheckpointError
 
 
-class Change(Protocol):
+class Preparation(Protocol):
     """What is made of a tensor's numbers before they are quantized."""
 
     def apply(self, tensor: SourceTensor, start: int, raw: Bytes) -> Bytes:
@@ -34,7 +34,7 @@ class Entry:
     source: SourceTensor
     name: str
     shape: tuple[int, ...]
-    change: Change | None = None
+    change: Preparation | None = None
 
     @property
     def channels_last(self) -> bool:

@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 
-from converters.plan import Plan
+from converters.conversion_plan import ConversionPlan
 from converters.quantize import Workspace, encode
 from converters.slabs import in_flight, slab_memory, slab_size
 from edge_med import _platform
@@ -36,7 +36,7 @@ _WHOLE = 2
 """How often a thread has that matrix of a pair of which each slab needs all: as stored, in F32."""
 
 
-def memory_bound(plan: Plan) -> int:
+def memory_bound(plan: ConversionPlan) -> int:
     """Bytes of memory that the conversion takes at the most."""
     threads = plan.request.threads or _platform.usable_cores()
     headers = sum(len(file.header) for file in plan.files)
@@ -46,14 +46,14 @@ def memory_bound(plan: Plan) -> int:
     return _PROGRAM + headers + slabs + (merging if plan.adapters else 0)
 
 
-def _largest_side(plan: Plan) -> int:
+def _largest_side(plan: ConversionPlan) -> int:
     """Numbers of the largest A, or B of an embedding, of all adapters."""
     parts = [part for adapter in plan.adapters for part in adapter.parts.values()]
     sides = [part.up if part.embedding else part.down for part in parts]
     return max((math.prod(side.tensor.shape) for side in sides if side), default=0)
 
 
-def estimate_seconds(plan: Plan) -> float:
+def estimate_seconds(plan: ConversionPlan) -> float:
     """Seconds that the conversion will take, disks being fast enough.
 
     Quantizing is spread over all threads; reading, hashing and writing are in order, and take part
@@ -70,7 +70,7 @@ def estimate_seconds(plan: Plan) -> float:
     return max(in_order, (quantizing + in_order) / threads)
 
 
-def _different(plan: Plan) -> dict[tuple[tuple[int, ...], TensorType], int]:
+def _different(plan: ConversionPlan) -> dict[tuple[tuple[int, ...], TensorType], int]:
     """The tensors to be encoded, by shape and type; what two files share is encoded once."""
     tensors = [tensor for file in plan.files for tensor in file.tensors]
     keys = {(t.source.name, t.type, t.widening, t.change): t for t in tensors}

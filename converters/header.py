@@ -24,7 +24,7 @@ class TypedValue(Protocol):
     sub_type: int | None
 
 
-class Placed(NamedTuple):
+class TensorLine(NamedTuple):
     """A tensor's line in the header; the offset counts from the first tensor's byte."""
 
     name: str
@@ -33,7 +33,7 @@ class Placed(NamedTuple):
     offset: int
 
 
-def pack_header(values: Mapping[str, TypedValue], tensors: Sequence[Placed]) -> bytes:
+def pack_header(values: Mapping[str, TypedValue], tensors: Sequence[TensorLine]) -> bytes:
     """Everything that stands before the tensors' bytes, padded to the alignment.
 
     Raises:

@@ -11,16 +11,16 @@ from collections.abc import Mapping
 
 import gguf
 
-from converters.card import Card
 from converters.checkpoint import Checkpoint
-from converters.generation import FILE, more_ends, said_ends
+from converters.findings import Told
+from converters.generation_settings import FILE, more_ends, said_ends
 from converters.header import TypedValue
-from converters.small import chat_template, default
-from converters.told import Told
+from converters.model_card import Card
+from converters.small_files import chat_template, default
 from converters.vocabulary import Vocabulary
-from edge_med.artifacts import turns
+from edge_med.artifacts import chat_template as turns
+from edge_med.artifacts.file_names import SOURCE
 from edge_med.artifacts.hparams import ModelParams, TextParams, VisionParams
-from edge_med.artifacts.naming import SOURCE
 from edge_med.errors import CheckpointError
 
 Values = Mapping[str, TypedValue]

@@ -20,10 +20,11 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from converters.commit import commit, held, prepare, withdraw
+from converters.conversion_plan import ConversionPlan, TensorPlan, make_plan
+from converters.findings import listed
 from converters.lora.records import records
-from converters.plan import Plan, TensorPlan, make_plan
 from converters.quantize import Bytes
-from converters.request import Request
+from converters.request import ConversionRequest
 from converters.slabs import (
     Slab,
     SourceReader,
@@ -33,14 +34,13 @@ from converters.slabs import (
     source_files,
 )
 from converters.stages import Stage, Stopwatch
-from converters.told import listed
 from converters.writer import FileWriter, told_disk_errors
 from edge_med import __version__, _platform
 from edge_med.artifacts import manifest as manifests
 from edge_med.artifacts.manifest import (
     FORMAT,
     FileEntry,
-    Found,
+    Finding,
     Manifest,
     ModelFacts,
     Recipe,
@@ -71,7 +71,9 @@ class Conversion:
     seconds: dict[Stage, float]
 
 
-def convert(request: Request, advance: Advance = lambda _done, _total: None) -> Conversion:
+def convert(
+    request: ConversionRequest, advance: Advance = lambda _done, _total: None
+) -> Conversion:
     """Convert a Hugging Face checkpoint to GGUF files and a manifest.
 
     Raises:
@@ -84,7 +86,7 @@ def convert(request: Request, advance: Advance = lambda _done, _total: None) -> 
     return run(make_plan(request), advance)
 
 
-def run(plan: Plan, advance: Advance = lambda _done, _total: None) -> Conversion:
+def run(plan: ConversionPlan, advance: Advance = lambda _done, _total: None) -> Conversion:
     """Follow a plan; raises as `convert` does."""
     folder, watch = plan.request.folder, Stopwatch()
     with held(folder) as finished:
@@ -102,7 +104,7 @@ def run(plan: Plan, advance: Advance = lambda _done, _total: None) -> Conversion
 
 
 @contextlib.contextmanager
-def _writers(plan: Plan, watch: Stopwatch) -> Iterator[list[FileWriter]]:
+def _writers(plan: ConversionPlan, watch: Stopwatch) -> Iterator[list[FileWriter]]:
     """A writer for each file; if anything goes wrong, their partial files go."""
     writers: list[FileWriter] = []
     try:
@@ -118,7 +120,7 @@ def _writers(plan: Plan, watch: Stopwatch) -> Iterator[list[FileWriter]]:
 
 
 def _stream(
-    plan: Plan, writers: list[FileWriter], watch: Stopwatch, advance: Advance
+    plan: ConversionPlan, writers: list[FileWriter], watch: Stopwatch, advance: Advance
 ) -> tuple[SourceFile, ...]:
     """Read slabs, have them encoded, and write them in the order in which they were read."""
     threads = plan.request.threads or _platform.usable_cores()
@@ -190,7 +192,7 @@ def _write_oldest(
     return slab.raw.nbytes
 
 
-def _standing(plan: Plan) -> Manifest | None:
+def _standing(plan: ConversionPlan) -> Manifest | None:
     """The manifest that is there already, if the new files may join it.
 
     Raises:
@@ -215,7 +217,7 @@ def _standing(plan: Plan) -> Manifest | None:
     return None
 
 
-def _difference(plan: Plan, standing: Manifest) -> str | None:
+def _difference(plan: ConversionPlan, standing: Manifest) -> str | None:
     """What the new files wouldn't have in common with those of the manifest, before any is read."""
     known = {f.path: f for f in standing.source.files}
     shards = {shard.path.name: shard.size for shard in plan.checkpoint.shards}
@@ -241,7 +243,7 @@ def _difference(plan: Plan, standing: Manifest) -> str | None:
     return None
 
 
-def _without_kept_projector(plan: Plan, standing: Manifest | None) -> Plan:
+def _without_kept_projector(plan: ConversionPlan, standing: Manifest | None) -> ConversionPlan:
     """Leave out a projector that the manifest has already: another text type needs no other.
 
     Raises:
@@ -262,7 +264,7 @@ def _without_kept_projector(plan: Plan, standing: Manifest | None) -> Plan:
     return dataclasses.replace(plan, files=tuple(fresh))
 
 
-def _check_disk(plan: Plan) -> None:
+def _check_disk(plan: ConversionPlan) -> None:
     free = shutil.disk_usage(plan.request.folder).free
     if plan.size > free:
         raise DiskShortError(
@@ -272,7 +274,7 @@ def _check_disk(plan: Plan) -> None:
 
 
 def _manifest(
-    plan: Plan,
+    plan: ConversionPlan,
     entries: tuple[FileEntry, ...],
     sources: tuple[SourceFile, ...],
     standing: Manifest | None,
@@ -297,7 +299,7 @@ def _manifest(
             request.origin.revision,
             plan.licence,
             sources,
-            tuple(Found(told.code, told.text) for told in plan.told),
+            tuple(Finding(told.code, told.text) for told in plan.told),
         ),
         recipe=Recipe(
             quants=tuple(quants),
@@ -324,7 +326,7 @@ def _kept(
     )
 
 
-def _facts(plan: Plan) -> ModelFacts:
+def _facts(plan: ConversionPlan) -> ModelFacts:
     text, vision = plan.params.text, plan.params.vision
     return ModelFacts(
         architecture="gemma3",

@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_med.artifacts.naming import (
+from edge_med.artifacts.adapters.peft_folder import FILES
+from edge_med.artifacts.file_names import (
     PROJECTOR_TYPES,
     QUANTS,
     Origin,
@@ -15,7 +16,6 @@ from edge_med.artifacts.naming import (
     called,
     check_model_name,
 )
-from edge_med.artifacts.peft.folder import FILES
 from edge_med.errors import UsageError
 
 _OTHER = re.compile(r"[^A-Za-z0-9._-]+")
@@ -23,13 +23,13 @@ _OTHER = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class ConversionRequest:
     """What to convert, and into what.
 
     Attributes:
         source: the checkpoint's folder.
         folder: where the files go.
-        quants: of the text model, out of `edge_med.artifacts.naming.QUANTS`.
+        quants: of the text model, out of `edge_med.artifacts.file_names.QUANTS`.
         mmproj: of the projector, out of `PROJECTOR_TYPES`; a text model has none.
         name: of the model; the source folder's, or that of the hub's cache, if empty.
         tensor_types: REGEX=TYPE overrides for the text model; the first that matches decides.

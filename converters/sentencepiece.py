@@ -36,7 +36,7 @@ _F32 = struct.Struct("<f")
 Field = tuple[int, int, int | bytes]
 
 
-class Piece(NamedTuple):
+class VocabularyPiece(NamedTuple):
     """One piece of the vocabulary; its id is its place in the file."""
 
     text: str
@@ -44,7 +44,7 @@ class Piece(NamedTuple):
     type: int
 
 
-def read_pieces(path: Path) -> list[Piece]:
+def read_pieces(path: Path) -> list[VocabularyPiece]:
     """Read the pieces of a tokenizer.model in order of their ids.
 
     Raises:
@@ -73,11 +73,11 @@ def _piece_messages(data: bytes) -> Iterator[bytes]:
             yield value
 
 
-def _piece(data: bytes) -> Piece:
+def _piece(data: bytes) -> VocabularyPiece:
     text, score, kind = _usual_piece(data) or _any_piece(data)
     if not NORMAL <= kind <= BYTE or score != score:  # noqa: PLR0124 - only NaN differs from itself
         raise ValueError("a piece of an unknown type, or without a score")
-    return Piece(text.decode("utf-8"), score, kind)
+    return VocabularyPiece(text.decode("utf-8"), score, kind)
 
 
 def _usual_piece(data: bytes) -> tuple[bytes, float, int] | None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from converters.checkpoint import Checkpoint
-from converters.plan import FilePlan, TensorPlan
+from converters.conversion_plan import FilePlan, TensorPlan
 from converters.quantize import (
     Bytes,
     Floats,

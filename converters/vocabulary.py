@@ -19,7 +19,7 @@ from converters.sentencepiece import (
     NORMAL,
     UNUSED,
     USER_DEFINED,
-    Piece,
+    VocabularyPiece,
     read_pieces,
 )
 from edge_med.errors import CheckpointError
@@ -76,13 +76,13 @@ def read_vocabulary(checkpoint: Checkpoint, size: int) -> Vocabulary:
     for token_id, piece in enumerate(_pieces(checkpoint)):
         _put(filled, token_id, piece)
     for token_id, text in _added_tokens_file(checkpoint):
-        _put(filled, token_id, Piece(text, ADDED_SCORE, USER_DEFINED))
+        _put(filled, token_id, VocabularyPiece(text, ADDED_SCORE, USER_DEFINED))
     for added in _added_tokens(checkpoint):
         _put(filled, added.id, _as_piece(added))
     return filled
 
 
-def _put(vocabulary: Vocabulary, token_id: int, piece: Piece) -> None:
+def _put(vocabulary: Vocabulary, token_id: int, piece: VocabularyPiece) -> None:
     """Fill an id, or keep it aside where the tokenizer knows more than the model has rows for.
 
     A text model has no row for the place of a picture, though its tokenizer is the same.
@@ -95,13 +95,13 @@ def _put(vocabulary: Vocabulary, token_id: int, piece: Piece) -> None:
         vocabulary.beyond[token_id] = piece.text
 
 
-def _as_piece(added: _Added) -> Piece:
+def _as_piece(added: _Added) -> VocabularyPiece:
     if added.special or _LOOKS_SPECIAL.fullmatch(added.text):
-        return Piece(added.text, ADDED_SCORE, CONTROL)
-    return Piece(added.text.replace(SPACE, " "), ADDED_SCORE, USER_DEFINED)
+        return VocabularyPiece(added.text, ADDED_SCORE, CONTROL)
+    return VocabularyPiece(added.text.replace(SPACE, " "), ADDED_SCORE, USER_DEFINED)
 
 
-def _pieces(checkpoint: Checkpoint) -> list[Piece]:
+def _pieces(checkpoint: Checkpoint) -> list[VocabularyPiece]:
     model = checkpoint.small.path("tokenizer.model")
     if model.is_file():
         # llama.cpp takes user-defined pieces for normal ones here, and leaves it to
@@ -150,7 +150,7 @@ def _token_id(value: Any) -> int:
     return number
 
 
-def _rebuilt_pieces(tokenizer: dict[str, Any]) -> list[Piece]:
+def _rebuilt_pieces(tokenizer: dict[str, Any]) -> list[VocabularyPiece]:
     """The pieces that a tokenizer.model would have held, out of a tokenizer.json.
 
     A normal token's score falls by one from token to token, in the order in which the merges first
@@ -167,9 +167,11 @@ def _rebuilt_pieces(tokenizer: dict[str, Any]) -> list[Piece]:
     scores = {text: -float(rank) for rank, text in enumerate(normal)}
     first = len(normal) + step
     scores |= {text: -float(first + rank) for rank, (_, text) in enumerate(single)}
-    pieces = [Piece("", 0.0, UNUSED)] * (max(vocab.values()) + 1)
+    pieces = [VocabularyPiece("", 0.0, UNUSED)] * (max(vocab.values()) + 1)
     for text, token_id in vocab.items():
-        pieces[token_id] = Piece(text, scores.get(text, 0.0), BYTE if _is_byte(text) else NORMAL)
+        pieces[token_id] = VocabularyPiece(
+            text, scores.get(text, 0.0), BYTE if _is_byte(text) else NORMAL
+        )
     return pieces
 
 

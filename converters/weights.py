@@ -13,10 +13,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from converters.told import Told, listed
+from converters.findings import Told, listed
 from edge_med.artifacts import tensor_names as names
+from edge_med.artifacts.file_names import is_bare_file_name
 from edge_med.artifacts.json_file import DAMAGED, read_json
-from edge_med.artifacts.naming import is_bare_file_name
 from edge_med.artifacts.safetensors import Shard, read_shard
 from edge_med.errors import CheckpointError
 

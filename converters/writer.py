@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from converters.plan import FilePlan, TensorPlan
+from converters.conversion_plan import FilePlan, TensorPlan
 from converters.stages import Stopwatch
 from edge_med import _platform
+from edge_med.artifacts.file_names import PARTIAL
 from edge_med.artifacts.manifest import FileEntry, TensorEntry
-from edge_med.artifacts.naming import PARTIAL
 from edge_med.errors import REPORT, DiskShortError, EdgeMedError
 
 SYNC_BYTES = 64 << 20

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from edge_med.answers import Tokens as Tokens
     from edge_med.api import MedGemma as MedGemma
     from edge_med.config import Options as Options
+    from edge_med.conversation.session import Conversation as Conversation
     from edge_med.errors import AccessError as AccessError
     from edge_med.errors import ArtifactError as ArtifactError
     from edge_med.errors import BusyError as BusyError
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
     from edge_med.errors import ResourceError as ResourceError
     from edge_med.errors import SchemaError as SchemaError
     from edge_med.errors import UsageError as UsageError
-    from edge_med.session import Conversation as Conversation
 
 __version__ = "0.1.0"
 
@@ -57,7 +57,7 @@ _ROOMS = {
     "errors": "AccessError ArtifactError BusyError CancelledError CheckpointError "
     "ContextOverflowError DiskShortError EdgeMedError EngineError ImageError InputError "
     "IntegrityError MemoryShortError PairingError PromptError ResourceError SchemaError UsageError",
-    "session": "Conversation",
+    "conversation.session": "Conversation",
 }
 _DOORS = {name: room for room, names in _ROOMS.items() for name in names.split()}
 """Names that are imported when they are used first, so that importing edge_med loads nothing."""

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from edge_med.config import Fit, Options
 from edge_med.errors import CancelledError
-from edge_med.plain import plain
+from edge_med.plain_json import plain
 
 FinishReason = Literal["stop", "length", "stop_string", "loop", "cancelled", "thought_budget"]
 Integrity = Literal["verified", "unverified", "damaged", "unlisted"]

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Self, Unpack
 
 from edge_med import _platform, scoring
+from edge_med.answer_hooks import Hook, answering, measuring
 from edge_med.answers import Answer, Choice, End, Event, Score, Tokens, whole
 from edge_med.answers import given as given_whole
+from edge_med.closing import Closeable
 from edge_med.config import LOAD_DEFAULTS, Fit, LoadArguments, LoadOptions, Options
+from edge_med.conversation.session import Conversation
 from edge_med.engine.cache.ledger import Item
 from edge_med.engine.prompt import IMAGE_TOKENS
 from edge_med.engine.service.client import Client, event_of
@@ -27,31 +30,28 @@ from edge_med.engine.tasks.generate import GenerateRequest
 from edge_med.engine.tasks.raw_generate import ContinueRequest
 from edge_med.errors import PromptError, UsageError
 from edge_med.imaging import Picture, Room
-from edge_med.imaging.slices import QUESTION, is_gpu
-from edge_med.loading import Info, opened
+from edge_med.imaging.volume.slice_selection import QUESTION, is_gpu
+from edge_med.library import store
+from edge_med.library.loaded_adapters import Wanted, find_adapters
+from edge_med.load_model import Info, opened
 from edge_med.messages import Message, Prompt
-from edge_med.models import store
-from edge_med.models.adapters import Wanted, find_adapters
-from edge_med.models.estimates import Estimates
-from edge_med.opened import Opened
+from edge_med.planner.latency import Estimates
 from edge_med.question import (
     DEFAULTS,
-    Given,
+    PromptArgs,
     Question,
-    Shown,
+    QuestionArgs,
     check_asked,
     check_names,
     composed,
     shows,
 )
-from edge_med.session import Conversation
-from edge_med.watching import Hook, answering, measuring
 
 MEDGEMMA_SIDE = 896
 """Pixels; what pictures are fitted to for a model without a projector, which refuses them later."""
 
 
-class MedGemma(Opened):
+class MedGemma(Closeable):
     """A loaded model; close it, or use it in a `with`. All methods may be called in any thread.
 
     Attributes:
@@ -81,7 +81,7 @@ class MedGemma(Opened):
 
         Args:
             model: a GGUF file; a folder with one model in it, of which the recommended quant is
-                taken (`edge_med.models.store.RECOMMENDED`); or such a folder's name in
+                taken (`edge_med.library.store.RECOMMENDED`); or such a folder's name in
                 EDGE_MED_HOME/models.
             projector: a GGUF file; by default the one beside the model that fits it.
             adapters: GGUF files of LoRA adapters, which calls name as the files without `.gguf`;
@@ -119,8 +119,8 @@ class MedGemma(Opened):
         context = self._info.options.context
         return f"<MedGemma {self._info.model.file}: {state}{sees}, context {context}>"
 
-    @shows(Given, DEFAULTS)
-    def ask(self, prompt: Prompt, **given: Unpack[Given]) -> Answer:
+    @shows(QuestionArgs, DEFAULTS)
+    def ask(self, prompt: Prompt, **given: Unpack[QuestionArgs]) -> Answer:
         """Ask, and wait for the whole answer.
 
         Args:
@@ -138,8 +138,8 @@ class MedGemma(Opened):
         """
         return whole(self.stream(prompt, **given))
 
-    @shows(Given, DEFAULTS)
-    def stream(self, prompt: Prompt, **given: Unpack[Given]) -> Iterator[Event]:
+    @shows(QuestionArgs, DEFAULTS)
+    def stream(self, prompt: Prompt, **given: Unpack[QuestionArgs]) -> Iterator[Event]:
         """Ask, and get the answer while it is written: pieces and progress, then one `End`.
 
         Nothing is computed before the first event is asked for, and leaving the iteration ends the
@@ -149,20 +149,24 @@ class MedGemma(Opened):
         check_asked(question.messages)
         return answering(self._client, question, self.on_answer)
 
-    @shows(Given, DEFAULTS)
-    async def ask_async(self, prompt: Prompt, **given: Unpack[Given]) -> Answer:
+    @shows(QuestionArgs, DEFAULTS)
+    async def ask_async(self, prompt: Prompt, **given: Unpack[QuestionArgs]) -> Answer:
         """`ask` for asyncio; cancelling the task ends the answer."""
         async with aclosing(self.stream_async(prompt, **given)) as events:
             (answer,) = [event.answer async for event in events if isinstance(event, End)]
         return given_whole(answer)
 
-    @shows(Given, DEFAULTS)
-    def stream_async(self, prompt: Prompt, **given: Unpack[Given]) -> AsyncGenerator[Event, None]:
+    @shows(QuestionArgs, DEFAULTS)
+    def stream_async(
+        self, prompt: Prompt, **given: Unpack[QuestionArgs]
+    ) -> AsyncGenerator[Event, None]:
         """`stream` for asyncio."""
-        check_names(given, Given)
+        check_names(given, QuestionArgs)
         return self._events_async(prompt, given)
 
-    async def _events_async(self, prompt: Prompt, given: Given) -> AsyncGenerator[Event, None]:
+    async def _events_async(
+        self, prompt: Prompt, given: QuestionArgs
+    ) -> AsyncGenerator[Event, None]:
         question = await asyncio.to_thread(self.question, prompt, **given)
         check_asked(question.messages)
         loop, replies = asyncio.get_running_loop(), asyncio.Queue[Reply]()
@@ -184,8 +188,8 @@ class MedGemma(Opened):
             finally:
                 self._client.forget(number)
 
-    @shows(Given, DEFAULTS)
-    def count(self, prompt: Prompt, **given: Unpack[Given]) -> Tokens:
+    @shows(QuestionArgs, DEFAULTS)
+    def count(self, prompt: Prompt, **given: Unpack[QuestionArgs]) -> Tokens:
         """How many tokens a prompt has; arguments and errors are those of `ask`."""
         reply = self._client.reply(CountRequest(self.question(prompt, **given)))
         assert isinstance(reply, Tokens)
@@ -204,7 +208,7 @@ class MedGemma(Opened):
         assert isinstance(reply, TokenIds)
         return reply.ids
 
-    @shows(Shown, DEFAULTS)
+    @shows(PromptArgs, DEFAULTS)
     def score(
         self,
         prompt: Prompt,
@@ -213,7 +217,7 @@ class MedGemma(Opened):
         top: int = 0,
         fit: Fit = "pad",
         adapters: Mapping[str, float] | None = None,
-        **shown: Unpack[Shown],
+        **shown: Unpack[PromptArgs],
     ) -> Score:
         """How probable it is that the model goes on with a text, exactly, token by token.
 
@@ -237,13 +241,13 @@ class MedGemma(Opened):
             CancelledError: `cancel` was called.
             EngineError: llama.cpp failed.
         """
-        check_names(shown, Shown)
+        check_names(shown, PromptArgs)
         scoring.check_top(top)
         options = Options(fit=fit, adapters=adapters or {})
         question = self.question(prompt, options=options, **shown)
         return scoring.score(self._client, question, continuation, top)
 
-    @shows(Shown, DEFAULTS)
+    @shows(PromptArgs, DEFAULTS)
     def choose(
         self,
         question: Prompt,
@@ -252,7 +256,7 @@ class MedGemma(Opened):
         by_length: bool = False,
         fit: Fit = "pad",
         adapters: Mapping[str, float] | None = None,
-        **shown: Unpack[Shown],
+        **shown: Unpack[PromptArgs],
     ) -> Choice:
         """The option that the model would most probably answer; the question is read once.
 
@@ -276,7 +280,7 @@ class MedGemma(Opened):
             PromptError: there are fewer than two options, or one is no text or empty.
             EdgeMedError: whatever `score` raises.
         """
-        check_names(shown, Shown)
+        check_names(shown, PromptArgs)
         texts = scoring.texts(options)
         how = Options(fit=fit, adapters=adapters or {})
         asked = self.question(question, options=how, **shown)
@@ -296,13 +300,13 @@ class MedGemma(Opened):
         """Begin a conversation, with options for all of its answers."""
         return Conversation(self, self._client, system, options, lambda: self.on_answer)
 
-    @shows(Given, DEFAULTS)
-    def messages(self, prompt: Prompt, **given: Unpack[Given]) -> tuple[Message, ...]:
+    @shows(QuestionArgs, DEFAULTS)
+    def messages(self, prompt: Prompt, **given: Unpack[QuestionArgs]) -> tuple[Message, ...]:
         """A prompt as messages, with its images fitted to this model; errors as in `question`."""
         return self.question(prompt, **given).messages
 
-    @shows(Given, DEFAULTS)
-    def question(self, prompt: Prompt, **given: Unpack[Given]) -> Question:
+    @shows(QuestionArgs, DEFAULTS)
+    def question(self, prompt: Prompt, **given: Unpack[QuestionArgs]) -> Question:
         """What `ask` asks, as one value, with its images fitted to this model.
 
         Args:
@@ -316,7 +320,7 @@ class MedGemma(Opened):
             ImageError: an image can't be read, or the model can't see.
             TypeError: there is no such argument.
         """
-        check_names(given, Given)
+        check_names(given, QuestionArgs)
         sees = self.info.projector is not None
         return composed(prompt, given, side=self.side, room=self.room, sees=sees)
 

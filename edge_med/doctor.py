@@ -14,20 +14,20 @@ from dataclasses import dataclass
 from edge_med import __version__, _platform, native
 from edge_med.config import LoadOptions
 from edge_med.engine.llama import examination
-from edge_med.engine.llama.cpu.levels import Verdict
+from edge_med.engine.llama.cpu.code_levels import CodeVerdict
 from edge_med.engine.llama.devices import Hardware, gpus_among
 from edge_med.engine.llama.examination import Examination
 from edge_med.engine.llama.gpu_help import Finding, faulty_code, why_no_gpu
 from edge_med.errors import EdgeMedError
-from edge_med.models import default, store
-from edge_med.models.inventory import stored
-from edge_med.models.machine import Machine, this_machine
-from edge_med.models.placement import place
-from edge_med.models.registry import registry
-from edge_med.models.shares import Subject
-from edge_med.models.speed import tokens_per_second
-from edge_med.models.subjects import of_known
+from edge_med.library import default_model, store
+from edge_med.library.inventory import stored
+from edge_med.library.registry import registry
 from edge_med.native import NATIVE
+from edge_med.planner.decode_speed import tokens_per_second
+from edge_med.planner.machine import Machine, this_machine
+from edge_med.planner.model_spec import of_known
+from edge_med.planner.placement import place
+from edge_med.planner.placement_types import ModelSpec
 
 BUSY = 0.5
 """Share of the cores that others may keep busy while speeds are measured."""
@@ -46,7 +46,7 @@ class Speed:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class MachineReport:
     """All that was found; sizes in bytes, and None for what nobody tells.
 
     Attributes:
@@ -95,13 +95,13 @@ class Report:
     findings: tuple[Finding, ...]
 
 
-def examine(*, measure: bool = True) -> Report:
+def examine(*, measure: bool = True) -> MachineReport:
     """Look at everything; with `measure` it takes some two seconds."""
     load = _platform.load()
     found = examination.examine(measure=measure)
     features = _platform.cpu_features() or frozenset()
     machine = this_machine(gpus_among(found.devices))
-    return Report(
+    return MachineReport(
         edge_med=__version__,
         python=platform.python_version(),
         system=f"{_platform.SYSTEM} {_platform.MACHINE}",
@@ -125,7 +125,7 @@ def examine(*, measure: bool = True) -> Report:
     )
 
 
-def _cpu_code(verdict: Verdict | None) -> str | None:
+def _cpu_code(verdict: CodeVerdict | None) -> str | None:
     if verdict is None:
         return None
     return verdict.level.name if verdict.tried else f"{verdict.level.name}, not tested"
@@ -166,7 +166,7 @@ def _circumstances(load: float | None) -> Iterator[Finding]:
             "low.",
             "Run it again when the machine is idle.",
         )
-    if not store.default_model() and not {*store.names()} - {default.MICRO}:
+    if not store.default_model() and not {*store.names()} - {default_model.MICRO}:
         yield Finding(
             "No MedGemma is here.",
             'Convert it: README, "Convert MedGemma"; a GGUF that you have is used by its path: '
@@ -198,11 +198,11 @@ def _speeds(machine: Machine, rates: Mapping[str, float]) -> Iterator[Speed]:
                 yield Speed(one.name, one.quant, round(tokens_per_second(one.text, rates), 1))
 
 
-def _stored_subjects() -> Iterator[Subject]:
+def _stored_subjects() -> Iterator[ModelSpec]:
     for name in store.names():
         with contextlib.suppress(EdgeMedError):
             found = store.find(store.models_folder() / name)
-            yield Subject(name, found.quant, found.header, found.projector_header)
+            yield ModelSpec(name, found.quant, found.header, found.projector_header)
 
 
 def _free_disk() -> int | None:

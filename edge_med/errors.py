@@ -49,7 +49,7 @@ AS_MESSAGES = (
 """What to do instead of a conversation that was written out; the command line has its own words."""
 
 LISTED = (
-    "edge_med.imaging.contents(path) lists them, edge_med.imaging.open(path, series=1,"
+    "edge_med.imaging.volume.contents(path) lists them, edge_med.imaging.open(path, series=1,"
     " side=model.side) opens one, which is given as the image"
 )
 """The end of a hint where one of several series should be chosen."""
@@ -71,7 +71,7 @@ class EdgeMedError(Exception):
         message: one sentence, without a path of ours or a traceback.
         hint: the next step, as a command or a sentence; every error has one. Options in it have
             their names of Python and stand between backticks: the command line writes its flags
-            there (`edge_med.cli.hints`).
+            there (`edge_med.cli.shared.hints`).
         exit_code: what a command line ends with.
     """
 

@@ -6,15 +6,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edge_med import forms, imaging, written_out
+from edge_med import imaging
 from edge_med.errors import AS_IMAGE, REPORT, ImageError, PromptError, blind
-from edge_med.form_keys import FORM, ROLES, Role
-from edge_med.forms import Given, Piece, Place, short
 from edge_med.imaging import Fit, Picture, Room, Study
-from edge_med.imaging.letters import holds_image
-from edge_med.imaging.mentions import mentioned
-from edge_med.imaging.naming import is_name_alone
-from edge_med.imaging.slices import labelled
+from edge_med.imaging.files.embedded_images import holds_image
+from edge_med.imaging.files.image_names import is_name_alone
+from edge_med.imaging.files.mentions import mentioned
+from edge_med.imaging.volume.slice_selection import labelled
+from edge_med.message_forms import reader, written_out
+from edge_med.message_forms.keys import FORM, ROLES, Role
+from edge_med.message_forms.reader import GivenImage, ImagePlace, Piece, short
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,9 @@ def as_messages(
     """
     given, beside = _read(prompt, len(images))
     sources = [*images, *beside]
-    own = [piece.image for read in given for piece in _pieces(read) if isinstance(piece, Given)]
+    own = [
+        piece.image for read in given for piece in _pieces(read) if isinstance(piece, GivenImage)
+    ]
     ours = [read.parts for read in given if isinstance(read, Message)]
     if not sees and (sources or own or any(map(_pictures, ours))):
         raise blind()
@@ -160,17 +163,17 @@ def _read(prompt: Any, images: int) -> tuple[list[_Read], tuple[Any, ...]]:
     """
     if isinstance(prompt, str):
         written_out.check_prompt(prompt)
-        pieces = forms.marked([prompt]) if images else [prompt]
-        before = [] if Place() in pieces else [Place()] * images
+        pieces = reader.marked([prompt]) if images else [prompt]
+        before = [] if ImagePlace() in pieces else [ImagePlace()] * images
         return [("user", (*before, *pieces))], ()
     beside: tuple[Any, ...] = ()
     try:
         if isinstance(prompt, Mapping):
-            prompt, beside = forms.row(prompt)
+            prompt, beside = reader.row(prompt)
         given = [prompt] if isinstance(prompt, Message) else prompt
         if isinstance(given, bytes | bytearray | memoryview) or not isinstance(given, Iterable):
             raise PromptError(f"{short(given)} isn't a prompt.", f"Give a text. {FORM}")
-        found = [one if isinstance(one, Message) else forms.read(one) for one in given]
+        found = [one if isinstance(one, Message) else reader.read(one) for one in given]
         return (_marked(found) if images or beside else found), beside
     except RecursionError:
         raise PromptError("The conversation's values lie too deep in each other.", FORM) from None
@@ -178,12 +181,12 @@ def _read(prompt: Any, images: int) -> tuple[list[_Read], tuple[Any, ...]]:
 
 def _marked(given: list[_Read]) -> list[_Read]:
     """Messages with places at the marks in users' texts, if they have no other places."""
-    if any(Place() in _pieces(read) for read in given):
+    if any(ImagePlace() in _pieces(read) for read in given):
         return given
     return [
         read
         if isinstance(read, Message) or read[0] != "user"
-        else (read[0], tuple(forms.marked(read[1])))
+        else (read[0], tuple(reader.marked(read[1])))
         for read in given
     ]
 
@@ -203,7 +206,7 @@ class _Opened:
         """A text; what is sent of an image, or of a series of slices."""
         if isinstance(piece, str):
             return (TextPart(piece),)
-        if isinstance(piece, Given):
+        if isinstance(piece, GivenImage):
             return next(self.inside)
         if (shown := next(self.beside, None)) is not None:
             return shown

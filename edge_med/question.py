@@ -27,7 +27,7 @@ class Question:
     options: Options
 
 
-class Shown(TypedDict, total=False):
+class PromptArgs(TypedDict, total=False):
     """What may be given with a prompt: keyword arguments (PEP 692).
 
     Attributes:
@@ -42,7 +42,7 @@ class Shown(TypedDict, total=False):
     system: str | None
 
 
-class Given(Shown, total=False):
+class QuestionArgs(PromptArgs, total=False):
     """The same, with how the answer is written.
 
     Attributes:
@@ -55,7 +55,7 @@ class Given(Shown, total=False):
 F = TypeVar("F", bound=Callable[..., Any])
 
 DEFAULTS: Mapping[str, Any] = {"image": None, "images": (), "system": None, "options": Options()}
-"""Of the arguments of `Given`."""
+"""Of the arguments of `QuestionArgs`."""
 
 
 def shows(kind: type, defaults: Mapping[str, Any]) -> Callable[[F], F]:
@@ -104,7 +104,7 @@ _OPENED = "; for an image: image=edge_med.imaging.open(path, {}=…, side=model.
 
 
 def composed(
-    prompt: Prompt, given: Given, *, side: int, room: Callable[[Options], Room], sees: bool
+    prompt: Prompt, given: QuestionArgs, *, side: int, room: Callable[[Options], Room], sees: bool
 ) -> Question:
     """A prompt and what was given with it, with images fitted to a model.
 
@@ -137,7 +137,7 @@ def composed(
 
 
 def _check_given(options: object, images: object) -> None:
-    """Refuse what isn't of the kind that `Given` says.
+    """Refuse what isn't of the kind that `QuestionArgs` says.
 
     Raises:
         UsageError: it isn't.

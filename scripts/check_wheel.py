@@ -15,7 +15,7 @@ import tempfile
 import venv
 from pathlib import Path
 
-from tests.checkpoints.tiny import TINY, write_tiny
+from devtools.checkpoints.tiny import TINY, write_tiny
 
 
 def main() -> None:

@@ -88,7 +88,7 @@ stage() {
   return $code
 }
 
-summary() { "$machine_python" scripts/gpu_report.py "$@" >> "$report" 2>&1; }
+summary() { "$machine_python" devtools/gpu_report.py "$@" >> "$report" 2>&1; }
 
 # --- what is here -----------------------------------------------------------------------------
 

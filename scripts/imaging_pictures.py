@@ -18,11 +18,11 @@ import numpy.typing as npt
 import pydicom.uid as uids
 from PIL import Image, ImageDraw
 
+from devtools.images.dicom import dicom
+from devtools.micro.dicom import Form, stored, write
 from edge_med import imaging
 from edge_med.imaging import Study
-from edge_med.imaging.windows import WINDOWS
-from scripts.micro.dicom import Form, stored, write
-from tests.imaging.dicom_samples import dicom
+from edge_med.imaging.hu_windows import WINDOWS
 
 SIDE, LINE = 224, 18
 """Pixels of a picture, and of the words below it."""

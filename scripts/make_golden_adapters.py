@@ -16,9 +16,9 @@ from typing import Any
 
 import torch
 
+from devtools.checkpoints.adapters import deltas
+from devtools.golden.adapters import ADAPTERS, CASES, CHECKPOINT, GOLDEN, SCALES
 from scripts.make_golden_numbers import Reference, Sequence, compute, items, load, write
-from tests.adapters import ADAPTERS, CASES, CHECKPOINT, GOLDEN, SCALES
-from tests.checkpoints.adapters import deltas
 
 
 def main() -> None:

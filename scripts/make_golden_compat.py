@@ -22,10 +22,10 @@ import numpy as np
 import torch
 import transformers
 
-from edge_med.artifacts.inspect import GEMMA_3_TEMPLATE
-from tests.checkpoints.tiny import write_tiny
-from tests.checkpoints.tokenizer import tiny_tokenizer
-from tests.compat.samples import CHECKPOINTS, GOLDEN, IMAGE_ID, SAMPLES, SPELLED, Seen, picture
+from devtools.checkpoints.tiny import write_tiny
+from devtools.checkpoints.tokenizer import tiny_tokenizer
+from devtools.golden.compat import CHECKPOINTS, IMAGE_ID, PATH, SAMPLES, SPELLED, Seen, picture
+from edge_med.artifacts.gguf_facts import GEMMA_3_TEMPLATE
 
 TORCH = SimpleNamespace(bfloat16=torch.float32, inference_mode=torch.inference_mode)
 ENDS = [tiny_tokenizer().id(name) for name in ("<eos>", "<end_of_turn>")]
@@ -46,8 +46,8 @@ def main() -> None:
                 samples[f"pipeline_with_{kind}"]["text"] == samples[f"direct_with_{kind}"]["text"]
             )
         golden = {"made_with": made_with(), "samples": samples, **texts(library)}
-    GOLDEN.write_text(json.dumps(golden, separators=(",", ":")) + "\n", "utf-8")
-    print(f"{GOLDEN.name}: {GOLDEN.stat().st_size:,} bytes")
+    PATH.write_text(json.dumps(golden, separators=(",", ":")) + "\n", "utf-8")
+    print(f"{PATH.name}: {PATH.stat().st_size:,} bytes")
 
 
 def made_with() -> dict[str, str]:

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from tests.real.continuations import PATH
+from devtools.golden.continuations import PATH
 
 NEW_TOKENS = 32
 KEPT = 64

@@ -23,9 +23,9 @@ from transformers import AutoTokenizer
 from transformers.models.gemma3 import Gemma3Processor
 from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil
 
-from tests.checkpoints.tiny import MULTIMODAL
-from tests.checkpoints.tokenizer import write_tokenizer
-from tests.conversations import CONVERSATIONS, IMAGE, REAL, TINY, Conversation, Message
+from devtools.checkpoints.tiny import MULTIMODAL
+from devtools.checkpoints.tokenizer import write_tokenizer
+from devtools.golden.conversations import CONVERSATIONS, IMAGE, REAL, TINY, Conversation, Message
 
 IMAGE_SIZE, IMAGE_TOKENS = 896, 256
 """Of Gemma 3 (its preprocessor_config.json and config.json)."""

@@ -14,16 +14,9 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-from scripts.reference import quantize_command, reference_files, run
-from tests.checkpoints.tiny import TINY, write_tiny
-from tests.golden_manifests import (
-    CASES,
-    FOLDER,
-    OVERRIDDEN,
-    OVERRIDES,
-    PROJECTORS,
-    describe,
-)
+from devtools.checkpoints.tiny import TINY, write_tiny
+from devtools.golden.manifests import CASES, FOLDER, OVERRIDDEN, OVERRIDES, PROJECTORS, describe
+from devtools.reference import quantize_command, reference_files, run
 
 
 def main() -> None:

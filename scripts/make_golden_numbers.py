@@ -27,10 +27,10 @@ from PIL import Image, ImageOps
 from transformers import Gemma3ForConditionalGeneration
 from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil
 
+from devtools.checkpoints.tiny import Tiny, Vision, write_tiny
+from devtools.checkpoints.tokenizer import tiny_tokenizer
+from devtools.golden.numbers import CASES, CHECKPOINTS, CONTROLS, FOLDER, Case, pixels
 from edge_med.imaging import Fit
-from tests.checkpoints.tiny import Tiny, Vision, write_tiny
-from tests.checkpoints.tokenizer import tiny_tokenizer
-from tests.numbers import CASES, CHECKPOINTS, CONTROLS, FOLDER, Case, pixels
 
 KEPT = 64
 """Log-probabilities a position; the rest of the vocabulary counts as one more outcome."""

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil
 
-from tests.imaging.samples import Pixels, scene
+from devtools.images.photos import Pixels, scene
 
 PATH = Path(__file__).parents[1] / "tests" / "golden" / "pixels.json"
 

@@ -16,11 +16,11 @@ from typing import Any
 
 from transformers import AutoTokenizer
 
+from devtools.checkpoints.tokenizer import write_tokenizer
+from devtools.golden.conversations import TINY, golden
+from devtools.golden.numbers import CHECKPOINTS
+from devtools.golden.scores import CASES, CHECKPOINT, PATH, Case
 from scripts.make_golden_numbers import KEPT, Reference, Sequence, load, log_probabilities, write
-from tests.checkpoints.tokenizer import write_tokenizer
-from tests.conversations import TINY, golden
-from tests.numbers import CHECKPOINTS
-from tests.scores import CASES, CHECKPOINT, PATH, Case
 
 
 def main() -> None:

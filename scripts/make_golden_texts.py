@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from tests.real.texts import PATH, SOURCES, Source
+from devtools.golden.texts import PATH, SOURCES, Source
 
 KEPT = 24
 """Log-probabilities a position; the rest of the vocabulary counts as one more outcome."""

@@ -25,9 +25,9 @@ import sentencepiece
 import tokenizers
 from transformers import GemmaTokenizer
 
+from devtools.golden.tokenizations import NOTICES, PATH, SPECIAL, Tokenization
 from scripts.real_strings import SOURCES, gather, notices
 from scripts.special_strings import special_strings
-from tests.real.tokenizations import NOTICES, PATH, SPECIAL, Tokenization
 
 Tokenize = Callable[[list[str]], list[list[int]]]
 

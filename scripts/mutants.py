@@ -11,9 +11,9 @@ import argparse
 import random
 from collections.abc import Callable, Iterator
 
-from edge_med.imaging.pool import POOL
-from tests.imaging.mutants import DICOM, dicom_mutant, photo_mutant, timed
-from tests.imaging.samples import DEEP, FILES
+from devtools.images.mutants import DICOM, dicom_mutant, photo_mutant, timed
+from devtools.images.photos import DEEP, FILES
+from edge_med.imaging.sandbox.pool import POOL
 
 Mutant = Callable[[bytes, random.Random], bytes]
 

@@ -15,17 +15,17 @@ from typing import Any
 import pytest
 
 from converters.pipeline import Conversion, convert
-from converters.request import Request
-from edge_med import api, loading
-from edge_med.artifacts.naming import text_file
+from converters.request import ConversionRequest
+from devtools.checkpoints.tiny import TINY, write_tiny
+from edge_med import api, load_model
+from edge_med.artifacts.file_names import text_file
 from edge_med.demo import gemma_270m
 from edge_med.engine.llama import devices
 from edge_med.engine.llama.bindings import load
 from edge_med.engine.llama.cpu import probe
 from edge_med.engine.service import thread
 from edge_med.engine.service.client import Client
-from edge_med.models.default import MICRO, embedded
-from tests.checkpoints.tiny import TINY, write_tiny
+from edge_med.library.default_model import MICRO, embedded
 
 Checkpoints = Callable[[str], Path]
 Models = Callable[..., Path]
@@ -62,7 +62,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
                 patch.setenv(name, value)
         if not item.get_closest_marker("isolated"):
             patch.setattr(api, "prepared", lambda _options: contextlib.nullcontext())
-            patch.setattr(loading, "connect", lambda spec, _: Client(spec, thread.start))
+            patch.setattr(load_model, "connect", lambda spec, _: Client(spec, thread.start))
         return (yield)
 
 
@@ -134,7 +134,7 @@ def model(checkpoint: Checkpoints, tmp_path_factory: pytest.TempPathFactory) -> 
     def get(name: str, *quants: str) -> Path:
         folder = base / "-".join((name, *quants))
         if not folder.exists():
-            convert(Request(source=checkpoint(name), folder=folder, quants=quants))
+            convert(ConversionRequest(source=checkpoint(name), folder=folder, quants=quants))
         return folder
 
     return get
@@ -144,7 +144,7 @@ def model(checkpoint: Checkpoints, tmp_path_factory: pytest.TempPathFactory) -> 
 def micro(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the embedded model in three types; don't change its files."""
     folder = tmp_path_factory.mktemp("micro") / MICRO
-    convert(Request(source=embedded(), folder=folder, quants=("Q8_0", "Q4_K_M", "BF16")))
+    convert(ConversionRequest(source=embedded(), folder=folder, quants=("Q8_0", "Q4_K_M", "BF16")))
     return folder
 
 
@@ -153,7 +153,7 @@ def converted(checkpoint: Checkpoints, tmp_path: Path) -> Callable[..., Conversi
     """Convert a tiny checkpoint into the test's own folder `out`."""
 
     def run(name: str, *quants: str, **options: Any) -> Conversion:
-        request = Request(
+        request = ConversionRequest(
             source=checkpoint(name), folder=tmp_path / "out", quants=quants or ("Q8_0",), **options
         )
         return convert(request)
@@ -185,7 +185,7 @@ def real_model(real_checkpoint: Path) -> RealModels:
     @functools.cache
     def get(quant: str) -> Path:
         folder = real_checkpoint.parent / quant
-        convert(Request(source=real_checkpoint, folder=folder, quants=(quant,)))
+        convert(ConversionRequest(source=real_checkpoint, folder=folder, quants=(quant,)))
         return folder / text_file(real_checkpoint.name, quant)
 
     return get

@@ -10,7 +10,7 @@ import pytest
 
 from edge_med import Answer, Options
 from edge_med.answers import Candidate, Provenance, Timings, Token, Usage
-from edge_med.plain import plain
+from edge_med.plain_json import plain
 
 SOURCE = Provenance(
     model="4b-Q4_K_M.gguf",

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from devtools.checkpoints.adapters import Lora, finished, sound_writer, write_gguf
+from devtools.checkpoints.peft import LAYER, TOWER, pair, save_adapter
+from devtools.checkpoints.tiny import TINY
 from edge_med import MedGemma, Options
 from edge_med.answers import AppliedAdapter
 from edge_med.errors import ArtifactError, UsageError
-from tests.checkpoints.adapters import Lora, finished, sound_writer, write_gguf
-from tests.checkpoints.peft import LAYER, TOWER, pair, save_adapter
-from tests.checkpoints.tiny import TINY
 from tests.conftest import Models
 
 CLOSE = 0.01

@@ -24,7 +24,7 @@ from edge_med.errors import CancelledError, EdgeMedError, EngineError, ImageErro
 from edge_med.messages import ImagePart, Message, TextPart
 from edge_med.question import Question
 from tests.conftest import Models
-from tests.engine.llama.test_model import resident
+from tests.engine.llama.test_text_model import resident
 
 SHORT = Options(max_new_tokens=5)
 LONG = Options(max_new_tokens=8000, stop_loops=False, logit_bias={1: float("-inf")})

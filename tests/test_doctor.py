@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from edge_med import _platform, doctor, native
-from edge_med.doctor import Report, examine
+from edge_med.doctor import MachineReport, examine
 from edge_med.engine.llama import cpu_benchmark, examination
-from edge_med.engine.llama.cpu.levels import AS_BUILT, PLAIN, WITHOUT_AMX, Level, Verdict
+from edge_med.engine.llama.cpu.code_levels import AS_BUILT, PLAIN, WITHOUT_AMX, CodeVerdict, Level
 from edge_med.engine.llama.devices import Hardware
 from edge_med.engine.llama.examination import Examination
 from edge_med.engine.llama.gpu_help import BUILDS, why_no_gpu
@@ -43,11 +43,11 @@ SOUND = Examination(
     devices=(CPU,),
     features=frozenset({"AVX", "AVX2"}),
     rates=dict.fromkeys(cpu_benchmark.TYPES, 1e10),
-    verdict=Verdict(AS_BUILT, ("CPU_REPACK",)),
+    verdict=CodeVerdict(AS_BUILT, ("CPU_REPACK",)),
 )
 
 
-def found(monkeypatch: pytest.MonkeyPatch, **told: Any) -> Report:
+def found(monkeypatch: pytest.MonkeyPatch, **told: Any) -> MachineReport:
     """The report where the child has told this, of a processor that can no more."""
     seen = dataclasses.replace(SOUND, **told)
     monkeypatch.setattr(examination, "examine", lambda *, measure: seen)
@@ -78,7 +78,7 @@ def test_a_model_that_is_named_elsewhere_is_one(
     assert "No MedGemma is here." not in told
 
 
-def cures(report: Report) -> list[str]:
+def cures(report: MachineReport) -> list[str]:
     return [finding.cure for finding in report.findings]
 
 
@@ -205,7 +205,7 @@ def test_code_that_is_left_out_is_a_finding_with_the_line_that_mends_it(
     report = found(
         monkeypatch,
         features=frozenset({"AVX", "AVX2", "AMX_INT8"}),
-        verdict=Verdict(level, (), "it crashes (SIGSEGV)"),
+        verdict=CodeVerdict(level, (), "it crashes (SIGSEGV)"),
     )
     assert report.cpu_code == level.name
     assert level.meaning in report.findings[0].what
@@ -214,7 +214,7 @@ def test_code_that_is_left_out_is_a_finding_with_the_line_that_mends_it(
 
 @pytest.mark.usefixtures("home", "can")
 def test_code_that_could_not_be_tested_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
-    untried = Verdict(WITHOUT_AMX, None, "no process can be started", tried=False)
+    untried = CodeVerdict(WITHOUT_AMX, None, "no process can be started", tried=False)
     report = found(monkeypatch, verdict=untried)
     assert report.cpu_code == "without AMX, not tested"
     assert "couldn't be tested here: no process can be started" in report.findings[0].what

@@ -22,7 +22,7 @@ COMMANDS = re.compile(r"(?:edge-med|pip|llama-gguf-split) [^;]*--|gunicorn does 
 SPOKEN_ON_THE_COMMAND_LINE = (
     "edge_med/cli/",
     "edge_med/chat/",  # its own commands
-    "edge_med/artifacts/naming.py",  # of names that `convert` gives
+    "edge_med/artifacts/file_names.py",  # of names that `convert` gives
 )
 """Where hints name flags."""
 

@@ -9,16 +9,16 @@ import pytest
 from PIL import Image
 
 from converters.pipeline import convert
-from converters.request import Request
+from converters.request import ConversionRequest
+from devtools.checkpoints.adapters import Lora, write_gguf
+from devtools.checkpoints.tiny import write_tiny
+from devtools.checkpoints.tokenizer import tiny_tokenizer
+from devtools.golden.numbers import CHECKPOINTS
 from edge_med.engine.decode import answer_state
-from edge_med.engine.decode.sampling import Rule, Sampler
+from edge_med.engine.decode.sampling import Sampler, TokenRule
 from edge_med.engine.llama.arrays import Floats
 from edge_med.engine.slot import Slot
-from tests.checkpoints.adapters import Lora, write_gguf
-from tests.checkpoints.tiny import write_tiny
-from tests.checkpoints.tokenizer import tiny_tokenizer
 from tests.examples import Example, check_output, examples
-from tests.numbers import CHECKPOINTS
 
 CHECKPOINT = CHECKPOINTS["plain"]
 """Its weights are sharp, so that no machine finds other words."""
@@ -52,7 +52,7 @@ def test_the_examples_of_the_docs_run(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     folder = Path("models/medgemma")
-    convert(Request(source=files / "checkpoint", folder=folder, quants=tuple(quants)))
+    convert(ConversionRequest(source=files / "checkpoint", folder=folder, quants=tuple(quants)))
     names: dict[str, object] = {}
     for example in (one for one in examples(document) if not one.real):
         capsys.readouterr()
@@ -77,7 +77,7 @@ class OpensAThought(Sampler):
 
     opened = False
 
-    def choose(self, logits: Floats, grammar: Rule | None = None) -> int:
+    def choose(self, logits: Floats, grammar: TokenRule | None = None) -> int:
         if self.opened:
             return super().choose(logits, grammar)
         self.opened = True

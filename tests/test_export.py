@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from edge_med import export
+from edge_med.conversation import export
 from edge_med.errors import InputError, UsageError
 from edge_med.imaging import About
 from edge_med.imaging.picture import Came
 from edge_med.messages import ImagePart, Message, TextPart
-from edge_med.records import NOTICE
+from edge_med.provenance import NOTICE
 from tests.test_transcript import MESSAGES, RECORD
 
 PICTURE = MESSAGES[1].pictures[0]

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from edge_med.errors import PromptError
-from edge_med.form_keys import WITHOUT_CONTENT as PASSED_OVER
+from edge_med.message_forms.keys import WITHOUT_CONTENT as PASSED_OVER
 from edge_med.messages import Message, TextPart, as_messages
-from tests.test_forms import BASE64, BLUE, RED, SIDE, seen, text, user
+from tests.test_reader import BASE64, BLUE, RED, SIDE, seen, text, user
 
 SHOWING: dict[str, Any] = {
     "a whole part": {"type": "image"},

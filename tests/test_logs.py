@@ -43,7 +43,7 @@ def test_nothing_is_printed_by_itself(tiny: Path) -> None:
 
 def test_a_program_with_logs_gets_warnings(tiny: Path) -> None:
     said = run("logging.basicConfig()", tiny, "thread")
-    assert "WARNING:edge_med.models.memory:The model needs" in said
+    assert "WARNING:edge_med.planner.memory_plan:The model needs" in said
     assert "INFO" not in said
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_med import export
+from edge_med.conversation import export
+from edge_med.conversation.turn_edits import edited, without_image
 from edge_med.errors import PromptError
 from edge_med.imaging import Picture
 from edge_med.messages import ImagePart, Message, Part, TextPart, as_messages
-from edge_med.turns import edited, without_image
 
 OLD, NEW = (
     Picture(np.full((16, 16, 3), grey, np.uint8), (16, 16), "pad", ("PNG",)) for grey in (9, 99)

@@ -11,7 +11,7 @@ import pytest
 from edge_med.documents import above
 from edge_med.errors import PromptError
 from edge_med.messages import as_messages
-from tests.test_forms import BLUE, FILE, RED, SIDE, seen, text, user
+from tests.test_reader import BLUE, FILE, RED, SIDE, seen, text, user
 
 
 def test_metadata_may_say_which_file_an_image_is_of() -> None:

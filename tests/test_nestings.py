@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
+from devtools.images.dicom import dicom
+from devtools.images.photos import saved
 from edge_med import imaging
 from edge_med.errors import EdgeMedError
-from edge_med.form_keys import BESIDE, CONTENT, IMAGE_TYPES, NEXT, SOURCES, TEXT_TYPES
-from edge_med.form_keys import WITHOUT_CONTENT as PASSED_OVER
+from edge_med.message_forms.keys import BESIDE, CONTENT, IMAGE_TYPES, NEXT, SOURCES, TEXT_TYPES
+from edge_med.message_forms.keys import WITHOUT_CONTENT as PASSED_OVER
 from edge_med.messages import as_messages
-from tests.imaging.dicom_samples import dicom
-from tests.imaging.samples import saved
-from tests.test_forms import BASE64, FILE, RED, SHA, SIDE, URL, text
+from tests.test_reader import BASE64, FILE, RED, SHA, SIDE, URL, text
 
 GREY_FILE = dicom(np.full((20, 20), 60, np.uint8))
 SHAS = {SHA, imaging.open(GREY_FILE, side=SIDE).sha256}

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from devtools.images.photos import scene
 from edge_med import MedGemma, Options, documents
 from edge_med.artifacts.gguf import read_header
-from edge_med.artifacts.inspect import facts
+from edge_med.artifacts.gguf_facts import facts
 from edge_med.artifacts.published import WINDOWS
-from edge_med.imaging import remarks
+from edge_med.imaging import picture_notices
 from tests.conftest import Models
-from tests.imaging.samples import scene
 
 
 def test_several_images_are_answered_with_one_notice_of_the_models_limits(model: Models) -> None:
@@ -89,7 +89,7 @@ def test_each_answer_tells_what_is_to_be_known_of_its_images(model: Models) -> N
     with MedGemma.load(model("multimodal", "F32"), context=256, threads=1) as tiny:
         alone = [tiny.ask("What is it?", image=black, options=short) for _ in range(2)]
         among = tiny.ask("What is it?", images=[scene(300, 200), black], options=short)
-    assert all(remarks.ONE_GREY in answer.notices for answer in alone)
+    assert all(picture_notices.ONE_GREY in answer.notices for answer in alone)
     (notice,) = (notice for notice in among.notices if notice.code == "one_grey")
     assert notice.text.startswith("Image 2: All pixels")
 
@@ -108,7 +108,7 @@ def test_a_score_and_a_choice_tell_what_an_answer_would(model: Models) -> None:
         answer = tiny.ask("What is it?", image=black, options=Options(max_new_tokens=1))
     assert [notice.code for notice in choice.notices] == ["research_only", "no_image"]
     assert [len(score.notices) for score in choice.scores] == [2, 1]
-    assert seen.notices == answer.notices == (remarks.ONE_GREY,)
+    assert seen.notices == answer.notices == (picture_notices.ONE_GREY,)
     assert choice.provenance is choice.scores[-1].provenance
     assert choice.provenance.projector_device is None
     assert dataclasses.replace(seen.provenance, options=answer.provenance.options) == (

@@ -9,19 +9,19 @@ from typing import Any
 import pytest
 
 from converters.pipeline import convert
-from converters.request import Request
+from converters.request import ConversionRequest
+from devtools.checkpoints.tiny import write_tiny
+from devtools.checkpoints.tokenizer import tiny_tokenizer
+from devtools.golden.numbers import CHECKPOINTS, pixels
 from edge_med import Conversation, MedGemma, Options
 from edge_med.answers import Answer
 from edge_med.config import LoadOptions
 from edge_med.engine.llama.sequence import Sequence as Cells
 from edge_med.engine.vision.mtmd import MtmdEncoder
-from edge_med.loading import opened
+from edge_med.library import store
+from edge_med.load_model import opened
 from edge_med.messages import Message, TextPart
-from edge_med.models import store
-from edge_med.models.estimates import Estimates
-from tests.checkpoints.tiny import write_tiny
-from tests.checkpoints.tokenizer import tiny_tokenizer
-from tests.numbers import CHECKPOINTS, pixels
+from edge_med.planner.latency import Estimates
 
 WINDOW_CELLS = 256
 """Window and batch, rounded up (llama-kv-cache-iswa.cpp)."""
@@ -41,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sharp model: each token follows from what it attends to, so that a fault would show."""
     base = tmp_path_factory.mktemp("sharp")
     source = write_tiny(CHECKPOINTS["plain"], base / "checkpoint")
-    convert(Request(source=source, folder=base / "model", quants=("F32",)))
+    convert(ConversionRequest(source=source, folder=base / "model", quants=("F32",)))
     return base / "model"
 
 

@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 
 from converters.pipeline import convert
-from converters.request import Request
+from converters.request import ConversionRequest
+from devtools.checkpoints.tiny import PADDED_VOCABULARY, write_tiny
+from devtools.checkpoints.tokenizer import tiny_tokenizer
+from devtools.golden.conversations import CONVERSATIONS
+from devtools.golden.numbers import CHECKPOINTS, entropy, pixels
+from devtools.golden.scores import CASES, CHECKPOINT, rows, thoughts
+from devtools.tie_rule import MAX_TIES, MEAN_KL, Agreement, compare
 from edge_med import MedGemma
 from edge_med.answers import Score
 from edge_med.errors import CancelledError, ContextOverflowError, PromptError, UsageError
-from tests.checkpoints.tiny import PADDED_VOCABULARY, write_tiny
-from tests.checkpoints.tokenizer import tiny_tokenizer
-from tests.conversations import CONVERSATIONS
-from tests.numbers import CHECKPOINTS, entropy, pixels
-from tests.scores import CASES, CHECKPOINT, rows, thoughts
-from tests.tie_rule import MAX_TIES, MEAN_KL, Agreement, compare
 
 CLOSE = 0.03
 """Nats; seen 0.019, at a token that comes with a probability of e^-30."""
@@ -39,7 +39,7 @@ Scored = Callable[[str], Score]
 def gemma(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MedGemma]:
     folder = tmp_path_factory.mktemp("scores")
     source = write_tiny(CHECKPOINTS[CHECKPOINT], folder / "tiny")
-    convert(Request(source=source, folder=folder / "out", quants=("F32",), mmproj="F32"))
+    convert(ConversionRequest(source=source, folder=folder / "out", quants=("F32",), mmproj="F32"))
     with MedGemma.load(folder / "out", context=1024, threads=1) as loaded:
         yield loaded
 

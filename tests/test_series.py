@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from devtools.images.dicom import ct_slice, dicom, ramp
 from edge_med import imaging
 from edge_med.api import MedGemma
 from edge_med.config import Options
 from edge_med.errors import ContextOverflowError
-from edge_med.imaging import Room, remarks
+from edge_med.imaging import Room, picture_notices
 from edge_med.messages import ImagePart, TextPart, as_messages
 from tests.conftest import Models
-from tests.imaging.dicom_samples import ct_slice, dicom, ramp
 
 
 @pytest.fixture
@@ -98,7 +98,9 @@ def test_pictures_of_two_patients_are_told_with_an_answer(tmp_path: Path, model:
 
 def test_of_two_series_each_says_from_which_image_on_it_is(folder: Path) -> None:
     (message,) = as_messages("well?", images=[folder, folder], side=16)
-    told = [notice.text for notice in remarks.among(message.pictures) if notice.code == "series"]
+    told = [
+        notice.text for notice in picture_notices.among(message.pictures) if notice.code == "series"
+    ]
     assert [text.split(":")[0] for text in told] == [
         *["From image 1 on"] * 2,
         *["From image 5 on"] * 2,

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from devtools.checkpoints.tokenizer import tiny_tokenizer
+from devtools.schemas import SCHEMAS
 from edge_med import MedGemma, Options
 from edge_med.answers import End, Notice, Piece
 from edge_med.engine.decode import answer_state
-from edge_med.engine.decode.sampling import Rule, Sampler
+from edge_med.engine.decode.sampling import Sampler, TokenRule
 from edge_med.engine.llama.arrays import Floats
 from edge_med.errors import SchemaError, UsageError
-from tests.checkpoints.tokenizer import tiny_tokenizer
 from tests.conftest import Models
-from tests.schemas import SCHEMAS
 
 PIXELS = np.full((56, 56, 3), 120, dtype=np.uint8)
 OPEN = tiny_tokenizer().id("<unused94>")
@@ -127,7 +127,7 @@ def opening(at: int) -> type[Sampler]:
     class Opening(Sampler):
         count = 0
 
-        def choose(self, logits: Floats, grammar: Rule | None = None) -> int:
+        def choose(self, logits: Floats, grammar: TokenRule | None = None) -> int:
             self.count += 1
             if self.count == at:
                 logits = logits.copy()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.tie_rule import GPU_MARGIN, Agreement, compare, divergence, step_of, together
+from devtools.tie_rule import GPU_MARGIN, Agreement, compare, divergence, step_of, together
 
 LOGITS = np.array([2.0, 1.0, 0.0, -1.0], np.float32)
 

@@ -13,11 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge_med import imaging, transcript
+from edge_med import imaging
 from edge_med.answers import Notice
+from edge_med.conversation import transcript
 from edge_med.errors import InputError
 from edge_med.messages import ImagePart, Message, TextPart
-from edge_med.records import Record
+from edge_med.provenance import Record
 
 SIDE = 8
 PIXELS = np.arange(SIDE * SIDE * 3, dtype=np.uint8).reshape(SIDE, SIDE, 3)

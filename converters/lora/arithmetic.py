@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from converters.quantize import Bytes, Floats, narrow, widened
-from edge_med.artifacts.peft.adapter import Part, Stored
+from edge_med.artifacts.adapters.peft_adapter import StoredTensor, TensorUpdate
 from edge_med.artifacts.safetensors import SourceTensor
 
 Matrix = npt.NDArray[np.float32]
@@ -34,15 +34,15 @@ and of one of 1e-6 of its strength about one number in ten thousand is left."""
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class AdapterChange:
     """What some adapters make of one tensor, in their order.
 
     Attributes:
         base: where the tensor lies, for what depends on all of its rows; None if it isn't known.
     """
 
-    parts: tuple[Part, ...]
-    base: Stored | None = None
+    parts: tuple[TensorUpdate, ...]
+    base: StoredTensor | None = None
 
     def apply(self, tensor: SourceTensor, start: int, raw: Bytes) -> Bytes:
         """Whole rows of the tensor as the adapters have them, in the type that it is stored in.
@@ -61,17 +61,17 @@ class Change:
         return raw
 
 
-def _norms(change: Change, at: int) -> Matrix:
+def _norms(change: AdapterChange, at: int) -> Matrix:
     with _ONE_AT_A_TIME:
         return _column_norms(change, at)
 
 
 @functools.lru_cache(maxsize=4)
-def _column_norms(change: Change, at: int) -> Matrix:
+def _column_norms(change: AdapterChange, at: int) -> Matrix:
     """Of DoRA of an embedding: the norm of each column, over all tokens, before it is turned."""
     base, part = change.base, change.parts[at]
     assert base is not None
-    before = Change(change.parts[:at], base)
+    before = AdapterChange(change.parts[:at], base)
     rows, width = base.tensor.shape
     squares = np.zeros(width)
     step = max(1, _LOOK // width)
@@ -87,7 +87,7 @@ def _column_norms(change: Change, at: int) -> Matrix:
 
 
 def _changed(
-    part: Part, tensor: SourceTensor, start: int, values: Matrix, norms: Matrix | None
+    part: TensorUpdate, tensor: SourceTensor, start: int, values: Matrix, norms: Matrix | None
 ) -> Matrix:
     """Some rows after one adapter."""
     values = _sum(part, tensor, start, values)
@@ -103,7 +103,7 @@ def _changed(
     return values
 
 
-def _sum(part: Part, tensor: SourceTensor, start: int, values: Matrix) -> Matrix:
+def _sum(part: TensorUpdate, tensor: SourceTensor, start: int, values: Matrix) -> Matrix:
     """Some rows with all that is added to them, or takes their place."""
     count = values.shape[0]
     if part.whole is not None:
@@ -119,7 +119,7 @@ def _sum(part: Part, tensor: SourceTensor, start: int, values: Matrix) -> Matrix
     return values
 
 
-def _product(part: Part, start: int, count: int) -> Matrix:
+def _product(part: TensorUpdate, start: int, count: int) -> Matrix:
     """Rows of the scaled product of an adapter's two matrices."""
     assert part.down is not None
     assert part.up is not None
@@ -132,31 +132,31 @@ def _product(part: Part, start: int, count: int) -> Matrix:
     return product
 
 
-def _rows(stored: Stored, start: int, count: int) -> Matrix:
+def _rows(stored: StoredTensor, start: int, count: int) -> Matrix:
     """Rows of a tensor of the adapter's, of whatever shape, as F32."""
     width = math.prod(stored.tensor.shape[1:])
     return _read(stored, start * width, count * width).reshape(count, width)
 
 
-def read_whole(stored: Stored) -> Matrix:
+def read_whole(stored: StoredTensor) -> Matrix:
     """A small matrix of an adapter's, as F32."""
     return _rows(stored, 0, stored.tensor.shape[0])
 
 
-def _columns(stored: Stored, start: int, count: int) -> Matrix:
+def _columns(stored: StoredTensor, start: int, count: int) -> Matrix:
     """Columns of a matrix of the adapter's; its rows are few."""
     rows, width = stored.tensor.shape
     return np.stack([_read(stored, row * width + start, count) for row in range(rows)])
 
 
-def _read(stored: Stored, start: int, count: int) -> Floats:
+def _read(stored: StoredTensor, start: int, count: int) -> Floats:
     size = stored.tensor.type.block_bytes
     offset = stored.tensor.offset + start * size
     raw = np.fromfile(stored.path, np.uint8, count * size, offset=offset)
     return widened(raw, stored.tensor.type)
 
 
-def changes_nothing(part: Part, base: Stored | None) -> bool:
+def changes_nothing(part: TensorUpdate, base: StoredTensor | None) -> bool:
     """Whether a part leaves its tensor as it is, in the type that it is stored in.
 
     Args:
@@ -171,18 +171,18 @@ def changes_nothing(part: Part, base: Stored | None) -> bool:
     return base is not None and not part.turns_columns and _is_lost(part, base)
 
 
-def _has_numbers(stored: Stored) -> bool:
+def _has_numbers(stored: StoredTensor) -> bool:
     return any(numbers.any() for numbers in _slabs(stored))
 
 
-def _is_lost(part: Part, base: Stored) -> bool:
+def _is_lost(part: TensorUpdate, base: StoredTensor) -> bool:
     """Whether nothing is left of a change after rounding; mostly the first slab says no.
 
     A product of which here and there a number is left, where the base's is next to zero, is none.
     """
     width = math.prod(base.tensor.shape[1:])
     most = width * _STRAY if part.down else 0
-    change, at = Change((part,), base), 0
+    change, at = AdapterChange((part,), base), 0
     for before in _slabs(base):
         raw = narrow(before.reshape(-1), base.tensor.type)
         after = widened(change.apply(base.tensor, at, raw), base.tensor.type)
@@ -193,7 +193,7 @@ def _is_lost(part: Part, base: Stored) -> bool:
     return True
 
 
-def same_change(embedding: Part, head: Part) -> bool:
+def same_change(embedding: TensorUpdate, head: TensorUpdate) -> bool:
     """Whether an adapter stores one change twice, since embedding and head are one tensor.
 
     LoRA of the head is then that of the embedding, turned.
@@ -210,12 +210,14 @@ def same_change(embedding: Part, head: Part) -> bool:
 
 
 def _equal(
-    one: Stored | None, other: Stored | None, same: Callable[[Stored, Stored], bool]
+    one: StoredTensor | None,
+    other: StoredTensor | None,
+    same: Callable[[StoredTensor, StoredTensor], bool],
 ) -> bool:
     return one is other if one is None or other is None else same(one, other)
 
 
-def _is_turned(one: Stored, other: Stored) -> bool:
+def _is_turned(one: StoredTensor, other: StoredTensor) -> bool:
     """Whether a matrix is another one, with rows for columns."""
     if one.tensor.shape != other.tensor.shape[::-1]:
         return False
@@ -231,7 +233,7 @@ def _is_turned(one: Stored, other: Stored) -> bool:
     )
 
 
-def same_tensor(one: Stored, other: Stored) -> bool:
+def same_tensor(one: StoredTensor, other: StoredTensor) -> bool:
     """Whether two tensors hold the same numbers; rows that only one has don't count."""
     if one.tensor.shape[1:] != other.tensor.shape[1:]:
         return False
@@ -241,7 +243,7 @@ def same_tensor(one: Stored, other: Stored) -> bool:
     )
 
 
-def _slabs(stored: Stored) -> Iterator[Matrix]:
+def _slabs(stored: StoredTensor) -> Iterator[Matrix]:
     """A tensor, some rows at a time."""
     count = stored.tensor.shape[0]
     step = max(1, _LOOK // math.prod(stored.tensor.shape[1:]))

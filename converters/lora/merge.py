@@ -15,20 +15,20 @@ from pathlib import Path
 
 from converters.checkpoint import Checkpoint
 from converters.entries import Entry
-from converters.lora.arithmetic import Change, changes_nothing, same_change
-from converters.lora.ends import with_ends
-from converters.lora.fitting import check, own_base
+from converters.findings import Told
+from converters.lora.adapter_ends import with_ends
+from converters.lora.adapter_tokenizer import unnamed_told, with_tokenizer
+from converters.lora.arithmetic import AdapterChange, changes_nothing, same_change
 from converters.lora.records import files, told
-from converters.lora.tokenizer import unnamed_told, with_tokenizer
-from converters.told import Told
+from converters.lora.shape_checks import check, own_base
 from edge_med.artifacts import tensor_names as names
+from edge_med.artifacts.adapters.peft_adapter import OpenedAdapter, StoredTensor, TensorUpdate
 from edge_med.artifacts.hparams import ModelParams, TextParams
-from edge_med.artifacts.peft.adapter import Adapter, Part, Stored
 from edge_med.artifacts.safetensors import SourceTensor
 from edge_med.artifacts.tensor_names import EMBEDDING
 from edge_med.errors import CheckpointError
 
-Changes = dict[str, list[Part]]
+Changes = dict[str, list[TensorUpdate]]
 Again = tuple[tuple[Path, SourceTensor], ...]
 
 
@@ -46,7 +46,7 @@ class Merged:
     text: list[Entry]
     projector: list[Entry]
     again: Again = ()
-    adapters: tuple[Adapter, ...] = ()
+    adapters: tuple[OpenedAdapter, ...] = ()
     more: int = 0
 
 
@@ -55,7 +55,7 @@ def merge(
     params: ModelParams,
     text: list[Entry],
     projector: list[Entry],
-    adapters: Sequence[Adapter],
+    adapters: Sequence[OpenedAdapter],
 ) -> Merged:
     """Give each tensor what the adapters make of it, one after the other.
 
@@ -113,7 +113,7 @@ def with_adapters(
     return checkpoint, (*said, *more, *ends, *unnamed_told(grown, merged.more))
 
 
-def _rows(adapter: Adapter) -> int:
+def _rows(adapter: OpenedAdapter) -> int:
     """Of the embedding that an adapter has whole."""
     part = adapter.parts.get(EMBEDDING)
     return part.whole.tensor.shape[0] if part and part.whole else 0
@@ -128,21 +128,23 @@ def _with(checkpoint: Checkpoint, entries: list[Entry], changes: Changes) -> lis
     ]
 
 
-def _change(checkpoint: Checkpoint, entry: Entry, parts: tuple[Part, ...]) -> Change:
+def _change(checkpoint: Checkpoint, entry: Entry, parts: tuple[TensorUpdate, ...]) -> AdapterChange:
     base = _stored(checkpoint, entry)
     if base is None and any(part.turns_columns for part in parts):
         raise CheckpointError(
             f"The adapter has DoRA of {parts[0].module}, and more tokens than the base.",
             "Merge it with PEFT, and convert that: docs/guide/adapters.md shows how.",
         )
-    return Change(parts, base)
+    return AdapterChange(parts, base)
 
 
 def _with_text(params: ModelParams, text: TextParams) -> ModelParams:
     return dataclasses.replace(params, text=text)
 
 
-def _applied(adapters: Sequence[Adapter], *, tied: bool) -> tuple[tuple[Adapter, ...], bool]:
+def _applied(
+    adapters: Sequence[OpenedAdapter], *, tied: bool
+) -> tuple[tuple[OpenedAdapter, ...], bool]:
     """Adapters with what each really changes, and whether the head must become one of its own."""
     parting = [tied and _parts_head(adapter) for adapter in adapters]
     first = parting.index(True) if any(parting) else None
@@ -155,12 +157,12 @@ def _applied(adapters: Sequence[Adapter], *, tied: bool) -> tuple[tuple[Adapter,
             if first is not None and (embedding := parts.get(EMBEDDING)):
                 parts[names.HEAD] = dataclasses.replace(embedding, target=head)
         if at == first:
-            parts.setdefault(names.HEAD, Part("lm_head", head))
+            parts.setdefault(names.HEAD, TensorUpdate("lm_head", head))
         applied.append(dataclasses.replace(adapter, parts=parts))
     return tuple(applied), first is not None
 
 
-def _changes(adapters: Sequence[Adapter]) -> Changes:
+def _changes(adapters: Sequence[OpenedAdapter]) -> Changes:
     """What is changed, in the adapters' order; a head that is only made is changed by nothing."""
     changes: Changes = {}
     for adapter in adapters:
@@ -170,7 +172,7 @@ def _changes(adapters: Sequence[Adapter]) -> Changes:
     return changes
 
 
-def _parts_head(adapter: Adapter) -> bool:
+def _parts_head(adapter: OpenedAdapter) -> bool:
     """Whether head and embedding of a base that has them as one differ after an adapter."""
     embedding, head = adapter.parts.get(EMBEDDING), adapter.parts.get(names.HEAD)
     if embedding is None:
@@ -238,7 +240,7 @@ def _refuse_one_grown(text: list[Entry], fresh: list[Entry]) -> None:
 
 
 def _refuse_idle(
-    checkpoint: Checkpoint, adapters: Sequence[Adapter], entries: dict[str, Entry]
+    checkpoint: Checkpoint, adapters: Sequence[OpenedAdapter], entries: dict[str, Entry]
 ) -> None:
     """Refuse an adapter that leaves all as it was."""
     for adapter in adapters:
@@ -253,8 +255,8 @@ def _refuse_idle(
             )
 
 
-def _stored(checkpoint: Checkpoint, entry: Entry | None) -> Stored | None:
+def _stored(checkpoint: Checkpoint, entry: Entry | None) -> StoredTensor | None:
     """The base's tensor; None if an adapter's has taken its place."""
     if entry is None or entry.source not in checkpoint.tensors.values():
         return None
-    return Stored(checkpoint.path_of(entry.source), entry.source)
+    return StoredTensor(checkpoint.path_of(entry.source), entry.source)

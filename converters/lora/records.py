@@ -7,19 +7,19 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from converters.told import Told, listed
+from converters.findings import Told, listed
+from edge_med.artifacts.adapters.find_folder import beside
+from edge_med.artifacts.adapters.peft_adapter import OpenedAdapter, TensorUpdate
+from edge_med.artifacts.adapters.peft_folder import CONFIG, merge_command
+from edge_med.artifacts.adapters.runtime_part import Division
 from edge_med.artifacts.manifest import MergedAdapter, SourceFile, Touched
-from edge_med.artifacts.peft.adapter import Adapter, Part
-from edge_med.artifacts.peft.division import Division
-from edge_med.artifacts.peft.finding import beside
-from edge_med.artifacts.peft.folder import CONFIG, merge_command
 from edge_med.artifacts.tensor_names import PLACE_WORDS, counted, place
 
 _FOUR_BITS = re.compile(r"[-_](?:unsloth[-_])?(?:bnb[-_])?4bit$", re.IGNORECASE)
 """How the names of bases end that were trained in four bits, as unsloth publishes them."""
 
 
-def record(adapter: Adapter, sha256: str) -> MergedAdapter:
+def record(adapter: OpenedAdapter, sha256: str) -> MergedAdapter:
     """What the manifest says of a merged adapter."""
     parts = adapter.parts.items()
     counts = Counter(place(name) for name, _ in parts)
@@ -33,7 +33,7 @@ def record(adapter: Adapter, sha256: str) -> MergedAdapter:
     )
 
 
-def _how(part: Part) -> str:
+def _how(part: TensorUpdate) -> str:
     kinds = {
         "whole": part.whole is not None,
         "lora": part.down is not None and part.magnitude is None,
@@ -44,7 +44,7 @@ def _how(part: Part) -> str:
     return "+".join(kind for kind, there in kinds.items() if there) or "made"
 
 
-def told(adapter: Adapter, base: str) -> list[Told]:
+def told(adapter: OpenedAdapter, base: str) -> list[Told]:
     """What the user should know of an adapter.
 
     Args:
@@ -76,7 +76,7 @@ def told(adapter: Adapter, base: str) -> list[Told]:
     return found
 
 
-def _patterns(adapter: Adapter) -> list[Told]:
+def _patterns(adapter: OpenedAdapter) -> list[Told]:
     """That several patterns fit a module: PEFT sorts them by name when it saves."""
     alphas = {part.module: adapter.settings.alphas_of(part.module) for part in _pairs(adapter)}
     several = [module for module, values in alphas.items() if len(values) > 1]
@@ -91,7 +91,7 @@ def _patterns(adapter: Adapter) -> list[Told]:
     return [Told("adapter_patterns", text)]
 
 
-def _pairs(adapter: Adapter) -> list[Part]:
+def _pairs(adapter: OpenedAdapter) -> list[TensorUpdate]:
     return [part for part in adapter.parts.values() if part.down]
 
 
@@ -110,7 +110,7 @@ def left_out(file: str, division: Division, folder: Path) -> list[Told]:
     return [Told("adapter_left_out", " ".join(said))]
 
 
-def _early(adapter: Adapter) -> list[Told]:
+def _early(adapter: OpenedAdapter) -> list[Told]:
     """What PEFT before 0.18 did otherwise with Gemma's embedding, whose rows count √width times."""
     parts = adapter.parts.values()
     embedding = adapter.parts.get("token_embd.weight")
@@ -129,7 +129,7 @@ def _early(adapter: Adapter) -> list[Told]:
     return [Told("adapter_early", text)]
 
 
-def files(adapters: Sequence[Adapter]) -> dict[str, Path]:
+def files(adapters: Sequence[OpenedAdapter]) -> dict[str, Path]:
     """The files of adapters, by the names that the manifest lists them under."""
     return {
         f"adapter-{number}/{path.name}": path
@@ -139,7 +139,7 @@ def files(adapters: Sequence[Adapter]) -> dict[str, Path]:
 
 
 def records(
-    adapters: Sequence[Adapter], sources: Sequence[SourceFile]
+    adapters: Sequence[OpenedAdapter], sources: Sequence[SourceFile]
 ) -> tuple[MergedAdapter, ...]:
     """What the manifest says of merged adapters, with the hashes of their files."""
     hashes = {file.path: file.sha256 for file in sources}

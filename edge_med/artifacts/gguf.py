@@ -87,7 +87,7 @@ Value = str | int | float | bool | Array
 
 
 @dataclass(frozen=True, slots=True)
-class Tensor:
+class GgufTensor:
     """One tensor as the header describes it.
 
     Attributes:
@@ -121,7 +121,7 @@ class Header:
 
     version: int
     metadata: Mapping[str, Value] = field(repr=False)
-    tensors: tuple[Tensor, ...] = field(repr=False)
+    tensors: tuple[GgufTensor, ...] = field(repr=False)
     data_start: int
     file_size: int
 
@@ -282,14 +282,14 @@ class _Cursor:
         described: list[tuple[str, TensorType, tuple[int, ...], int]],
         data_start: int,
         alignment: int,
-    ) -> tuple[Tensor, ...]:
+    ) -> tuple[GgufTensor, ...]:
         """Check that the tensors follow each other without gap or overlap and end with the file."""
         placed, at = [], data_start
         for name, kind, shape, offset in described:
             size = kind.row_bytes(shape[-1]) * math.prod(shape[:-1])
             if data_start + offset != at or size > MAX_TENSOR_BYTES or at + size > self._size:
                 raise self._broken(f"the tensor '{name}' outside its place")
-            placed.append(Tensor(name, kind, shape, at, size))
+            placed.append(GgufTensor(name, kind, shape, at, size))
             at = pad(at + size, alignment)
         if described and self._size > at:
             raise self._broken(f"{self._size - at} bytes after the last tensor")

@@ -15,9 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from edge_med.artifacts.json_section import DAMAGED, REFUSED, Section, short
 from edge_med.artifacts.normalization import check_size, read_normalization
 from edge_med.artifacts.rope import read_rope
-from edge_med.artifacts.section import DAMAGED, REFUSED, Section, short
 from edge_med.artifacts.shapes import WINDOW_PATTERN, TextShape, VisionShape
 from edge_med.errors import CheckpointError
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from edge_med import _platform
-from edge_med.artifacts.naming import MANIFEST, is_bare_file_name
+from edge_med.artifacts.file_names import MANIFEST, is_bare_file_name
 from edge_med.errors import ArtifactError
 
 FORMAT = 1
@@ -45,7 +45,7 @@ class SourceFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Finding:
     """What was found out of the checkpoint and told; `code` is for programs."""
 
     code: str
@@ -63,7 +63,7 @@ class Source:
     revision: str
     license: str
     files: tuple[SourceFile, ...]
-    warnings: tuple[Found, ...] = ()
+    warnings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from edge_med.artifacts.section import REFUSED, short
+from edge_med.artifacts.json_section import REFUSED, short
 from edge_med.errors import CheckpointError
 
 RESCALED = 1 / 255

@@ -19,7 +19,7 @@ _LAYER = re.compile(r"blk\.(\d+)\.")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TensorPlace:
     """Where a tensor stands: its layer, of how many, and query heads per key-value head."""
 
     layer: int
@@ -27,27 +27,27 @@ class Place:
     heads_per_key: int
 
 
-Rule = Callable[[Place], bool]
+Rule = Callable[[TensorPlace], bool]
 
 
-def more_bits(place: Place) -> bool:
+def more_bits(place: TensorPlace) -> bool:
     """The first and the last eighth of the layers, and every third between (`use_more_bits`)."""
     eighth = place.layers // 8
     last = place.layer >= 7 * place.layers // 8
     return place.layer < eighth or last or (place.layer - eighth) % 3 == 2
 
 
-def first_eighth(place: Place) -> bool:
+def first_eighth(place: TensorPlace) -> bool:
     """The first eighth of the layers."""
     return place.layer < place.layers // 8
 
 
-def first_four(place: Place) -> bool:
+def first_four(place: TensorPlace) -> bool:
     """The first four layers."""
     return place.layer < 4
 
 
-def shared_by_four(place: Place) -> bool:
+def shared_by_four(place: TensorPlace) -> bool:
     """Four or more query heads share a key-value head, so that its matrices are small."""
     return place.heads_per_key >= 4
 
@@ -157,8 +157,8 @@ class Mixer:
             return rule[0]
         return mix.default
 
-    def _place(self, layer: int) -> Place:
-        return Place(layer, self.layers, self.heads_per_key)
+    def _place(self, layer: int) -> TensorPlace:
+        return TensorPlace(layer, self.layers, self.heads_per_key)
 
 
 def is_kept_float(name: str, shape: tuple[int, ...]) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from edge_med.artifacts.section import REFUSED, Section, short
+from edge_med.artifacts.json_section import REFUSED, Section, short
 from edge_med.errors import CheckpointError
 
 GLOBAL, WINDOW = "full_attention", "sliding_attention"

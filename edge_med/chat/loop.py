@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from edge_med.artifacts.turns import WORDS
-from edge_med.chat import answering, commands, images, lines, words
-from edge_med.chat.state import Chat, counted
+from edge_med.artifacts.chat_template import WORDS
+from edge_med.chat import input_lines, respond, stray_commands
+from edge_med.chat.chat_state import ChatState, counted
+from edge_med.chat.commands import command_table, images
 from edge_med.chat.ui import UI
 from edge_med.engine.decode.notices import TOY
 from edge_med.errors import CancelledError, EdgeMedError, UsageError
-from edge_med.records import NOTICE
+from edge_med.provenance import NOTICE
 
 FIRST = (
     NOTICE,
@@ -23,7 +24,7 @@ def greet(ui: UI) -> None:
         ui.notice(line)
 
 
-def introduce(chat: Chat) -> None:
+def introduce(chat: ChatState) -> None:
     """What was loaded, and where help is."""
     info = chat.model.info
     sees = "sees images" if info.projector else "reads text only"
@@ -35,7 +36,7 @@ def introduce(chat: Chat) -> None:
         chat.ui.notice(f"{said[1]}{more}")
 
 
-def run(chat: Chat) -> None:
+def run(chat: ChatState) -> None:
     """Go on until the user leaves; errors are told, and the chat goes on."""
     while not chat.leaving:
         try:
@@ -51,44 +52,44 @@ def run(chat: Chat) -> None:
                 chat.ui.notice("Your question waits: Enter or /regen asks it again.")
 
 
-def take(chat: Chat, line: str) -> None:
+def take(chat: ChatState, line: str) -> None:
     """Do what one line asks for; errors are those of what it does."""
-    text = words.meant(line) or line.strip()
+    text = stray_commands.meant(line) or line.strip()
     if not text:
         if chat.again:
             chat.again()
     elif text.startswith("//"):
         _ask_as_it_is(chat, text.removeprefix("//"))
-    elif commands.is_one(text):
-        _go_on(chat, commands.run(chat, text))
+    elif command_table.is_one(text):
+        _go_on(chat, command_table.run(chat, text))
     else:
         _ask(chat, text)
 
 
-def _go_on(chat: Chat, after: str) -> None:
+def _go_on(chat: ChatState, after: str) -> None:
     """Lines that were pasted below a command."""
     if after.strip():
         take(chat, after)
 
 
-def _ask_as_it_is(chat: Chat, after: str) -> None:
+def _ask_as_it_is(chat: ChatState, after: str) -> None:
     """Ask what stands behind two slashes; without a blank behind them the second is the text's."""
     if not after.strip("/ \t"):
         raise UsageError("Nothing stands behind the slashes.", "As in: // exit")
-    answering.ask(chat, after.strip() if after[0].isspace() else f"/{after}")
+    respond.ask(chat, after.strip() if after[0].isspace() else f"/{after}")
 
 
-def _ask(chat: Chat, text: str) -> None:
+def _ask(chat: ChatState, text: str) -> None:
     """Ask, and show the files that stand before or after a question; they may come alone."""
-    words.refuse_command(text)
-    commands.refuse_without_slash(text)
-    paths, question = lines.files_and_question(text)
+    stray_commands.refuse_command(text)
+    command_table.refuse_without_slash(text)
+    paths, question = input_lines.files_and_question(text)
     images.take_dropped(chat, paths)
     if question:
-        answering.ask(chat, question)
+        respond.ask(chat, question)
 
 
-def _prompt(chat: Chat) -> str:
+def _prompt(chat: ChatState) -> str:
     """The number of the next question, and what goes with it."""
     waiting = chat.waiting
     parts = [

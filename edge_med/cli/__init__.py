@@ -13,7 +13,7 @@ import click
 
 from edge_med import __version__
 from edge_med._platform import interpreter
-from edge_med.cli import apart
+from edge_med.cli.shared import child_command
 from edge_med.errors import CancelledError, EdgeMedError
 
 COMMANDS = {
@@ -31,7 +31,7 @@ COMMANDS = {
     "view": "Preview an image or CT as the model will see it, with the time it takes.",
 }
 """What `--help` says of each without importing it. Each is a function of its own name in the module
-of its own name beside this one."""
+of its own name in `edge_med.cli.commands`."""
 
 PLUGINS = "edge_med.commands"
 """Entry points of other packages; `convert` comes through here."""
@@ -53,7 +53,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command, imported now."""
         if cmd_name in COMMANDS:
-            module = importlib.import_module(f"edge_med.cli.{cmd_name}")
+            module = importlib.import_module(f"edge_med.cli.commands.{cmd_name}")
             command: click.Command = getattr(module, cmd_name)
             return command
         for entry in entry_points(group=PLUGINS, name=cmd_name):
@@ -84,11 +84,11 @@ class LazyGroup(click.Group):
                 ctx.exit()
             name = args[0]
         if self.get_command(ctx, name) is None and not name.startswith("-"):
-            from edge_med.cli import misuse
+            from edge_med.cli.shared import usage_errors
 
             if name in MISSING:
                 raise click.UsageError(f"'{name}' isn't installed. {MISSING[name]}", ctx)
-            raise misuse.unknown(name, [*self.list_commands(ctx), *WORDS])
+            raise usage_errors.unknown(name, [*self.list_commands(ctx), *WORDS])
         return super().resolve_command(ctx, args)
 
 
@@ -100,14 +100,14 @@ def root(ctx: click.Context) -> None:
 
     For research and education; never for diagnosis or treatment.
     """
-    from edge_med.cli import log, options, settings
+    from edge_med.cli.shared import config_file, logs, options
 
-    ctx.with_resource(log.shown_warnings())
+    ctx.with_resource(logs.shown_warnings())
 
     name = ctx.invoked_subcommand or ""
     command = root.get_command(ctx, name)
     if command and any(option.name in options.TYPES for option in command.params):
-        ctx.default_map = {name: settings.load()}
+        ctx.default_map = {name: config_file.load()}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -122,7 +122,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     try:
         code = _called(sys.argv[1:] if arguments is None else arguments)
     except EdgeMedError as error:
-        from edge_med.cli.hints import in_flags
+        from edge_med.cli.shared.hints import in_flags
 
         code = _tell(error.message, in_flags(error.hint), error.exit_code)
     except click.UsageError as error:
@@ -147,8 +147,8 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _called(arguments: Sequence[str]) -> object:
-    if apart.wanted(arguments):
-        return apart.run(arguments)
+    if child_command.wanted(arguments):
+        return child_command.run(arguments)
     return root.main(arguments, prog_name="edge-med", standalone_mode=False)
 
 
@@ -175,9 +175,9 @@ def _misused(error: click.UsageError) -> int:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         click.echo(error.format_message())
         return 0
-    from edge_med.cli import misuse
+    from edge_med.cli.shared import usage_errors
 
-    return _tell(*misuse.told(error), 2)
+    return _tell(*usage_errors.told(error), 2)
 
 
 def _of_system(error: OSError) -> str:
@@ -190,7 +190,7 @@ def styled(text: str, colour: str) -> str:
 
 
 def _tell(message: str, hint: str, code: int) -> int:
-    from edge_med.cli.prose import say
+    from edge_med.cli.render.wrapping import say
 
     say(message, first=f"{styled('error:', 'red')} ")
     if hint:

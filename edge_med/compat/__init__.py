@@ -19,50 +19,52 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edge_med.compat.adapters import PeftModel as PeftModel
-    from edge_med.compat.ignored import CutWarning as CutWarning
-    from edge_med.compat.ignored import DoubledWarning as DoubledWarning
-    from edge_med.compat.ignored import IgnoredWarning as IgnoredWarning
-    from edge_med.compat.ignored import ModelWarning as ModelWarning
-    from edge_med.compat.ignored import PictureWarning as PictureWarning
-    from edge_med.compat.ignored import TemplateWarning as TemplateWarning
-    from edge_med.compat.model import AutoModelForCausalLM as AutoModelForCausalLM
-    from edge_med.compat.model import AutoModelForImageTextToText as AutoModelForImageTextToText
-    from edge_med.compat.model import Gemma3ForCausalLM as Gemma3ForCausalLM
-    from edge_med.compat.model import (
+    from edge_med.compat.arguments import CutWarning as CutWarning
+    from edge_med.compat.arguments import DoubledWarning as DoubledWarning
+    from edge_med.compat.arguments import IgnoredWarning as IgnoredWarning
+    from edge_med.compat.arguments import ModelWarning as ModelWarning
+    from edge_med.compat.arguments import PictureWarning as PictureWarning
+    from edge_med.compat.arguments import TemplateWarning as TemplateWarning
+    from edge_med.compat.auto_model import AutoModelForCausalLM as AutoModelForCausalLM
+    from edge_med.compat.auto_model import (
+        AutoModelForImageTextToText as AutoModelForImageTextToText,
+    )
+    from edge_med.compat.auto_model import Gemma3ForCausalLM as Gemma3ForCausalLM
+    from edge_med.compat.auto_model import (
         Gemma3ForConditionalGeneration as Gemma3ForConditionalGeneration,
     )
+    from edge_med.compat.auto_processor import AutoProcessor as AutoProcessor
+    from edge_med.compat.auto_processor import Gemma3Processor as Gemma3Processor
+    from edge_med.compat.auto_tokenizer import AutoTokenizer as AutoTokenizer
+    from edge_med.compat.generation_config import GenerationConfig as GenerationConfig
+    from edge_med.compat.peft_model import PeftModel as PeftModel
     from edge_med.compat.pipelines import pipeline as pipeline
-    from edge_med.compat.processor import AutoProcessor as AutoProcessor
-    from edge_med.compat.processor import Gemma3Processor as Gemma3Processor
     from edge_med.compat.quantization import BitsAndBytesConfig as BitsAndBytesConfig
     from edge_med.compat.seeds import set_seed as set_seed
-    from edge_med.compat.settings import GenerationConfig as GenerationConfig
     from edge_med.compat.stopping import StoppingCriteria as StoppingCriteria
     from edge_med.compat.stopping import StoppingCriteriaList as StoppingCriteriaList
     from edge_med.compat.streamers import TextIteratorStreamer as TextIteratorStreamer
     from edge_med.compat.streamers import TextStreamer as TextStreamer
-    from edge_med.compat.tokenizer import AutoTokenizer as AutoTokenizer
 
     torch: Any
 
 _DOORS = {
-    "AutoModelForCausalLM": "model",
-    "AutoModelForImageTextToText": "model",
-    "AutoProcessor": "processor",
-    "AutoTokenizer": "tokenizer",
+    "AutoModelForCausalLM": "auto_model",
+    "AutoModelForImageTextToText": "auto_model",
+    "AutoProcessor": "auto_processor",
+    "AutoTokenizer": "auto_tokenizer",
     "BitsAndBytesConfig": "quantization",
-    "CutWarning": "ignored",
-    "DoubledWarning": "ignored",
-    "TemplateWarning": "ignored",
-    "Gemma3ForCausalLM": "model",
-    "Gemma3ForConditionalGeneration": "model",
-    "Gemma3Processor": "processor",
-    "GenerationConfig": "settings",
-    "IgnoredWarning": "ignored",
-    "ModelWarning": "ignored",
-    "PeftModel": "adapters",
-    "PictureWarning": "ignored",
+    "CutWarning": "arguments",
+    "DoubledWarning": "arguments",
+    "TemplateWarning": "arguments",
+    "Gemma3ForCausalLM": "auto_model",
+    "Gemma3ForConditionalGeneration": "auto_model",
+    "Gemma3Processor": "auto_processor",
+    "GenerationConfig": "generation_config",
+    "IgnoredWarning": "arguments",
+    "ModelWarning": "arguments",
+    "PeftModel": "peft_model",
+    "PictureWarning": "arguments",
     "StoppingCriteria": "stopping",
     "StoppingCriteriaList": "stopping",
     "TextIteratorStreamer": "streamers",
@@ -101,7 +103,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "torch":
-        return importlib.import_module("edge_med.compat.backend").torch()
+        return importlib.import_module("edge_med.compat.tensors").torch()
     if name in _DOORS:
         return getattr(importlib.import_module(f"edge_med.compat.{_DOORS[name]}"), name)
     raise AttributeError(f"module 'edge_med.compat' has no attribute '{name}'")

@@ -13,13 +13,13 @@ from typing import Any, TypeVar
 
 from edge_med.api import MEDGEMMA_SIDE, MedGemma
 from edge_med.artifacts import manifest as manifests
-from edge_med.artifacts.inspect import inspect
-from edge_med.artifacts.peft.folder import peft_adapter
-from edge_med.artifacts.turns import Turns, turns_of
-from edge_med.compat.ignored import ModelWarning, warn
+from edge_med.artifacts.adapters.peft_folder import peft_adapter
+from edge_med.artifacts.chat_template import Turns, turns_of
+from edge_med.artifacts.gguf_facts import inspect
+from edge_med.compat.arguments import ModelWarning, warn
 from edge_med.engine.prompt import IMAGE_TOKENS
 from edge_med.errors import ArtifactError, UsageError
-from edge_med.models import store
+from edge_med.library import store
 
 Value = TypeVar("Value")
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_med.compat.backend import as_floats, as_lists, as_tensors, torch
+from edge_med.compat.arguments import say
 from edge_med.compat.hub import Local
-from edge_med.compat.ignored import say
+from edge_med.compat.tensors import as_floats, as_lists, as_tensors, torch
 from edge_med.engine.cache.ledger import ImageBlock, Item
 from edge_med.errors import ImageError, PromptError
 from edge_med.imaging import Picture
@@ -49,7 +49,7 @@ class Inputs(UserDict[str, Any]):
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
+class PromptIds:
     """A prompt as the engine takes it."""
 
     items: tuple[Item, ...]
@@ -76,7 +76,7 @@ def as_values(pictures: Sequence[Picture]) -> npt.NDArray[np.float32]:
     return (scaled - np.float32(0.5)) / np.float32(0.5)
 
 
-def as_prompt(ids: Sequence[int], values: Any, *, soft: int | None, local: Local) -> Prompt:
+def as_prompt(ids: Sequence[int], values: Any, *, soft: int | None, local: Local) -> PromptIds:
     """Ids and pixel values as the engine of a model takes them.
 
     Raises:
@@ -99,7 +99,7 @@ def as_prompt(ids: Sequence[int], values: Any, *, soft: int | None, local: Local
         items += [ImageBlock(picture.sha256, width) for picture in shown]
     if next(waiting, None) is not None:
         raise _unmatched(f"the prompt hasn't got places for {len(pictures)} images")
-    return Prompt(tuple(items), {picture.sha256: picture for picture in pictures})
+    return PromptIds(tuple(items), {picture.sha256: picture for picture in pictures})
 
 
 def as_pictures(values: Any, side: int) -> list[Picture]:

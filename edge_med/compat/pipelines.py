@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from edge_med.compat import hub
-from edge_med.compat.ignored import LOADING, refuse_unknown, take_loading
-from edge_med.compat.model import OPTIONS, Model
-from edge_med.compat.settings import refuse_impossible
+from edge_med.compat.arguments import LOADING, refuse_unknown, take_loading
+from edge_med.compat.auto_model import OPTIONS, Model
+from edge_med.compat.generation_config import refuse_impossible
 from edge_med.compat.tasks import CALLS, TASKS, ImageTextToText, TextGeneration
 from edge_med.errors import UsageError
 

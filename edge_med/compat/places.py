@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from edge_med import forms
 from edge_med.errors import PromptError
-from edge_med.form_keys import IMAGE_TYPES, SOURCES
-from edge_med.form_values import is_absent
+from edge_med.message_forms import reader
+from edge_med.message_forms.keys import IMAGE_TYPES, SOURCES
+from edge_med.message_forms.metadata_values import is_absent
 
 
 def count(conversation: Sequence[Any]) -> int:
@@ -17,7 +17,7 @@ def count(conversation: Sequence[Any]) -> int:
     Raises:
         PromptError: it has another form.
     """
-    return sum(forms.read(message)[1].count(forms.Place()) for message in conversation)
+    return sum(reader.read(message)[1].count(reader.ImagePlace()) for message in conversation)
 
 
 def filled(conversation: Sequence[Any], images: Sequence[Any]) -> list[Any]:
@@ -39,7 +39,7 @@ def filled(conversation: Sequence[Any], images: Sequence[Any]) -> list[Any]:
 def _filled(message: Mapping[str, Any], images: Iterator[Any]) -> Mapping[str, Any]:
     if not count([message]):  # images beside its content may stand in its places
         return message
-    key = forms.content_key(message)
+    key = reader.content_key(message)
     parts = [message[key]] if isinstance(message[key], Mapping) else message[key]
     shown = [{"type": "image", "image": next(images)} if _is_place(p) else p for p in parts]
     return {**message, key: shown}

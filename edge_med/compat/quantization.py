@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edge_med.compat.ignored import refuse_unknown, say
+from edge_med.compat.arguments import refuse_unknown, say
 
 SETTINGS = frozenset(
     [

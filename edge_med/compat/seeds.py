@@ -6,8 +6,8 @@ import random
 
 import numpy as np
 
-from edge_med.compat.backend import torch
-from edge_med.compat.ignored import say
+from edge_med.compat.arguments import say
+from edge_med.compat.tensors import torch
 from edge_med.config import is_whole
 from edge_med.errors import UsageError
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_med.compat.backend import as_lists, as_tensors
+from edge_med.compat.tensors import as_lists, as_tensors
 from edge_med.errors import UsageError
 
 Criterion = Callable[[Any, Any], Any]

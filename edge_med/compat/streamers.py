@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from edge_med.compat.backend import as_lists
+from edge_med.compat.tensors import as_lists
 from edge_med.errors import PromptError
 
 _UNFINISHED = "\N{REPLACEMENT CHARACTER}"

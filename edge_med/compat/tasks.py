@@ -6,17 +6,18 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
-from edge_med import forms, imaging, written_out
+from edge_med import imaging
 from edge_med.compat import places
-from edge_med.compat.conversation import blind, check_asked
-from edge_med.compat.ignored import Few, refuse_unknown, say
+from edge_med.compat.arguments import Few, refuse_unknown, say
+from edge_med.compat.auto_model import Model
+from edge_med.compat.auto_processor import Processor
+from edge_med.compat.auto_tokenizer import Tokenizer
+from edge_med.compat.generation_config import KNOWN, LENGTHS, said
 from edge_med.compat.inputs import Inputs
-from edge_med.compat.model import Model
-from edge_med.compat.processor import Processor
-from edge_med.compat.settings import KNOWN, LENGTHS, said
 from edge_med.compat.streamers import told_of_failure
-from edge_med.compat.tokenizer import Tokenizer
+from edge_med.compat.template_input import blind, check_asked
 from edge_med.errors import PromptError
+from edge_med.message_forms import reader, written_out
 from edge_med.messages import Message, TextPart, check_named
 
 NEW_TOKENS = 256
@@ -246,7 +247,7 @@ def _full(given: Any, answer: str, arguments: Mapping[str, Any]) -> Any:
     if not _continues(given, arguments):
         return [*given, {"role": "assistant", "content": answer}]
     *before, last = given
-    key = forms.content_key(last)
+    key = reader.content_key(last)
     return [*before, {**last, key: _longer(last[key], answer)}]
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from edge_med.artifacts.gguf import Header, Tensor, read_header
+from edge_med.artifacts.gguf import GgufTensor, Header, read_header
 from edge_med.demo.sentencepiece_model import sentencepiece_model
 from edge_med.errors import AccessError, IntegrityError
 
@@ -193,7 +193,7 @@ def _write_weights(header: Header, gguf: Path, target: Path, advance: Advance) -
                 advance(rows.size)
 
 
-def _source_name(tensor: Tensor) -> str:
+def _source_name(tensor: GgufTensor) -> str:
     """How Hugging Face calls a tensor."""
     part = tensor.name.split(".")
     if part[0] == "blk":
@@ -201,7 +201,7 @@ def _source_name(tensor: Tensor) -> str:
     return {"token_embd": "model.embed_tokens.weight", "output_norm": "model.norm.weight"}[part[0]]
 
 
-def _dequantized(gguf: Path, tensor: Tensor) -> Iterator[npt.NDArray[np.uint16]]:
+def _dequantized(gguf: Path, tensor: GgufTensor) -> Iterator[npt.NDArray[np.uint16]]:
     """The tensor's numbers as BF16, in slabs of rows; GGUF's norms have one added."""
     from gguf import GGMLQuantizationType
     from gguf.quants import dequantize

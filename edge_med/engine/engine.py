@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edge_med.answers import Notice
+from edge_med.artifacts.chat_template import WORDS
 from edge_med.artifacts.gguf import Header
-from edge_med.artifacts.turns import WORDS
 from edge_med.config import LoadOptions
 from edge_med.engine.cache.ledger import Ledger
 from edge_med.engine.llama import heap
@@ -16,7 +16,7 @@ from edge_med.engine.llama.offload import with_projector
 from edge_med.engine.llama.sequence import Sequence as Cells
 from edge_med.engine.slot import Slot
 from edge_med.engine.vision.embedder import ImageEmbedder
-from edge_med.models.shares import Placed, Placement, devices_of
+from edge_med.planner.placement_types import DeviceUsage, Placement, devices_of
 
 
 class Engine:
@@ -76,7 +76,7 @@ class Engine:
         heap.give_back()
 
     @property
-    def placed(self) -> tuple[Placed, ...]:
+    def placed(self) -> tuple[DeviceUsage, ...]:
         """What llama.cpp has put where; the projector once it was needed."""
         placed = self._opened.placed
         if self.images.encoder is None:

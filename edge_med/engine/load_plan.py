@@ -9,16 +9,16 @@ from dataclasses import dataclass
 
 from edge_med import _platform
 from edge_med.answers import Notice
-from edge_med.artifacts.adapter import Adapter
+from edge_med.artifacts.adapters.gguf_adapter import GgufAdapter
 from edge_med.config import LoadOptions
 from edge_med.engine.llama import devices
 from edge_med.engine.llama.bindings import verdict
 from edge_med.engine.llama.gpu_help import require_gpus
 from edge_med.errors import MemoryShortError
-from edge_med.models import advice, memory
-from edge_med.models.machine import Device, Machine, this_machine
-from edge_med.models.placement import place
-from edge_med.models.shares import CPU, Placement, Subject
+from edge_med.planner import explain, memory_plan
+from edge_med.planner.machine import Device, Machine, this_machine
+from edge_med.planner.placement import place
+from edge_med.planner.placement_types import CPU, ModelSpec, Placement
 
 LOGGER = logging.getLogger(__name__)
 
@@ -39,13 +39,15 @@ class Decision:
     """
 
     options: LoadOptions
-    plan: memory.Plan
+    plan: memory_plan.MemoryPlan
     cpu_code: str
     placements: tuple[Placement, ...] = ()
     notices: tuple[Notice, ...] = ()
 
 
-def decide(subject: Subject, options: LoadOptions, adapters: Sequence[Adapter] = ()) -> Decision:
+def decide(
+    subject: ModelSpec, options: LoadOptions, adapters: Sequence[GgufAdapter] = ()
+) -> Decision:
     """Decide where a model goes, and do what `options.memory` says if it doesn't fit.
 
     Args:
@@ -66,15 +68,15 @@ def decide(subject: Subject, options: LoadOptions, adapters: Sequence[Adapter] =
     require_gpus(options)
     found = () if _cpu_alone(options) else devices.gpus()
     if not found:
-        plan = memory.plan(subject.text, options, subject.projector, adapters)
-        memory.check(plan, options.memory, _platform.available_memory())
+        plan = memory_plan.plan(subject.text, options, subject.projector, adapters)
+        memory_plan.check(plan, options.memory, _platform.available_memory())
         return Decision(options, plan, code.level.name, notices=code.notices)
     machine = _machine(found, sum(adapter.size for adapter in adapters))
     taken = place(subject, machine, options)
     _check(taken, machine, options)
     return Decision(
         options=taken.options,
-        plan=memory.plan_of(taken, adapters),
+        plan=memory_plan.plan_of(taken, adapters),
         cpu_code=code.level.name,
         placements=(taken, *_back_off(subject, machine, options, taken)),
         notices=(*code.notices, *_notices(subject, machine, options, taken)),
@@ -97,7 +99,7 @@ def _machine(found: tuple[Device, ...], beside: int) -> Machine:
 
 
 def _check(taken: Placement, machine: Machine, options: LoadOptions) -> None:
-    message = advice.warning(taken, machine)
+    message = explain.warning(taken, machine)
     if message is None or options.memory == "ignore":
         return
     if options.memory == "warn":
@@ -111,7 +113,7 @@ def _check(taken: Placement, machine: Machine, options: LoadOptions) -> None:
 
 
 def _back_off(
-    subject: Subject, machine: Machine, options: LoadOptions, taken: Placement
+    subject: ModelSpec, machine: Machine, options: LoadOptions, taken: Placement
 ) -> tuple[Placement, ...]:
     """Where the model goes if loading fails: as if each device had half of what it says.
 
@@ -125,7 +127,7 @@ def _back_off(
 
 
 def _notices(
-    subject: Subject, machine: Machine, options: LoadOptions, taken: Placement
+    subject: ModelSpec, machine: Machine, options: LoadOptions, taken: Placement
 ) -> list[Notice]:
     """That not everything is on a device as it could have been, if it isn't by wish."""
     layers = options.gpu_layers == "auto" and taken.gpu_layers < taken.layers
@@ -133,4 +135,4 @@ def _notices(
     moved = (layers or (eye and subject.projector is not None)) and options.device.lower() != CPU
     if not moved and taken.options.kv == options.kv:
         return []
-    return [Notice("placement", " ".join(advice.reasons(subject, machine, options, taken)))]
+    return [Notice("placement", " ".join(explain.reasons(subject, machine, options, taken)))]

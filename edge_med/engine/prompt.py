@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from edge_med.engine.cache.ledger import ImageBlock, Item
-from edge_med.engine.llama.model import Model
+from edge_med.engine.llama.text_model import TextModel
 from edge_med.errors import REPORT, PromptError
 from edge_med.imaging import Picture
 from edge_med.messages import ImagePart, Message, Part, TextPart
@@ -35,7 +35,7 @@ Segment = str | _Control | Picture
 
 
 def compose(
-    model: Model, messages: Sequence[Message], image_tokens: int = IMAGE_TOKENS
+    model: TextModel, messages: Sequence[Message], image_tokens: int = IMAGE_TOKENS
 ) -> list[Item]:
     """The items of a conversation, up to where the model goes on.
 
@@ -176,7 +176,7 @@ def _joined(segments: Iterable[Segment]) -> Iterator[Segment]:
     yield "".join(texts)
 
 
-def _items(model: Model, segments: Iterable[Segment], image_tokens: int) -> Iterator[Item]:
+def _items(model: TextModel, segments: Iterable[Segment], image_tokens: int) -> Iterator[Item]:
     for segment in segments:
         if isinstance(segment, str):
             yield from model.vocabulary.tokenize(segment)

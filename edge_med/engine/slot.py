@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from edge_med.answers import Progress
 from edge_med.config import LoadOptions
 from edge_med.engine.cache.ledger import ImageBlock, Item, Ledger, length
-from edge_med.engine.llama.adapters import Adapters
 from edge_med.engine.llama.arrays import Floats
 from edge_med.engine.llama.context import NEVER, Ids, Stop
+from edge_med.engine.llama.lora import Adapters
 from edge_med.engine.llama.sequence import Sequence as Cells
 from edge_med.engine.prefill import SILENT, Emit, PrefillJob, PrefillStats, batches
 from edge_med.engine.vision.embedder import ImageEmbedder

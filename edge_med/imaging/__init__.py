@@ -1,13 +1,13 @@
 """Pictures for the model: the one place where image files are opened."""
 
 from edge_med.config import Fit
-from edge_med.imaging.about import About
-from edge_med.imaging.contents import Contents
 from edge_med.imaging.fit import FITS
-from edge_med.imaging.opening import Source, contents, loaded, open, open_all
+from edge_med.imaging.opener import Source, contents, loaded, open, open_all
 from edge_med.imaging.picture import Picture, Pixels
-from edge_med.imaging.slices import Room
-from edge_med.imaging.study import Study
+from edge_med.imaging.picture_facts import About
+from edge_med.imaging.volume.contents import Contents
+from edge_med.imaging.volume.slice_selection import Room
+from edge_med.imaging.volume.study import Study
 
 __all__ = [
     "FITS",

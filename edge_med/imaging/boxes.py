@@ -15,10 +15,10 @@ from PIL import Image, ImageDraw, ImageFont
 from edge_med import _platform
 from edge_med.artifacts.safe_text import safe_line
 from edge_med.errors import InputError, UsageError
-from edge_med.imaging.locating import NOTHING, Box, Parsed, locate_prompt, other_than, parse
-from edge_med.imaging.opening import Source, upright
+from edge_med.imaging.box_answers import NOTHING, Box, Parsed, locate_prompt, other_than, parse
+from edge_med.imaging.hu_windows import DEFAULT
+from edge_med.imaging.opener import Source, upright
 from edge_med.imaging.picture import Picture
-from edge_med.imaging.windows import DEFAULT
 
 __all__ = [
     "NOTHING",

@@ -15,10 +15,10 @@ from PIL import Image
 
 from edge_med.config import Fit
 from edge_med.imaging import fit as fits
-from edge_med.imaging import remarks
-from edge_med.imaging.about import About
+from edge_med.imaging import picture_notices
 from edge_med.imaging.fit import Box
-from edge_med.imaging.series import Whose
+from edge_med.imaging.picture_facts import About
+from edge_med.imaging.slice_geometry import Whose
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -120,7 +120,7 @@ class Picture:
     @property
     def notices(self) -> tuple[str, ...]:
         """What the user should know: which of several it is, or that it shows nothing."""
-        return tuple(notice.text for notice in remarks.of(self))
+        return tuple(notice.text for notice in picture_notices.of(self))
 
     @property
     def slice(self) -> tuple[int, int] | None:

@@ -27,14 +27,14 @@ import torch
 import transformers
 
 from converters.pipeline import convert
-from converters.request import Request
+from converters.request import ConversionRequest
+from devtools.tie_rule import MEAN_KL, together
 from edge_med.artifacts import tensor_names as names
-from edge_med.artifacts.naming import projector_file, text_file
+from edge_med.artifacts.file_names import projector_file, text_file
 from edge_med.errors import EdgeMedError
 from scripts.finetunes import trained
 from scripts.finetunes.answers import Files, agreement, opened, run
 from scripts.finetunes.kinds import KINDS, Kind
-from tests.tie_rule import MEAN_KL, together
 
 QUANTS = ("F32", "F16", "BF16")
 
@@ -111,7 +111,9 @@ def converted(kind: Kind, base: Path, folders: list[Path], out: Path, quant: str
     """The base with its adapters, by us."""
     adapters = tuple((folder, kind.strength) for folder in folders)
     convert(
-        Request(source=base, folder=out, quants=(quant,), mmproj=quant, name="x", adapters=adapters)
+        ConversionRequest(
+            source=base, folder=out, quants=(quant,), mmproj=quant, name="x", adapters=adapters
+        )
     )
     projector = out / projector_file("x", quant)
     return out / text_file("x", quant), projector if projector.exists() else None

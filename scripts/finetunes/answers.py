@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from devtools.tie_rule import Agreement, Step, compare, divergence, step_of
 from edge_med import imaging
 from edge_med.config import LoadOptions
 from edge_med.demo.drawing import pixels
@@ -18,7 +19,6 @@ from edge_med.engine.engine import Engine
 from edge_med.imaging import Picture
 from scripts.finetunes import trained
 from scripts.finetunes.trained import Asked
-from tests.tie_rule import Agreement, Step, compare, divergence, step_of
 
 LENGTH = 20
 """Tokens of each answer."""

@@ -14,9 +14,9 @@ import torch
 import transformers
 from tokenizers import Tokenizer
 
+from devtools.checkpoints.safetensors import write_safetensors
 from edge_med.artifacts.safetensors import read_shard
 from scripts.finetunes.kinds import Kind
-from tests.checkpoints.safetensors import write_safetensors
 
 MICRO = Path(__file__).parents[2] / "models/micro"
 CLASSES = {

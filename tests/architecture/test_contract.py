@@ -16,14 +16,13 @@ from typing import Any, Literal
 import click
 import pytest
 
-from benchmarks import report
+from devtools import report, tie_rule
+from devtools.golden.manifests import OURS
 from edge_med import answers, compat, errors, native
-from edge_med.artifacts import naming
+from edge_med.artifacts import file_names
 from edge_med.artifacts.manifest import Manifest
 from edge_med.cli import root
-from edge_med.cli.options import TYPES
-from tests import tie_rule
-from tests.golden_manifests import OURS
+from edge_med.cli.shared.options import TYPES
 
 ROOT = Path(__file__).parents[2]
 PRODUCT = ("edge_med", "converters")
@@ -190,7 +189,7 @@ def environment_reads() -> set[str]:
     """Variables that the product reads, and those of ours that anything names."""
     return {
         name
-        for folder in ("edge_med", "converters", "scripts", "benchmarks", "tests")
+        for folder in ("edge_med", "converters", "devtools", "scripts", "benchmarks", "tests")
         for path in (ROOT / folder).rglob("*.py")
         for pattern in (OURS_ANYWHERE, *([READ] if folder in PRODUCT else []))
         for name in pattern.findall(path.read_text("utf-8"))
@@ -218,21 +217,21 @@ def test_variables_that_are_removed() -> None:
 def test_files_of_a_model_folder() -> None:
     listed = {codes(row["file"])[0] for row in table("Files of a model folder", "file")}
     assert listed == {
-        naming.text_file("NAME", "QUANT"),
-        naming.projector_file("NAME", "TYPE"),
-        naming.MANIFEST,
-        f"*.gguf{naming.PARTIAL}",
-        f"{naming.MANIFEST}{naming.PARTIAL}",
-        f"{naming.MANIFEST}.new",
-        naming.LOCK,
+        file_names.text_file("NAME", "QUANT"),
+        file_names.projector_file("NAME", "TYPE"),
+        file_names.MANIFEST,
+        f"*.gguf{file_names.PARTIAL}",
+        f"{file_names.MANIFEST}{file_names.PARTIAL}",
+        f"{file_names.MANIFEST}.new",
+        file_names.LOCK,
     }
 
 
 def test_parts_of_file_names() -> None:
     parts = {codes(r["part"])[0]: r["values"] for r in table("Files of a model folder", "part")}
-    assert codes(parts["NAME"])[0] == naming._MODEL_NAME.pattern
-    assert sorted(codes(parts["QUANT"])) == sorted(naming.QUANTS)
-    assert codes(parts["TYPE"]) == list(naming.PROJECTOR_TYPES)
+    assert codes(parts["NAME"])[0] == file_names._MODEL_NAME.pattern
+    assert sorted(codes(parts["QUANT"])) == sorted(file_names.QUANTS)
+    assert codes(parts["TYPE"]) == list(file_names.PROJECTOR_TYPES)
 
 
 def test_keys_that_only_our_files_have() -> None:

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from devtools.checkpoints.peft import EVERYTHING, SETTINGS, save_adapter
+from devtools.images.dicom import ct_slice
 from edge_med.cli import root
 from tests.architecture.test_contract import ROOT, Row, codes, split, table
-from tests.checkpoints.peft import EVERYTHING, SETTINGS, save_adapter
 from tests.conftest import Checkpoints, Models
-from tests.imaging.dicom_samples import ct_slice
 
 
 def keys(value: Any, prefix: str = "") -> set[str]:

@@ -19,7 +19,9 @@ FENCE = re.compile(r"^```.*?\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 MODULE = re.compile(r"\bpython3? -m ([\w.]+)")
-PATH = re.compile(r"(?<![\w/.-])(?:benchmarks|converters|docs|edge_med|scripts|tests)/[\w./-]*\w")
+PATH = re.compile(
+    r"(?<![\w/.-])(?:benchmarks|converters|devtools|docs|edge_med|scripts|tests)/[\w./-]*\w"
+)
 
 ONLY_IN_THE_WHEEL = "edge_med/_models"
 """Where pyproject.toml puts `models/`."""

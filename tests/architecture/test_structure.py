@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from edge_med.native import LLAMA_CPP_PYTHON
 
 ROOT = Path(__file__).parents[2]
 PRODUCT = ("edge_med", "converters")
-EVERYTHING = (*PRODUCT, "benchmarks", "scripts", "tests")
+EVERYTHING = (*PRODUCT, "benchmarks", "devtools", "scripts", "tests")
 
 MAX_FILE = 350
 """Lines of a file. About 200 are read in one go; one that needs 350 holds a second subject."""
@@ -27,8 +28,8 @@ MAX_FUNCTION = 40
 
 LONGER = {
     "tests/artifacts/hostile.py handcrafted": "a table of damaged files, one a line",
-    "tests/checkpoints/tiny.py config": "the JSON of a config.json, key by key",
-    "tests/checkpoints/tokenizer.py _tokenizer_json": "the JSON of a tokenizer.json, key by key",
+    "devtools/checkpoints/tiny.py config": "the JSON of a config.json, key by key",
+    "devtools/checkpoints/tokenizer.py _tokenizer_json": "the JSON of a tokenizer.json, key by key",
 }
 """Functions that may be longer, and why: each is one literal."""
 
@@ -86,6 +87,13 @@ def loaded_by(code: str) -> set[str]:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     return {name.partition(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
+
+
+def test_each_file_has_a_name_of_its_own() -> None:
+    files = [path for path in trees(*PRODUCT) if not path.endswith("__init__.py")]
+    others = [path for path in files if not path.startswith("edge_med/cli/commands/")]
+    names = Counter(path.rpartition("/")[2] for path in others)
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def lines_of(name: str) -> list[str]:
@@ -151,7 +159,10 @@ def test_nothing_imports_the_network_or_unsafe_formats(package: str) -> None:
         ("import edge_med", (*HEAVY, "click")),
         ("import edge_med.cli\nedge_med.cli.root.main(['--help'], standalone_mode=False)", HEAVY),
         ("from edge_med import native\nnative.native_library('ggml-base')", HEAVY),
-        ("import edge_med.cli.ask, edge_med.cli.config", HEAVY),  # whenever a shell completes
+        (
+            "import edge_med.cli.commands.ask, edge_med.cli.commands.config",
+            HEAVY,
+        ),  # whenever a shell completes
     ],
     ids=["import", "help", "libggml", "completion"],
 )

@@ -6,7 +6,7 @@ import random
 import struct
 from collections.abc import Iterator
 
-from converters.header import Placed, pack_header
+from converters.header import TensorLine, pack_header
 
 Named = dict[str, bytes]
 
@@ -29,7 +29,10 @@ def small_file() -> bytes:
         "scores": Value([0.0, -1.0, -2.0], 9),
         "types": Value([3, 3, 1], 9),
     }
-    tensors = [Placed("token_embd.weight", 8, (3, 64), 0), Placed("norm.weight", 0, (64,), 224)]
+    tensors = [
+        TensorLine("token_embd.weight", 8, (3, 64), 0),
+        TensorLine("norm.weight", 0, (64,), 224),
+    ]
     header = pack_header(values, tensors)
     return header + bytes(224 + 256)
 

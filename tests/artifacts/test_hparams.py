@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from devtools.checkpoints.tiny import TINY, config
 from edge_med.artifacts.hparams import TextParams, read_params
 from edge_med.errors import CheckpointError
-from tests.checkpoints.tiny import TINY, config
 
 PROCESSOR = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
 

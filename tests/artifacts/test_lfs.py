@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from converters.plan import make_plan
-from converters.request import Request
+from converters.conversion_plan import make_plan
+from converters.request import ConversionRequest
+from devtools.checkpoints.tiny import TINY, write_tiny
 from edge_med.artifacts.gguf import read_header
 from edge_med.artifacts.lfs import is_pointer
 from edge_med.errors import ArtifactError, CheckpointError
-from tests.checkpoints.tiny import TINY, write_tiny
 
 POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 4961251752\n"
 
@@ -23,7 +23,7 @@ def test_a_checkpoint_that_was_cloned_without_it_says_so(name: str, tmp_path: Pa
         (source / "tokenizer.model").unlink()
     (source / name).write_text(POINTER, "utf-8")
     with pytest.raises(CheckpointError, match=f"{name} is a Git LFS pointer") as caught:
-        make_plan(Request(source=source, folder=tmp_path, quants=("F16",)))
+        make_plan(ConversionRequest(source=source, folder=tmp_path, quants=("F16",)))
     assert "git lfs pull" in caught.value.hint
 
 

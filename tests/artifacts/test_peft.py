@@ -10,14 +10,8 @@ import numpy as np
 import pytest
 
 from converters.as_gguf import AdapterRequest, plan_adapters, write_adapters
-from edge_med.artifacts.adapter import read_adapter
-from edge_med.artifacts.inspect import inspect
-from edge_med.artifacts.peft.beside import lacking
-from edge_med.artifacts.peft.facts import PeftFacts, peft_facts
-from edge_med.artifacts.peft.folder import merge_command, peft_adapter, refuse_peft
-from edge_med.errors import ArtifactError
-from tests.checkpoints.adapters import finished, sound_writer
-from tests.checkpoints.peft import (
+from devtools.checkpoints.adapters import finished, sound_writer
+from devtools.checkpoints.peft import (
     EVERYTHING,
     LAYER,
     SETTINGS,
@@ -29,7 +23,13 @@ from tests.checkpoints.peft import (
     save_adapter,
     whole,
 )
-from tests.checkpoints.tiny import TINY, write_tiny
+from devtools.checkpoints.tiny import TINY, write_tiny
+from edge_med.artifacts.adapters.folder_facts import PeftFacts, peft_facts
+from edge_med.artifacts.adapters.gguf_adapter import read_adapter
+from edge_med.artifacts.adapters.gguf_comparison import lacking
+from edge_med.artifacts.adapters.peft_folder import merge_command, peft_adapter, refuse_peft
+from edge_med.artifacts.gguf_facts import inspect
+from edge_med.errors import ArtifactError
 
 Q, DOWN = f"{LAYER}self_attn.q_proj", f"{LAYER}mlp.down_proj"
 GGUF = {Q: "blk.1.attn_q.weight", DOWN: "blk.1.ffn_down.weight"}

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from converters.as_gguf import AdapterRequest, plan_adapters, write_adapters
-from edge_med.artifacts.adapter import read_adapter
-from edge_med.artifacts.peft.beside import lacking
-from edge_med.artifacts.peft.facts import peft_facts
-from edge_med.artifacts.peft.folder import CONFIG, WEIGHTS, peft_adapter
+from devtools.checkpoints.peft import EVERYTHING, SETTINGS, save_adapter
+from devtools.checkpoints.tiny import TINY, write_tiny
+from edge_med.artifacts.adapters.folder_facts import peft_facts
+from edge_med.artifacts.adapters.gguf_adapter import read_adapter
+from edge_med.artifacts.adapters.gguf_comparison import lacking
+from edge_med.artifacts.adapters.peft_folder import CONFIG, WEIGHTS, peft_adapter
 from edge_med.errors import EdgeMedError
-from tests.checkpoints.peft import EVERYTHING, SETTINGS, save_adapter
-from tests.checkpoints.tiny import TINY, write_tiny
 from tests.converters.test_lora_damage import configs, weights
 
 TRIES = 300

@@ -10,7 +10,7 @@ import pytest
 
 from edge_med.artifacts.hparams import read_text_params
 from edge_med.artifacts.published import WINDOWS, config_words, window_words
-from edge_med.artifacts.verify import verify
+from edge_med.artifacts.verification import verify
 from edge_med.cli import main
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_med.artifacts.json_section import Section
 from edge_med.artifacts.rope import read_rope
-from edge_med.artifacts.section import Section
 from edge_med.errors import CheckpointError
 
 LINEAR = {"rope_type": "linear", "factor": 8.0}

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from devtools.checkpoints.tokenizer import TEMPLATE
+from edge_med.artifacts.chat_template import by_template, words_of
 from edge_med.artifacts.template_text import literals
-from edge_med.artifacts.turns import by_template, words_of
-from tests.checkpoints.tokenizer import TEMPLATE
 
 WORDY = """{%- if messages[0]['role'] == 'system' -%}
 {%- set before = messages[0]['content'] + '\n\n' -%}{%- set turns = messages[1:] -%}

@@ -22,16 +22,16 @@ from edge_med.answers import (
     Usage,
 )
 from edge_med.chat import loop
-from edge_med.chat.state import Chat
+from edge_med.chat.chat_state import ChatState
 from edge_med.config import LoadOptions, Options
+from edge_med.conversation.session import Conversation
 from edge_med.engine.service.client import Call
 from edge_med.engine.service.protocol import CountRequest
 from edge_med.engine.tasks.generate import GenerateRequest
 from edge_med.errors import EdgeMedError
 from edge_med.messages import Message, Prompt, as_messages
-from edge_med.models.estimates import Estimates
+from edge_med.planner.latency import Estimates
 from edge_med.question import Question
-from edge_med.session import Conversation
 
 SIDE = 56
 IMAGE_TOKENS = 4
@@ -193,7 +193,7 @@ class ScriptedUI:
 class Held:
     """A chat that lines are given to."""
 
-    chat: Chat
+    chat: ChatState
     ui: ScriptedUI
     worker: ScriptedWorker
 
@@ -225,5 +225,5 @@ def hold(folder: Path, **options: Any) -> Held:
     weights.write_bytes(bytes(1000))
     estimates = Estimates(weights, 2, folder / "state")
     chosen = replace(Options(), **options)
-    chat = Chat(model, ui, chosen, model.chat(None, chosen), estimates)
+    chat = ChatState(model, ui, chosen, model.chat(None, chosen), estimates)
     return Held(chat, ui, model.worker)

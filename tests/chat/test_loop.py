@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from edge_med.answers import Notice
-from edge_med.artifacts.turns import Turns
+from edge_med.artifacts.chat_template import Turns
 from edge_med.chat import loop
 from edge_med.engine.decode.notices import TOY
 from edge_med.errors import CancelledError, ContextOverflowError
-from edge_med.models.estimates import Rates
+from edge_med.planner.latency import Rates
 from tests.chat.scripted import Held, ScriptedUI
 
 SLOW = Rates(load=1.0, encode=0.01, read=0.1)

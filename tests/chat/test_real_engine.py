@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from edge_med import MedGemma, Options
-from edge_med.chat.state import Chat
+from edge_med.chat.chat_state import ChatState
 from edge_med.engine.llama.context import Stop
 from edge_med.engine.vision.mtmd import MtmdEncoder
 from edge_med.imaging import Picture
-from edge_med.models.estimates import Estimates
+from edge_med.planner.latency import Estimates
 from tests.chat.scripted import Held, ScriptedUI
 from tests.conftest import Models
 
@@ -38,7 +38,7 @@ def talk(loaded: MedGemma, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> H
     ui = ScriptedUI()
     (weights := tmp_path / "x.gguf").write_bytes(bytes(1000))
     estimates = Estimates(weights, 1, tmp_path)
-    chat = Chat(loaded, ui, OPTIONS, loaded.chat(None, OPTIONS), estimates)
+    chat = ChatState(loaded, ui, OPTIONS, loaded.chat(None, OPTIONS), estimates)
     return Held(chat, ui, None)  # type: ignore[arg-type]
 
 

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from devtools.images.dicom import ct_slice, dicom, ramp
+from devtools.images.enhanced import enhanced
 from edge_med import imaging
-from edge_med.chat.looking import Looking, Sources
+from edge_med.chat.image_options import Looking, Sources
 from edge_med.config import LoadOptions
 from edge_med.errors import ContextOverflowError, InputError, PromptError, UsageError
-from edge_med.imaging.remarks import BURNED_IN
-from edge_med.imaging.slices import AROUND, QUESTION
+from edge_med.imaging.picture_notices import BURNED_IN
+from edge_med.imaging.volume.slice_selection import AROUND, QUESTION
 from tests.chat.scripted import IMAGE_TOKENS, Held
-from tests.imaging.dicom_samples import ct_slice, dicom, ramp
-from tests.imaging.enhanced_samples import enhanced
 
 
 @pytest.fixture(autouse=True)

@@ -16,16 +16,16 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from devtools.checkpoints.adapters import Lora, write_gguf
+from devtools.checkpoints.tiny import TINY
+from devtools.images.photos import scene
 from edge_med import MedGemma, Options
 from edge_med.answers import Event
-from edge_med.cli.running import NOTICE, interruptible
+from edge_med.cli.render.streaming import NOTICE, interruptible
 from edge_med.config import LoadOptions
 from edge_med.errors import UsageError
-from tests.checkpoints.adapters import Lora, write_gguf
-from tests.checkpoints.tiny import TINY
 from tests.cli.conftest import Run
 from tests.conftest import Models
-from tests.imaging.samples import scene
 
 Command = Callable[..., Run]
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from devtools.images.dicom import ct_slice, dicom
+from devtools.images.photos import scene
 from edge_med.api import MedGemma
-from edge_med.models.estimates import Estimates
+from edge_med.planner.latency import Estimates
 from tests.cli.conftest import Run
 from tests.conftest import Models
-from tests.imaging.dicom_samples import ct_slice, dicom
-from tests.imaging.samples import scene
 
 Command = Callable[..., Run]
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from devtools.images.photos import scene
 from edge_med.answers import Notice
-from edge_med.models.intact import Watch
+from edge_med.library.integrity import Watch
 from tests.cli.conftest import Run
 from tests.conftest import Models
-from tests.imaging.samples import scene
 
 Command = Callable[..., Run]
 

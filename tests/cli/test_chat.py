@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from edge_med.cli.ask import ask
-from edge_med.cli.chat import chat as chat_command
+from edge_med.cli.commands.ask import ask
+from edge_med.cli.commands.chat import chat as chat_command
 from tests.cli.conftest import Run
 from tests.conftest import Models
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from edge_med.cli import demo_images
+from devtools.micro.questions import answer, description
+from devtools.terminal import Terminal
+from edge_med.cli.commands import demo_images
 from edge_med.demo.drawing import pixels
 from edge_med.demo.phantom import phantom
-from scripts.micro.questions import answer, description
-from tests.cli.terminal import Terminal
 from tests.cli.test_chat_walk import enter
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pexpect's terminal needs Unix")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.terminal import Terminal
+from devtools.images.dicom import ct_slice
+from devtools.images.enhanced import enhanced
+from devtools.terminal import Terminal
 from tests.conftest import Models
-from tests.imaging.dicom_samples import ct_slice
-from tests.imaging.enhanced_samples import enhanced
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pexpect's terminal needs Unix")
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from edge_med.models import store
-from edge_med.models.estimates import Estimates
-from tests.cli.terminal import Terminal
+from devtools.terminal import Terminal
+from edge_med.library import store
+from edge_med.planner.latency import Estimates
 from tests.conftest import Models
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pexpect's terminal needs Unix")

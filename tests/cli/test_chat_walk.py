@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from edge_med.chat.commands import COMMANDS
-from tests.cli.terminal import Terminal
+from devtools.terminal import Terminal
+from edge_med.chat.commands.command_table import COMMANDS
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pexpect's terminal needs Unix")
 

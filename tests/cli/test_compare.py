@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from converters.pipeline import convert
-from converters.request import Request
+from converters.request import ConversionRequest
+from devtools.checkpoints.tiny import PADDED_VOCABULARY, Text, Tiny, write_tiny
 from edge_med import _platform
-from tests.checkpoints.tiny import PADDED_VOCABULARY, Text, Tiny, write_tiny
 from tests.cli.conftest import Run
 from tests.conftest import Models
 
@@ -93,7 +93,7 @@ def test_models_of_different_vocabularies_exit_with_4(
 ) -> None:
     wider = Tiny(text=Text(layers=6, vocabulary=PADDED_VOCABULARY + 64))
     source = write_tiny(wider, tmp_path / "wider")
-    convert(Request(source=source, folder=tmp_path / "out", quants=("Q8_0",)))
+    convert(ConversionRequest(source=source, folder=tmp_path / "out", quants=("Q8_0",)))
     other = tmp_path / "out/wider-Q8_0.gguf"
     done = edge_med("compare", base, other, "--text", text, *ALONE)
     assert done.code == 4

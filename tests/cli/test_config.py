@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge_med import _platform
-from edge_med.cli import settings as stored
-from edge_med.cli.options import TYPES
+from edge_med.cli.shared import config_file as stored
+from edge_med.cli.shared.options import TYPES
 from edge_med.errors import UsageError
 from tests.cli.conftest import Run
 from tests.conftest import Models
@@ -195,7 +195,7 @@ def test_any_name_that_is_taken_comes_back(name: str) -> None:
 
 
 def test_every_key_is_a_flag_of_ask() -> None:
-    from edge_med.cli.ask import ask
+    from edge_med.cli.commands.ask import ask
 
     flags = {option.name: option.type for option in ask.params if isinstance(option, click.Option)}
     assert {key: flags[key] for key in TYPES} == TYPES

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_med.artifacts.verify import verify
+from edge_med.artifacts.verification import verify
 from tests.cli.conftest import Run
 from tests.conftest import Checkpoints
 

@@ -9,14 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.checkpoints.peft import (
-    EVERYTHING,
-    LAYER,
-    SETTINGS,
-    TOWER,
-    pair,
-    save_adapter,
-)
+from devtools.checkpoints.peft import EVERYTHING, LAYER, SETTINGS, TOWER, pair, save_adapter
 from tests.cli.conftest import Run
 from tests.conftest import Checkpoints, Models
 

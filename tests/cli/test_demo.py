@@ -11,11 +11,11 @@ from types import SimpleNamespace
 import pytest
 from PIL import Image
 
-from edge_med.cli import demo_images, demo_words
+from devtools.micro.questions import answer, description
+from edge_med.cli.commands import demo_images, demo_text
 from edge_med.demo import gemma_270m
 from edge_med.demo.phantom import phantom, where
 from edge_med.errors import DiskShortError
-from scripts.micro.questions import answer, description
 from tests.cli.conftest import Run
 
 Command = Callable[..., Run]
@@ -24,7 +24,7 @@ Command = Callable[..., Run]
 @pytest.fixture
 def shown(edge_med: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Run, Path]:
     """A demonstration without the package of real weights."""
-    monkeypatch.setattr(demo_words, "is_installed", lambda: False)
+    monkeypatch.setattr(demo_text, "is_installed", lambda: False)
     monkeypatch.chdir(tmp_path)
     return edge_med("demo", "--threads", 1), tmp_path / "edge-med-demo"
 
@@ -63,12 +63,12 @@ def test_it_leaves_the_model_the_phantom_and_the_phantom_with_a_box(
 
 
 def test_it_says_what_to_install_for_real_weights(shown: tuple[Run, Path]) -> None:
-    assert demo_words.INSTALL in shown[0].out
+    assert demo_text.INSTALL in shown[0].out
 
 
 def test_without_the_package_there_are_no_real_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
-    assert not demo_words.is_installed()
+    assert not demo_text.is_installed()
 
 
 def test_a_disk_too_small_is_said_before_anything_is_written(
@@ -77,6 +77,6 @@ def test_a_disk_too_small_is_said_before_anything_is_written(
     monkeypatch.setattr(gemma_270m, "terms_file", lambda: Path("terms.html"))
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=5))
     with pytest.raises(DiskShortError) as caught:
-        demo_words.show(tmp_path, None)
+        demo_text.show(tmp_path, None)
     assert "--keep" in caught.value.hint
     assert list(tmp_path.iterdir()) == []

@@ -13,7 +13,7 @@ import pytest
 
 from edge_med import _platform, doctor, native
 from edge_med.engine.llama.cpu import probe
-from edge_med.engine.llama.cpu.levels import AS_BUILT, Verdict
+from edge_med.engine.llama.cpu.code_levels import AS_BUILT, CodeVerdict
 from tests.cli.conftest import Run
 from tests.conftest import Models
 
@@ -45,7 +45,7 @@ def test_where_all_is_well_it_says_so(
     monkeypatch.setattr(_platform, "graphics", lambda: ())
     monkeypatch.setattr(_platform, "cpu_features", lambda: None)
     monkeypatch.setattr("edge_med.doctor.LEAST_DISK", 0)
-    monkeypatch.setattr(probe, "verdict", lambda **_: Verdict(AS_BUILT, ()))
+    monkeypatch.setattr(probe, "verdict", lambda **_: CodeVerdict(AS_BUILT, ()))
     monkeypatch.setattr(_platform, "load", lambda: None)
     shutil.copytree(model("text", "Q8_0"), tmp_path / "models/chest")
     run = edge_med("doctor")

@@ -11,10 +11,10 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
+from devtools.images.dicom import ct_slice, dicom, ramp
+from devtools.images.photos import scene
 from tests.cli.conftest import Run
 from tests.conftest import Models
-from tests.imaging.dicom_samples import ct_slice, dicom, ramp
-from tests.imaging.samples import scene
 
 Command = Callable[..., Run]
 

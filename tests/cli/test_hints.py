@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from edge_med.cli.hints import FLAGS, in_flags
+from edge_med.cli.shared.hints import FLAGS, in_flags
 from edge_med.errors import AS_IMAGE, AS_LIST, AS_MESSAGES, FROM_JSON, LOOK
 from tests.architecture.test_contract import every_command, options
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import pytest
 from rich.console import Console
 
+from devtools.terminal import Screen, feed
 from edge_med.artifacts.safe_text import safe_text
-from edge_med.cli import markdown
-from edge_med.cli.markdown import Page
-from tests.cli.terminal import Screen, feed
+from edge_med.cli.render import markdown
+from edge_med.cli.render.markdown import Page
 
 COLUMNS, LINES = 60, 40
 

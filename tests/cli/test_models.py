@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_med.artifacts.naming import QUANTS
-from edge_med.models.registry import registry
+from edge_med.artifacts.file_names import QUANTS
+from edge_med.library.registry import registry
 from tests.cli.conftest import Run
 from tests.conftest import Models
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from devtools.images.dicom import ct_slice, dicom, ramp
+from devtools.images.photos import scene
 from edge_med import imaging
-from edge_med.imaging.slices import BYTES
-from edge_med.models import store
+from edge_med.imaging.volume.slice_selection import BYTES
+from edge_med.library import store
 from tests.cli.conftest import Run
 from tests.conftest import Models
-from tests.imaging.dicom_samples import ct_slice, dicom, ramp
-from tests.imaging.samples import scene
 
 EdgeMed = Callable[..., Run]
 

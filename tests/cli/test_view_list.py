@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from devtools.images.dicom import ct_slice, dicom, ramp
 from tests.cli.conftest import Run
 from tests.conftest import Models
-from tests.imaging.dicom_samples import ct_slice, dicom, ramp
 from tests.imaging.made import DERIVED, MR, SCOUT, Files, series, stack
 
 Command = Callable[..., Run]

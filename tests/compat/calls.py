@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from devtools.golden.compat import IMAGE_ID, QUESTION, TEXT_ID
 from edge_med import compat
 from edge_med.errors import ArtifactError, EdgeMedError, PromptError, UsageError
 from tests.compat.kit import (
@@ -29,7 +30,6 @@ from tests.compat.kit import (
     streamed,
     two_steps,
 )
-from tests.compat.samples import IMAGE_ID, QUESTION, TEXT_ID
 
 Outcome = Literal["works", "without effect", "refused"]
 

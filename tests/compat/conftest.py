@@ -10,17 +10,17 @@ from types import ModuleType
 import pytest
 
 from converters.pipeline import convert
-from converters.request import Request
+from converters.request import ConversionRequest
+from devtools.checkpoints.tiny import write_tiny
+from devtools.golden.compat import CHECKPOINTS, IMAGE_ID, TEXT_ID
 from edge_med import _platform, compat
 from edge_med.api import MedGemma
-from edge_med.compat import backend, hub, ignored
-from tests.checkpoints.tiny import write_tiny
-from tests.compat.samples import CHECKPOINTS, IMAGE_ID, TEXT_ID
+from edge_med.compat import arguments, hub, tensors
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Tiny models see tiny pictures, and that is said."""
-    kind = "edge_med.compat.ignored.PictureWarning"
+    kind = "edge_med.compat.arguments.PictureWarning"
     item.add_marker(pytest.mark.filterwarnings(f"ignore::{kind}"))
 
 
@@ -32,7 +32,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, folder, source in ((TEXT_ID, "words", TEXT_ID), (IMAGE_ID, "medgemma-4b-it", "")):
         checkpoint = write_tiny(CHECKPOINTS[name], base / folder)
         out = home / "models" / folder
-        request = Request(
+        request = ConversionRequest(
             source=checkpoint, folder=out, quants=("F32",), mmproj="F32", source_id=source
         )
         convert(request)
@@ -52,7 +52,7 @@ def home(
     models: Path, loaded: list[MedGemma], sealed: None, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
     monkeypatch.setenv("EDGE_MED_HOME", str(models))
-    monkeypatch.setattr(ignored, "_said", set())
+    monkeypatch.setattr(arguments, "_said", set())
     return models
 
 
@@ -61,10 +61,10 @@ def home(
 )
 def torch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     """What `from edge_med.compat import torch` gives, with torch hidden or there."""
-    backend.torch.cache_clear()
+    tensors.torch.cache_clear()
     if request.param == "stand-in":
         monkeypatch.setitem(sys.modules, "torch", None)
     found = compat.torch
-    assert found.__name__ == {"stand-in": "edge_med.compat.stand_in"}.get(request.param, "torch")
+    assert found.__name__ == {"stand-in": "edge_med.compat.torch_stub"}.get(request.param, "torch")
     yield found
-    backend.torch.cache_clear()
+    tensors.torch.cache_clear()

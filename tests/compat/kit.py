@@ -7,8 +7,8 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+from devtools.golden.compat import IMAGE_ID, TEXT_ID, about, picture
 from edge_med import compat
-from tests.compat.samples import IMAGE_ID, TEXT_ID, about, picture
 
 PLACE: list[dict[str, Any]] = [
     {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What is it?"}]}

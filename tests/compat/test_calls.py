@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from devtools.checkpoints.adapters import Lora, write_gguf, write_peft
+from devtools.golden.compat import CHECKPOINTS, IMAGE_ID
 from edge_med.compat import IgnoredWarning, PictureWarning
-from tests.checkpoints.adapters import Lora, write_gguf, write_peft
 from tests.compat.calls import CALLS, Call
 from tests.compat.kit import Kit
-from tests.compat.samples import CHECKPOINTS, IMAGE_ID
 
 DOCS = Path(__file__).parents[2] / "docs/guide/compat.md"
 LORA = Lora(seed=5)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from devtools.golden.compat import IMAGE_ID, picture
 from edge_med.compat import AutoProcessor, pipeline
 from edge_med.errors import ImageError, PromptError, UsageError
-from tests.compat.samples import IMAGE_ID, picture
 
 
 def png() -> bytes:

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from devtools.golden.compat import IMAGE_ID, QUESTION, TEXT_ID, about, golden, picture
 from edge_med import compat
-from edge_med.compat.model import Model
+from edge_med.compat.auto_model import Model
 from edge_med.errors import EdgeMedError, ImageError, PromptError, UsageError
-from tests.compat.samples import IMAGE_ID, QUESTION, TEXT_ID, about, golden, picture
 
-pytestmark = pytest.mark.filterwarnings("ignore::edge_med.compat.ignored.IgnoredWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::edge_med.compat.arguments.IgnoredWarning")
 
 NEW = golden()["samples"]["direct_with_image"]["generated"]
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
+from devtools.golden.compat import IMAGE_ID, QUESTION, TEXT_ID, about, picture
 from edge_med import compat
 from edge_med.compat import IgnoredWarning, hub
 from edge_med.errors import PromptError, UsageError
-from edge_med.forms import read
-from tests.compat.samples import IMAGE_ID, QUESTION, TEXT_ID, about, picture
+from edge_med.message_forms.reader import read
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from devtools.golden.compat import IMAGE_ID
+from devtools.images.photos import FILES, drawn, exif, saved, scene
 from edge_med import compat, imaging
 from edge_med.compat.inputs import as_pictures
 from edge_med.compat.tasks import _loaded
 from edge_med.errors import PromptError
 from edge_med.imaging.picture import Picture
-from tests.compat.samples import IMAGE_ID
-from tests.imaging.samples import FILES, drawn, exif, saved, scene
 
 SIDE = 56
 BLACK = Image.new("RGB", (300, 300))

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from devtools.golden.compat import IMAGE_ID, QUESTION, TEXT_ID, about, picture
 from edge_med import compat
 from edge_med.errors import ImageError, UsageError
 from tests.compat.kit import PLACE
-from tests.compat.samples import IMAGE_ID, QUESTION, TEXT_ID, about, picture
 
 
 def new(pipe: Any, **options: Any) -> Any:

@@ -10,19 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from devtools.golden.compat import IMAGE_ID
+from devtools.images.photos import FILES, SAID_OTHERWISE, Pixels, drawn, exif, saved, scene, xmp
 from edge_med import compat, imaging
 from edge_med.compat.inputs import as_pictures
-from tests.compat.samples import IMAGE_ID
-from tests.imaging.samples import (
-    FILES,
-    SAID_OTHERWISE,
-    Pixels,
-    drawn,
-    exif,
-    saved,
-    scene,
-    xmp,
-)
 
 pytestmark = [
     pytest.mark.torch,

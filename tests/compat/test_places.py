@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from edge_med.compat import places
 from edge_med.errors import PromptError
-from edge_med.forms import Given, read
+from edge_med.message_forms.reader import GivenImage, read
 
 PLACE = st.sampled_from([{"type": "image"}, {"type": "image", "image": None, "url": float("nan")}])
 TEXT = st.builds(lambda text: {"type": "text", "text": text, "image": None}, st.text(max_size=3))
@@ -23,7 +23,7 @@ MESSAGES = st.lists(
 
 def shown(conversation: list[Any]) -> list[Any]:
     pieces = [piece for message in conversation for piece in read(message)[1]]
-    return [piece.image for piece in pieces if isinstance(piece, Given)]
+    return [piece.image for piece in pieces if isinstance(piece, GivenImage)]
 
 
 @given(MESSAGES)

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from devtools.golden.compat import IMAGE_ID, SAMPLES, Seen, about, golden, picture
+from devtools.tie_rule import MARGIN
 from edge_med import compat
-from edge_med.compat.backend import as_floats
-from tests.compat.samples import IMAGE_ID, SAMPLES, Seen, about, golden, picture
-from tests.tie_rule import MARGIN
+from edge_med.compat.tensors import as_floats
 
-pytestmark = pytest.mark.filterwarnings("ignore::edge_med.compat.ignored.IgnoredWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::edge_med.compat.arguments.IgnoredWarning")
 
 GOLDEN = golden()["samples"]
 DIRECT = [name for name in SAMPLES if name.startswith("direct")]

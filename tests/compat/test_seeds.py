@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from devtools.golden.compat import QUESTION, TEXT_ID
 from edge_med import compat
 from edge_med.compat import seeds
 from edge_med.errors import UsageError
-from tests.compat.samples import QUESTION, TEXT_ID
 
 HOT: dict[str, Any] = {"do_sample": True, "temperature": 9.0, "max_new_tokens": 9}
 

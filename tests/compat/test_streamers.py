@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from devtools.golden.compat import IMAGE_ID, QUESTION, TEXT_ID
 from edge_med import compat
 from edge_med.compat.streamers import TextIteratorStreamer, TextStreamer
 from edge_med.errors import PromptError, UsageError
 from tests.compat.kit import PLACE
-from tests.compat.samples import IMAGE_ID, QUESTION, TEXT_ID
 
 CHARACTERS = "a é\n字🩻"
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from devtools.golden.compat import IMAGE_ID, QUESTION
 from edge_med import compat
-from edge_med.artifacts.turns import Turns
+from edge_med.artifacts.chat_template import Turns
 from edge_med.compat import hub
 from edge_med.errors import PromptError
-from tests.compat.samples import IMAGE_ID, QUESTION
 
 WARNED: dict[Turns, str] = {"foreign": "isn't Gemma's", "assumed": "has no chat template"}
 

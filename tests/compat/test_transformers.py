@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from devtools.checkpoints.tiny import write_tiny
+from devtools.golden.compat import CHECKPOINTS, IMAGE_ID, QUESTION, about, picture
 from edge_med import compat
+from edge_med.compat.generation_config import CONFIGURABLE, said
 from edge_med.compat.quantization import SETTINGS
-from edge_med.compat.settings import CONFIGURABLE, said
-from tests.checkpoints.tiny import write_tiny
 from tests.compat.kit import PLACE
-from tests.compat.samples import CHECKPOINTS, IMAGE_ID, QUESTION, about, picture
 
 pytestmark = pytest.mark.torch
 

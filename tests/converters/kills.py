@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from converters.pipeline import convert
-from converters.request import Request
+from converters.request import ConversionRequest
 from edge_med import _platform
 
 QUANTS = ("Q8_0", "Q4_0")
@@ -63,7 +63,7 @@ def _dying_step(step: Callable[..., None], left: list[int]) -> Callable[..., Non
 def run(source: Path, folder: Path, moment: str) -> None:
     """Convert over what is there, and die on the way."""
     arm(moment)
-    convert(Request(source=source, folder=folder, quants=QUANTS, force=True, threads=1))
+    convert(ConversionRequest(source=source, folder=folder, quants=QUANTS, force=True, threads=1))
 
 
 if __name__ == "__main__":

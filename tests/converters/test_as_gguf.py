@@ -14,11 +14,8 @@ from hypothesis import strategies as st
 
 from converters.as_gguf import AdapterPlan, AdapterRequest, plan_adapters, write_adapters
 from converters.writer import FileWriter
-from edge_med.artifacts.adapter import read_adapter
-from edge_med.artifacts.gguf import read_header
-from edge_med.errors import CheckpointError, DiskShortError, EdgeMedError, InputError, UsageError
-from tests.checkpoints.adapters import Lora, gguf_tensors, write_peft
-from tests.checkpoints.peft import (
+from devtools.checkpoints.adapters import Lora, gguf_tensors, write_peft
+from devtools.checkpoints.peft import (
     EVERYTHING,
     LAYER,
     SETTINGS,
@@ -31,7 +28,10 @@ from tests.checkpoints.peft import (
     tensors_of,
     whole,
 )
-from tests.checkpoints.tiny import TINY, write_tiny
+from devtools.checkpoints.tiny import TINY, write_tiny
+from edge_med.artifacts.adapters.gguf_adapter import read_adapter
+from edge_med.artifacts.gguf import read_header
+from edge_med.errors import CheckpointError, DiskShortError, EdgeMedError, InputError, UsageError
 
 Tensors = dict[str, Floats]
 

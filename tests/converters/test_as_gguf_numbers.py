@@ -13,17 +13,14 @@ import pytest
 
 from converters.as_gguf import AdapterRequest, plan_adapters, write_adapters
 from converters.pipeline import convert
-from converters.request import Request
+from converters.request import ConversionRequest
+from devtools.checkpoints.adapters import PEFT_PREFIX, Lora, deltas
+from devtools.checkpoints.peft import Floats, save_adapter
+from devtools.checkpoints.tiny import write_tiny
+from devtools.golden.adapters import CHECKPOINT
+from devtools.tie_rule import compare, step_of
 from edge_med.config import LoadOptions
 from edge_med.engine.engine import Engine
-from tests.adapters import CHECKPOINT
-from tests.checkpoints.adapters import PEFT_PREFIX, Lora, deltas
-from tests.checkpoints.peft import (
-    Floats,
-    save_adapter,
-)
-from tests.checkpoints.tiny import write_tiny
-from tests.tie_rule import compare, step_of
 
 SHARP = dataclasses.replace(CHECKPOINT, dtype="F32", vision=None, shards=1)
 """Of whole F32 numbers, so that nothing is rounded where the merge is stored."""
@@ -65,7 +62,9 @@ def sharp(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The base, and its file."""
     base = tmp_path_factory.mktemp("sharp")
     write_tiny(SHARP, base / "base")
-    convert(Request(source=base / "base", folder=base / "out", quants=("F32",), name="tiny"))
+    convert(
+        ConversionRequest(source=base / "base", folder=base / "out", quants=("F32",), name="tiny")
+    )
     return base
 
 
@@ -91,7 +90,7 @@ def test_on_its_base_it_answers_as_the_merge_does(kind: str, sharp: Path, tmp_pa
     tensors, config = KINDS[kind]
     chest = save_adapter(tmp_path / "chest", tensors, **config)
     adapter, base = written(sharp / "base", tmp_path, chest), sharp / "out/tiny-F32.gguf"
-    merged = Request(
+    merged = ConversionRequest(
         source=sharp / "base",
         folder=tmp_path / "merged",
         quants=("F32",),

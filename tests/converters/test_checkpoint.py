@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from converters.checkpoint import open_checkpoint
 from converters.weights import INDEX
+from devtools.checkpoints.safetensors import write_safetensors
 from edge_med.artifacts.safetensors import read_shard
 from edge_med.errors import CheckpointError
-from tests.checkpoints.safetensors import write_safetensors
 from tests.conftest import Checkpoints
 
 SHARD = "model-00002-of-00003.safetensors"
@@ -89,8 +89,8 @@ def test_pickled_weights_are_refused_unread(tmp_path: Path) -> None:
 
 
 def test_code_in_the_folder_never_runs(sharded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from converters.plan import make_plan
-    from converters.request import Request
+    from converters.conversion_plan import make_plan
+    from converters.request import ConversionRequest
 
     canary = sharded.parent / "canary"
     for name in ("modeling_x.py", "tokenization_x.py", "sitecustomize.py", "conftest.py"):
@@ -99,7 +99,7 @@ def test_code_in_the_folder_never_runs(sharded: Path, monkeypatch: pytest.Monkey
     config["auto_map"] = {"AutoModel": "modeling_x.X"}
     (sharded / "config.json").write_text(json.dumps(config))
     monkeypatch.chdir(sharded)
-    make_plan(Request(source=sharded, folder=sharded.parent / "out", quants=("Q8_0",)))
+    make_plan(ConversionRequest(source=sharded, folder=sharded.parent / "out", quants=("Q8_0",)))
     assert not canary.exists()
 
 

@@ -11,20 +11,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converters.plan import Plan, make_plan
-from converters.request import Request
+from converters.conversion_plan import ConversionPlan, make_plan
+from converters.request import ConversionRequest
+from devtools.checkpoints.changes import Weights, change_json, written
+from devtools.checkpoints.safetensors import write_safetensors
+from devtools.checkpoints.tiny import TINY, stored_weights, write_tiny
 from edge_med.artifacts.published import WINDOWS
 from edge_med.errors import CheckpointError
-from tests.checkpoints.changes import Weights, change_json, written
-from tests.checkpoints.safetensors import write_safetensors
-from tests.checkpoints.tiny import TINY, stored_weights, write_tiny
 
 TEXT, SEEING = TINY["text"], TINY["multimodal"]
 CONFIG = "config.json"
 
 
-def plan_of(source: Path) -> Plan:
-    return make_plan(Request(source=source, folder=source.parent, quants=("F16",)))
+def plan_of(source: Path) -> ConversionPlan:
+    return make_plan(ConversionRequest(source=source, folder=source.parent, quants=("F16",)))
 
 
 SILENT: dict[str, tuple[Callable[[dict[str, Any]], object], str, str]] = {

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from converters import estimate
+from converters.conversion_plan import make_plan
 from converters.estimate import estimate_seconds, memory_bound
-from converters.plan import make_plan
-from converters.request import Request
-from tests.checkpoints.peft import LAYER, pair, save_adapter
+from converters.request import ConversionRequest
+from devtools.checkpoints.peft import LAYER, pair, save_adapter
 from tests.conftest import Checkpoints
 
 NUMBER, HASHED_BYTE = 1e-6, 1e-12
@@ -26,7 +26,7 @@ def slow_quantizing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def seconds(source: Path, folder: Path, *quants: str, **options: Any) -> float:
     return estimate_seconds(
-        make_plan(Request(source=source, folder=folder, quants=quants, **options))
+        make_plan(ConversionRequest(source=source, folder=folder, quants=quants, **options))
     )
 
 
@@ -36,7 +36,9 @@ def test_this_machine_is_measured(checkpoint: Checkpoints, tmp_path: Path) -> No
 
 @pytest.mark.usefixtures("slow_quantizing")
 def test_every_number_is_counted(checkpoint: Checkpoints, tmp_path: Path) -> None:
-    plan = make_plan(Request(source=checkpoint("text"), folder=tmp_path, quants=("Q8_0",)))
+    plan = make_plan(
+        ConversionRequest(source=checkpoint("text"), folder=tmp_path, quants=("Q8_0",))
+    )
     numbers = sum(tensor.size // 2 for tensor in plan.checkpoint.tensors.values())  # BF16
     took = seconds(checkpoint("text"), tmp_path, "Q8_0", threads=1)
     assert took == pytest.approx(numbers * NUMBER, rel=0.01)
@@ -93,7 +95,7 @@ def test_each_thread_may_hold_a_whole_matrix_of_an_adapter(
         tensors = pair(f"{LAYER}mlp.down_proj", 256, 512, rank)
         chest = save_adapter(tmp_path / f"rank-{rank}", tensors, r=rank)
         plan = make_plan(
-            Request(
+            ConversionRequest(
                 source=checkpoint("multimodal"),
                 folder=tmp_path,
                 quants=("Q8_0",),

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from converters.checkpoint import open_checkpoint
 from converters.fingerprint import fingerprint
+from edge_med.artifacts.file_names import SOURCE
 from edge_med.artifacts.gguf import read_header
-from edge_med.artifacts.naming import SOURCE
 from tests.conftest import Checkpoints, Models
 
 

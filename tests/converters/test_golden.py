@@ -11,16 +11,13 @@ import numpy as np
 import pytest
 
 from converters.checkpoint import open_checkpoint
+from converters.conversion_plan import FilePlan, make_plan
 from converters.pipeline import convert
-from converters.plan import FilePlan, make_plan
 from converters.quantize import Workspace, encode, widen
-from converters.request import Request
-from edge_med.artifacts.gguf import read_header
-from edge_med.artifacts.naming import text_file
-from scripts.compare_with_llama_cpp import our_files
-from tests.checkpoints.tiny import TINY
-from tests.conftest import Checkpoints
-from tests.golden_manifests import (
+from converters.request import ConversionRequest
+from devtools.checkpoints.tiny import TINY
+from devtools.compare_with_llama_cpp import our_files
+from devtools.golden.manifests import (
     CASES,
     OURS,
     OVERRIDDEN,
@@ -30,6 +27,9 @@ from tests.golden_manifests import (
     describe,
     stored,
 )
+from edge_med.artifacts.file_names import text_file
+from edge_med.artifacts.gguf import read_header
+from tests.conftest import Checkpoints
 
 SAME_COMPILER = platform.machine() in ("x86_64", "AMD64")
 """Elsewhere compilers contract products and sums, so that bytes differ from the stored ones."""
@@ -75,7 +75,9 @@ def assert_types_and_bytes_of_this_machine(
     }
     quants = ("Q8_0",) if key.startswith("mmproj-") else (key,)
     mmproj = key.removeprefix("mmproj-") if key.startswith("mmproj-") else "F16"
-    plan = make_plan(Request(source=source, folder=path.parent, quants=quants, mmproj=mmproj))
+    plan = make_plan(
+        ConversionRequest(source=source, folder=path.parent, quants=quants, mmproj=mmproj)
+    )
     (file,) = [file for file in plan.files if file.name == path.name]
     assert_whole_tensors(source, file, path)
 
@@ -98,7 +100,7 @@ def test_slabs_and_threads_do_not_change_bytes(
     checkpoint: Checkpoints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("converters.slabs.MAX_SLAB", 1000)
-    request = Request(
+    request = ConversionRequest(
         source=checkpoint("multimodal"), folder=tmp_path, quants=("Q4_K_M",), threads=3
     )
     convert(request)
@@ -119,7 +121,7 @@ def test_overrides_choose_what_llama_quantize_chooses(
     checkpoint: Checkpoints, tmp_path: Path
 ) -> None:
     name, quant = OVERRIDDEN
-    request = Request(
+    request = ConversionRequest(
         source=checkpoint(name), folder=tmp_path, quants=(quant,), tensor_types=OVERRIDES
     )
     convert(request)

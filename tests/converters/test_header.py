@@ -7,7 +7,7 @@ from pathlib import Path
 import gguf
 import numpy as np
 
-from converters.header import Placed, pack_header
+from converters.header import TensorLine, pack_header
 from edge_med.artifacts.gguf import read_header
 
 
@@ -34,7 +34,9 @@ def test_it_equals_the_gguf_packages_byte_for_byte(tmp_path: Path) -> None:
     writer.write_kv_data_to_file()
     writer.write_ti_data_to_file()
     writer.close()
-    ours = pack_header(values, [Placed("a.weight", 0, (3, 8), 0), Placed("b.weight", 0, (5,), 96)])
+    ours = pack_header(
+        values, [TensorLine("a.weight", 0, (3, 8), 0), TensorLine("b.weight", 0, (5,), 96)]
+    )
     theirs = (tmp_path / "theirs").read_bytes()
     assert ours[: len(theirs)] == theirs
     assert not any(ours[len(theirs) :])
@@ -43,7 +45,9 @@ def test_it_equals_the_gguf_packages_byte_for_byte(tmp_path: Path) -> None:
 
 def test_it_is_read_back_as_it_was_packed(tmp_path: Path) -> None:
     path = tmp_path / "x.gguf"
-    path.write_bytes(pack_header(collected().kv_data[0], [Placed("t", 0, (2, 4), 0)]) + bytes(32))
+    path.write_bytes(
+        pack_header(collected().kv_data[0], [TensorLine("t", 0, (2, 4), 0)]) + bytes(32)
+    )
     header = read_header(path)
     tokens = header.array("tokenizer.ggml.tokens")
     assert header.text("general.name") == "Grüße, 医学"

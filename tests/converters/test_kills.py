@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 
 from converters.pipeline import convert
-from converters.request import Request
+from converters.request import ConversionRequest
+from devtools.checkpoints.tiny import TINY, write_tiny
 from edge_med import _platform
-from edge_med.artifacts.naming import PENDING
-from edge_med.artifacts.verify import verify
-from tests.checkpoints.tiny import TINY, write_tiny
+from edge_med.artifacts.file_names import PENDING
+from edge_med.artifacts.verification import verify
 from tests.converters import kills
 
 SPREAD, AFTER_FIRST_RENAME = 40, 10
@@ -37,7 +37,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("finished")
     earlier = dataclasses.replace(TINY["multimodal"], seed=99)
     source = write_tiny(earlier, folder / "multimodal")
-    convert(Request(source=source, folder=folder / "out", quants=kills.QUANTS))
+    convert(ConversionRequest(source=source, folder=folder / "out", quants=kills.QUANTS))
     return folder / "out"
 
 
@@ -59,7 +59,9 @@ def traced(source: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple
             plain(*arguments)  # type: ignore[operator]
 
         monkeypatch.setattr(_platform, name, step)
-    convert(Request(source=source, folder=folder, quants=kills.QUANTS, force=True, threads=1))
+    convert(
+        ConversionRequest(source=source, folder=folder, quants=kills.QUANTS, force=True, threads=1)
+    )
     monkeypatch.undo()
     return total[0], steps
 
@@ -89,7 +91,7 @@ def assert_nothing_lies(folder: Path) -> None:
 
 
 def assert_the_next_run_cleans_up(source: Path, folder: Path) -> None:
-    convert(Request(source=source, folder=folder, quants=kills.QUANTS, force=True))
+    convert(ConversionRequest(source=source, folder=folder, quants=kills.QUANTS, force=True))
     verdict = verify(folder)
     assert verdict.sound
     assert [(f.file, f.listed) for f in verdict.files] == [
@@ -162,7 +164,9 @@ def test_an_error_at_any_renaming_leaves_no_lie(
 
         monkeypatch.setattr(_platform, "replace", replace)
         with pytest.raises(type(error) if isinstance(error, OSError) else KeyboardInterrupt):
-            convert(Request(source=source, folder=folder, quants=kills.QUANTS, force=True))
+            convert(
+                ConversionRequest(source=source, folder=folder, quants=kills.QUANTS, force=True)
+            )
         monkeypatch.undo()
         assert_nothing_lies(folder)
         assert_the_next_run_cleans_up(source, folder)
@@ -174,7 +178,7 @@ def test_a_run_killed_while_it_cleans_up_leaves_no_lie(
     folder = shutil.copytree(finished, tmp_path / "out")
     with monkeypatch.context() as patch:
         patch.setattr("converters.pipeline.commit", lambda *_: None)
-        convert(Request(source=source, folder=folder, quants=kills.QUANTS, force=True))
+        convert(ConversionRequest(source=source, folder=folder, quants=kills.QUANTS, force=True))
     assert (folder / PENDING).exists()
     damaged = folder / "multimodal-Q4_0.gguf.partial"
     damaged.write_bytes(damaged.read_bytes()[:-1])  # so that it can't be finished, but is swept
@@ -191,7 +195,9 @@ def test_a_run_killed_while_it_cleans_up_leaves_no_lie(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "unlink", unlink)
         with pytest.raises(KeyboardInterrupt):
-            convert(Request(source=source, folder=folder, quants=kills.QUANTS, force=True))
+            convert(
+                ConversionRequest(source=source, folder=folder, quants=kills.QUANTS, force=True)
+            )
     assert removed == [folder / PENDING]
     assert_nothing_lies(folder)
     assert_the_next_run_cleans_up(source, folder)
@@ -207,7 +213,7 @@ def test_the_next_run_finishes_what_was_whole(source: Path, finished: Path, tmp_
         "multimodal-Q8_0.gguf.partial",
         "multimodal-mmproj-F16.gguf.partial",
     ]
-    done = convert(Request(source=source, folder=folder, quants=("F16",)))
+    done = convert(ConversionRequest(source=source, folder=folder, quants=("F16",)))
     assert done.written == ("multimodal-F16.gguf",)
     assert done.finished == (
         "multimodal-Q8_0.gguf",

@@ -16,16 +16,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from converters.conversion_plan import ConversionPlan, make_plan
 from converters.pipeline import convert
-from converters.plan import Plan, make_plan
-from converters.request import Request
+from converters.request import ConversionRequest
+from devtools.checkpoints.adapters import Lora, write_peft
+from devtools.checkpoints.changes import Weights, change_json, head_of, renamed, written
+from devtools.checkpoints.safetensors import write_safetensors
+from devtools.checkpoints.tiny import TINY, stored_weights, write_tiny
 from edge_med.artifacts import manifest as manifests
-from edge_med.artifacts.turns import WORDS
+from edge_med.artifacts.chat_template import WORDS
 from edge_med.errors import CheckpointError
-from tests.checkpoints.adapters import Lora, write_peft
-from tests.checkpoints.changes import Weights, change_json, head_of, renamed, written
-from tests.checkpoints.safetensors import write_safetensors
-from tests.checkpoints.tiny import TINY, stored_weights, write_tiny
 from tests.conftest import Checkpoints
 
 TEXT, SEEING = TINY["text"], TINY["multimodal"]
@@ -34,17 +34,19 @@ ROOT = Path(__file__).parents[2]
 Change = Callable[[Weights], Weights]
 
 
-def plan_of(source: Path, **more: Any) -> Plan:
-    return make_plan(Request(source=source, folder=source.parent, quants=("F16",), **more))
+def plan_of(source: Path, **more: Any) -> ConversionPlan:
+    return make_plan(
+        ConversionRequest(source=source, folder=source.parent, quants=("F16",), **more)
+    )
 
 
-def codes(plan: Plan) -> list[str]:
+def codes(plan: ConversionPlan) -> list[str]:
     return [told.code for told in plan.told]
 
 
 def hashes(source: Path, folder: Path, **more: Any) -> dict[str, str]:
     """What a conversion's tensors hold, by their names."""
-    request = Request(source=source, folder=folder, quants=("F16",), name="x", **more)
+    request = ConversionRequest(source=source, folder=folder, quants=("F16",), name="x", **more)
     files = convert(request).manifest.files
     return {tensor.name: tensor.sha256 for file in files for tensor in file.tensors}
 

@@ -9,7 +9,7 @@ import pytest
 
 from converters.licence import find_licence
 from converters.pipeline import convert
-from converters.request import Request
+from converters.request import ConversionRequest
 from edge_med import __version__
 from edge_med.artifacts.gguf import read_header
 from edge_med.artifacts.manifest import Manifest
@@ -46,7 +46,7 @@ def converted(source: Path, folder: Path, card: str = "", **options: str) -> Man
     copy = shutil.copytree(source, folder / source.name)
     if card:
         (copy / "README.md").write_text(card)
-    request = Request(source=copy, folder=folder / "out", quants=("Q8_0",), **options)  # type: ignore[arg-type]
+    request = ConversionRequest(source=copy, folder=folder / "out", quants=("Q8_0",), **options)  # type: ignore[arg-type]
     return convert(request).manifest
 
 

@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 
 from converters.pipeline import Conversion, convert
-from converters.request import Request
-from edge_med.errors import CheckpointError
-from tests.checkpoints.peft import (
+from converters.request import ConversionRequest
+from devtools.checkpoints.peft import (
     LAYER,
     START,
     TOWER,
@@ -25,7 +24,8 @@ from tests.checkpoints.peft import (
     tensors_of,
     whole,
 )
-from tests.checkpoints.tiny import TINY, Tiny, write_tiny
+from devtools.checkpoints.tiny import TINY, Tiny, write_tiny
+from edge_med.errors import CheckpointError
 
 BASE = TINY["multimodal"]
 ROWS, WIDTH, QUERIES = BASE.text.vocabulary, BASE.text.hidden, 256
@@ -206,7 +206,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Floats]:
 
 def converted(base: Path, out: Path, *adapters: tuple[Path, float], **more: Any) -> Conversion:
     settings = {"quants": ("BF16",), "mmproj": "F32", "name": "tiny", **more}
-    return convert(Request(source=base, folder=out, adapters=adapters, **settings))
+    return convert(ConversionRequest(source=base, folder=out, adapters=adapters, **settings))
 
 
 @pytest.fixture(scope="module")

@@ -15,13 +15,13 @@ from converters.entries import Entry, read_entries
 from converters.lora.merge import merge
 from converters.pipeline import convert
 from converters.quantize import Workspace
-from converters.request import Request
+from converters.request import ConversionRequest
+from devtools.checkpoints.peft import EVERYTHING, SETTINGS, save_adapter
+from devtools.checkpoints.tiny import TINY, preprocessor, write_tiny
+from edge_med.artifacts.adapters.peft_adapter import open_adapter
+from edge_med.artifacts.adapters.peft_folder import CONFIG, WEIGHTS
 from edge_med.artifacts.hparams import ModelParams, read_params
-from edge_med.artifacts.peft.adapter import open_adapter
-from edge_med.artifacts.peft.folder import CONFIG, WEIGHTS
 from edge_med.errors import CheckpointError, EdgeMedError
-from tests.checkpoints.peft import EVERYTHING, SETTINGS, save_adapter
-from tests.checkpoints.tiny import TINY, preprocessor, write_tiny
 
 VALUES: list[Any] = [
     *(None, True, False, 0, -1, 1, 8, 1e300, 1 << 70, "", "x", "LORA", [], {}, [None], {"a": None}),
@@ -144,5 +144,9 @@ def test_slabs_of_many_merged_tensors_take_the_memory_of_a_few(
     source = write_tiny(TINY["multimodal"], tmp_path / "tiny")
     folder = save_adapter(tmp_path / "chest", EVERYTHING, **SETTINGS)
     adapters = ((folder, 1.0),)
-    convert(Request(source=source, folder=tmp_path / "out", quants=("Q8_0",), adapters=adapters))
+    convert(
+        ConversionRequest(
+            source=source, folder=tmp_path / "out", quants=("Q8_0",), adapters=adapters
+        )
+    )
     assert max(len(space._buffers) for space in spaces) <= 6

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from converters.conversion_plan import make_plan
 from converters.lora.records import records
 from converters.pipeline import convert
-from converters.plan import make_plan
-from converters.request import Request
+from converters.request import ConversionRequest
+from devtools.checkpoints.peft import START, base_tensor, rounded, save_adapter, tensors_of, whole
+from devtools.checkpoints.tiny import TINY, write_tiny
 from edge_med.errors import CheckpointError
-from tests.checkpoints.peft import START, base_tensor, rounded, save_adapter, tensors_of, whole
-from tests.checkpoints.tiny import TINY, write_tiny
 
 BASE = TINY["multimodal"]
 ROWS, WIDTH = BASE.text.vocabulary, BASE.text.hidden
@@ -34,7 +34,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def converted(base: Path, out: Path, *adapters: Path) -> set[str]:
     """Convert the base with adapters; returns the codes of all that is told."""
-    request = Request(
+    request = ConversionRequest(
         source=base,
         folder=out,
         quants=("BF16",),
@@ -155,7 +155,7 @@ def test_a_head_is_recorded_by_the_adapters_that_make_or_change_it(
         ),
     ):
         given = tuple((adapter, 1.0) for adapter in adapters)
-        request = Request(source=base, folder=tmp_path, quants=("BF16",), adapters=given)
+        request = ConversionRequest(source=base, folder=tmp_path, quants=("BF16",), adapters=given)
         plan = make_plan(request)
         found = [
             (one.name, one.how)

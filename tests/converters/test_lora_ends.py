@@ -9,12 +9,12 @@ import gguf
 import pytest
 
 from converters.as_gguf import AdapterRequest, plan_adapters
+from converters.conversion_plan import make_plan
 from converters.pipeline import convert
-from converters.plan import make_plan
-from converters.request import Request
+from converters.request import ConversionRequest
+from devtools.checkpoints.peft import LAYER, pair, save_adapter
+from devtools.checkpoints.tiny import TINY, write_tiny
 from edge_med.errors import CheckpointError
-from tests.checkpoints.peft import LAYER, pair, save_adapter
-from tests.checkpoints.tiny import TINY, write_tiny
 
 Q = pair(f"{LAYER}self_attn.q_proj", 256, 256)
 NAME = "generation_config.json"
@@ -33,9 +33,11 @@ def adapter(folder: Path, ends: int | list[int]) -> Path:
     return folder
 
 
-def request(base: Path, out: Path, chest: Path) -> Request:
+def request(base: Path, out: Path, chest: Path) -> ConversionRequest:
     adapters = ((chest, 1.0),)
-    return Request(source=base, folder=out, quants=("Q8_0",), name="tiny", adapters=adapters)
+    return ConversionRequest(
+        source=base, folder=out, quants=("Q8_0",), name="tiny", adapters=adapters
+    )
 
 
 def test_an_end_of_its_own_is_the_models(base: Path, tmp_path: Path) -> None:

@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from converters.conversion_plan import make_plan
 from converters.lora.records import record, told
-from converters.plan import make_plan
-from converters.request import Request
-from edge_med.artifacts.peft.adapter import open_adapter
-from edge_med.artifacts.peft.finding import beside, find
-from edge_med.artifacts.peft.folder import peft_adapter
+from converters.request import ConversionRequest
+from devtools.checkpoints.peft import EVERYTHING, LAYER, SETTINGS, pair, save_adapter
+from devtools.checkpoints.tiny import TINY, write_tiny
+from edge_med.artifacts.adapters.find_folder import beside, find
+from edge_med.artifacts.adapters.peft_adapter import open_adapter
+from edge_med.artifacts.adapters.peft_folder import peft_adapter
 from edge_med.errors import CheckpointError, UsageError
-from tests.checkpoints.peft import EVERYTHING, LAYER, SETTINGS, pair, save_adapter
-from tests.checkpoints.tiny import TINY, write_tiny
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 Q = pair(f"{LAYER}self_attn.q_proj", 256, 256)
@@ -32,7 +32,7 @@ def test_the_folder_and_each_of_its_files_are_the_adapter(name: str, tmp_path: P
     folder = save(tmp_path / "chest")
     given = folder / name
     assert find(given) == folder
-    request = Request(
+    request = ConversionRequest(
         source=Path("base"), folder=tmp_path, quants=("Q8_0",), adapters=((given, 1.0),)
     )
     assert request.model_name == "base-chest"
@@ -133,7 +133,7 @@ def test_a_base_in_the_hubs_cache_is_called_as_there(where: str, tmp_path: Path)
     write_tiny(TINY["multimodal"], tmp_path / "models--google--tiny/snapshots/01ab")
     for named in ("google/tiny", str(tmp_path / "models--google--tiny/snapshots/01ab")):
         chest = save_adapter(tmp_path / "chest", Q, base_model_name_or_path=named)
-        request = Request(
+        request = ConversionRequest(
             source=tmp_path / where, folder=tmp_path, quants=("Q8_0",), adapters=((chest, 1.0),)
         )
         assert "adapter_base" not in {one.code for one in make_plan(request).told}
@@ -143,7 +143,9 @@ def test_an_adapter_in_the_hubs_cache_is_called_as_there(tmp_path: Path) -> None
     cache = tmp_path / "models--who--chest"
     save_adapter(cache / "snapshots/01ab", Q)
     base = write_tiny(TINY["multimodal"], tmp_path / "tiny")
-    request = Request(source=base, folder=tmp_path, quants=("Q8_0",), adapters=((cache, 1.0),))
+    request = ConversionRequest(
+        source=base, folder=tmp_path, quants=("Q8_0",), adapters=((cache, 1.0),)
+    )
     plan = make_plan(request)
     assert plan.request.model_name == "tiny-chest"
     assert [adapter.name for adapter in plan.adapters] == ["chest"]
@@ -181,7 +183,7 @@ def test_records_have_no_path_of_the_base(base: str, said: str, tmp_path: Path) 
 def test_one_adapter_given_twice_is_refused(name: str, tmp_path: Path) -> None:
     chest = save(tmp_path / "chest")
     with pytest.raises(UsageError, match="twice"):
-        Request(
+        ConversionRequest(
             source=Path("base"),
             folder=tmp_path,
             quants=("Q8_0",),
@@ -194,7 +196,9 @@ def test_a_model_is_called_as_the_folder_in_letters_that_it_may_have(
     folder: str, name: str, tmp_path: Path
 ) -> None:
     adapters = ((Path(folder), 1.0),)
-    request = Request(source=Path("base"), folder=tmp_path, quants=("Q8_0",), adapters=adapters)
+    request = ConversionRequest(
+        source=Path("base"), folder=tmp_path, quants=("Q8_0",), adapters=adapters
+    )
     assert request.model_name == f"base-{name}"
 
 
@@ -210,5 +214,7 @@ def test_what_is_not_there_may_be_meant_otherwise(path: str, words: str) -> None
 def test_the_terms_of_the_base_that_an_adapter_names_hold(tmp_path: Path) -> None:
     base = write_tiny(TINY["multimodal"], tmp_path / "weights")
     chest = save_adapter(tmp_path / "chest", Q, base_model_name_or_path="google/medgemma-4b-it")
-    request = Request(source=base, folder=tmp_path, quants=("Q8_0",), adapters=((chest, 1.0),))
+    request = ConversionRequest(
+        source=base, folder=tmp_path, quants=("Q8_0",), adapters=((chest, 1.0),)
+    )
     assert "Health AI Developer Foundations Terms of Use" in make_plan(request).notice

@@ -10,12 +10,12 @@ import gguf
 import pytest
 
 from converters.as_gguf import AdapterRequest, plan_adapters
+from converters.conversion_plan import ConversionPlan, make_plan
 from converters.pipeline import convert
-from converters.plan import Plan, make_plan
-from converters.request import Request
+from converters.request import ConversionRequest
+from devtools.checkpoints.peft import LAYER, pair, save_adapter
+from devtools.checkpoints.tiny import TINY, preprocessor, write_tiny
 from edge_med.errors import CheckpointError
-from tests.checkpoints.peft import LAYER, pair, save_adapter
-from tests.checkpoints.tiny import TINY, preprocessor, write_tiny
 
 Q = pair(f"{LAYER}self_attn.q_proj", 256, 256)
 VISION = TINY["multimodal"].vision
@@ -28,9 +28,11 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny(TINY["multimodal"], tmp_path_factory.mktemp("base") / "tiny")
 
 
-def request(base: Path, out: Path, *folders: Path) -> Request:
+def request(base: Path, out: Path, *folders: Path) -> ConversionRequest:
     adapters = tuple((folder, 1.0) for folder in folders)
-    return Request(source=base, folder=out, quants=("Q8_0",), name="tiny", adapters=adapters)
+    return ConversionRequest(
+        source=base, folder=out, quants=("Q8_0",), name="tiny", adapters=adapters
+    )
 
 
 def adapter(folder: Path, name: str = "preprocessor_config.json", **settings: Any) -> Path:
@@ -42,7 +44,7 @@ def adapter(folder: Path, name: str = "preprocessor_config.json", **settings: An
     return folder
 
 
-def codes(plan: Plan) -> list[str]:
+def codes(plan: ConversionPlan) -> list[str]:
     return [one.code for one in plan.told]
 
 

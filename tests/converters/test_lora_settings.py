@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from converters.checkpoint import open_checkpoint
-from converters.lora.applied import applied_told
 from converters.lora.records import told
-from edge_med.artifacts.peft.adapter import open_adapter
+from converters.lora.runtime_notices import applied_told
+from devtools.checkpoints.peft import LAYER, pair, save_adapter
+from devtools.checkpoints.tiny import TINY, write_tiny
+from edge_med.artifacts.adapters.peft_adapter import open_adapter
 from edge_med.errors import CheckpointError
-from tests.checkpoints.peft import LAYER, pair, save_adapter
-from tests.checkpoints.tiny import TINY, write_tiny
 
 Q = pair(f"{LAYER}self_attn.q_proj", 256, 256)
 SEVERAL = {"layers.1.self_attn.q_proj": 16, "q_proj": 4}

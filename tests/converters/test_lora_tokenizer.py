@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from converters.plan import Plan, make_plan
-from converters.request import Request
+from converters.conversion_plan import ConversionPlan, make_plan
+from converters.request import ConversionRequest
 from converters.vocabulary import read_vocabulary
+from devtools.checkpoints.peft import LAYER, START, pair, save_adapter, whole
+from devtools.checkpoints.tiny import TINY, write_tiny
+from devtools.checkpoints.tokenizer import TEMPLATE, tiny_tokenizer, write_tokenizer
 from edge_med.errors import CheckpointError
-from tests.checkpoints.peft import LAYER, START, pair, save_adapter, whole
-from tests.checkpoints.tiny import TINY, write_tiny
-from tests.checkpoints.tokenizer import TEMPLATE, tiny_tokenizer, write_tokenizer
 
 BASE = TINY["multimodal"]
 ROWS, WIDTH = BASE.text.vocabulary, BASE.text.hidden
@@ -53,16 +53,18 @@ def tokens(folder: Path, names: dict[int, str], turns: str = TEMPLATE, **config:
     return folder
 
 
-def planned(base: Path, *adapters: Path) -> Plan:
+def planned(base: Path, *adapters: Path) -> ConversionPlan:
     given = tuple((adapter, 1.0) for adapter in adapters)
-    return make_plan(Request(source=base, folder=base.parent, quants=("Q8_0",), adapters=given))
+    return make_plan(
+        ConversionRequest(source=base, folder=base.parent, quants=("Q8_0",), adapters=given)
+    )
 
 
-def name_of(plan: Plan, token: int) -> str:
+def name_of(plan: ConversionPlan, token: int) -> str:
     return read_vocabulary(plan.checkpoint, plan.params.text.vocabulary).tokens[token]
 
 
-def told(plan: Plan) -> list[str]:
+def told(plan: ConversionPlan) -> list[str]:
     return [one.text for one in plan.told if one.code in ("adapter_tokenizer", "adapter_template")]
 
 

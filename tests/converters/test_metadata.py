@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from converters.pipeline import convert
-from converters.request import Request
+from converters.request import ConversionRequest
 from edge_med.artifacts.gguf import Header, read_header
 from tests.conftest import Checkpoints
 
@@ -24,7 +24,7 @@ def folder(checkpoint: Checkpoints, tmp_path: Path) -> Path:
 def headers(folder: Path) -> dict[str, Header]:
     """Of the text model and of the projector."""
     out = folder.parent / "out"
-    done = convert(Request(source=folder, folder=out, quants=("Q8_0",)))
+    done = convert(ConversionRequest(source=folder, folder=out, quants=("Q8_0",)))
     return {entry.role: read_header(out / entry.path) for entry in done.manifest.files}
 
 

@@ -13,14 +13,14 @@ import pytest
 
 from converters.checkpoint import open_checkpoint
 from converters.pipeline import Conversion, convert
-from converters.request import Request
+from converters.request import ConversionRequest
+from devtools.checkpoints.safetensors import write_safetensors
+from devtools.checkpoints.tiny import TINY, stored_weights, write_tiny
 from edge_med import _platform
 from edge_med.artifacts import manifest as manifests
-from edge_med.artifacts.verify import verify
+from edge_med.artifacts.verification import verify
 from edge_med.demo.gemma_270m import to_bf16
 from edge_med.errors import BusyError, CheckpointError, DiskShortError, InputError
-from tests.checkpoints.safetensors import write_safetensors
-from tests.checkpoints.tiny import TINY, stored_weights, write_tiny
 from tests.conftest import Checkpoints
 
 Convert = Callable[..., Conversion]
@@ -62,7 +62,9 @@ def test_the_source_is_read_once_whatever_is_made_of_it(
 
 def test_progress_ends_with_all_of_the_source(checkpoint: Checkpoints, tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
-    request = Request(source=checkpoint("text"), folder=tmp_path / "out", quants=("Q8_0",))
+    request = ConversionRequest(
+        source=checkpoint("text"), folder=tmp_path / "out", quants=("Q8_0",)
+    )
     convert(request, lambda done, total: told.append((done, total)))
     done, total = told[-1]
     opened = open_checkpoint(checkpoint("text"))
@@ -128,15 +130,15 @@ def test_weights_that_are_not_finite_are_named(value: float, dtype: str, tmp_pat
     weights = stored_weights(TINY["text"], dtype, {name: value})
     write_safetensors(source / "model.safetensors", weights)
     with pytest.raises(CheckpointError, match=f"{name} holds NaN or infinity"):
-        convert(Request(source=source, folder=tmp_path / "out", quants=("Q4_0",)))
+        convert(ConversionRequest(source=source, folder=tmp_path / "out", quants=("Q4_0",)))
     assert names(tmp_path / "out") == []
 
 
 @pytest.fixture
-def without(tmp_path: Path) -> Callable[..., Request]:
+def without(tmp_path: Path) -> Callable[..., ConversionRequest]:
     """A checkpoint in which the weights of some tensors are zeros."""
 
-    def write(name: str, *zeros: str, value: float = 0.0) -> Request:
+    def write(name: str, *zeros: str, value: float = 0.0) -> ConversionRequest:
         source = write_tiny(TINY[name], tmp_path / name)
         for path in source.glob("*.safetensors*"):
             path.unlink()
@@ -145,7 +147,7 @@ def without(tmp_path: Path) -> Callable[..., Request]:
             if one.endswith(zeros):
                 values[...] = to_bf16(np.full(values.shape, value, np.float32))
         write_safetensors(source / "model.safetensors", weights)
-        return Request(source=source, folder=tmp_path / "out", quants=("Q8_0",))
+        return ConversionRequest(source=source, folder=tmp_path / "out", quants=("Q8_0",))
 
     return write
 
@@ -162,18 +164,18 @@ def without(tmp_path: Path) -> Callable[..., Request]:
     ],
 )
 def test_a_matrix_of_zeros_is_refused_by_its_name(
-    lost: str, value: float, without: Callable[..., Request], tmp_path: Path
+    lost: str, value: float, without: Callable[..., ConversionRequest], tmp_path: Path
 ) -> None:
     with pytest.raises(CheckpointError, match=rf"{lost}.* nothing but zeros"):
         convert(without("multimodal", lost, value=value))
     assert names(tmp_path / "out") == []
 
 
-def test_norms_and_biases_of_zeros_are_weights(without: Callable[..., Request]) -> None:
+def test_norms_and_biases_of_zeros_are_weights(without: Callable[..., ConversionRequest]) -> None:
     convert(without("multimodal", ".bias", "norm.weight"))
 
 
-def test_a_layer_that_adds_nothing_is_one(without: Callable[..., Request]) -> None:
+def test_a_layer_that_adds_nothing_is_one(without: Callable[..., ConversionRequest]) -> None:
     convert(without("text", "layers.2.self_attn.o_proj.weight", "layers.2.mlp.down_proj.weight"))
 
 
@@ -184,11 +186,13 @@ def test_a_value_over_f16s_range_is_refused_for_an_f16_projector(tmp_path: Path)
     for path in source.glob("*.safetensors*"):
         path.unlink()
     write_safetensors(source / "model.safetensors", weights)
-    request = Request(source=source, folder=tmp_path / "out", quants=("Q8_0",))
+    request = ConversionRequest(source=source, folder=tmp_path / "out", quants=("Q8_0",))
     with pytest.raises(CheckpointError, match=f"{name} has a value that F16 can't hold") as caught:
         convert(request)
     assert "--mmproj BF16" in caught.value.hint
-    convert(Request(source=source, folder=tmp_path / "out", quants=("Q8_0",), mmproj="BF16"))
+    convert(
+        ConversionRequest(source=source, folder=tmp_path / "out", quants=("Q8_0",), mmproj="BF16")
+    )
 
 
 def test_a_disk_too_small_is_refused_before_the_first_byte(
@@ -257,7 +261,7 @@ def test_an_interruption_keeps_the_old_file_and_removes_the_partial_one(
     def press_ctrl_c(_done: int, _total: int) -> None:
         raise KeyboardInterrupt
 
-    request = Request(
+    request = ConversionRequest(
         source=checkpoint("text"), folder=tmp_path / "out", quants=("Q8_0", "F16"), force=True
     )
     with pytest.raises(KeyboardInterrupt):
@@ -282,7 +286,7 @@ def test_a_source_that_shrinks_while_it_is_read_is_refused(
     source = write_tiny(TINY["text"], tmp_path / "text")
     monkeypatch.setattr("converters.slabs._readinto", lambda _file, _buffer: 0)
     with pytest.raises(CheckpointError, match="became shorter"):
-        convert(Request(source=source, folder=tmp_path / "out", quants=("Q8_0",)))
+        convert(ConversionRequest(source=source, folder=tmp_path / "out", quants=("Q8_0",)))
     assert names(tmp_path / "out") == []
 
 
@@ -301,7 +305,9 @@ def test_every_stage_is_timed(converted: Convert) -> None:
     ],
 )
 def test_a_model_is_called_as_its_folder_or_as_the_hub_calls_it(folder: str, name: str) -> None:
-    assert Request(source=Path(folder), folder=Path(), quants=("Q8_0",)).model_name == name
+    assert (
+        ConversionRequest(source=Path(folder), folder=Path(), quants=("Q8_0",)).model_name == name
+    )
 
 
 def test_files_of_the_hubs_cache_are_links(checkpoint: Checkpoints, tmp_path: Path) -> None:
@@ -310,5 +316,5 @@ def test_files_of_the_hubs_cache_are_links(checkpoint: Checkpoints, tmp_path: Pa
     snapshot.mkdir(parents=True)
     for blob in blobs.iterdir():
         (snapshot / blob.name).symlink_to(Path("../../blobs") / blob.name)
-    done = convert(Request(source=snapshot, folder=tmp_path / "out", quants=("Q8_0",)))
+    done = convert(ConversionRequest(source=snapshot, folder=tmp_path / "out", quants=("Q8_0",)))
     assert done.written == ("Tiny-Q8_0.gguf", "Tiny-mmproj-F16.gguf")

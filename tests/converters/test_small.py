@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from converters.plan import Plan, make_plan
-from converters.request import Request
-from edge_med.artifacts.turns import SAID
+from converters.conversion_plan import ConversionPlan, make_plan
+from converters.request import ConversionRequest
+from devtools.checkpoints.changes import change_json
+from devtools.checkpoints.tiny import TINY, write_tiny
+from devtools.checkpoints.tokenizer import TEMPLATE
+from edge_med.artifacts.chat_template import SAID
 from edge_med.errors import CheckpointError, UsageError
-from tests.checkpoints.changes import change_json
-from tests.checkpoints.tiny import TINY, write_tiny
-from tests.checkpoints.tokenizer import TEMPLATE
 
 SMALL = (
     "preprocessor_config.json",
@@ -37,11 +37,13 @@ def merged(tmp_path: Path, *without: str) -> Path:
     return folder
 
 
-def plan_of(source: Path, **more: Any) -> Plan:
-    return make_plan(Request(source=source, folder=source.parent, quants=("F16",), **more))
+def plan_of(source: Path, **more: Any) -> ConversionPlan:
+    return make_plan(
+        ConversionRequest(source=source, folder=source.parent, quants=("F16",), **more)
+    )
 
 
-def header(plan: Plan) -> bytes:
+def header(plan: ConversionPlan) -> bytes:
     return plan.files[0].header
 
 
@@ -263,7 +265,7 @@ def test_no_model_card_stops_a_conversion_of_the_folder_that_one_is_in(
     (source / "README.md").write_bytes(CARDS["a number as the licence"])
     (source / "below").mkdir()
     monkeypatch.chdir(source / "below" if ".." in given else source)
-    plan = make_plan(Request(source=Path(given), folder=tmp_path, quants=("F16",)))
+    plan = make_plan(ConversionRequest(source=Path(given), folder=tmp_path, quants=("F16",)))
     assert [told.code for told in plan.told] == ["model_card"]
     assert header(plan) == whole
 

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from converters.plan import make_plan
-from converters.request import Request
+from converters.conversion_plan import make_plan
+from converters.request import ConversionRequest
+from devtools.checkpoints.tiny import TINY, write_tiny
 from edge_med.errors import CheckpointError
-from tests.checkpoints.tiny import TINY, write_tiny
 
 FILES = (
     "config.json",
@@ -85,7 +85,7 @@ def test_any_value_in_any_place(
     mutant = changed(content, place, data.draw(st.sampled_from(ODD)))
     (folder / name).write_text(json.dumps(mutant), "utf-8")
     try:
-        make_plan(Request(source=folder, folder=folder, quants=("Q8_0",)))
+        make_plan(ConversionRequest(source=folder, folder=folder, quants=("Q8_0",)))
     except CheckpointError as error:
         assert error.hint
 
@@ -97,4 +97,4 @@ def test_chat_templates_that_are_no_templates_are_damage(sound: Path, tmp_path: 
     config = json.loads(path.read_text("utf-8"))
     path.write_text(json.dumps({**config, "chat_template": [1]}), "utf-8")
     with pytest.raises(CheckpointError, match="chat template"):
-        make_plan(Request(source=folder, folder=folder, quants=("Q8_0",)))
+        make_plan(ConversionRequest(source=folder, folder=folder, quants=("Q8_0",)))

@@ -10,9 +10,9 @@ import pytest
 
 from converters.checkpoint import open_checkpoint
 from converters.vocabulary import Vocabulary, read_vocabulary
+from devtools.checkpoints.tiny import PADDED_VOCABULARY
+from devtools.checkpoints.tokenizer import tiny_tokenizer
 from edge_med.errors import CheckpointError
-from tests.checkpoints.tiny import PADDED_VOCABULARY
-from tests.checkpoints.tokenizer import tiny_tokenizer
 from tests.conftest import Checkpoints
 
 SPACES, CONTROL, USER_DEFINED, UNUSED = "   ", 3, 4, 5

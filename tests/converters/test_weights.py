@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from converters.weights import INDEX, SINGLE, find_weights
+from devtools.checkpoints.safetensors import write_safetensors
 from edge_med.artifacts.tensor_names import target
 from edge_med.errors import CheckpointError
-from tests.checkpoints.safetensors import write_safetensors
 
 SHARDS = tuple(f"model-{n:05d}-of-00002.safetensors" for n in (1, 2))
 TENSORS = dict(zip(SHARDS, ("model.norm.weight", "lm_head.weight"), strict=True))

@@ -1,4 +1,4 @@
-"""What the engine thinks along the cases of tests/numbers.py."""
+"""What the engine thinks along the cases of devtools/golden/numbers.py."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from converters.pipeline import convert
-from converters.request import Request
+from converters.request import ConversionRequest
+from devtools.checkpoints.tiny import Tiny, write_tiny
+from devtools.golden.numbers import Case, Run, pixels
 from edge_med import imaging
-from edge_med.artifacts.naming import projector_file, text_file
+from edge_med.artifacts.file_names import projector_file, text_file
 from edge_med.config import LoadOptions
 from edge_med.engine.cache.ledger import ImageBlock, length
 from edge_med.engine.engine import Engine
-from tests.checkpoints.tiny import Tiny, write_tiny
-from tests.numbers import Case, Run, pixels
 
 Opener = Callable[[Path, Path, LoadOptions], Engine]
 
@@ -37,7 +37,9 @@ def converted(folder: Path, tiny: Tiny, quant: str) -> tuple[Path, Path]:
     if not source.exists():
         write_tiny(tiny, source)
     if not out.exists():
-        convert(Request(source=source, folder=out, quants=(quant,), mmproj=quant, name="tiny"))
+        convert(
+            ConversionRequest(source=source, folder=out, quants=(quant,), mmproj=quant, name="tiny")
+        )
     return out / text_file("tiny", quant), out / projector_file("tiny", quant)
 
 

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from functools import cache
 
-from tests.checkpoints.tokenizer import SPACE
+from devtools.checkpoints.tokenizer import SPACE
 
 COUNT = 10_000
 

@@ -20,12 +20,12 @@ from hypothesis import strategies as st
 
 from edge_med.config import Options
 from edge_med.engine.decode.sampling import Sampler
-from edge_med.engine.grammar.form import Form
+from edge_med.engine.grammar.form import AnswerForm
 from edge_med.engine.grammar.json_schema import Schema, compile_schema
 from edge_med.engine.grammar.schema_matcher import SchemaMatcher
 from edge_med.engine.grammar.token_mask import Grammar
-from edge_med.engine.llama.model import Model
-from edge_med.engine.llama.vocabulary import Vocabulary
+from edge_med.engine.llama.llama_vocabulary import LlamaVocabulary
+from edge_med.engine.llama.text_model import TextModel
 from edge_med.errors import SchemaError
 from tests.engine.hostile_schemas import SCHEMAS, schemas
 
@@ -127,7 +127,7 @@ def drawn(strategy: st.SearchStrategy[Any], count: int) -> Iterator[Any]:
     yield from found
 
 
-def written(vocabulary: Vocabulary, grammar: Form) -> str:
+def written(vocabulary: LlamaVocabulary, grammar: AnswerForm) -> str:
     """The beginning of an answer: spaces where they fit, else whatever does."""
     sampler, data = Sampler(Options(temperature=2.0, seed=1), vocabulary.size), b""
     spaces = vocabulary.tokenize(SPACES)[-1]
@@ -141,7 +141,7 @@ def written(vocabulary: Vocabulary, grammar: Form) -> str:
     return data.decode("utf-8", "replace")
 
 
-def try_schema(vocabulary: Vocabulary, given: Any) -> None:
+def try_schema(vocabulary: LlamaVocabulary, given: Any) -> None:
     schema: Schema = compile_schema(given)
     text = written(vocabulary, SchemaMatcher(vocabulary, schema.grammar))
     for answer in (text, '{"a": "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!"}'):
@@ -169,7 +169,7 @@ def complaint(attempt: Callable[[], object], *, must_fail: bool = False) -> str 
 def main(path: str, count: int) -> None:
     """Try everything with the vocabulary of a model."""
     tried = 0
-    with Model(Path(path)) as model:
+    with TextModel(Path(path)) as model:
         words = model.vocabulary
         for name, text in REFUSED.items():
             report(name, complaint(lambda text=text: Grammar(words, text), must_fail=True))  # type: ignore[misc]

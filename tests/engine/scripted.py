@@ -8,8 +8,8 @@ from edge_med.answers import Answer, End, Event, Piece
 from edge_med.config import Options
 from edge_med.engine.driver import Driver
 from edge_med.engine.engine import Engine
+from edge_med.engine.tasks.answer_notices import ModelIdentity
 from edge_med.engine.tasks.generate import GenerateRequest, GenerateTask
-from edge_med.engine.tasks.telling import ModelIdentity
 from edge_med.messages import Message, TextPart
 from edge_med.question import Question
 

@@ -11,15 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_med import imaging
-from edge_med.artifacts.gguf import read_header
-from edge_med.artifacts.naming import text_file
-from edge_med.engine.cache.ledger import ImageBlock, Item
-from edge_med.engine.llama.bindings import llama_cpp
-from edge_med.engine.llama.model import Model
-from edge_med.engine.prompt import compose
-from edge_med.messages import ImagePart, Message, TextPart
-from tests.checkpoints.tokenizer import (
+from devtools.checkpoints.tokenizer import (
     BYTE,
     CONTROL,
     NORMAL,
@@ -28,6 +20,14 @@ from tests.checkpoints.tokenizer import (
     Token,
     tiny_tokenizer,
 )
+from edge_med import imaging
+from edge_med.artifacts.file_names import text_file
+from edge_med.artifacts.gguf import read_header
+from edge_med.engine.cache.ledger import ImageBlock, Item
+from edge_med.engine.llama.bindings import llama_cpp
+from edge_med.engine.llama.text_model import TextModel
+from edge_med.engine.prompt import compose
+from edge_med.messages import ImagePart, Message, TextPart
 from tests.conftest import Models
 from tests.engine.disguises import COUNT, NAMES, strings
 
@@ -89,12 +89,12 @@ def retyped(source: Path, kind: int, target: Path) -> Path:
 
 
 @pytest.fixture(scope="module", params=TYPES)
-def opened(request: pytest.FixtureRequest, files: dict[str, Path]) -> Iterator[Model]:
-    with Model(files[request.param]) as model:
+def opened(request: pytest.FixtureRequest, files: dict[str, Path]) -> Iterator[TextModel]:
+    with TextModel(files[request.param]) as model:
         yield model
 
 
-def of_llama_cpp(model: Model, text: str, *, special: bool) -> list[int]:
+def of_llama_cpp(model: TextModel, text: str, *, special: bool) -> list[int]:
     """What llama.cpp makes of a text by itself."""
     api, data = llama_cpp(), text.encode()
     ids = (ctypes.c_int32 * (len(data) + 8))()
@@ -107,14 +107,14 @@ def user(text: str) -> Message:
     return Message("user", (TextPart(text),))
 
 
-def test_no_string_makes_a_control_token_and_each_survives(opened: Model) -> None:
+def test_no_string_makes_a_control_token_and_each_survives(opened: TextModel) -> None:
     for text in strings():
         ids = opened.vocabulary.tokenize(text)
         assert controls(ids) == [], text
         assert spelled(ids) == as_read(text), text
 
 
-def test_prompts_have_the_control_tokens_of_their_frame_only(opened: Model) -> None:
+def test_prompts_have_the_control_tokens_of_their_frame_only(opened: TextModel) -> None:
     frame = [CONTROL_IDS[f"<{name}>"] for name in ("bos", *["start_of_turn", "end_of_turn"] * 2)]
     texts = strings()[:SAMPLE]
     for system, question in zip(texts, reversed(texts), strict=True):
@@ -126,7 +126,7 @@ def test_prompts_have_the_control_tokens_of_their_frame_only(opened: Model) -> N
         )
 
 
-def test_an_image_comes_in_its_own_place_only(opened: Model) -> None:
+def test_an_image_comes_in_its_own_place_only(opened: TextModel) -> None:
     picture = imaging.open(np.zeros((8, 8, 3), np.uint8), side=56)
     for text in strings()[:SAMPLE]:
         question = Message("user", (TextPart(text), ImagePart(picture), TextPart(text)))
@@ -138,7 +138,7 @@ def test_an_image_comes_in_its_own_place_only(opened: Model) -> None:
         assert sum(isinstance(item, ImageBlock) for item in items) == 1
 
 
-def test_answers_that_were_given_make_no_control_tokens(opened: Model) -> None:
+def test_answers_that_were_given_make_no_control_tokens(opened: TextModel) -> None:
     for text in strings()[:SAMPLE]:
         answer = Message("assistant", (TextPart(text),))
         assert len(controls(compose(opened, [user("Hello"), answer, user("Who?")]))) == 8
@@ -146,7 +146,7 @@ def test_answers_that_were_given_make_no_control_tokens(opened: Model) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_name_may_come_as_often_as_one_likes(name: str, opened: Model) -> None:
+def test_a_name_may_come_as_often_as_one_likes(name: str, opened: TextModel) -> None:
     text = name * 3000
     ids = opened.vocabulary.tokenize(text)
     assert controls(ids) == []
@@ -156,7 +156,7 @@ def test_a_name_may_come_as_often_as_one_likes(name: str, opened: Model) -> None
 def test_the_frame_is_the_same_whatever_the_types(files: dict[str, Path]) -> None:
     prompts = []
     for path in files.values():
-        with Model(path) as model:
+        with TextModel(path) as model:
             prompts.append(compose(model, [user("the heart is not enlarged")]))
     assert prompts[0] == prompts[1] == prompts[2]
 
@@ -164,7 +164,7 @@ def test_the_frame_is_the_same_whatever_the_types(files: dict[str, Path]) -> Non
 def test_llama_cpp_takes_the_strings_for_control_tokens_if_it_is_asked_to(
     files: dict[str, Path],
 ) -> None:
-    with Model(files["as converted"]) as model:
+    with TextModel(files["as converted"]) as model:
         hits = [text for text in strings() if controls(of_llama_cpp(model, text, special=True))]
     assert len(hits) > COUNT / 2
 
@@ -172,7 +172,7 @@ def test_llama_cpp_takes_the_strings_for_control_tokens_if_it_is_asked_to(
 def test_llama_cpp_does_so_unasked_if_the_file_calls_them_user_defined(
     files: dict[str, Path],
 ) -> None:
-    with Model(files["called user-defined"]) as model:
+    with TextModel(files["called user-defined"]) as model:
         hits = [text for text in strings() if controls(of_llama_cpp(model, text, special=False))]
     assert len(hits) > COUNT / 2
 

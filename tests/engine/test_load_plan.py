@@ -15,12 +15,12 @@ from edge_med.engine import load_plan
 from edge_med.engine.llama import devices
 from edge_med.engine.load_plan import Decision, decide
 from edge_med.errors import MemoryShortError, UsageError
-from edge_med.models import memory
-from edge_med.models.machine import parse_machine
-from edge_med.models.placement import place
-from edge_med.models.registry import registry
-from edge_med.models.shares import CPU
-from edge_med.models.subjects import of_known
+from edge_med.library.registry import registry
+from edge_med.planner import memory_plan
+from edge_med.planner.machine import parse_machine
+from edge_med.planner.model_spec import of_known
+from edge_med.planner.placement import place
+from edge_med.planner.placement_types import CPU
 
 FOUR = of_known(registry()["medgemma-4b-it"], "Q4_K_M")
 BIG = of_known(registry()["medgemma-27b-it"], "Q4_K_M")
@@ -55,7 +55,7 @@ def gpu_layers(decided: Decision) -> int:
 def test_without_a_gpu_everything_is_as_the_memory_plan_has_it(on: Decide) -> None:
     decided = on("16GB")
     assert decided.options == LoadOptions(copies=COPIES)
-    assert decided.plan == memory.plan(FOUR.text, decided.options, FOUR.projector)
+    assert decided.plan == memory_plan.plan(FOUR.text, decided.options, FOUR.projector)
     assert (decided.placements, decided.notices) == ((), ())
 
 

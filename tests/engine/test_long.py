@@ -15,19 +15,19 @@ import numpy as np
 import pytest
 
 from converters.pipeline import convert
-from converters.request import Request
+from converters.request import ConversionRequest
+from devtools.checkpoints.tiny import Text, Tiny, write_tiny
 from edge_med.answers import Answer, End, Event
-from edge_med.artifacts.naming import text_file
+from edge_med.artifacts.file_names import text_file
 from edge_med.config import LONGEST_ANSWER, LoadOptions, Options
 from edge_med.engine.cache.ledger import length
 from edge_med.engine.engine import Engine
 from edge_med.engine.prompt import compose
+from edge_med.engine.tasks.answer_notices import ModelIdentity
 from edge_med.engine.tasks.generate import GenerateRequest
-from edge_med.engine.tasks.telling import ModelIdentity
 from edge_med.messages import Message, as_messages
-from edge_med.models.memory import plan
+from edge_med.planner.memory_plan import plan
 from edge_med.question import Question
-from tests.checkpoints.tiny import Text, Tiny, write_tiny
 from tests.engine.scripted import answer
 
 pytestmark = pytest.mark.long
@@ -69,7 +69,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     """A run in a process of its own, so that its memory is its own."""
     base = tmp_path_factory.mktemp("long")
     source = write_tiny(Tiny(seed=31, sharp=True, text=TEXT), base / "tiny")
-    convert(Request(source=source, folder=base, quants=("F16",)))
+    convert(ConversionRequest(source=source, folder=base, quants=("F16",)))
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         return pool.submit(run, base / text_file("tiny", "F16")).result()
 

@@ -8,10 +8,10 @@ from math import log
 
 import pytest
 
-from tests.checkpoints.tiny import PADDED_VOCABULARY
+from devtools.checkpoints.tiny import PADDED_VOCABULARY
+from devtools.golden.numbers import CASES, CHECKPOINTS, CONTROLS, SAME_AS, entropy, stored
+from devtools.tie_rule import MAX_TIES, MEAN_KL, compare
 from tests.engine.computing import Seen, converted, read
-from tests.numbers import CASES, CHECKPOINTS, CONTROLS, SAME_AS, entropy, stored
-from tests.tie_rule import MAX_TIES, MEAN_KL, compare
 
 NOTICED = 1e-2
 """Mean KL beyond which something is plainly wrong: a hundred times what the tie rule allows."""

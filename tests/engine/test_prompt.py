@@ -15,37 +15,37 @@ from pathlib import Path
 import pytest
 from llama_cpp import llama_cpp
 
-from edge_med.artifacts.naming import text_file
+from devtools.checkpoints.tiny import MULTIMODAL, Vision
+from devtools.checkpoints.tokenizer import TEMPLATE
+from devtools.golden.conversations import CONVERSATIONS, REAL, TINY, golden, pictures, rows
+from edge_med.artifacts.file_names import text_file
 from edge_med.engine.cache.ledger import ImageBlock
-from edge_med.engine.llama.model import Model
+from edge_med.engine.llama.text_model import TextModel
 from edge_med.engine.prompt import compose, pictures_of, written
 from edge_med.errors import PromptError
 from edge_med.messages import as_messages
-from tests.checkpoints.tiny import MULTIMODAL, Vision
-from tests.checkpoints.tokenizer import TEMPLATE
 from tests.conftest import Models
-from tests.conversations import CONVERSATIONS, REAL, TINY, golden, pictures, rows
 
 GOLDEN = golden(TINY)
 VISION = MULTIMODAL.vision or Vision()
 
 
 @pytest.fixture(scope="module")
-def tiny(model: Models) -> Iterator[Model]:
+def tiny(model: Models) -> Iterator[TextModel]:
     folder = model("multimodal", "F32")
-    with Model(folder / text_file("multimodal", "F32")) as opened:
+    with TextModel(folder / text_file("multimodal", "F32")) as opened:
         yield opened
 
 
 @pytest.mark.parametrize("name", CONVERSATIONS)
-def test_ids_are_those_of_hugging_face(name: str, tiny: Model) -> None:
+def test_ids_are_those_of_hugging_face(name: str, tiny: TextModel) -> None:
     conversation = CONVERSATIONS[name]
     shown = pictures(conversation, VISION.image_size)
     messages = as_messages(conversation.messages, images=shown)
     assert rows(compose(tiny, messages, VISION.image_tokens)) == GOLDEN[name]
 
 
-def test_images_stand_where_they_were_given(tiny: Model) -> None:
+def test_images_stand_where_they_were_given(tiny: TextModel) -> None:
     conversation = CONVERSATIONS["images in the second and third turn"]
     before, after = pictures(conversation, VISION.image_size)
     messages = as_messages(conversation.messages, images=[before, after])
@@ -54,7 +54,9 @@ def test_images_stand_where_they_were_given(tiny: Model) -> None:
     assert before.sha256 != after.sha256
 
 
-def test_an_image_that_gets_lost_is_an_error(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_that_gets_lost_is_an_error(
+    tiny: TextModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every image is seen, or the call fails; here the code that shows it has a fault."""
     monkeypatch.setattr("edge_med.engine.prompt._image", lambda _picture: ["an image"])
     conversation = CONVERSATIONS["images in the second and third turn"]

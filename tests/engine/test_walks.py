@@ -14,16 +14,16 @@ import numpy.typing as npt
 import pytest
 
 from converters.pipeline import convert
-from converters.request import Request
+from converters.request import ConversionRequest
+from devtools.checkpoints.tiny import PADDED_VOCABULARY, Text, Tiny, Vision, write_tiny
+from devtools.golden.numbers import entropy
+from devtools.tie_rule import Step, compare, divergence
 from edge_med import imaging
-from edge_med.artifacts.naming import projector_file, text_file
+from edge_med.artifacts.file_names import projector_file, text_file
 from edge_med.config import LoadOptions
 from edge_med.engine.cache.ledger import ImageBlock, Item, length
 from edge_med.engine.engine import Engine
 from edge_med.imaging import Picture
-from tests.checkpoints.tiny import PADDED_VOCABULARY, Text, Tiny, Vision, write_tiny
-from tests.numbers import entropy
-from tests.tie_rule import Step, compare, divergence
 
 Floats = npt.NDArray[np.float32]
 
@@ -58,7 +58,7 @@ class Files:
 def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     base = tmp_path_factory.mktemp("walks")
     source = write_tiny(SHARP, base / "checkpoint")
-    convert(Request(source=source, folder=base, quants=("F32",), name="sharp"))
+    convert(ConversionRequest(source=source, folder=base, quants=("F32",), name="sharp"))
     return Files(base / text_file("sharp", "F32"), base / projector_file("sharp", "F16"))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.imaging.samples import scene
+from devtools.images.photos import scene
 
 pytestmark = pytest.mark.frozen
 

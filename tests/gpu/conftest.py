@@ -7,7 +7,7 @@ import os
 import pytest
 
 from edge_med.engine.llama.devices import gpus
-from edge_med.models.machine import Device
+from edge_med.planner.machine import Device
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,9 +10,9 @@ from typing import Literal
 from edge_med.artifacts.gguf import read_header
 from edge_med.config import LoadOptions
 from edge_med.engine.engine import Engine
-from edge_med.models.machine import Device, this_machine
-from edge_med.models.placement import place
-from edge_med.models.shares import CPU, Placement, Subject
+from edge_med.planner.machine import Device, this_machine
+from edge_med.planner.placement import place
+from edge_med.planner.placement_types import CPU, ModelSpec, Placement
 
 Open = Callable[[Path, Path | None, LoadOptions], Engine]
 
@@ -44,7 +44,7 @@ class Offload:
         machine = this_machine((device,))
         assert machine is not None
         headers = read_header(text), read_header(projector) if projector else None
-        subject = Subject(text.stem, "", *headers)
+        subject = ModelSpec(text.stem, "", *headers)
         return place(subject, machine, self.options(text, device, options), shrink_kv=False)
 
     def on(self, device: Device) -> Open:

@@ -18,15 +18,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from edge_med.config import LoadOptions
-from edge_med.engine.engine import Engine
-from edge_med.models.machine import Device
-from tests.conftest import RealModels
-from tests.gpu.offloads import TEXT, Offload
-from tests.gpu.widened import widened
-from tests.real.continuations import continuations
-from tests.real.texts import texts
-from tests.tie_rule import (
+from devtools.golden.continuations import continuations
+from devtools.golden.texts import texts
+from devtools.tie_rule import (
     GPU_MARGIN,
     GPU_MEAN_KL,
     MAX_TIES,
@@ -36,6 +30,12 @@ from tests.tie_rule import (
     step_of,
     together,
 )
+from edge_med.config import LoadOptions
+from edge_med.engine.engine import Engine
+from edge_med.planner.machine import Device
+from tests.conftest import RealModels
+from tests.gpu.offloads import TEXT, Offload
+from tests.gpu.widened import widened
 
 pytestmark = [pytest.mark.gpu, pytest.mark.real]
 

@@ -14,16 +14,16 @@ from pathlib import Path
 
 import pytest
 
+from devtools.golden.scores import rows
+from devtools.micro.exam import Item, exam
+from devtools.micro.score import answer
+from devtools.tie_rule import GPU_MARGIN, GPU_MEAN_KL, MAX_TIES, compare, step_of, together
 from edge_med import MedGemma
 from edge_med.answers import Score
 from edge_med.artifacts.gguf import read_header
 from edge_med.config import LoadOptions
-from edge_med.models.machine import Device
-from scripts.micro.exam import Item, exam
-from scripts.micro.score import answer
+from edge_med.planner.machine import Device
 from tests.gpu.offloads import ALL, Offload
-from tests.scores import rows
-from tests.tie_rule import GPU_MARGIN, GPU_MEAN_KL, MAX_TIES, compare, step_of, together
 
 pytestmark = pytest.mark.gpu
 

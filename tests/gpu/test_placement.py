@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from devtools.checkpoints.medgemma import medgemma, write_shape
+from devtools.checkpoints.tokenizer import write_tokenizer
+from devtools.compare_placement import compared
+from devtools.compare_plan import hollow_file
 from edge_med import MedGemma
 from edge_med.config import LoadOptions
 from edge_med.demo.drawing import pixels
 from edge_med.demo.phantom import phantom
 from edge_med.doctor import examine
-from edge_med.models.machine import Device
-from scripts.compare_placement import compared
-from scripts.compare_plan import hollow_file
-from tests.checkpoints.medgemma import medgemma, write_shape
-from tests.checkpoints.tokenizer import write_tokenizer
+from edge_med.planner.machine import Device
 from tests.conftest import RealModels
 from tests.gpu.offloads import ALL, Offload
 

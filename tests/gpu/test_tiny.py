@@ -8,12 +8,20 @@ from typing import Literal
 
 import pytest
 
+from devtools.golden.numbers import CASES, CHECKPOINTS, stored
+from devtools.tie_rule import (
+    GPU_MARGIN,
+    GPU_MEAN_KL,
+    MAX_TIES,
+    Agreement,
+    compare,
+    step_of,
+    together,
+)
 from edge_med.engine.engine import Engine
-from edge_med.models.machine import Device
+from edge_med.planner.machine import Device
 from tests.engine.computing import Seen, converted, read
 from tests.gpu.offloads import ALL, Offload
-from tests.numbers import CASES, CHECKPOINTS, stored
-from tests.tie_rule import GPU_MARGIN, GPU_MEAN_KL, MAX_TIES, Agreement, compare, step_of, together
 
 pytestmark = pytest.mark.gpu
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.imaging.dicom_samples import ct_slice
+from devtools.images.dicom import ct_slice
 
 Files = dict[str, bytes]
 """Files by their names, which tell what is in them."""

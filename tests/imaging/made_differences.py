@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tests.imaging.dicom_samples import dicom
-from tests.imaging.enhanced_samples import enhanced, frame_groups, group
+from devtools.images.dicom import dicom
+from devtools.images.enhanced import enhanced, frame_groups, group
 from tests.imaging.made import ALL, MR, PLANES, TEN, UP, Files, Made, names, stack
 
 TURNED = {"half": [-1, 0, 0, 0, -1, 0], "quarter": [0, 1, 0, -1, 0, 0]}

@@ -15,8 +15,8 @@ import numpy as np
 import pydicom
 import pydicom.uid as uids
 
-from tests.imaging.dicom_samples import body, compressed, dicom, elements, ramp, written
-from tests.imaging.enhanced_samples import enhanced, frame_groups
+from devtools.images.dicom import body, compressed, dicom, elements, ramp, written
+from devtools.images.enhanced import enhanced, frame_groups
 from tests.imaging.made import (
     ALL,
     DERIVED,

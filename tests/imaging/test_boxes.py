@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from devtools.images.photos import Pixels, scene
 from edge_med import imaging
 from edge_med.imaging.fit import box_to_original
-from tests.imaging.samples import Pixels, scene
 
 SIDES = st.integers(1, 20_000)
 FITS = st.sampled_from(tuple(imaging.FITS))

@@ -10,9 +10,7 @@ import pydicom.uid as uids
 import pytest
 from pydicom.uid import UID
 
-from edge_med import imaging
-from edge_med.errors import ImageError
-from tests.imaging.dicom_samples import (
+from devtools.images.dicom import (
     body,
     compressed,
     deflated,
@@ -25,6 +23,8 @@ from tests.imaging.dicom_samples import (
     written,
     x_ray,
 )
+from edge_med import imaging
+from edge_med.errors import ImageError
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from devtools.images.photos import scene
 from edge_med import _platform, imaging
 from edge_med.errors import EdgeMedError, ImageError, InputError, UsageError
 from edge_med.imaging.boxes import Box, Placed, draw, place, save
-from tests.imaging.samples import scene
 
 NUMBERS = st.floats(0, 1)
 BOXES = st.tuples(NUMBERS, NUMBERS, NUMBERS, NUMBERS)

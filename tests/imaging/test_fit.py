@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from devtools.images.photos import Pixels, scene
 from edge_med import imaging
 from edge_med.errors import UsageError
 from edge_med.imaging import fit as fits
-from tests.imaging.samples import Pixels, scene
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden/pixels.json").read_text("utf-8"))
 """Made by scripts/make_golden_pixels.py with transformers' own processor of Gemma 3."""

@@ -10,12 +10,12 @@ import imagecodecs
 import pydicom.uid as uids
 import pytest
 
+from devtools.images.dicom import compressed, ct_slice, dicom, ramp
 from edge_med import imaging
 from edge_med.errors import ImageError, UsageError
-from edge_med.imaging import Study, remarks
-from edge_med.imaging.pool import POOL
-from edge_med.imaging.slices import series_among
-from tests.imaging.dicom_samples import compressed, ct_slice, dicom, ramp
+from edge_med.imaging import Study, picture_notices
+from edge_med.imaging.sandbox.pool import POOL
+from edge_med.imaging.volume.slice_selection import series_among
 from tests.imaging.made import MR, TEN, stack
 
 
@@ -205,8 +205,8 @@ def test_two_pictures_of_two_patients_say_so(tmp_path: Path) -> None:
         data = dicom(ramp(12), Modality="DX", PatientID=number)
         (tmp_path / number).write_bytes(data)
     images = [imaging.open(tmp_path / number) for number in "12"]
-    assert [notice.code for notice in remarks.together(images)] == ["several_patients"]
-    assert not [*remarks.together(images[:1] * 2)]
+    assert [notice.code for notice in picture_notices.together(images)] == ["several_patients"]
+    assert not [*picture_notices.together(images[:1] * 2)]
 
 
 @pytest.mark.parametrize("series", [3, "0", "x", "1.2", "2.0", "1.1.1"])

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
+from devtools.images.photos import FILES, Pixels, saved, whole
 from edge_med import imaging
 from edge_med.errors import ImageError
-from edge_med.imaging.photo import decode
-from tests.imaging.samples import FILES, Pixels, saved, whole
+from edge_med.imaging.photo.photo import decode
 
 
 def by_pillow(data: bytes) -> Pixels:

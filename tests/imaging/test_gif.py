@@ -8,11 +8,11 @@ import time
 import pytest
 from PIL import Image
 
+from devtools.images.photos import FILES, drawn, saved
 from edge_med import imaging
 from edge_med.errors import ImageError
-from edge_med.imaging import gif
-from edge_med.imaging.photo import decode
-from tests.imaging.samples import FILES, drawn, saved
+from edge_med.imaging.photo import gif
+from edge_med.imaging.photo.photo import decode
 
 SOUND = FILES["GIF P"]
 SCREEN = 13 + 3 * 16

@@ -10,11 +10,7 @@ import pydicom.uid as uids
 import pytest
 from pydicom.dataset import Dataset
 
-from edge_med import imaging
-from edge_med.errors import ImageError
-from edge_med.imaging import remarks
-from edge_med.imaging.recognise import is_dicom
-from tests.imaging.dicom_samples import (
+from devtools.images.dicom import (
     compressed,
     ct_slice,
     dicom,
@@ -26,14 +22,18 @@ from tests.imaging.dicom_samples import (
     written,
     x_ray,
 )
-from tests.imaging.samples import drawn, saved, scene, whole
+from devtools.images.photos import drawn, saved, scene, whole
+from edge_med import imaging
+from edge_med.errors import ImageError
+from edge_med.imaging import picture_notices
+from edge_med.imaging.files.sniff import is_dicom
 
 DEEP = ramp(12)
 
 
 def codes(data: bytes) -> dict[str, str]:
     """What is told of an image, by its code."""
-    return {notice.code: notice.text for notice in remarks.of(imaging.open(data))}
+    return {notice.code: notice.text for notice in picture_notices.of(imaging.open(data))}
 
 
 @pytest.mark.parametrize(

@@ -13,18 +13,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
-from edge_med.imaging import walk
-from tests.imaging.mutants import attempted, opened, photo_mutant
-from tests.imaging.samples import (
-    DEEP,
-    FILES,
-    chunk,
-    exif,
-    grey_tiff,
-    jpeg_segment,
-    png,
-    tiff,
-)
+from devtools.images.mutants import attempted, opened, photo_mutant
+from devtools.images.photos import DEEP, FILES, chunk, exif, grey_tiff, jpeg_segment, png, tiff
+from edge_med.imaging.photo import strip
 
 SAMPLES = {**FILES, **DEEP}
 MUTANTS, MANY = 20, 3000
@@ -128,8 +119,8 @@ def test_a_name_in_a_tag_never_reaches_a_decoder() -> None:
     chunks = [chunk(kind, b"Doe\x00Doe") for kind in (b"tEXt", b"eXIf", b"doEs")]
     segments = b"".join(jpeg_segment(code, b"Doe") for code in (0xFE, 0xE1, 0xE2, 0xED))
     photo = FILES["JPEG RGB"]
-    assert b"Doe" not in walk.png(png(8, 0, (1, 1), [b"\x01"], *chunks)).data
-    assert b"Doe" not in walk.jpeg(photo[:2] + segments + photo[2:] + b"Doe").data
+    assert b"Doe" not in strip.png(png(8, 0, (1, 1), [b"\x01"], *chunks)).data
+    assert b"Doe" not in strip.jpeg(photo[:2] + segments + photo[2:] + b"Doe").data
 
 
 def test_many_threads_get_the_same_pictures_as_one(hostile: list[bytes]) -> None:

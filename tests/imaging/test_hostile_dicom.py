@@ -16,11 +16,7 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from edge_med import imaging
-from edge_med.errors import ImageError
-from edge_med.imaging import files
-from edge_med.imaging.pool import POOL
-from tests.imaging.dicom_samples import (
+from devtools.images.dicom import (
     compressed,
     deflated,
     dicom,
@@ -29,7 +25,11 @@ from tests.imaging.dicom_samples import (
     ramp,
     written,
 )
-from tests.imaging.mutants import DICOM, dicom_mutant, opened
+from devtools.images.mutants import DICOM, dicom_mutant, opened
+from edge_med import imaging
+from edge_med.errors import ImageError
+from edge_med.imaging.files import image_files
+from edge_med.imaging.sandbox.pool import POOL
 
 JOB: dict[str, Any] = {"frames": [(0, 0)], "fit": "pad", "side": 8, "windows": "medgemma"}
 
@@ -153,7 +153,7 @@ def test_a_device_is_refused_at_once() -> None:
 def test_a_file_that_the_system_makes_up_isnt_read() -> None:
     with pytest.raises(ImageError, match="file is empty"):
         imaging.open("/proc/self/environ")
-    assert files.read("/proc/self/environ") == b""
+    assert image_files.read("/proc/self/environ") == b""
 
 
 def test_after_all_that_the_pool_still_works() -> None:

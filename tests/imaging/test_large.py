@@ -15,17 +15,17 @@ from hypothesis import strategies as st
 from pydicom.encaps import encapsulate, encapsulate_extended, fragment_frame, get_frame
 from pydicom.pixels.utils import pixel_array
 
+from devtools.images.dicom import Pixels as Array
+from devtools.images.dicom import compressed, dicom, elements, written
+from devtools.images.enhanced import DEPTHS, enhanced
+from devtools.images.photos import FILES
 from edge_med import imaging
 from edge_med.errors import ImageError
 from edge_med.imaging import Picture
-from edge_med.imaging.container import MAX_BYTES
-from edge_med.imaging.dicom import checking, describing, frames, levels, reading
-from edge_med.imaging.dicom.items import UNDEFINED, Form
-from edge_med.imaging.dicom.pixels import Pixels
-from tests.imaging.dicom_samples import Pixels as Array
-from tests.imaging.dicom_samples import compressed, dicom, elements, written
-from tests.imaging.enhanced_samples import DEPTHS, enhanced
-from tests.imaging.samples import FILES
+from edge_med.imaging.dicom import dataset, frames, grayscale, header_checks, slice_facts
+from edge_med.imaging.dicom.elements import UNDEFINED, Encoding
+from edge_med.imaging.dicom.pixel_data import Pixels
+from edge_med.imaging.file_limits import MAX_BYTES
 
 SIDE = 1024
 MANY = 160
@@ -90,8 +90,8 @@ def test_a_frame_costs_a_frame(name: str) -> None:
     if name == "compressed":
         data = compressed([bytes(frame) for frame in _jpeg_ls(pixels)], pixels, uids.JPEGLSLossless)
     file = Counted(data)
-    header = reading.read(file)
-    checking.check(header)
+    header = dataset.read(file)
+    header_checks.check(header)
     before = file.count
     assert (frames.decode(header, 150) == pixels[150]).all()
     assert file.count - before < 2 * 64 * 64 + 8 * 202  # and how each fragment begins
@@ -99,7 +99,7 @@ def test_a_frame_costs_a_frame(name: str) -> None:
 
 def test_what_is_said_of_one_frame_costs_an_item() -> None:
     file = Counted(enhanced([float(depth) for depth in range(500)]))
-    header = reading.read(file)
+    header = dataset.read(file)
     before = file.count
     assert header.groups
     assert header.groups[300].group(0x00209113).ImagePositionPatient[2] == 300  # type: ignore[union-attr]
@@ -113,7 +113,7 @@ def test_groups_are_the_same_however_their_lengths_are_said(syntax: str) -> None
     _say_no_lengths(data)
     other = written(data, syntax)
     assert other.count(b"\xff\xff\xff\xff") > 2 * len(DEPTHS)
-    assert describing.describe(other) == describing.describe(plain)
+    assert slice_facts.describe(other) == slice_facts.describe(plain)
     assert _opened(other).pictures == _opened(plain).pictures
 
 
@@ -158,7 +158,7 @@ def test_compressed_frames_are_found_as_pydicom_finds_them(
     else:
         count = min(pieces, min(len(frame) for frame in kept) // 2)
         value = encapsulate(kept, fragments_per_frame=count, has_bot=table == "basic")
-    found = Pixels(io.BytesIO(value), Form(implicit=False, little=True), "OB", 0, len(value))
+    found = Pixels(io.BytesIO(value), Encoding(implicit=False, little=True), "OB", 0, len(value))
     starts = np.frombuffer(offsets[0], "<u8").tolist() if offsets else []
     for index in range(len(kept)):
         theirs = get_frame(
@@ -186,8 +186,8 @@ def test_a_compressed_file_that_is_cut_off_anywhere_is_refused_in_the_same_words
 
 def frames_of(data: bytes) -> Array:
     """The first frame, in this process."""
-    header = reading.read(io.BytesIO(data))
-    checking.check(header)
+    header = dataset.read(io.BytesIO(data))
+    header_checks.check(header)
     return frames.decode(header, 0)
 
 
@@ -206,10 +206,10 @@ def test_frames_of_odd_length_in_big_endian_words_are_those_of_pydicom(index: in
     stored = pixels.tobytes() + b"\0"
     data.PixelData = np.frombuffer(stored, "<u2").byteswap().tobytes()
     file = written(data, uids.ExplicitVRBigEndian)
-    header = reading.read(io.BytesIO(file))
+    header = dataset.read(io.BytesIO(file))
     theirs = pydicom.dcmread(io.BytesIO(file)).pixel_array[index]
     found = frames.decode(header, index)
-    assert (levels.stored(header, 256)[found] == theirs).all()
+    assert (grayscale.stored(header, 256)[found] == theirs).all()
     assert (theirs == pixels[index]).all()
 
 

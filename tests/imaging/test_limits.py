@@ -12,11 +12,7 @@ import pytest
 from PIL import Image, ImageFile
 from PIL.PngImagePlugin import PngImageFile
 
-from edge_med import imaging
-from edge_med.errors import ImageError
-from edge_med.imaging import container, walk
-from edge_med.imaging.photo import decode
-from tests.imaging.samples import (
+from devtools.images.photos import (
     FILES,
     chunk,
     drawn,
@@ -28,6 +24,11 @@ from tests.imaging.samples import (
     scene,
     tiff,
 )
+from edge_med import imaging
+from edge_med.errors import ImageError
+from edge_med.imaging import file_limits
+from edge_med.imaging.photo import strip
+from edge_med.imaging.photo.photo import decode
 
 
 def resized_png(width: int, height: int) -> bytes:
@@ -122,7 +123,7 @@ def test_the_limit_does_not_depend_on_pillows_settings(monkeypatch: pytest.Monke
 
 
 def test_a_large_file_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(container, "MAX_BYTES", 1000)
+    monkeypatch.setattr(file_limits, "MAX_BYTES", 1000)
     with pytest.raises(ImageError, match="more than"):
         imaging.open(bytes(1001))
 
@@ -227,7 +228,7 @@ def test_a_jpeg_of_12_bits_is_refused_with_the_reason() -> None:
 
 
 def test_a_large_bmp_of_run_lengths_is_refused() -> None:
-    data = bytearray(FILES["BMP L"] + bytes(walk.MAX_RUN_BYTES))
+    data = bytearray(FILES["BMP L"] + bytes(strip.MAX_RUN_BYTES))
     data[30] = 1
     with pytest.raises(ImageError, match="run lengths"):
         imaging.open(data)

@@ -8,7 +8,7 @@ import pytest
 
 from edge_med import imaging
 from edge_med.errors import ImageError
-from edge_med.imaging import Study, remarks
+from edge_med.imaging import Study, picture_notices
 from tests.imaging.made import Made
 from tests.imaging.made_differences import DIFFERENCES
 from tests.imaging.made_studies import KINDS
@@ -32,7 +32,7 @@ def test_what_was_meant_is_shown_and_what_was_not_is_told(made: Made, tmp_path: 
     frames = [frame for _file, frame in study.origins]
     assert (frames if isinstance(made.shown[0], int) else files) == [*made.shown]
     assert study.way == (made.way or study.way)
-    notices = (notice.text for notice in remarks.among(study.pictures))
+    notices = (notice.text for notice in picture_notices.among(study.pictures))
     told = " ".join([*study.notices, *notices])
     assert [part for part in made.told if part not in told] == []
     assert {*files} == {*made.files} or "left out" in told or "no images" in told

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_med.imaging.mentions import mentioned
+from edge_med.imaging.files.mentions import mentioned
 
 
 @pytest.fixture(autouse=True)

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from edge_med import imaging
 from edge_med.errors import ImageError, UsageError
 from edge_med.imaging import Study
-from edge_med.imaging.choosing import Choice, volume
-from edge_med.imaging.ordering import ORDERS
-from edge_med.imaging.series import SAME_PLACE, VOLUMES, Slice, cosine
+from edge_med.imaging.slice_geometry import SAME_PLACE, VOLUMES, Slice, cosine
+from edge_med.imaging.volume.series_choice import SeriesChoice, volume
+from edge_med.imaging.volume.slice_order import ORDERS
 from tests.imaging.made import PLANES
 from tests.imaging.made_studies import KINDS
 
@@ -88,7 +88,7 @@ def test_of_any_mix_one_volume_of_one_patient_is_shown_and_all_else_is_told(
     found: list[Slice], order: str, wanted: str | None
 ) -> None:
     try:
-        choice: Choice = volume(found, wanted, order)  # type: ignore[arg-type]
+        choice: SeriesChoice = volume(found, wanted, order)  # type: ignore[arg-type]
     except (ImageError, UsageError) as error:
         assert error.hint
         return

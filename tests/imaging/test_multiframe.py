@@ -10,12 +10,12 @@ import pydicom.uid as uids
 import pytest
 from pydicom.sequence import Sequence as Items
 
+from devtools.images.dicom import ct_slice, dicom, elements, written
+from devtools.images.enhanced import DEPTHS, enhanced, frame_groups, frames, group
 from edge_med import imaging
 from edge_med.errors import ImageError
 from edge_med.imaging import Picture, Study
-from edge_med.imaging.dicom import describing
-from tests.imaging.dicom_samples import ct_slice, dicom, elements, written
-from tests.imaging.enhanced_samples import DEPTHS, enhanced, frame_groups, frames, group
+from edge_med.imaging.dicom import slice_facts
 
 
 def read(source: bytes | Path, slices: str = "auto") -> Study:
@@ -179,7 +179,7 @@ def test_a_frame_of_a_folder_is_refused(tmp_path: Path) -> None:
 
 def test_more_frames_than_anybody_looks_at_are_refused() -> None:
     with pytest.raises(ImageError, match="more than 4,096 frames"):
-        describing.describe(enhanced(tags={"NumberOfFrames": 4097}))
+        slice_facts.describe(enhanced(tags={"NumberOfFrames": 4097}))
 
 
 def test_groups_that_are_missing_for_some_frames_are_refused() -> None:

@@ -13,9 +13,9 @@ from urllib.parse import quote
 import numpy as np
 import pytest
 
+from devtools.images.photos import scene
 from edge_med import ImageError, imaging
 from edge_med.imaging.boxes import save
-from tests.imaging.samples import scene
 
 
 @pytest.fixture

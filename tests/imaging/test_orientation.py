@@ -11,8 +11,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from edge_med import imaging
-from tests.imaging.samples import (
+from devtools.images.photos import (
     SAID_OTHERWISE,
     Pixels,
     chunk,
@@ -27,6 +26,7 @@ from tests.imaging.samples import (
     whole,
     xmp,
 )
+from edge_med import imaging
 
 UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
     1: lambda stored: stored,

@@ -9,10 +9,10 @@ import numpy.typing as npt
 import pydicom.uid as uids
 import pytest
 
+from devtools.images.dicom import PALETTE, PLAIN, coloured
+from devtools.images.photos import whole
 from edge_med import imaging
 from edge_med.errors import ImageError
-from tests.imaging.dicom_samples import PALETTE, PLAIN, coloured
-from tests.imaging.samples import whole
 
 TABLES = np.random.default_rng(0).integers(0, 256, (3, 256)).astype(np.uint16)
 BIG = uids.ExplicitVRBigEndian

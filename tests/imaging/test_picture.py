@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from devtools.images.photos import FILES, drawn, saved, scene
 from edge_med import imaging
 from edge_med.errors import ImageError
 from edge_med.imaging import Picture
-from tests.imaging.samples import FILES, drawn, saved, scene
 
 
 @pytest.fixture

@@ -16,13 +16,14 @@ from typing import Any
 
 import pytest
 
+from devtools.images.dicom import dicom, ramp
+from devtools.images.photos import FILES, png
 from edge_med import _platform, imaging
 from edge_med._platform import limits
 from edge_med.errors import ImageError, UsageError
-from edge_med.imaging import pipe, pool, worker
-from edge_med.imaging.pool import Pool, Process
-from tests.imaging.dicom_samples import dicom, ramp
-from tests.imaging.samples import FILES, png
+from edge_med.imaging.sandbox import decoder as worker
+from edge_med.imaging.sandbox import pipe, pool
+from edge_med.imaging.sandbox.pool import Pool, Process
 
 JOB: dict[str, Any] = {"frames": [(0, 0)], "fit": "pad", "side": 8, "windows": "medgemma"}
 SOUND = dicom(ramp(12), Modality="DX")
@@ -151,7 +152,7 @@ def test_a_process_has_its_limits(one: Pool) -> None:
 
 def test_processes_end_with_the_program() -> None:
     code = (
-        "import sys; from edge_med.imaging.pool import POOL\n"
+        "import sys; from edge_med.imaging.sandbox.pool import POOL\n"
         "from tests.imaging.test_pool import JOB, SOUND\n"
         "POOL.run('prepare', [SOUND], **JOB); print(POOL._idle[0]._process.pid)"
     )
@@ -163,7 +164,7 @@ def test_processes_end_with_the_program() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="only there it is forked")
 def test_what_is_busy_ends_with_a_program_that_was_killed() -> None:
     code = (
-        "import sys; from edge_med.imaging.pool import POOL\n"
+        "import sys; from edge_med.imaging.sandbox.pool import POOL\n"
         "from tests.imaging.test_pool import JOB, SOUND, pid\n"
         "POOL.run('prepare', [SOUND], **JOB); print(pid(POOL), flush=True); sys.stdin.read()"
     )

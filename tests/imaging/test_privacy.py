@@ -14,13 +14,13 @@ import pytest
 from pydicom.datadict import dictionary_VR, keyword_for_tag
 from pydicom.dataset import Dataset
 
+from devtools.images.dicom import ct_slice, dicom, elements, ramp, written
 from edge_med import imaging
 from edge_med.errors import EdgeMedError
 from edge_med.imaging import fit
 from edge_med.messages import as_messages
 from tests.cli.conftest import Run
 from tests.cli.conftest import edge_med as edge_med  # noqa: PLC0414 - a fixture
-from tests.imaging.dicom_samples import ct_slice, dicom, elements, ramp, written
 
 pytestmark = pytest.mark.filterwarnings("ignore:Invalid value for VR")
 

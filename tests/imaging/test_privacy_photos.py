@@ -16,16 +16,16 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from devtools.images.dicom import ct_slice, written
+from devtools.images.enhanced import DEPTHS, enhanced, frame_groups, group
+from devtools.images.photos import drawn, saved
 from edge_med import imaging
 from edge_med.errors import ImageError
 from edge_med.imaging.picture import Picture
-from edge_med.imaging.pool import Pool, Process
+from edge_med.imaging.sandbox.pool import Pool, Process
 from tests.cli.conftest import Run
 from tests.cli.conftest import edge_med as edge_med  # noqa: PLC0414 - a fixture
 from tests.conftest import Models
-from tests.imaging.dicom_samples import ct_slice, written
-from tests.imaging.enhanced_samples import DEPTHS, enhanced, frame_groups, group
-from tests.imaging.samples import drawn, saved
 from tests.imaging.test_privacy import CANARY, everywhere
 
 pytestmark = pytest.mark.filterwarnings("ignore:Invalid value for VR")
@@ -176,7 +176,7 @@ def test_a_process_that_dies_over_it_leaves_nothing_of_it(
     (process,) = pool._idle
     assert isinstance(process, Process)
     os.killpg(process._process.pid, signal.SIGSTOP)
-    monkeypatch.setattr("edge_med.imaging.pool.SECONDS", 0.2)
+    monkeypatch.setattr("edge_med.imaging.sandbox.pool.SECONDS", 0.2)
     with pytest.raises(ImageError) as caught:
         pool.run("describe", [str(planted(kind))])
     assert CANARY not in repr((caught.value.message, caught.value.hint, caught.value.__context__))

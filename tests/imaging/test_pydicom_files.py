@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from devtools import make_golden_dicom as golden
 from edge_med import imaging
 from edge_med.errors import ImageError
-from edge_med.imaging.dicom import checking, frames, levels, reading
-from scripts import make_golden_dicom as golden
+from edge_med.imaging.dicom import dataset, frames, grayscale, header_checks
 
 FILES: list[dict[str, Any]] = json.loads(golden.GOLDEN.read_text("utf-8"))["files"]
 
@@ -39,10 +39,10 @@ def numbers(file: dict[str, Any]) -> npt.NDArray[Any]:
     """The first frame's numbers, or its RGB."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        data = reading.read(io.BytesIO(Path(golden.DATA / file["file"]).read_bytes()))
-        checking.check(data)
+        data = dataset.read(io.BytesIO(Path(golden.DATA / file["file"]).read_bytes()))
+        header_checks.check(data)
         pixels = frames.decode(data, 0)
-    return pixels if pixels.ndim == 3 else levels.stored(data, 1 << 8 * pixels.itemsize)[pixels]
+    return pixels if pixels.ndim == 3 else grayscale.stored(data, 1 << 8 * pixels.itemsize)[pixels]
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 
-from edge_med import imaging
-from edge_med.errors import ImageError, UsageError
-from edge_med.imaging import boxes
-from edge_med.imaging.about import code
-from tests.imaging.dicom_samples import (
+from devtools.images.dicom import (
     Pixels,
     dicom,
     elements,
@@ -29,7 +25,11 @@ from tests.imaging.dicom_samples import (
     written,
     x_ray,
 )
-from tests.imaging.samples import scene, whole
+from devtools.images.photos import scene, whole
+from edge_med import imaging
+from edge_med.errors import ImageError, UsageError
+from edge_med.imaging import boxes
+from edge_med.imaging.picture_facts import code
 
 
 @pytest.mark.parametrize("inverted", [False, True])

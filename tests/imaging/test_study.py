@@ -18,12 +18,12 @@ import pydicom.uid as uids
 import pytest
 from PIL import Image
 
+from devtools.images.dicom import compressed, ct_slice, dicom, ramp
 from edge_med import imaging
 from edge_med.config import Fit
 from edge_med.errors import ContextOverflowError, ImageError
 from edge_med.imaging import Picture, Room, Study, fit
 from edge_med.messages import as_messages
-from tests.imaging.dicom_samples import compressed, ct_slice, dicom, ramp
 
 DEPTHS = (4.0, 0.0, 3.0, 1.0, 2.0)
 

@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from devtools.images.dicom import Pixels, compressed, dicom, ramp, rgb, under
+from devtools.images.photos import scene
 from edge_med import imaging
 from edge_med.errors import ImageError
-from edge_med.imaging.dicom import checking, frames, jpegxl, reading
+from edge_med.imaging.dicom import dataset, frames, header_checks, jpegxl
 from edge_med.imaging.dicom.syntaxes import OTHERS
-from tests.imaging.dicom_samples import Pixels, compressed, dicom, ramp, rgb, under
-from tests.imaging.samples import scene
 
 JPEG_XL = "1.2.840.10008.1.2.4.110"
 JPEG_XL_OF_JPEG = "1.2.840.10008.1.2.4.111"
@@ -37,8 +37,8 @@ SAMPLES: dict[str, Pixels] = {
 
 
 def decoded(data: bytes) -> npt.NDArray[np.generic]:
-    header = reading.read(io.BytesIO(data))
-    checking.check(header)
+    header = dataset.read(io.BytesIO(data))
+    header_checks.check(header)
     return frames.decode(header, 0)
 
 

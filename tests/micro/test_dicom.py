@@ -9,9 +9,9 @@ import pydicom
 import pytest
 from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 
+from devtools.micro.dicom import FORMS, cut, write
 from edge_med.demo.drawing import render
 from edge_med.demo.phantom import phantom
-from scripts.micro.dicom import FORMS, cut, write
 
 
 @pytest.mark.parametrize("name", FORMS)

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from scripts.micro import exam
-from scripts.micro.pictures import FIRST_SEED
+from devtools.micro import exam
+from devtools.micro.pictures import FIRST_SEED
 
 ITEMS = exam.exam()
 BOX = next(i for i in ITEMS if i.kind == "locate" and "heart" in i.answer)

@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from devtools.checkpoints.safetensors import write_safetensors
+from devtools.checkpoints.tiny import TINY, stored_weights, write_tiny
+from devtools.micro.files import TEMPLATE, give_published_names
 from edge_med.artifacts.safetensors import read_shard
-from edge_med.models.default import embedded
-from scripts.micro.files import TEMPLATE, give_published_names
-from tests.checkpoints.safetensors import write_safetensors
-from tests.checkpoints.tiny import TINY, stored_weights, write_tiny
+from edge_med.library.default_model import embedded
 
 
 def read(name: str) -> dict[str, object]:

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from devtools.micro.dicom import FORMS, write
 from edge_med import imaging
 from edge_med.demo.phantom import SIDE, phantom, where
 from edge_med.imaging import boxes
-from scripts.micro.dicom import FORMS, write
 
 SEED, STORED = 7, 512
 

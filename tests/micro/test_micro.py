@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from devtools.micro import score
+from devtools.micro.exam import Item, exam, right
 from edge_med import MedGemma
 from edge_med.demo.drawing import pixels
 from edge_med.demo.phantom import phantom
-from edge_med.models.default import embedded
-from scripts.micro import score
-from scripts.micro.exam import Item, exam, right
+from edge_med.library.default_model import embedded
 
 ITEMS = exam()
 SAMPLE = ITEMS[::17]

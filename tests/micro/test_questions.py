@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from devtools.micro.questions import KINDS, answer, ask, boxed, place_of
 from edge_med.demo.phantom import Phantom, phantom
-from edge_med.imaging.locating import parse
-from scripts.micro.questions import KINDS, answer, ask, boxed, place_of
+from edge_med.imaging.box_answers import parse
 
 SICK = replace(
     phantom(0),

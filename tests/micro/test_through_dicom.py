@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from devtools.images.dicom import x_ray
+from devtools.images.photos import saved
+from devtools.micro.dicom import FORMS, LOSSLESS, LOSSY, cut, stored, write
+from devtools.micro.questions import answer
 from edge_med import MedGemma, Options, imaging
 from edge_med.demo.drawing import pixels
 from edge_med.demo.phantom import SIDE, Phantom, phantom, where
 from edge_med.imaging import Picture, boxes
-from scripts.micro.dicom import FORMS, LOSSLESS, LOSSY, cut, stored, write
-from scripts.micro.questions import answer
-from tests.imaging.dicom_samples import x_ray
-from tests.imaging.samples import saved
 
 SEED = 123_000
 """Training's phantoms begin at a million, the exam's end at 200,000 less; these are between."""

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from devtools.golden.continuations import Continuation, continuations
+from devtools.golden.texts import Text, texts
+from devtools.tie_rule import MAX_TIES, MEAN_KL, Agreement, compare
 from edge_med.config import LoadOptions
 from edge_med.engine.engine import Engine
 from edge_med.engine.prompt import compose
 from edge_med.messages import Message, TextPart
-from tests.real.continuations import Continuation, continuations
-from tests.real.texts import Text, texts
-from tests.tie_rule import MAX_TIES, MEAN_KL, Agreement, compare
 
 pytestmark = pytest.mark.real
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from converters.pipeline import convert
-from converters.request import Request
+from converters.request import ConversionRequest
+from devtools.compare_plan import BARS, Sizes, buffers, llama_cpps_log, planned
 from edge_med.artifacts.gguf import read_header
 from edge_med.config import KV, LoadOptions
 from edge_med.engine.engine import Engine
-from edge_med.models import subjects
-from edge_med.models.registry import registry
-from edge_med.models.sizes import tensor_bytes
-from scripts.compare_plan import BARS, Sizes, buffers, llama_cpps_log, planned
+from edge_med.library.registry import registry
+from edge_med.planner import model_spec
+from edge_med.planner.sizes import tensor_bytes
 
 pytestmark = pytest.mark.real
 
@@ -25,7 +25,7 @@ QUANTS = ("Q8_0", "Q4_K_M")
 def folder(real_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Gemma 3 270M in two quants."""
     made = tmp_path_factory.mktemp("planned") / "270m"
-    convert(Request(source=real_checkpoint, folder=made, quants=QUANTS, name="270m"))
+    convert(ConversionRequest(source=real_checkpoint, folder=made, quants=QUANTS, name="270m"))
     return made
 
 
@@ -46,6 +46,6 @@ def test_a_load_takes_what_was_planned(quant: str, tokens: int, kv: KV, folder: 
 
 @pytest.mark.parametrize("quant", QUANTS)
 def test_the_registry_knows_its_size_before_there_is_a_file(quant: str, folder: Path) -> None:
-    draft = subjects.of_known(registry()["gemma-3-270m"], quant)
+    draft = model_spec.of_known(registry()["gemma-3-270m"], quant)
     file = read_header(folder / f"270m-{quant}.gguf")
     assert tensor_bytes(draft.text) == tensor_bytes(file)

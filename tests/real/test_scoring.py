@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from devtools.golden.continuations import continuations
 from edge_med import MedGemma
-from edge_med.engine.llama.model import Model
-from tests.real.continuations import continuations
+from edge_med.engine.llama.text_model import TextModel
 
 pytestmark = pytest.mark.real
 
@@ -34,7 +34,7 @@ def gemma(path: Path) -> Iterator[MedGemma]:
 @pytest.fixture(scope="module")
 def texts(path: Path) -> list[str]:
     """What transformers has written after each prompt."""
-    with Model(path) as model:
+    with TextModel(path) as model:
         pieces = [[model.vocabulary.piece(token) for token in run.tokens] for run in RUNS]
     return [b"".join(run).decode() for run in pieces]
 

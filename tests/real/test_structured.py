@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from devtools.schemas import SCHEMAS
 from edge_med import MedGemma, Options
 from edge_med.engine.grammar.token_mask import Grammar
-from edge_med.engine.llama.model import Model
+from edge_med.engine.llama.text_model import TextModel
 from edge_med.errors import SchemaError
 from tests.conftest import RealModels
 from tests.engine.grammar.test_token_mask import GRAMMARS, Reference, comparable, fitting
-from tests.schemas import SCHEMAS
 
 pytestmark = pytest.mark.real
 
@@ -37,7 +37,7 @@ def test_an_answer_fits_its_schema(name: str, gemma: MedGemma) -> None:
 @pytest.mark.parametrize("name", SCHEMAS)  # the grammars have their names
 def test_a_mask_is_that_of_llama_cpp(name: str, real_model: RealModels) -> None:
     random, text = np.random.default_rng(1), GRAMMARS[name]
-    with Model(real_model("Q8_0")) as model:
+    with TextModel(real_model("Q8_0")) as model:
         words, counted = model.vocabulary, comparable(model.vocabulary)
         ours, theirs = Grammar(words, text), Reference(words, text)
         for _ in range(STATES):
@@ -51,7 +51,7 @@ def test_a_mask_is_that_of_llama_cpp(name: str, real_model: RealModels) -> None:
 
 
 def test_thirty_spaces_in_one_token_do_not_hang(real_model: RealModels) -> None:
-    with Model(real_model("Q8_0")) as model:
+    with TextModel(real_model("Q8_0")) as model:
         spaces = model.vocabulary.tokenize(" " * 31)
         grammar = Grammar(model.vocabulary, "root ::= ([ ] | [ -!]){1,30}")
         doubling = Grammar(model.vocabulary, 'root ::= " " root "a" | " " root "b" | " "')

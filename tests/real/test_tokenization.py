@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from converters.pipeline import convert
-from converters.request import Request
+from converters.request import ConversionRequest
+from devtools.golden.tokenizations import NOTICES, PATH, SPECIAL, Tokenization, tokenizations
+from edge_med.artifacts.file_names import text_file
 from edge_med.artifacts.gguf import read_header
-from edge_med.artifacts.naming import text_file
-from edge_med.engine.llama.model import Model
+from edge_med.engine.llama.text_model import TextModel
 from tests.conftest import RealModels
-from tests.real.tokenizations import NOTICES, PATH, SPECIAL, Tokenization, tokenizations
 
 pytestmark = pytest.mark.real
 
@@ -53,29 +53,29 @@ def json_model(real_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) 
     for name in ("tokenizer.model", "tokenizer_config.json"):
         (source / name).unlink()
     shutil.copy(TOKENIZER_JSON, source / "tokenizer.json")
-    convert(Request(source=source, folder=folder, quants=(QUANT,)))
+    convert(ConversionRequest(source=source, folder=folder, quants=(QUANT,)))
     return folder / text_file(source.name, QUANT)
 
 
 @pytest.fixture(scope="module")
-def gemma(real_model: RealModels) -> Iterator[Model]:
+def gemma(real_model: RealModels) -> Iterator[TextModel]:
     """The model converted from a checkpoint with a tokenizer.model."""
-    with Model(real_model(QUANT)) as model:
+    with TextModel(real_model(QUANT)) as model:
         yield model
 
 
-def differing(model: Model, golden: Iterable[Tokenization]) -> dict[str, list[int]]:
+def differing(model: TextModel, golden: Iterable[Tokenization]) -> dict[str, list[int]]:
     """The texts that the model's vocabulary splits in another way, and the ids they should have."""
     return {t.text: t.ids for t in golden if model.vocabulary.tokenize(t.text) != t.ids}
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_ids_are_those_of_hugging_face(kind: str, gemma: Model) -> None:
+def test_ids_are_those_of_hugging_face(kind: str, gemma: TextModel) -> None:
     assert differing(gemma, [t for t in tokenizations() if t.kind == kind]) == {}
 
 
 def test_ids_are_the_same_out_of_tokenizer_json_alone(json_model: Path) -> None:
-    with Model(json_model) as model:
+    with TextModel(json_model) as model:
         assert differing(model, tokenizations()) == {}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scripts.reference import require_tools
+from devtools.reference import require_tools
 from tests.reference.programs import HOST
 
 _ABROAD: list[object] = []

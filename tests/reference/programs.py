@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from scripts.reference import BIN
+from devtools.reference import BIN
 
 HOST = "127.0.0.1"
 SECONDS = 120

@@ -10,12 +10,12 @@ import pytest
 from gguf import GGUFReader
 
 from converters.as_gguf import AdapterRequest, plan_adapters, write_adapters
-from edge_med.artifacts.adapter import read_adapter
-from scripts.reference import convert_lora_command, run
-from tests.adapters import ADAPTERS, CHECKPOINT
-from tests.checkpoints.adapters import PEFT_PREFIX, write_gguf, write_peft
-from tests.checkpoints.safetensors import Weights, write_safetensors
-from tests.checkpoints.tiny import write_tiny
+from devtools.checkpoints.adapters import PEFT_PREFIX, write_gguf, write_peft
+from devtools.checkpoints.safetensors import Weights, write_safetensors
+from devtools.checkpoints.tiny import write_tiny
+from devtools.golden.adapters import ADAPTERS, CHECKPOINT
+from devtools.reference import convert_lora_command, run
+from edge_med.artifacts.adapters.gguf_adapter import read_adapter
 
 pytestmark = pytest.mark.reference
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner
 
-from edge_med.artifacts.naming import PROJECTOR_TYPES, QUANTS
-from scripts.compare_with_llama_cpp import main
+from devtools.compare_with_llama_cpp import main
+from edge_med.artifacts.file_names import PROJECTOR_TYPES, QUANTS
 from tests.conftest import Checkpoints
 
 pytestmark = pytest.mark.reference

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from converters.pipeline import convert
-from converters.request import Request
-from edge_med.artifacts.naming import projector_file, text_file
-from scripts.reference import reference_files
+from converters.request import ConversionRequest
+from devtools.reference import reference_files
+from edge_med.artifacts.file_names import projector_file, text_file
 from tests.conftest import Checkpoints, Models
 from tests.reference.programs import Pair, Server, mtmd_cli, server
 
@@ -120,7 +120,7 @@ def test_llama_server_continues_a_text_on_real_weights_with_the_same_tokens_and_
     real_checkpoint: Path, tmp_path: Path
 ) -> None:
     folder = real_checkpoint.parent
-    convert(Request(source=real_checkpoint, folder=folder / "ours", quants=(QUANT,)))
+    convert(ConversionRequest(source=real_checkpoint, folder=folder / "ours", quants=(QUANT,)))
     ours = Pair(folder / "ours" / text_file(real_checkpoint.name, QUANT))
     made = reference_files(real_checkpoint, folder / "theirs", (QUANT,), (), bf16_source=True)
     with server(ours, tmp_path / "ours") as running:

@@ -13,10 +13,10 @@ import pytest
 from click.testing import CliRunner
 
 from converters.pipeline import convert
-from converters.request import Request
-from edge_med.artifacts.naming import text_file
+from converters.request import ConversionRequest
+from devtools.reference import BIN
+from edge_med.artifacts.file_names import text_file
 from edge_med.cli import root
-from scripts.reference import BIN
 from tests.reference.programs import ENVIRONMENT
 
 pytestmark = [pytest.mark.reference, pytest.mark.real]
@@ -53,7 +53,7 @@ class Figures:
 def models(real_checkpoint: Path) -> dict[str, Path]:
     folder = real_checkpoint.parent / "compared"
     quants = (BASE, *OTHERS)
-    convert(Request(source=real_checkpoint, folder=folder, quants=quants))
+    convert(ConversionRequest(source=real_checkpoint, folder=folder, quants=quants))
     return {quant: folder / text_file(real_checkpoint.name, quant) for quant in quants}
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from devtools import compare_with_llama_cpp
+from devtools.compare_with_llama_cpp import compare, main
 from edge_med.artifacts.gguf import read_header
-from scripts import compare_with_llama_cpp
-from scripts.compare_with_llama_cpp import compare, main
 from tests.conftest import Checkpoints, Models
 
 Change = Callable[[bytes], bytes]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from scripts import gpu_report
-from scripts.gpu_report import bench, build
+from devtools import gpu_report
+from devtools.gpu_report import bench, build
 
 NINJA = """# ninja log v7
 0\t2000\t1\tsrc/llama.cpp.o\tabc

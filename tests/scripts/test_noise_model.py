@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from devtools.checkpoints.medgemma import medgemma
+from devtools.checkpoints.tiny import Text, Tiny
+from devtools.noise_model import first_layers, write_noise
 from edge_med import MedGemma, Options
 from edge_med.artifacts.gguf import read_header
-from scripts.noise_model import first_layers, write_noise
-from tests.checkpoints.medgemma import medgemma
-from tests.checkpoints.tiny import Text, Tiny
 
 SHAPE = Tiny(text=Text(layers=2))
 

@@ -1,15 +1,15 @@
-"""The screens in the documents are those that scripts/screens.py writes, and can be typed."""
+"""The screens in the documents are those that devtools/screens.py writes, and can be typed."""
 
 from __future__ import annotations
 
 import click
 import pytest
 
-from edge_med.chat.commands import BY_NAME
+from devtools import screens
+from devtools.screens import DOCUMENTS, README, STORY, Step
+from edge_med.chat.commands.command_table import BY_NAME
 from edge_med.cli import root
-from edge_med.cli.running import NOTICE
-from scripts import screens
-from scripts.screens import DOCUMENTS, README, STORY, Step
+from edge_med.cli.render.streaming import NOTICE
 
 BY_STEP = {step.name: step for step in STORY}
 PLACES = [(document, name) for document in DOCUMENTS for name in screens.marks(document)]

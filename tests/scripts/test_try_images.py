@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from devtools import try_images
+from devtools.images.dicom import ct_slice, dicom, ramp
+from devtools.images.photos import FILES
 from edge_med import imaging
-from scripts import try_images
-from tests.imaging.dicom_samples import ct_slice, dicom, ramp
-from tests.imaging.samples import FILES
 
 
 @pytest.fixture

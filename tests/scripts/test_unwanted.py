@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.unwanted import main
+from devtools.unwanted import main
 
 REFUSED = {
     "model.gguf": b"x",

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from edge_med.engine.cache.checkpoint import WindowCheckpoint
-from edge_med.engine.llama.adapters import Applied
+from edge_med.engine.cache.window_checkpoint import WindowCheckpoint
 from edge_med.engine.llama.arrays import Floats
+from edge_med.engine.llama.lora import Applied
 
 
 @dataclass(frozen=True, slots=True)

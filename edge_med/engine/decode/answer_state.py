@@ -23,12 +23,12 @@ from edge_med.engine.decode.detokenizer import StreamingDetokenizer
 from edge_med.engine.decode.logprobs import token_logprobs
 from edge_med.engine.decode.notices import CONTEXT_FULL, EMPTY, LOOP, thought_ended
 from edge_med.engine.decode.repetition import LoopDetector
-from edge_med.engine.decode.sampling import Rule, Sampler
+from edge_med.engine.decode.sampling import Sampler, TokenRule
 from edge_med.engine.decode.thinking import LABEL, Thought
-from edge_med.engine.grammar.form import Form
+from edge_med.engine.grammar.form import AnswerForm
 from edge_med.engine.grammar.response_format import ResponseFormat
 from edge_med.engine.llama.arrays import Floats
-from edge_med.engine.llama.vocabulary import Vocabulary
+from edge_med.engine.llama.llama_vocabulary import LlamaVocabulary
 from edge_med.engine.prefill import Emit, PrefillStats
 
 
@@ -41,7 +41,7 @@ class AnswerState:
 
     def __init__(
         self,
-        vocabulary: Vocabulary,
+        vocabulary: LlamaVocabulary,
         context: int,
         options: Options,
         response_format: ResponseFormat,
@@ -189,7 +189,7 @@ class AnswerState:
             self._first = time.perf_counter()
         return token
 
-    def _rule(self) -> Rule | None:
+    def _rule(self) -> TokenRule | None:
         """What the next token must fit: the form, before which a thought may be opened."""
         if self._form is None or self._thought.inside:
             return None
@@ -281,7 +281,7 @@ class AnswerState:
 class _FormOrThought:
     """A form before whose text a thought may be opened."""
 
-    def __init__(self, form: Form, thought: Thought) -> None:
+    def __init__(self, form: AnswerForm, thought: Thought) -> None:
         self._form = form
         self._thought = thought
 

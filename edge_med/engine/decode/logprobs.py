@@ -5,10 +5,10 @@ from __future__ import annotations
 from edge_med.answers import Candidate, Token
 from edge_med.engine.decode.sampling import best, logprob
 from edge_med.engine.llama.arrays import Floats
-from edge_med.engine.llama.vocabulary import Vocabulary
+from edge_med.engine.llama.llama_vocabulary import LlamaVocabulary
 
 
-def token_logprobs(vocabulary: Vocabulary, token: int, logits: Floats, count: int) -> Token:
+def token_logprobs(vocabulary: LlamaVocabulary, token: int, logits: Floats, count: int) -> Token:
     """A token that came, or might have.
 
     Args:
@@ -28,5 +28,5 @@ def token_logprobs(vocabulary: Vocabulary, token: int, logits: Floats, count: in
     return Token(token, _text(vocabulary, token), logprob(logits, token), top)
 
 
-def _text(vocabulary: Vocabulary, token: int) -> str:
+def _text(vocabulary: LlamaVocabulary, token: int) -> str:
     return vocabulary.piece(token).decode("utf-8", "replace")

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator, Sequence
 
 from edge_med.answers import Notice
 from edge_med.documents import asked
-from edge_med.engine.decode.looking import looks_at_something
-from edge_med.engine.decode.pointing import points_at_an_image
+from edge_med.engine.decode.image_questions import points_at_an_image
+from edge_med.engine.decode.short_questions import looks_at_something
 from edge_med.messages import Message
 
 LOOP = Notice("loop", "The answer repeated itself and was ended.")

@@ -33,7 +33,7 @@ _TRIED = 64
 """Candidates that are tried in a grammar one by one; nearly always the first ones fit."""
 
 
-class Rule(Protocol):
+class TokenRule(Protocol):
     """Says which tokens may come, as a `Form` does."""
 
     def fits(self, token: int) -> bool:
@@ -68,7 +68,7 @@ class Sampler:
         self._random = _generator(self.seed)
         self.chosen = self.rejected = self.masked = 0
 
-    def choose(self, logits: Floats, grammar: Rule | None = None) -> int:
+    def choose(self, logits: Floats, grammar: TokenRule | None = None) -> int:
         """The next token; `logits` [vocabulary] stay as they are.
 
         With a grammar it is chosen among the tokens that fit: greedily the most probable of them,
@@ -84,7 +84,7 @@ class Sampler:
             return _best_id(self._with_bias(logits))
         return next(self._drawn(*self.distribution(logits)))
 
-    def _chosen_by(self, grammar: Rule, logits: Floats) -> int:
+    def _chosen_by(self, grammar: TokenRule, logits: Floats) -> int:
         self.chosen += 1
         for token in itertools.islice(self._candidates(logits), _TRIED):
             if grammar.fits(token):
@@ -116,7 +116,7 @@ class Sampler:
             yield int(ids[at])
             probabilities[at] = 0
 
-    def _masked(self, grammar: Rule, logits: Floats) -> int:
+    def _masked(self, grammar: TokenRule, logits: Floats) -> int:
         """Choose among all tokens that fit; of those outside `distribution`, if none in it does."""
         masked = grammar.mask(self._with_bias(logits))
         if masked.max() == -math.inf:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edge_med.config import Options
-from edge_med.engine.llama.vocabulary import Vocabulary
+from edge_med.engine.llama.llama_vocabulary import LlamaVocabulary
 from edge_med.messages import Message, TextPart
 
 OPEN, CLOSE = "<unused94>", "<unused95>"
@@ -46,7 +46,7 @@ class Thought:
         forced: whether the model was made to end it.
     """
 
-    def __init__(self, vocabulary: Vocabulary, options: Options, context: int) -> None:
+    def __init__(self, vocabulary: LlamaVocabulary, options: Options, context: int) -> None:
         """Before the first token.
 
         Args:

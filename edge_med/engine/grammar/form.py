@@ -7,7 +7,7 @@ from typing import Protocol
 from edge_med.engine.llama.arrays import Floats
 
 
-class Form(Protocol):
+class AnswerForm(Protocol):
     """The form of one answer, and how much of it is written."""
 
     @property

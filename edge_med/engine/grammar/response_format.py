@@ -8,11 +8,11 @@ from typing import Any
 
 from edge_med.answers import FinishReason, Notice
 from edge_med.config import Options
-from edge_med.engine.grammar.form import Form
+from edge_med.engine.grammar.form import AnswerForm
 from edge_med.engine.grammar.json_schema import compile_schema
 from edge_med.engine.grammar.schema_matcher import SchemaMatcher
 from edge_med.engine.grammar.token_mask import Grammar
-from edge_med.engine.llama.vocabulary import Vocabulary
+from edge_med.engine.llama.llama_vocabulary import LlamaVocabulary
 from edge_med.errors import TEXT, SchemaError
 from edge_med.messages import Message, TextPart
 
@@ -52,7 +52,7 @@ class ResponseFormat:
         asked = _with_text(messages[last], self._schema.instruction)
         return (*messages[:last], asked, *messages[last + 1 :])
 
-    def begun(self, vocabulary: Vocabulary) -> Form | None:
+    def begun(self, vocabulary: LlamaVocabulary) -> AnswerForm | None:
         """The form of an answer of which nothing is written; None if it may have any.
 
         Raises:
@@ -62,7 +62,7 @@ class ResponseFormat:
             return SchemaMatcher(vocabulary, self._schema.grammar)
         return None if self._grammar is None else Grammar(vocabulary, self._grammar)
 
-    def parsed(self, text: str, reason: FinishReason, written: Form | None) -> Any:
+    def parsed(self, text: str, reason: FinishReason, written: AnswerForm | None) -> Any:
         """The value of a whole answer; None without a schema, or if the user stopped it.
 
         Args:

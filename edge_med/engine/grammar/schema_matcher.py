@@ -9,7 +9,7 @@ import numpy as np
 
 from edge_med.engine.grammar.token_mask import written_piece
 from edge_med.engine.llama.arrays import Floats
-from edge_med.engine.llama.vocabulary import Vocabulary
+from edge_med.engine.llama.llama_vocabulary import LlamaVocabulary
 from edge_med.errors import SchemaError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class SchemaMatcher:
     """What an answer by a schema may look like, and how much of it is written; see `Form`."""
 
-    def __init__(self, vocabulary: Vocabulary, grammar: str) -> None:
+    def __init__(self, vocabulary: LlamaVocabulary, grammar: str) -> None:
         """Begin an answer.
 
         Args:
@@ -96,7 +96,7 @@ class _Words:
     It doesn't keep the vocabulary, which has to end with its model.
     """
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
+    def __init__(self, vocabulary: LlamaVocabulary) -> None:
         every = range(vocabulary.size)
         self.tokens = [written_piece(vocabulary, token) for token in every]
         self.special_token_ids = [token for token in every if not self.tokens[token]]
@@ -108,10 +108,10 @@ class _Words:
         raise NotImplementedError  # texts needn't be tokenized to judge tokens
 
 
-_TOKENIZERS: weakref.WeakKeyDictionary[Vocabulary, LLTokenizer] = weakref.WeakKeyDictionary()
+_TOKENIZERS: weakref.WeakKeyDictionary[LlamaVocabulary, LLTokenizer] = weakref.WeakKeyDictionary()
 
 
-def _tokenizer(vocabulary: Vocabulary) -> LLTokenizer:
+def _tokenizer(vocabulary: LlamaVocabulary) -> LLTokenizer:
     """Made when it is needed first, for it takes two seconds with Gemma's vocabulary."""
     from llguidance import LLTokenizer, TokenizerWrapper
 

@@ -19,7 +19,7 @@ from edge_med.engine.grammar.automaton import Automaton, State
 from edge_med.engine.grammar.charsets import HIGHEST
 from edge_med.engine.grammar.gbnf import parse
 from edge_med.engine.llama.arrays import Floats
-from edge_med.engine.llama.vocabulary import Vocabulary
+from edge_med.engine.llama.llama_vocabulary import LlamaVocabulary
 from edge_med.errors import SchemaError
 
 Read = tuple[str, bytes]
@@ -29,7 +29,7 @@ Read = tuple[str, bytes]
 class Grammar:
     """What an answer may look like, and how much of it is written."""
 
-    def __init__(self, vocabulary: Vocabulary, text: str, root: str = "root") -> None:
+    def __init__(self, vocabulary: LlamaVocabulary, text: str, root: str = "root") -> None:
         """Read a grammar in GBNF.
 
         Args:
@@ -151,7 +151,7 @@ class _Pieces:
         ends: tokens that end an answer.
     """
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
+    def __init__(self, vocabulary: LlamaVocabulary) -> None:
         self.ends: list[int] = []
         self.odd: list[int] = []
         whole = []
@@ -168,17 +168,17 @@ class _Pieces:
         self.tokens = [token for _, token in whole]
 
 
-_PIECES: weakref.WeakKeyDictionary[Vocabulary, _Pieces] = weakref.WeakKeyDictionary()
+_PIECES: weakref.WeakKeyDictionary[LlamaVocabulary, _Pieces] = weakref.WeakKeyDictionary()
 
 
-def _pieces(vocabulary: Vocabulary) -> _Pieces:
+def _pieces(vocabulary: LlamaVocabulary) -> _Pieces:
     """Made when it is needed first, for it takes a second with Gemma's vocabulary."""
     if vocabulary not in _PIECES:
         _PIECES[vocabulary] = _Pieces(vocabulary)
     return _PIECES[vocabulary]
 
 
-def written_piece(vocabulary: Vocabulary, token: int) -> bytes:
+def written_piece(vocabulary: LlamaVocabulary, token: int) -> bytes:
     """What a token stands for; nothing if it is control, whatever type the file gives it."""
     piece = vocabulary.piece(token)
     return b"" if piece.startswith(b"<") and vocabulary.is_control(token) else piece

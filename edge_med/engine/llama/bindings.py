@@ -16,9 +16,9 @@ from edge_med import _platform
 from edge_med.engine.llama import memory_log
 from edge_med.engine.llama.cpu import ggml, probe
 from edge_med.engine.llama.cpu.amx import refused
+from edge_med.engine.llama.cpu.code_levels import AMX, CodeVerdict
 from edge_med.engine.llama.cpu.ggml import SPINS
-from edge_med.engine.llama.cpu.levels import AMX, Verdict
-from edge_med.engine.llama.signatures import LLAMA, MTMD, Functions, LogCallback
+from edge_med.engine.llama.signatures import LLAMA, MTMD, FunctionTable, LogCallback
 from edge_med.errors import EngineError, MemoryShortError
 from edge_med.native import (
     NATIVE,
@@ -55,7 +55,7 @@ def _loaded() -> _Loaded:
     return _LOADED or load(probe.verdict())
 
 
-def verdict() -> Verdict:
+def verdict() -> CodeVerdict:
     """Which code for the CPU is used in this process; errors are those of `llama_cpp`."""
     llama_cpp()
     assert _LOADED
@@ -74,9 +74,9 @@ def cpu_buffers() -> Mapping[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    llama: Functions
-    mtmd: Functions
-    verdict: Verdict
+    llama: FunctionTable
+    mtmd: FunctionTable
+    verdict: CodeVerdict
     buffers: Mapping[str, int]
 
 
@@ -94,7 +94,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forked)
 
 
-def load(verdict: Verdict) -> _Loaded:
+def load(verdict: CodeVerdict) -> _Loaded:
     """Load the native libraries, once in a process, to use their code as far as it is sound.
 
     Raises:
@@ -130,13 +130,13 @@ def _cpu_buffers() -> Mapping[str, int]:
     return ggml.copying_buffers(ggml.cpu_device())
 
 
-def _bindings() -> tuple[Functions, Functions]:
+def _bindings() -> tuple[FunctionTable, FunctionTable]:
     require_llama_cpp_python()
     for name in REDIRECTIONS:
         os.environ.pop(name, None)
     with _brief_waits():
-        llama = Functions(_platform.open_library(native_library("llama")), LLAMA)
-        mtmd = Functions(_platform.open_library(native_library("mtmd")), MTMD)
+        llama = FunctionTable(_platform.open_library(native_library("llama")), LLAMA)
+        mtmd = FunctionTable(_platform.open_library(native_library("mtmd")), MTMD)
         callback = LogCallback(_log)
         _KEPT.append(callback)  # the libraries keep a pointer to it until the process ends
         for set_log in (llama.llama_log_set, mtmd.mtmd_log_set, mtmd.mtmd_helper_log_set):

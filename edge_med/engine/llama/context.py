@@ -16,11 +16,11 @@ from edge_med import _platform
 from edge_med.config import LoadOptions
 from edge_med.engine.llama.arrays import Floats
 from edge_med.engine.llama.bindings import llama_cpp
-from edge_med.engine.llama.model import Model
 from edge_med.engine.llama.offload import attention
 from edge_med.engine.llama.signatures import F16, Q8_0, AbortCallback
+from edge_med.engine.llama.text_model import TextModel
 from edge_med.errors import LOOK, CancelledError, EngineError
-from edge_med.models.shares import Placement
+from edge_med.planner.placement_types import Placement
 
 Stop = Callable[[], bool]
 
@@ -37,7 +37,7 @@ class Context:
     """What has been read, in sequences that share the cache's cells; one at a time computes."""
 
     def __init__(
-        self, model: Model, options: LoadOptions, placement: Placement | None = None
+        self, model: TextModel, options: LoadOptions, placement: Placement | None = None
     ) -> None:
         """Make an empty context, with its cache where the model's layers are.
 
@@ -230,7 +230,7 @@ class _Batch:
 
 
 def _params(
-    api: Any, model: Model, options: LoadOptions, placement: Placement | None = None
+    api: Any, model: TextModel, options: LoadOptions, placement: Placement | None = None
 ) -> Any:
     params = api.llama_context_default_params()
     params.n_ctx = options.context

@@ -11,8 +11,8 @@ from typing import Any, Literal
 from edge_med import _platform, native
 from edge_med.engine.llama.bindings import llama_cpp
 from edge_med.errors import EngineError
-from edge_med.models.machine import Device
-from edge_med.models.shares import CPU
+from edge_med.planner.machine import Device
+from edge_med.planner.placement_types import CPU
 
 Kind = Literal["cpu", "gpu", "igpu", "accel", "meta"]
 

@@ -14,7 +14,7 @@ from typing import Any
 from edge_med import _platform, native
 from edge_med._platform import children
 from edge_med.engine.llama.cpu import probe
-from edge_med.engine.llama.cpu.levels import AS_BUILT, Verdict
+from edge_med.engine.llama.cpu.code_levels import AS_BUILT, CodeVerdict
 from edge_med.engine.llama.devices import Hardware
 from edge_med.errors import EdgeMedError, EngineError
 
@@ -41,14 +41,14 @@ class Examination:
     devices: tuple[Hardware, ...] = ()
     features: frozenset[str] = frozenset()
     rates: Mapping[str, float] = field(default_factory=dict)
-    verdict: Verdict | None = None
+    verdict: CodeVerdict | None = None
     faults: tuple[EngineError, ...] = ()
 
 
 def examine(*, measure: bool) -> Examination:
     """Try the CPU's code anew, and ask what there is; with `measure` it takes some two seconds."""
     faults: list[EngineError] = []
-    verdict: Verdict | None = None
+    verdict: CodeVerdict | None = None
     try:
         verdict = probe.verdict(anew=True)
     except EngineError as error:
@@ -98,7 +98,7 @@ def main(*, measure: bool) -> None:
 
     _platform.forgo_core_dumps()
     try:
-        load(Verdict(AS_BUILT, tried=False))  # nothing that is asked here needs more
+        load(CodeVerdict(AS_BUILT, tried=False))  # nothing that is asked here needs more
         children.say(version=native.LLAMA_CPP_PYTHON, features=devices.features())
         children.say(backends=devices.backends())
         children.say(devices=[asdict(one) for one in devices.hardware()])

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from edge_med import _platform, native
 from edge_med.config import LoadOptions
 from edge_med.engine.llama import devices
-from edge_med.engine.llama.cpu.levels import WITHOUT_AMX, Verdict
+from edge_med.engine.llama.cpu.code_levels import WITHOUT_AMX, CodeVerdict
 from edge_med.engine.llama.cpu.probe import sound_build
 from edge_med.engine.llama.devices import Hardware
 from edge_med.errors import UsageError
-from edge_med.models.shares import CPU
+from edge_med.planner.placement_types import CPU
 
 BUILDS = {
     "nvidia": ("CUDA", native.GPUS["cuda"], "NVIDIA's driver, the CUDA toolkit"),
@@ -64,7 +64,7 @@ def why_no_gpu(
     )
 
 
-def faulty_code(verdict: Verdict) -> Finding | None:
+def faulty_code(verdict: CodeVerdict) -> Finding | None:
     """That the code for the CPU isn't used as it was built, and the line that builds it sound."""
     if verdict.fault is None:
         return None

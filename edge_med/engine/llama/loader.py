@@ -10,15 +10,15 @@ from pathlib import Path
 from edge_med.answers import Notice
 from edge_med.artifacts.gguf import Header
 from edge_med.config import LoadOptions
-from edge_med.engine.llama.adapters import Adapters
 from edge_med.engine.llama.bindings import verdict
 from edge_med.engine.llama.context import Context
+from edge_med.engine.llama.lora import Adapters
 from edge_med.engine.llama.memory_log import MemoryLog, capture_memory_log
-from edge_med.engine.llama.model import Model
 from edge_med.engine.llama.offload import placed, used
+from edge_med.engine.llama.text_model import TextModel
 from edge_med.errors import LOOK, EngineError, MemoryShortError
-from edge_med.models import memory
-from edge_med.models.shares import CPU, Placed, Placement
+from edge_med.planner import memory_plan
+from edge_med.planner.placement_types import CPU, DeviceUsage, Placement
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +34,11 @@ class OpenedModel:
         fallback: why less is on devices than was placed there; None if it isn't so.
     """
 
-    model: Model
+    model: TextModel
     adapters: Adapters
     context: Context
     options: LoadOptions
-    placed: tuple[Placed, ...]
+    placed: tuple[DeviceUsage, ...]
     fallback: str | None = None
 
     @property
@@ -104,7 +104,7 @@ def _open(
         options = replace(options, copies=verdict().copies)
     with ExitStack() as opened:
         with _watched() as log:
-            model = Model(
+            model = TextModel(
                 text, header, placement=placement, copies=options.copies, mmap=options.mmap
             )
         opened.callback(model.close)
@@ -116,9 +116,9 @@ def _open(
     both = MemoryLog(log.buffers + more.buffers, log.layers)
     where = placed(both, placement)
     if placement and used(placement):
-        memory.compare_placed(placement, where)
+        memory_plan.compare_placed(placement, where)
     else:
-        memory.compare(model.header, options, both.taken)
+        memory_plan.compare(model.header, options, both.taken)
     return OpenedModel(model, found, context, options, where, fallback)
 
 

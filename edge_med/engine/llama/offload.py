@@ -13,21 +13,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from edge_med.artifacts.gguf import Header, Tensor
+from edge_med.artifacts.gguf import GgufTensor, Header
 from edge_med.config import LoadOptions
 from edge_med.engine.llama import devices
 from edge_med.engine.llama.bindings import cpu_buffers
 from edge_med.engine.llama.cpu import ggml, repacked
 from edge_med.engine.llama.memory_log import MemoryLog
-from edge_med.models.shares import CPU, Placed, Placement, Share
-from edge_med.models.sizes import flash_attention
+from edge_med.planner.placement_types import CPU, DevicePlan, DeviceUsage, Placement
+from edge_med.planner.sizes import flash_attention
 
 _BY_LAYERS = 1  # LLAMA_SPLIT_MODE_LAYER (llama.h)
 _CPU = "CPU"  # ggml's name of it
 _AUTO = -1  # LLAMA_FLASH_ATTN_TYPE_AUTO: wherever the layer's device has it
 
 
-def used(placement: Placement | None) -> list[Share]:
+def used(placement: Placement | None) -> list[DevicePlan]:
     """The shares of the devices with layers or tensors; llama.cpp shall see no others."""
     if placement is None:
         return []
@@ -35,7 +35,7 @@ def used(placement: Placement | None) -> list[Share]:
     return [share for share in placement.shares[:-1] if share.layers or share.device in sent]
 
 
-class _Override(ctypes.Structure):
+class _BufferOverride(ctypes.Structure):
     """`llama_model_tensor_buft_override` (llama.h), which the bindings leave out."""
 
     _fields_ = (("pattern", ctypes.c_char_p), ("buft", ctypes.c_void_p))
@@ -74,7 +74,7 @@ def offload(
     params.n_gpu_layers = sum(share.layers for share in shares)
     params.tensor_split = split
     sent = placement.options.overrides if placement and shares else ()
-    parts = [_Override(one.encode(), devices.buffer_type(device)) for one, device in sent]
+    parts = [_BufferOverride(one.encode(), devices.buffer_type(device)) for one, device in sent]
     there = cpu_buffers()
     params.use_extra_bufts = copies is None or set(copies) >= there.keys()
     if not params.use_extra_bufts:
@@ -82,22 +82,24 @@ def offload(
         layers = (header.integer("gemma3.block_count") or 0) + 1 - params.n_gpu_layers
         wanted = [there[name] for name in copies or () if name in there]
         parts += _copied(header, layers, wanted)
-    overrides = (_Override * (len(parts) + 1))(*parts)  # the last one is empty and ends the list
+    overrides = (_BufferOverride * (len(parts) + 1))(
+        *parts
+    )  # the last one is empty and ends the list
     if parts:
         params.tensor_buft_overrides = ctypes.addressof(overrides)
     return listed, split, overrides
 
 
-def _copied(header: Header, layers: int, buffers: Iterable[int]) -> Iterator[_Override]:
+def _copied(header: Header, layers: int, buffers: Iterable[int]) -> Iterator[_BufferOverride]:
     """Overrides that send the CPU's weights to some of the buffer types that copy, one by one."""
     for buffer in buffers:
         yield from (
-            _Override(pattern.encode(), buffer)
+            _BufferOverride(pattern.encode(), buffer)
             for pattern in repacked.patterns(header, layers, functools.partial(_takes, buffer))
         )
 
 
-def _takes(buffer: int, tensor: Tensor) -> bool:
+def _takes(buffer: int, tensor: GgufTensor) -> bool:
     rows, columns = tensor.shape
     return ggml.takes(ggml.cpu_device(), buffer, tensor.type.id, columns, rows)
 
@@ -107,7 +109,7 @@ def attention(header: Header, options: LoadOptions, placement: Placement | None)
     return _AUTO if used(placement) else int(flash_attention(header, options))
 
 
-def placed(log: MemoryLog, placement: Placement | None) -> tuple[Placed, ...]:
+def placed(log: MemoryLog, placement: Placement | None) -> tuple[DeviceUsage, ...]:
     """What was put where: the devices with layers in their order, then the CPU.
 
     Args:
@@ -118,7 +120,9 @@ def placed(log: MemoryLog, placement: Placement | None) -> tuple[Placed, ...]:
     return tuple(_on(device, log, names) for device in (*names, CPU))
 
 
-def with_projector(placed: tuple[Placed, ...], log: MemoryLog, device: str) -> tuple[Placed, ...]:
+def with_projector(
+    placed: tuple[DeviceUsage, ...], log: MemoryLog, device: str
+) -> tuple[DeviceUsage, ...]:
     """What was put where, with a projector: what was heard while it was opened on a device.
 
     Others may have been opened meanwhile, for a comparison.
@@ -126,12 +130,12 @@ def with_projector(placed: tuple[Placed, ...], log: MemoryLog, device: str) -> t
     named = _CPU if device == CPU else device
     sizes = [b.size for b in log.buffers if b.kind == "projector" and b.name == named]
     if all(one.device != device for one in placed):
-        placed = (*placed[:-1], Placed(device, 0, 0, 0, 0, 0), placed[-1])
+        placed = (*placed[:-1], DeviceUsage(device, 0, 0, 0, 0, 0), placed[-1])
     size = sizes[-1] if sizes else 0
     return tuple(replace(p, projector=size if p.device == device else 0) for p in placed)
 
 
-def _on(device: str, log: MemoryLog, names: Sequence[str]) -> Placed:
+def _on(device: str, log: MemoryLog, names: Sequence[str]) -> DeviceUsage:
     def size(*kinds: str) -> int:
         return sum(
             buffer.size
@@ -139,7 +143,7 @@ def _on(device: str, log: MemoryLog, names: Sequence[str]) -> Placed:
             if buffer.kind in kinds and device_of(buffer.name, names) == device
         )
 
-    return Placed(
+    return DeviceUsage(
         device=device,
         layers=sum(device_of(found, names) == device for found in log.layers.values()),
         weights=size("model"),

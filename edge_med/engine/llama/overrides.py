@@ -17,7 +17,7 @@ _BOOL = 2
 """LLAMA_KV_OVERRIDE_TYPE_BOOL (llama.h)."""
 
 
-class _Override(ctypes.Structure):
+class _KeyOverride(ctypes.Structure):
     """`llama_model_kv_override` (llama.h), whose value is a union of up to 128 bytes."""
 
     _fields_ = (
@@ -27,10 +27,10 @@ class _Override(ctypes.Structure):
     )
 
 
-def overrides(header: Header) -> ctypes.Array[_Override] | None:
+def overrides(header: Header) -> ctypes.Array[_KeyOverride] | None:
     """What llama.cpp is to be told instead, ended by an empty key; None if nothing."""
     if header.metadata.get(SPACE_PREFIX) is False:
         return None
-    listed = (_Override * 2)()
+    listed = (_KeyOverride * 2)()
     listed[0].tag, listed[0].key = _BOOL, SPACE_PREFIX.encode()
     return listed

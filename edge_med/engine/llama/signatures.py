@@ -20,7 +20,7 @@ F16, Q8_0 = 1, 8  # GGML_TYPE_F16, GGML_TYPE_Q8_0 (ggml.h)
 CONTROL, USER_DEFINED = 1 << 3, 1 << 4  # LLAMA_TOKEN_ATTR_… (llama.h)
 
 
-class ModelParams(ctypes.Structure):
+class LlamaModelParams(ctypes.Structure):
     """`llama_model_params` (llama.h)."""
 
     _fields_ = (
@@ -140,8 +140,8 @@ LLAMA: dict[str, tuple[Any, list[Any]]] = {
     "llama_log_set": (None, [LogCallback, _POINTER]),
     "llama_print_system_info": (c_char_p, []),
     "llama_max_devices": (c_size_t, []),
-    "llama_model_default_params": (ModelParams, []),
-    "llama_model_load_from_file": (_POINTER, [c_char_p, ModelParams]),
+    "llama_model_default_params": (LlamaModelParams, []),
+    "llama_model_load_from_file": (_POINTER, [c_char_p, LlamaModelParams]),
     "llama_model_free": (None, [_POINTER]),
     "llama_model_n_embd": (c_int32, [_POINTER]),
     "llama_model_size": (ctypes.c_uint64, [_POINTER]),
@@ -212,7 +212,7 @@ MTMD: dict[str, tuple[Any, list[Any]]] = {
 """Of mtmd.h and mtmd-helper.h."""
 
 
-class Functions:
+class FunctionTable:
     """The functions of a table, by name, out of a library."""
 
     def __init__(self, library: ctypes.CDLL, table: dict[str, tuple[Any, list[Any]]]) -> None:

@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 from edge_med import _platform
-from edge_med._platform import children, frames
+from edge_med._platform import children, message_frames
 from edge_med._platform import parent as _parent
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _serve(taken: BinaryIO, given: BinaryIO, patience: float) -> None:
     def deliver(message: FromEngine) -> None:
         try:
             with pulse.waiting(), writing:  # the parent may be stopped, and then takes nothing
-                frames.send(given, *packer.pack(message))
+                message_frames.send(given, *packer.pack(message))
         except OSError:
             _gone()
 
@@ -96,7 +96,7 @@ def _take(
 
 def _frame(taken: BinaryIO) -> tuple[bytearray, list[bytearray]]:
     try:
-        return frames.receive(taken)
+        return message_frames.receive(taken)
     except (EOFError, OSError):
         _gone()
 

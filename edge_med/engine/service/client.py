@@ -21,11 +21,11 @@ from edge_med.engine.service.pending import Sink
 from edge_med.engine.service.protocol import (
     Cancel,
     CountRequest,
+    EngineOpened,
     EngineSpec,
     EngineStatus,
     Failed,
     Leave,
-    Opened,
     Reply,
     Request,
     Submit,
@@ -36,7 +36,7 @@ from edge_med.engine.tasks.generate import GenerateRequest
 from edge_med.engine.tasks.raw_generate import Chosen, ContinueRequest, Ended
 from edge_med.engine.tasks.score import ScoreRequest
 from edge_med.errors import SchemaError, UsageError
-from edge_med.models.intact import Watch
+from edge_med.library.integrity import Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Client:
         self._maker = os.getpid()
         self._connection = Connection(spec, start)
         self._end = weakref.finalize(self, _end, self._connection, self._maker)
-        self.opened: Opened = self._connection.open()
+        self.opened: EngineOpened = self._connection.open()
 
     @property
     def status(self) -> EngineStatus:

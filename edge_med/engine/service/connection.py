@@ -21,12 +21,12 @@ from edge_med.engine.service.protocol import (
     Cancel,
     Close,
     Closed,
+    EngineOpened,
     EngineSpec,
     EngineStatus,
     FromEngine,
     Leave,
     Logged,
-    Opened,
     Refused,
     Submit,
 )
@@ -50,7 +50,7 @@ RESTARTED = Notice(
     "llama.cpp's process has ended and was started anew, so that everything is read again.",
 )
 
-Opening = queue.SimpleQueue[Opened | BaseException]
+Opening = queue.SimpleQueue[EngineOpened | BaseException]
 """Where it comes out whether an engine could be opened."""
 
 
@@ -82,7 +82,7 @@ class Connection:
         self.starts = 0
         self.pause: Callable[[float], object] = self._woken.wait
 
-    def open(self) -> Opened:
+    def open(self) -> EngineOpened:
         """Start the engine, and wait until everything is open.
 
         Raises:
@@ -95,7 +95,7 @@ class Connection:
         except BaseException:  # Ctrl-C: what is being opened is freed as soon as that can be
             link.abort()
             raise
-        if not isinstance(found, Opened):
+        if not isinstance(found, EngineOpened):
             link.join()
             raise _as_error(found)
         with self._lock:
@@ -219,7 +219,7 @@ class Connection:
     def _deliver(self, opening: Opening, message: FromEngine) -> None:
         """Take a message, in the engine's thread or one that reads for it."""
         match message:
-            case Opened():
+            case EngineOpened():
                 opening.put(message)
             case Refused(error):
                 opening.put(error)
@@ -271,7 +271,7 @@ class Connection:
             self._pending.fail_all(ended())
 
 
-def _awaited(opening: Opening) -> Opened | BaseException:
+def _awaited(opening: Opening) -> EngineOpened | BaseException:
     """What comes of opening an engine; Ctrl-C ends the wait on every system."""
     while True:
         with suppress(queue.Empty):
@@ -287,5 +287,5 @@ def ended() -> EngineError:
     return EngineError("The engine has ended.", "Load the model again.")
 
 
-def _as_error(found: Opened | BaseException) -> BaseException:
+def _as_error(found: EngineOpened | BaseException) -> BaseException:
     return found if isinstance(found, BaseException) else ended()

@@ -21,11 +21,11 @@ from edge_med.engine.service.protocol import (
     Begun,
     Closed,
     CountRequest,
+    EngineOpened,
     EngineSpec,
     EngineStatus,
     Failed,
     FromEngine,
-    Opened,
     Refused,
     Reply,
     Request,
@@ -35,10 +35,10 @@ from edge_med.engine.service.protocol import (
     TokenizeRequest,
 )
 from edge_med.engine.service.pulse import Pulse
+from edge_med.engine.tasks.answer_notices import ModelIdentity
 from edge_med.engine.tasks.generate import GenerateRequest, GenerateTask
 from edge_med.engine.tasks.raw_generate import ContinueRequest, RawGenerate
 from edge_med.engine.tasks.score import ScoreRequest, ScoreTask
-from edge_med.engine.tasks.telling import ModelIdentity
 from edge_med.errors import CancelledError, EdgeMedError
 from edge_med.question import Question
 
@@ -57,7 +57,7 @@ def serve(
     Args:
         spec: what is opened.
         arrivals: requests, and what becomes of them.
-        deliver: takes `Opened` or `Refused`, replies, and `Closed` at the end.
+        deliver: takes `EngineOpened` or `Refused`, replies, and `Closed` at the end.
         pulse: beats at every step.
     """
     try:
@@ -107,7 +107,7 @@ class Host:
     def run(self, decided: Decision) -> None:
         """Answer what comes until the inbox is closed."""
         self._pulse.rest()
-        self._deliver(Opened(self._status, decided.plan, decided.cpu_code))
+        self._deliver(EngineOpened(self._status, decided.plan, decided.cpu_code))
         while (submitted := self._inbox.take()) is not None:
             self._pulse.beat()
             self._answer(submitted)

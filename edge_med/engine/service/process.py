@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import IO, Any
 
 from edge_med import _platform
-from edge_med._platform import children, frames, interpreter
+from edge_med._platform import children, interpreter, message_frames
 from edge_med.engine.service.ending import by_itself, died
 from edge_med.engine.service.host import Deliver
 from edge_med.engine.service.link import Link
@@ -171,7 +171,7 @@ class EngineProcess:
         pipe, packer = _pipe(self._process.stdin), Packer()
         with suppress(OSError, ValueError):  # the process has ended: the reader says so
             while (message := self._outgoing.get()) is not None:
-                frames.send(pipe, *packer.pack(message))
+                message_frames.send(pipe, *packer.pack(message))
                 del message  # its pictures go while we wait
         with suppress(OSError):
             pipe.close()
@@ -180,7 +180,7 @@ class EngineProcess:
         unpacker, pipe, refused = Unpacker(), _pipe(self._process.stdout), False
         try:
             while True:
-                message = unpacker.unpack(*frames.receive(pipe))
+                message = unpacker.unpack(*message_frames.receive(pipe))
                 refused = refused or isinstance(message, Refused)
                 if isinstance(message, Closed):
                     continue  # its process is about to end

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from edge_med.answers import Event, Notice, Score, Tokens
 from edge_med.config import LoadOptions
+from edge_med.engine.tasks.answer_notices import ModelIdentity
 from edge_med.engine.tasks.generate import GenerateRequest
 from edge_med.engine.tasks.raw_generate import Chosen, ContinueRequest, Ended
 from edge_med.engine.tasks.score import ScoreRequest
-from edge_med.engine.tasks.telling import ModelIdentity
 from edge_med.errors import EdgeMedError
-from edge_med.models.adapters import FoundAdapter
-from edge_med.models.memory import Plan
-from edge_med.models.shares import Placed, Subject
+from edge_med.library.loaded_adapters import FoundAdapter
+from edge_med.planner.memory_plan import MemoryPlan
+from edge_med.planner.placement_types import DeviceUsage, ModelSpec
 from edge_med.question import Question
 
 
@@ -34,7 +34,7 @@ class EngineSpec:
 
     text: Path
     projector: Path | None
-    subject: Subject
+    subject: ModelSpec
     identity: ModelIdentity
     options: LoadOptions
     adapters: tuple[FoundAdapter, ...] = ()
@@ -78,7 +78,7 @@ class EngineStatus:
     """How a model is loaded, and what llama.cpp has put where, as of the last reply."""
 
     options: LoadOptions
-    placed: tuple[Placed, ...] = ()
+    placed: tuple[DeviceUsage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class Close:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class EngineOpened:
     """From the engine: everything is open.
 
     Attributes:
@@ -120,7 +120,7 @@ class Opened:
     """
 
     status: EngineStatus
-    plan: Plan
+    plan: MemoryPlan
     cpu_code: str
 
 
@@ -177,4 +177,4 @@ class Listen:
 
 
 ToEngine = Submit | Cancel | Leave | Close
-FromEngine = Opened | Refused | Begun | Answered | Closed | Logged
+FromEngine = EngineOpened | Refused | Begun | Answered | Closed | Logged

@@ -19,32 +19,32 @@ import msgspec
 import numpy as np
 
 from edge_med import answers, errors, messages
-from edge_med._platform.frames import MOST_BODY
+from edge_med._platform.message_frames import MOST_BODY
 from edge_med.artifacts import gguf
-from edge_med.artifacts.adapter import Adapter, Pair
+from edge_med.artifacts.adapters.gguf_adapter import GgufAdapter, LoraPair
 from edge_med.artifacts.tensor_types import TensorType
 from edge_med.config import LoadOptions, Options
 from edge_med.engine.cache.ledger import ImageBlock
 from edge_med.engine.service import protocol
 from edge_med.engine.service.ending import fault_of
+from edge_med.engine.tasks.answer_notices import ModelIdentity
 from edge_med.engine.tasks.generate import GenerateRequest
 from edge_med.engine.tasks.raw_generate import Chosen, ContinueRequest, Ended
 from edge_med.engine.tasks.score import ScoreRequest
-from edge_med.engine.tasks.telling import ModelIdentity
 from edge_med.errors import EdgeMedError
 from edge_med.imaging import Picture
-from edge_med.imaging.about import About
 from edge_med.imaging.picture import Came
-from edge_med.models.adapters import FoundAdapter
-from edge_med.models.memory import Plan
-from edge_med.models.shares import Placed, Subject
+from edge_med.imaging.picture_facts import About
+from edge_med.library.loaded_adapters import FoundAdapter
+from edge_med.planner.memory_plan import MemoryPlan
+from edge_med.planner.placement_types import DeviceUsage, ModelSpec
 from edge_med.question import Question
 
 _ROOMS = (protocol, answers, messages)
 _OTHERS = (
-    *(About, Adapter, Came, Chosen, ContinueRequest, Ended, FoundAdapter, GenerateRequest),
-    *(ImageBlock, LoadOptions, ModelIdentity, Options, Pair, Placed, Plan, Question),
-    *(ScoreRequest, Subject, TensorType, gguf.Array, gguf.Header, gguf.Tensor),
+    *(About, GgufAdapter, Came, Chosen, ContinueRequest, Ended, FoundAdapter, GenerateRequest),
+    *(ImageBlock, LoadOptions, ModelIdentity, Options, LoraPair, DeviceUsage, MemoryPlan, Question),
+    *(ScoreRequest, ModelSpec, TensorType, gguf.Array, gguf.Header, gguf.GgufTensor),
 )
 KINDS: Mapping[str, type] = {
     kind.__name__: kind

@@ -14,8 +14,8 @@ from edge_med.engine.grammar.response_format import ResponseFormat
 from edge_med.engine.llama.arrays import Floats
 from edge_med.engine.prefill import Emit, PrefillStats
 from edge_med.engine.prompt import compose, pictures_of
-from edge_med.engine.tasks.task import Prompt, Step
-from edge_med.engine.tasks.telling import ModelIdentity, Telling
+from edge_med.engine.tasks.answer_notices import ModelIdentity, Telling
+from edge_med.engine.tasks.task import Step, TaskPrompt
 from edge_med.errors import CancelledError, SchemaError
 from edge_med.question import Question
 
@@ -60,7 +60,7 @@ class GenerateTask:
         messages = form.shown(instructed(question.messages, options))
         items = compose(engine.model, messages, identity.image_tokens)
         pictures = pictures_of(question.messages, items)
-        self.prompt, self._emit = Prompt(items, pictures, options.adapters), emit
+        self.prompt, self._emit = TaskPrompt(items, pictures, options.adapters), emit
         context, vocabulary = engine.options.context, engine.model.vocabulary
         self._state = AnswerState(vocabulary, context, options, form, emit, began)
         self._telling = Telling(engine, identity, question, self.prompt)

@@ -13,9 +13,9 @@ from edge_med.config import Options
 from edge_med.engine.cache.ledger import Item
 from edge_med.engine.decode.sampling import Sampler
 from edge_med.engine.llama.arrays import Floats
-from edge_med.engine.llama.vocabulary import Vocabulary
+from edge_med.engine.llama.llama_vocabulary import LlamaVocabulary
 from edge_med.engine.prefill import PrefillStats
-from edge_med.engine.tasks.task import Ending, Prompt, Step
+from edge_med.engine.tasks.task import Ending, Step, TaskPrompt
 from edge_med.errors import CancelledError
 from edge_med.imaging import Picture
 
@@ -57,13 +57,13 @@ class RawGenerate:
 
     def __init__(
         self,
-        vocabulary: Vocabulary,
+        vocabulary: LlamaVocabulary,
         asked: ContinueRequest,
         emit: Callable[[Chosen | Ended], None],
     ) -> None:
         """A continuation that hasn't begun; `emit` takes its tokens and its end."""
         options = asked.options
-        self.prompt = Prompt(asked.items, asked.pictures, options.adapters)
+        self.prompt = TaskPrompt(asked.items, asked.pictures, options.adapters)
         self._most, self._emit = options.max_new_tokens, emit
         self._ends = options.stop_ids.__contains__ if options.stop_ids else vocabulary.ends
         self._sampler = Sampler(options, vocabulary.size)

@@ -12,8 +12,8 @@ from edge_med.engine.engine import Engine
 from edge_med.engine.llama.arrays import Floats
 from edge_med.engine.prefill import PrefillStats
 from edge_med.engine.prompt import compose, pictures_of
-from edge_med.engine.tasks.task import Prompt, Step
-from edge_med.engine.tasks.telling import ModelIdentity, Telling
+from edge_med.engine.tasks.answer_notices import ModelIdentity, Telling
+from edge_med.engine.tasks.task import Step, TaskPrompt
 from edge_med.errors import CancelledError, PromptError, too_long
 from edge_med.question import Question
 
@@ -67,7 +67,7 @@ class ScoreTask:
         items = compose(model, question.messages, identity.image_tokens)
         _check(items, self._ids, engine.options.context)
         pictures = pictures_of(question.messages, items)
-        self.prompt = Prompt(items, pictures, question.options.adapters)
+        self.prompt = TaskPrompt(items, pictures, question.options.adapters)
         self._tokens: list[Token] = []
         self._telling = Telling(engine, identity, question, self.prompt)
         self._notices = [*self._telling.before()]

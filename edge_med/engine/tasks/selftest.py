@@ -19,7 +19,7 @@ from edge_med.engine.vision.crosscheck import COSINE, ERROR, compare, fault, pic
 from edge_med.engine.vision.mtmd import MtmdEncoder
 from edge_med.errors import UsageError
 from edge_med.imaging import Picture
-from edge_med.models.shares import CPU
+from edge_med.planner.placement_types import CPU
 
 TEXT = "The heart pumps blood through the"
 

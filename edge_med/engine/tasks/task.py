@@ -14,7 +14,7 @@ from edge_med.imaging import Picture
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
+class TaskPrompt:
     """What is read before the first step.
 
     Attributes:
@@ -51,7 +51,7 @@ class Task(Protocol):
         end_checkpoint: whether the place where it ends can be gone back to.
     """
 
-    prompt: Prompt
+    prompt: TaskPrompt
     prompt_checkpoint: bool
     end_checkpoint: bool
 

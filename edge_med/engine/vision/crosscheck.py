@@ -19,13 +19,13 @@ from edge_med import imaging
 from edge_med.config import LoadOptions
 from edge_med.engine.llama.arrays import Floats
 from edge_med.engine.llama.context import NEVER, Stop
-from edge_med.engine.llama.model import Model
+from edge_med.engine.llama.text_model import TextModel
 from edge_med.engine.vision.encoder import Advance, OpenEncoder, VisionEncoder
 from edge_med.engine.vision.mtmd import MtmdEncoder
 from edge_med.engine.vision.verified import VerifiedProjectors
 from edge_med.errors import CancelledError, EngineError
 from edge_med.imaging import Picture
-from edge_med.models.shares import CPU
+from edge_med.planner.placement_types import CPU
 
 COSINE = 0.999
 """The least between the embeddings of the CPU and of another device."""
@@ -39,7 +39,7 @@ Tell = Callable[[float], None]
 
 def open_verified(
     path: Path,
-    model: Model,
+    model: TextModel,
     options: LoadOptions,
     device: str,
     stop: Stop = NEVER,

@@ -11,7 +11,7 @@ from edge_med.engine.cache.ledger import ImageBlock
 from edge_med.engine.llama.arrays import Floats
 from edge_med.engine.llama.context import NEVER, Stop
 from edge_med.engine.llama.memory_log import MemoryLog, capture_memory_log
-from edge_med.engine.llama.model import Model
+from edge_med.engine.llama.text_model import TextModel
 from edge_med.engine.prefill import PrefillJob
 from edge_med.engine.vision.crosscheck import Tell, open_verified
 from edge_med.engine.vision.embedding_cache import EmbeddingCache
@@ -33,7 +33,7 @@ class ImageEmbedder:
     def __init__(
         self,
         path: Path | None,
-        model: Model,
+        model: TextModel,
         options: LoadOptions,
         device: str,
         opener: OpenEncoder = MtmdEncoder,

@@ -9,9 +9,9 @@ from typing import Protocol
 from edge_med.config import LoadOptions
 from edge_med.engine.llama.arrays import Floats
 from edge_med.engine.llama.context import NEVER, Stop
-from edge_med.engine.llama.model import Model
+from edge_med.engine.llama.text_model import TextModel
 from edge_med.imaging import Picture
-from edge_med.models.shares import CPU
+from edge_med.planner.placement_types import CPU
 
 Advance = Callable[[int], None]
 """Is given often how many steps of an image are done."""
@@ -59,7 +59,7 @@ class OpenEncoder(Protocol):
     """Opens an encoder of a projector's file for a model, on a device."""
 
     def __call__(
-        self, path: Path, model: Model, options: LoadOptions, device: str = CPU, /
+        self, path: Path, model: TextModel, options: LoadOptions, device: str = CPU, /
     ) -> VisionEncoder:
         """Open it.
 

@@ -15,12 +15,12 @@ from edge_med.engine.llama import devices
 from edge_med.engine.llama.arrays import Floats
 from edge_med.engine.llama.bindings import mtmd_cpp
 from edge_med.engine.llama.context import NEVER, Stop, threads
-from edge_med.engine.llama.model import Model
 from edge_med.engine.llama.signatures import EvalCallback, InputText
+from edge_med.engine.llama.text_model import TextModel
 from edge_med.engine.vision.encoder import UNWATCHED, Advance
 from edge_med.errors import LOOK, CancelledError, EngineError, ImageError
 from edge_med.imaging import Picture
-from edge_med.models.shares import CPU
+from edge_med.planner.placement_types import CPU
 
 MARKER = b"<__media__>"
 _NODES_A_LOOK = 16
@@ -40,7 +40,9 @@ class MtmdEncoder:
             device the graph is about the same.
     """
 
-    def __init__(self, path: Path, model: Model, options: LoadOptions, device: str = CPU) -> None:
+    def __init__(
+        self, path: Path, model: TextModel, options: LoadOptions, device: str = CPU
+    ) -> None:
         """Open a projector on a device.
 
         Raises:

@@ -15,8 +15,8 @@ from typing import BinaryIO
 import numpy as np
 
 from edge_med.answers import Notice
-from edge_med.artifacts.gguf import Header, Tensor
-from edge_med.artifacts.naming import SOURCE
+from edge_med.artifacts.file_names import SOURCE
+from edge_med.artifacts.gguf import GgufTensor, Header
 from edge_med.engine.llama.arrays import Floats
 from edge_med.errors import ArtifactError, PairingError
 
@@ -84,7 +84,7 @@ def _check_size(text: Header, projector: Header, name: str) -> None:
         )
 
 
-def _check_weights(file: BinaryIO, tensor: Tensor, name: str) -> None:
+def _check_weights(file: BinaryIO, tensor: GgufTensor, name: str) -> None:
     """Refuse values that aren't numbers, and weights that are all zero; biases may be."""
     hint = "Copy or download it again, or convert the original checkpoint."
     whole = tensor.name in (PROJECTION, NORM)
@@ -153,11 +153,11 @@ def _length_of_tokens(file: BinaryIO, header: Header) -> float | None:
     return None if rows is None else float(np.median(np.linalg.norm(rows, axis=1)) * width**0.5)
 
 
-def _tensor(header: Header, name: str) -> Tensor | None:
+def _tensor(header: Header, name: str) -> GgufTensor | None:
     return next((tensor for tensor in header.tensors if tensor.name == name), None)
 
 
-def _sample(file: BinaryIO, tensor: Tensor) -> Iterator[Floats]:
+def _sample(file: BinaryIO, tensor: GgufTensor) -> Iterator[Floats]:
     """Rows in the middle of a tensor; none for a type that isn't known here."""
     row = tensor.type.row_bytes(tensor.shape[-1])
     count = max(1, min(tensor.size, SAMPLE) // row)
@@ -167,7 +167,7 @@ def _sample(file: BinaryIO, tensor: Tensor) -> Iterator[Floats]:
         yield rows
 
 
-def _parts(file: BinaryIO, tensor: Tensor) -> Iterator[Floats]:
+def _parts(file: BinaryIO, tensor: GgufTensor) -> Iterator[Floats]:
     """All rows of a tensor, some at a time."""
     row = tensor.type.row_bytes(tensor.shape[-1])
     step = max(1, (1 << 20) // row) * row
@@ -182,7 +182,7 @@ def _bytes(file: BinaryIO, offset: int, size: int) -> bytes:
     return file.read(size)
 
 
-def _decoded(raw: bytes, tensor: Tensor) -> Floats | None:
+def _decoded(raw: bytes, tensor: GgufTensor) -> Floats | None:
     """Rows of a tensor as numbers; None for a type that the gguf package doesn't decode."""
     from gguf import GGMLQuantizationType
     from gguf.quants import dequantize

@@ -10,10 +10,10 @@ import hashlib
 from pathlib import Path
 
 from edge_med import native
-from edge_med._platform import state
+from edge_med._platform import state_files
 from edge_med.engine.llama import devices
 from edge_med.errors import EngineError
-from edge_med.models import store
+from edge_med.library import store
 
 FILE = "projectors.json"
 
@@ -41,7 +41,7 @@ class VerifiedProjectors:
         """Keep that it has passed."""
         _HERE.add(self._key)
         known = [key for key in _stored(self._path) if key != self._key]
-        state.write(self._path, [*known, self._key][-MOST:])
+        state_files.write(self._path, [*known, self._key][-MOST:])
 
 
 def _key(projector: Path, device: str) -> str:
@@ -60,5 +60,5 @@ def _hardware() -> tuple[devices.Hardware, ...]:
 
 def _stored(path: Path) -> list[str]:
     """What the file holds, as far as it is as it was written."""
-    data = state.read(path)
+    data = state_files.read(path)
     return [key for key in data if isinstance(key, str)] if isinstance(data, list) else []

@@ -12,10 +12,10 @@ from pydicom.encaps import encapsulate
 from pydicom.pixels.utils import as_pixel_options
 
 from edge_med.errors import ImageError
-from edge_med.imaging import patience
-from edge_med.imaging.container import DAMAGED
+from edge_med.imaging import time_limit
 from edge_med.imaging.dicom import jpegxl
-from edge_med.imaging.dicom.checking import (
+from edge_med.imaging.dicom.dataset import DicomHeader
+from edge_med.imaging.dicom.header_checks import (
     COLOUR,
     PACKED,
     contradicts,
@@ -24,14 +24,14 @@ from edge_med.imaging.dicom.checking import (
     kind,
     syntax,
 )
-from edge_med.imaging.dicom.pixels import Pixels
-from edge_med.imaging.dicom.reading import Header
+from edge_med.imaging.dicom.pixel_data import Pixels
 from edge_med.imaging.dicom.syntaxes import PLUGIN, check_frame, decoder
+from edge_med.imaging.file_limits import DAMAGED
 
 PLAIN = uids.ExplicitVRLittleEndian
 
 
-def decode(data: Header, index: int) -> npt.NDArray[Any]:
+def decode(data: DicomHeader, index: int) -> npt.NDArray[Any]:
     """Decode one frame of a file that was checked.
 
     Returns:
@@ -53,7 +53,7 @@ def decode(data: Header, index: int) -> npt.NDArray[Any]:
     check_frame(source, syntax(data).frame, (data.Columns, data.Rows, samples))
     what = f"A frame of the DICOM image ({syntax(data).name})"
     try:
-        with patience.within(data.Rows * data.Columns * samples, what):
+        with time_limit.within(data.Rows * data.Columns * samples, what):
             pixels = _decoded(data, source)
     except ImageError:
         raise
@@ -66,7 +66,7 @@ def decode(data: Header, index: int) -> npt.NDArray[Any]:
     return native.view(f"u{native.dtype.itemsize}")
 
 
-def _source(data: Header, pixels: Pixels, index: int) -> bytes:
+def _source(data: DicomHeader, pixels: Pixels, index: int) -> bytes:
     """The bytes of one frame, as they are written."""
     size = frame_bytes(data, data.Rows * data.Columns * data.BitsAllocated // 8)
     if syntax(data).frame:
@@ -87,13 +87,13 @@ def _inflated(source: bytes, size: int) -> bytes:
     return found
 
 
-def _offsets(data: Header) -> list[int]:
+def _offsets(data: DicomHeader) -> list[int]:
     """Where the compressed frames begin, as far as a file says it beside them (PS3.5 A.4)."""
     table = data.get("ExtendedOffsetTable")
     return np.frombuffer(table, "<u8").tolist() if isinstance(table, bytes) else []
 
 
-def _decoded(data: Header, source: bytes) -> npt.NDArray[Any]:
+def _decoded(data: DicomHeader, source: bytes) -> npt.NDArray[Any]:
     """A frame by our decoders, with pydicom's rules of colours, signs and planes around them."""
     frame, grey = syntax(data).frame, kind(data) not in COLOUR
     if frame == "jpegxl":
@@ -117,7 +117,7 @@ def _decoded(data: Header, source: bytes) -> npt.NDArray[Any]:
     return decoder(uid).as_array(source, index=0, raw=grey, **options)[0]  # type: ignore[no-any-return]
 
 
-def _whole(data: Header, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _whole(data: DicomHeader, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """A frame that its decoder has made grey or RGB, if it has as many colours as its file says."""
     shape = (data.Rows, data.Columns) if kind(data) not in COLOUR else (data.Rows, data.Columns, 3)
     if pixels.shape != shape or pixels.dtype not in (np.uint8, np.uint16):
@@ -125,7 +125,7 @@ def _whole(data: Header, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return pixels
 
 
-def _unpacked(data: Header, pixels: Pixels, index: int) -> npt.NDArray[np.uint16]:
+def _unpacked(data: DicomHeader, pixels: Pixels, index: int) -> npt.NDArray[np.uint16]:
     """A frame of packed pixels: two in three bytes, the lower bits first (PS3.5-2008, D.2)."""
     count = data.Rows * data.Columns
     skipped, pairs = index * count % 2, (index * count % 2 + count + 1) // 2

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_med.errors import ImageError
-from edge_med.imaging.container import DAMAGED
+from edge_med.imaging.file_limits import DAMAGED
 
 _BARE, _BOXED = b"\xff\x0a", b"\x00\x00\x00\x0cJXL \r\n\x87\n"
 """How a codestream and a file of boxes begin (ISO/IEC 18181-2)."""

@@ -12,9 +12,9 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
 from edge_med.errors import ImageError
-from edge_med.imaging.container import DAMAGED
-from edge_med.imaging.dicom.checking import missing, syntax
-from edge_med.imaging.dicom.reading import Header
+from edge_med.imaging.dicom.dataset import DicomHeader
+from edge_med.imaging.dicom.header_checks import missing, syntax
+from edge_med.imaging.file_limits import DAMAGED
 
 Entries = npt.NDArray[np.integer[Any]]
 
@@ -42,7 +42,7 @@ class Lut:
         return self.entries[np.clip(places, 0, len(self.entries) - 1)]
 
 
-def lut(data: Header, source: Dataset, name: str) -> Lut | None:
+def lut(data: DicomHeader, source: Dataset, name: str) -> Lut | None:
     """The first table of a sequence.
 
     Args:
@@ -74,7 +74,7 @@ def described(element: DataElement) -> tuple[int, int, int]:
     return entries or _MOST, first, bits
 
 
-def table(data: Header, element: DataElement, entries: int) -> Entries:
+def table(data: DicomHeader, element: DataElement, entries: int) -> Entries:
     """The entries of a table, of eight or sixteen bits, in the byte order of the file.
 
     Raises:

@@ -7,14 +7,14 @@ import numpy.typing as npt
 from pydicom.pixels.processing import apply_color_lut
 
 from edge_med.errors import ImageError
-from edge_med.imaging.dicom.checking import missing, syntax
+from edge_med.imaging.dicom.dataset import DicomHeader
+from edge_med.imaging.dicom.header_checks import missing, syntax
 from edge_med.imaging.dicom.luts import Entries, described, table
-from edge_med.imaging.dicom.reading import Header
 
 _COLOURS = ("Red", "Green", "Blue")
 
 
-def colours(data: Header, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+def colours(data: DicomHeader, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
     """The colour of each number, in eight bits.
 
     Raises:
@@ -34,14 +34,14 @@ def colours(data: Header, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.uint
     return shallow[np.clip(numbers - first, 0, entries - 1)]
 
 
-def _table(data: Header, colour: str, entries: int) -> Entries:
+def _table(data: DicomHeader, colour: str, entries: int) -> Entries:
     name = f"{colour}PaletteColorLookupTableData"
     if data.get(name) is None:
         raise missing(name)
     return table(data, data[name], entries)
 
 
-def _segmented(data: Header, entries: int, first: int, bits: int) -> Entries:
+def _segmented(data: DicomHeader, entries: int, first: int, bits: int) -> Entries:
     """Tables that are written in segments (PS3.3 C.7.9.2)."""
     if bits == 8 and not syntax(data).little:  # pydicom doesn't turn their bytes round
         raise ImageError(

@@ -9,22 +9,30 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from edge_med.imaging.about import About, code
-from edge_med.imaging.dicom import levels, palettes
-from edge_med.imaging.dicom.checking import COLOUR, PALETTE, check, frames, kind, number, syntax
+from edge_med.imaging.dicom import grayscale, palettes
+from edge_med.imaging.dicom.dataset import DicomHeader
 from edge_med.imaging.dicom.frames import decode
-from edge_med.imaging.dicom.groups import modality, of_frame, value
-from edge_med.imaging.dicom.levels import Flags
-from edge_med.imaging.dicom.reading import Header
-from edge_med.imaging.greys import Extent, Values, look_up, spread, spread_by_16_bits
-from edge_med.imaging.photo import Photo
-from edge_med.imaging.windows import Windows
+from edge_med.imaging.dicom.functional_groups import modality, of_frame, value
+from edge_med.imaging.dicom.grayscale import Flags
+from edge_med.imaging.dicom.header_checks import (
+    COLOUR,
+    PALETTE,
+    check,
+    frames,
+    kind,
+    number,
+    syntax,
+)
+from edge_med.imaging.grey_levels import Extent, Values, look_up, spread, spread_by_16_bits
+from edge_med.imaging.hu_windows import Windows
+from edge_med.imaging.photo.photo import Photo
+from edge_med.imaging.picture_facts import About, code
 
 Greys = Literal["range", "windows", "display"]
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class GreyRecipe:
     """How greys become eight bits.
 
     Attributes:
@@ -45,34 +53,34 @@ class Recipe:
 _GOOGLE = "Google's serving code, generic_dicom_handler.py"
 _OURS = "no recipe of Google's: as a viewer shows it (PS3.4 N.2)"
 
-_X_RAY = Recipe("range", f"{_GOOGLE}: full range since 71a1135 of 24 Feb 2026", by_16_bits=True)
+_X_RAY = GreyRecipe("range", f"{_GOOGLE}: full range since 71a1135 of 24 Feb 2026", by_16_bits=True)
 
-RECIPES: dict[str, Recipe] = {
+RECIPES: dict[str, GreyRecipe] = {
     "CR": _X_RAY,
     "DX": _X_RAY,
-    "CT": Recipe("windows", "Google's notebook high_dimensional_ct_hugging_face.ipynb"),
-    "MR": Recipe("range", f"{_GOOGLE}: over the acquisition", over_series=True),
-    "MG": Recipe("display", _OURS),
-    "US": Recipe("display", _OURS),
-    "XC": Recipe("display", f"{_GOOGLE}: colours as they are"),
-    "OP": Recipe("display", _OURS),
-    "ES": Recipe("display", _OURS),
-    "GM": Recipe("display", f"{_GOOGLE}: colours as they are"),
+    "CT": GreyRecipe("windows", "Google's notebook high_dimensional_ct_hugging_face.ipynb"),
+    "MR": GreyRecipe("range", f"{_GOOGLE}: over the acquisition", over_series=True),
+    "MG": GreyRecipe("display", _OURS),
+    "US": GreyRecipe("display", _OURS),
+    "XC": GreyRecipe("display", f"{_GOOGLE}: colours as they are"),
+    "OP": GreyRecipe("display", _OURS),
+    "ES": GreyRecipe("display", _OURS),
+    "GM": GreyRecipe("display", f"{_GOOGLE}: colours as they are"),
 }
 """By DICOM's code of the modality."""
 
-OTHER = Recipe("display", _OURS)
+OTHER = GreyRecipe("display", _OURS)
 
 _SECONDARY = "1.2.840.10008.5.1.4.1.1.7"
 """Secondary capture: pictures of screens and papers, which often have letters in them."""
 
 
-def recipe_of(data: Header) -> Recipe:
+def recipe_of(data: DicomHeader) -> GreyRecipe:
     """The recipe of a file."""
     return RECIPES.get(modality(data), OTHER)
 
 
-def about(data: Header, index: int) -> About:
+def about(data: DicomHeader, index: int) -> About:
     """What a file says of one of its frames, as far as it may be told."""
     made_by, burned = code(modality(data)), data.get("BurnedInAnnotation")
     secondary = str(data.get("SOPClassUID", "")).startswith(_SECONDARY)
@@ -89,7 +97,7 @@ def about(data: Header, index: int) -> About:
 
 
 def prepare(
-    data: Header, index: int, windows: Windows, ends: Extent | None = None
+    data: DicomHeader, index: int, windows: Windows, ends: Extent | None = None
 ) -> tuple[Photo, About]:
     """One frame by its modality's recipe.
 
@@ -122,7 +130,7 @@ def prepare(
     return Photo(Image.fromarray(shown), tuple(steps)), about(data, index)
 
 
-def _mosaic(data: Header) -> str | None:
+def _mosaic(data: DicomHeader) -> str | None:
     """What is said of slices that lie side by side in one frame, as Siemens writes them."""
     if "MOSAIC" not in (data.get("ImageType") or ()):
         return None
@@ -137,7 +145,7 @@ _SIEMENS, _IN_MOSAIC = (0x0019, "SIEMENS MR HEADER"), 0x0A
 """NumberOfImagesInMosaic (pydicom's dictionary of private elements)."""
 
 
-def extent(data: Header, index: int) -> Extent | None:
+def extent(data: DicomHeader, index: int) -> Extent | None:
     """The least and the greatest value of a frame; None if all of it is padding.
 
     Raises:
@@ -145,18 +153,18 @@ def extent(data: Header, index: int) -> Extent | None:
     """
     check(data)
     pixels = decode(data, index)
-    return levels.extent(pixels, *_values(data, pixels, index))
+    return grayscale.extent(pixels, *_values(data, pixels, index))
 
 
-def _values(data: Header, pixels: npt.NDArray[Any], index: int) -> tuple[Values, Flags]:
+def _values(data: DicomHeader, pixels: npt.NDArray[Any], index: int) -> tuple[Values, Flags]:
     """What each pattern of bits means in a file, and which of them are padding."""
-    numbers = levels.stored(data, 1 << 8 * pixels.dtype.itemsize)
-    meaning = levels.meant(data, numbers, index, ct=recipe_of(data).greys == "windows")
-    return meaning, levels.padding(data, numbers)
+    numbers = grayscale.stored(data, 1 << 8 * pixels.dtype.itemsize)
+    meaning = grayscale.meant(data, numbers, index, ct=recipe_of(data).greys == "windows")
+    return meaning, grayscale.padding(data, numbers)
 
 
 def _greys(
-    data: Header,
+    data: DicomHeader,
     pixels: npt.NDArray[Any],
     index: int,
     windows: Windows,
@@ -173,7 +181,7 @@ def _greys(
         values, hidden = _values(data, pixels, index)
         ends = ends if recipe.over_series else None
         shares = _shares(data, pixels, index, (values, hidden), ends, steps)
-        table, padded = levels.eight_bits(shares, hidden, inverted=inverted), bool(hidden.any())
+        table, padded = grayscale.eight_bits(shares, hidden, inverted=inverted), bool(hidden.any())
     if padded:
         steps.append("padding black")
     if negative:
@@ -181,7 +189,7 @@ def _greys(
     return table
 
 
-def _negative(data: Header) -> str:
+def _negative(data: DicomHeader) -> str:
     """Why the least number is white, in a step's words; nothing if it is black.
 
     Either element says so, and the other should say the same (PS3.3 C.8.11.3.1.2).
@@ -198,7 +206,7 @@ _NEGATIVE = {
 
 
 def _shares(
-    data: Header,
+    data: DicomHeader,
     pixels: npt.NDArray[Any],
     index: int,
     meaning: tuple[Values, Flags],
@@ -207,21 +215,21 @@ def _shares(
 ) -> Values:
     """Shares of white for each pattern of what isn't a CT."""
     (values, hidden), recipe = meaning, recipe_of(data)
-    if recipe.greys == "display" and (shown := levels.displayed(data, values, index)):
+    if recipe.greys == "display" and (shown := grayscale.displayed(data, values, index)):
         shares, how = shown
         steps.append(f"the file's own {how}")
         return shares
-    if recipe.by_16_bits and levels.table_bits(data) == 8:
+    if recipe.by_16_bits and grayscale.table_bits(data) == 8:
         return spread(values, (0, 255))  # eight bits to Google's code, whatever they were before
     if _as_they_are(data, pixels, index):
         return spread(values, (values.min(), values.max()))
-    found = ends or levels.extent(pixels, values, hidden) or (0.0, 0.0)
+    found = ends or grayscale.extent(pixels, values, hidden) or (0.0, 0.0)
     spreading = spread_by_16_bits if recipe.by_16_bits else spread
     steps.append("full range of the series" if ends else "full range of the image")
     return spreading(values, found)
 
 
-def _as_they_are(data: Header, pixels: npt.NDArray[Any], index: int) -> bool:
+def _as_they_are(data: DicomHeader, pixels: npt.NDArray[Any], index: int) -> bool:
     """Whether greys of eight bits aren't spread.
 
     Google's code leaves an X-ray's alone only where nothing says what they mean: rescaled ones are
@@ -230,7 +238,7 @@ def _as_they_are(data: Header, pixels: npt.NDArray[Any], index: int) -> bool:
     if pixels.dtype != np.uint8 or number(data, "PixelRepresentation"):
         return False
     recipe = recipe_of(data)
-    return not (recipe.over_series or (recipe.by_16_bits and levels.says_meaning(data, index)))
+    return not (recipe.over_series or (recipe.by_16_bits and grayscale.says_meaning(data, index)))
 
 
 _LAST: dict[str, tuple[npt.NDArray[np.uint8], bool]] = {}
@@ -239,7 +247,7 @@ takes a third of the time that the slice takes."""
 
 
 def _ct_table(
-    data: Header, pixels: npt.NDArray[Any], index: int, windows: Windows, *, inverted: bool
+    data: DicomHeader, pixels: npt.NDArray[Any], index: int, windows: Windows, *, inverted: bool
 ) -> tuple[npt.NDArray[np.uint8], bool]:
     """RGB for each pattern of a CT, and whether some are padding."""
     rescaling = of_frame(data, index, "PixelValueTransformationSequence") or data
@@ -248,7 +256,7 @@ def _ct_table(
     found = _LAST.get(key)
     if found is None:
         values, hidden = _values(data, pixels, index)
-        table = levels.eight_bits(levels.windowed(values, windows), hidden, inverted=inverted)
+        table = grayscale.eight_bits(grayscale.windowed(values, windows), hidden, inverted=inverted)
         found = table, bool(hidden.any())
         _LAST.clear()
         _LAST[key] = found
@@ -263,7 +271,9 @@ _RESCALING = ("RescaleSlope", "RescaleIntercept")
 """All that `levels.stored`, `levels.padding` and `levels.meant` read of a CT."""
 
 
-def _colours(data: Header, pixels: npt.NDArray[Any], steps: list[str]) -> npt.NDArray[np.uint8]:
+def _colours(
+    data: DicomHeader, pixels: npt.NDArray[Any], steps: list[str]
+) -> npt.NDArray[np.uint8]:
     """RGB in eight bits."""
     if kind(data) != "RGB":
         steps.append("colours made RGB")
@@ -277,17 +287,17 @@ def _colours(data: Header, pixels: npt.NDArray[Any], steps: list[str]) -> npt.ND
     return look_up(pixels, np.rint(scale * 255).astype(np.uint8))
 
 
-def _palette(data: Header, pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+def _palette(data: DicomHeader, pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """The colour of each pattern, in eight bits."""
-    return palettes.colours(data, levels.stored(data, 1 << 8 * pixels.dtype.itemsize))
+    return palettes.colours(data, grayscale.stored(data, 1 << 8 * pixels.dtype.itemsize))
 
 
-def _spacing(data: Header, index: int) -> Any:
+def _spacing(data: DicomHeader, index: int) -> Any:
     own = value(data, index, "PixelMeasuresSequence", "PixelSpacing")
     return own or data.get("PixelSpacing") or data.get("ImagerPixelSpacing")
 
 
-def _position(data: Header, index: int) -> Any:
+def _position(data: DicomHeader, index: int) -> Any:
     own = value(data, index, "PlanePositionSequence", "ImagePositionPatient")
     return own or data.get("ImagePositionPatient")
 

@@ -17,8 +17,8 @@ import pydicom.uid as uids
 from pydicom.pixels.decoders.base import get_decoder
 
 from edge_med.errors import ImageError
-from edge_med.imaging.container import DAMAGED
 from edge_med.imaging.dicom import jpegxl
+from edge_med.imaging.file_limits import DAMAGED
 
 PLUGIN = "edge_med"
 

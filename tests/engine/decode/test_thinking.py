@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies
 
+from devtools.checkpoints.tokenizer import tiny_tokenizer
 from edge_med import imaging
 from edge_med.answers import Piece
 from edge_med.config import Options
@@ -14,7 +15,6 @@ from edge_med.engine.engine import Engine
 from edge_med.engine.prompt import compose
 from edge_med.errors import ContextOverflowError
 from edge_med.messages import ImagePart, Message, TextPart
-from tests.checkpoints.tokenizer import tiny_tokenizer
 from tests.engine.scripted import QUESTION, Script, ask, ended
 
 OPEN, CLOSE, TURN = "<unused94>", "<unused95>", "<end_of_turn>"

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 
+from devtools.schemas import BOXES, LABORATORY, SCHEMAS
 from edge_med.config import Options
 from edge_med.engine.decode.sampling import Sampler
 from edge_med.engine.grammar.json_schema import compile_schema
 from edge_med.engine.grammar.schema_matcher import SchemaMatcher
-from edge_med.engine.llama.model import Model
-from edge_med.engine.llama.vocabulary import Vocabulary
+from edge_med.engine.llama.llama_vocabulary import LlamaVocabulary
+from edge_med.engine.llama.text_model import TextModel
 from edge_med.errors import SchemaError
 from tests.conftest import Models
-from tests.schemas import BOXES, LABORATORY, SCHEMAS
 
 ANSWERS = {
     "report": '{"modality":"CT","findings":[{"region":"left lung","finding":"clear","severity":'
@@ -32,12 +32,12 @@ ANSWERS = {
 
 
 @pytest.fixture(scope="module")
-def vocabulary(model: Models) -> Iterator[Vocabulary]:
-    with Model(model("text", "F32") / "text-F32.gguf") as opened:
+def vocabulary(model: Models) -> Iterator[LlamaVocabulary]:
+    with TextModel(model("text", "F32") / "text-F32.gguf") as opened:
         yield opened.vocabulary
 
 
-def takes(vocabulary: Vocabulary, schema: Any, text: str) -> bool:
+def takes(vocabulary: LlamaVocabulary, schema: Any, text: str) -> bool:
     """Whether a text may be written by a schema."""
     grammar = SchemaMatcher(vocabulary, compile_schema(schema).grammar)
     for byte in text.encode():
@@ -49,7 +49,7 @@ def takes(vocabulary: Vocabulary, schema: Any, text: str) -> bool:
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
-def test_an_answer_fits_and_is_parsed(name: str, vocabulary: Vocabulary) -> None:
+def test_an_answer_fits_and_is_parsed(name: str, vocabulary: LlamaVocabulary) -> None:
     assert takes(vocabulary, SCHEMAS[name], ANSWERS[name])
     assert compile_schema(SCHEMAS[name]).parse(ANSWERS[name]) == json.loads(ANSWERS[name])
 
@@ -57,7 +57,7 @@ def test_an_answer_fits_and_is_parsed(name: str, vocabulary: Vocabulary) -> None
 @pytest.mark.parametrize("name", SCHEMAS)
 @pytest.mark.parametrize("seed", range(5))
 def test_whatever_may_be_written_is_json_by_the_schema(
-    name: str, seed: int, vocabulary: Vocabulary
+    name: str, seed: int, vocabulary: LlamaVocabulary
 ) -> None:
     grammar = SchemaMatcher(vocabulary, compile_schema(SCHEMAS[name]).grammar)
     sampler = Sampler(Options(temperature=1.0, seed=seed), vocabulary.size)
@@ -118,7 +118,7 @@ def test_whatever_may_be_written_is_json_by_the_schema(
     ],
 )
 def test_what_is_kept_of_a_schema(
-    schema: Any, right: str, wrong: list[str], vocabulary: Vocabulary
+    schema: Any, right: str, wrong: list[str], vocabulary: LlamaVocabulary
 ) -> None:
     assert takes(vocabulary, schema, right)
     assert not any(takes(vocabulary, schema, text) for text in wrong)
@@ -178,7 +178,7 @@ def test_what_does_not_fit_is_an_error_that_keeps_the_text(text: str) -> None:
     ids=str,
 )
 def test_ordinary_schemas_are_kept(
-    schema: Any, right: str, wrong: list[str], vocabulary: Vocabulary
+    schema: Any, right: str, wrong: list[str], vocabulary: LlamaVocabulary
 ) -> None:
     assert takes(vocabulary, schema, right)
     assert not any(takes(vocabulary, schema, text) for text in wrong)
@@ -228,7 +228,7 @@ def test_what_no_answer_could_keep_is_refused_with_the_reason(schema: Any, reaso
     ids=str,
 )
 def test_what_cannot_be_kept_while_writing_is_checked_at_last(
-    schema: Any, right: str, wrong: str, vocabulary: Vocabulary
+    schema: Any, right: str, wrong: str, vocabulary: LlamaVocabulary
 ) -> None:
     for text in (right, wrong):
         assert takes(vocabulary, schema, text)

@@ -14,19 +14,19 @@ from hypothesis import strategies as st
 
 from edge_med.engine.grammar.json_schema import compile_schema
 from edge_med.engine.grammar.schema_matcher import SchemaMatcher
-from edge_med.engine.llama.model import Model
-from edge_med.engine.llama.vocabulary import Vocabulary
+from edge_med.engine.llama.llama_vocabulary import LlamaVocabulary
+from edge_med.engine.llama.text_model import TextModel
 from edge_med.errors import SchemaError
 from tests.conftest import Models
 
 
 @pytest.fixture(scope="module")
-def vocabulary(model: Models) -> Iterator[Vocabulary]:
-    with Model(model("text", "F32") / "text-F32.gguf") as opened:
+def vocabulary(model: Models) -> Iterator[LlamaVocabulary]:
+    with TextModel(model("text", "F32") / "text-F32.gguf") as opened:
         yield opened.vocabulary
 
 
-def takes(vocabulary: Vocabulary, schema: Any, text: str) -> bool:
+def takes(vocabulary: LlamaVocabulary, schema: Any, text: str) -> bool:
     """Whether a text may be written by a schema."""
     form = SchemaMatcher(vocabulary, compile_schema(schema).grammar)
     for byte in text.encode():
@@ -49,7 +49,7 @@ def takes(vocabulary: Vocabulary, schema: Any, text: str) -> bool:
     ids=str,
 )
 def test_numbers_are_kept_to_their_limits(
-    limits: dict[str, Any], right: list[str], wrong: list[str], vocabulary: Vocabulary
+    limits: dict[str, Any], right: list[str], wrong: list[str], vocabulary: LlamaVocabulary
 ) -> None:
     schema = {"type": "number", **limits}
     assert [text for text in right if not takes(vocabulary, schema, text)] == []
@@ -64,7 +64,7 @@ WHOLE = st.one_of(st.integers(-200, 200), st.integers(-(2**53), 2**53))
 )
 @given(low=WHOLE, high=WHOLE, apart=st.integers(-3, 3), is_open=st.booleans())
 def test_whole_numbers_are_kept_exactly(
-    low: int, high: int, apart: int, is_open: bool, vocabulary: Vocabulary
+    low: int, high: int, apart: int, is_open: bool, vocabulary: LlamaVocabulary
 ) -> None:
     low, high = sorted((low, high))
     keys = ("exclusiveMinimum", "exclusiveMaximum") if is_open else ("minimum", "maximum")
@@ -79,7 +79,7 @@ def test_whole_numbers_are_kept_exactly(
 
 
 @pytest.mark.parametrize("last", [2**53, 10**18, 2**62, 2**63 - 1])
-def test_the_limits_of_large_whole_numbers_are_kept(last: int, vocabulary: Vocabulary) -> None:
+def test_the_limits_of_large_whole_numbers_are_kept(last: int, vocabulary: LlamaVocabulary) -> None:
     schema = {"type": "integer", "minimum": 0, "maximum": last}
     assert compile_schema(schema).notices == ()
     assert takes(vocabulary, schema, str(last))
@@ -96,7 +96,7 @@ def test_the_limits_of_large_whole_numbers_are_kept(last: int, vocabulary: Vocab
     ],
     ids=str,
 )
-def test_what_keeps_others_busy_is_ready_at_once(schema: Any, vocabulary: Vocabulary) -> None:
+def test_what_keeps_others_busy_is_ready_at_once(schema: Any, vocabulary: LlamaVocabulary) -> None:
     compile_schema({"type": "null"})  # the packages are imported
     began = time.process_time()
     form = SchemaMatcher(vocabulary, compile_schema(schema).grammar)
@@ -117,7 +117,7 @@ def test_what_keeps_others_busy_is_ready_at_once(schema: Any, vocabulary: Vocabu
     ],
 )
 def test_patterns_are_kept_and_checked_alike(
-    pattern: str, right: list[str], wrong: list[str], vocabulary: Vocabulary
+    pattern: str, right: list[str], wrong: list[str], vocabulary: LlamaVocabulary
 ) -> None:
     schema = {"type": ["string", "null"], "pattern": pattern}
     whole = compile_schema(schema)
@@ -147,7 +147,7 @@ TWO = {"type": "object", "properties": {"a": {"type": "null"}, "b": {"type": "nu
     ids=str,
 )
 def test_counts_of_properties_forbid_no_answer_that_fits(
-    more: dict[str, Any], right: str, vocabulary: Vocabulary
+    more: dict[str, Any], right: str, vocabulary: LlamaVocabulary
 ) -> None:
     assert takes(vocabulary, TWO | more, right)
     assert compile_schema(TWO | more).parse(right)

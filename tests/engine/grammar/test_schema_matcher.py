@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 from edge_med.config import Options
-from edge_med.engine.grammar.form import Form
+from edge_med.engine.grammar.form import AnswerForm
 from edge_med.engine.grammar.json_schema import compile_schema
 from edge_med.engine.grammar.response_format import ResponseFormat
 from edge_med.engine.grammar.schema_matcher import SchemaMatcher
 from edge_med.engine.grammar.token_mask import Grammar
-from edge_med.engine.llama.model import Model
-from edge_med.engine.llama.vocabulary import Vocabulary
+from edge_med.engine.llama.llama_vocabulary import LlamaVocabulary
+from edge_med.engine.llama.text_model import TextModel
 from edge_med.errors import SchemaError
 from tests.conftest import Models
 
@@ -27,29 +27,29 @@ STATES = 300
 
 
 @pytest.fixture(scope="module")
-def vocabulary(model: Models) -> Iterator[Vocabulary]:
-    with Model(model("text", "F32") / "text-F32.gguf") as opened:
+def vocabulary(model: Models) -> Iterator[LlamaVocabulary]:
+    with TextModel(model("text", "F32") / "text-F32.gguf") as opened:
         yield opened.vocabulary
 
 
-def begun(vocabulary: Vocabulary, schema: Any) -> SchemaMatcher:
+def begun(vocabulary: LlamaVocabulary, schema: Any) -> SchemaMatcher:
     return SchemaMatcher(vocabulary, compile_schema(schema).grammar)
 
 
-def after(form: Form, vocabulary: Vocabulary, text: str) -> Form:
+def after(form: AnswerForm, vocabulary: LlamaVocabulary, text: str) -> AnswerForm:
     for byte in text.encode():
         form.accept(vocabulary.required(f"<0x{byte:02X}>"))
     return form
 
 
-def fits_whole(vocabulary: Vocabulary, schema: Any, text: str) -> bool:
+def fits_whole(vocabulary: LlamaVocabulary, schema: Any, text: str) -> bool:
     try:
         return after(begun(vocabulary, schema), vocabulary, text).finished
     except SchemaError:
         return False
 
 
-def fitting(form: Form, size: int) -> list[bool]:
+def fitting(form: AnswerForm, size: int) -> list[bool]:
     found: list[bool] = np.isfinite(form.mask(np.zeros(size, dtype=np.float32))).tolist()
     return found
 
@@ -78,7 +78,7 @@ word ::= "\"" [a-zé]{1,9} "\""
 """The same answers; grammars are compared with llama.cpp's in test_token_mask.py."""
 
 
-def test_a_mask_is_that_of_the_same_form_as_a_grammar(vocabulary: Vocabulary) -> None:
+def test_a_mask_is_that_of_the_same_form_as_a_grammar(vocabulary: LlamaVocabulary) -> None:
     random = np.random.default_rng(1)
     ours, theirs = begun(vocabulary, FINDING), Grammar(vocabulary, SAME_IN_GBNF)
     for _ in range(STATES):
@@ -94,14 +94,16 @@ def test_a_mask_is_that_of_the_same_form_as_a_grammar(vocabulary: Vocabulary) ->
             theirs.accept(token)
 
 
-def test_an_answer_that_is_whole_must_end(vocabulary: Vocabulary) -> None:
+def test_an_answer_that_is_whole_must_end(vocabulary: LlamaVocabulary) -> None:
     whole = after(begun(vocabulary, {"type": "boolean"}), vocabulary, "true")
     longer = after(begun(vocabulary, {"type": "integer"}), vocabulary, "7")
     assert (whole.finished, whole.closed) == (True, True)
     assert (longer.finished, longer.closed) == (True, False)
 
 
-def test_a_number_that_could_go_on_and_was_cut_off_is_no_answer(vocabulary: Vocabulary) -> None:
+def test_a_number_that_could_go_on_and_was_cut_off_is_no_answer(
+    vocabulary: LlamaVocabulary,
+) -> None:
     form = ResponseFormat(Options(schema={"type": "integer"}))
     written = form.begun(vocabulary)
     assert written is not None
@@ -111,7 +113,7 @@ def test_a_number_that_could_go_on_and_was_cut_off_is_no_answer(vocabulary: Voca
         form.parsed("12", "length", written)
 
 
-def test_control_tokens_never_fit_and_an_end_where_it_may_end(vocabulary: Vocabulary) -> None:
+def test_control_tokens_never_fit_and_an_end_where_it_may_end(vocabulary: LlamaVocabulary) -> None:
     text = after(begun(vocabulary, {"type": "string"}), vocabulary, '"a')
     end, start = vocabulary.required("<end_of_turn>"), vocabulary.required("<start_of_turn>")
     assert not text.fits(end)
@@ -119,7 +121,7 @@ def test_control_tokens_never_fit_and_an_end_where_it_may_end(vocabulary: Vocabu
     assert after(text, vocabulary, '"').fits(end)
 
 
-def test_what_does_not_fit_is_refused_without_harm(vocabulary: Vocabulary) -> None:
+def test_what_does_not_fit_is_refused_without_harm(vocabulary: LlamaVocabulary) -> None:
     form = begun(vocabulary, {"type": "boolean"})
     with pytest.raises(SchemaError, match="doesn't fit"):
         after(form, vocabulary, "x")
@@ -172,7 +174,7 @@ def test_what_does_not_fit_is_refused_without_harm(vocabulary: Vocabulary) -> No
     ],
 )
 def test_schemas_as_generators_write_them_are_kept(
-    schema: Any, right: str, wrong: list[str], vocabulary: Vocabulary
+    schema: Any, right: str, wrong: list[str], vocabulary: LlamaVocabulary
 ) -> None:
     assert after(begun(vocabulary, schema), vocabulary, right).finished
     for text in wrong:
@@ -196,7 +198,7 @@ A, B = ({"type": "object", "properties": {n: {"type": "integer"}}} for n in "ab"
     ids=["one", "one of two", "all of one", "all of two", "reference", "required", "open"],
 )
 def test_objects_have_no_properties_but_those_that_they_name(
-    schema: Any, right: str, wrong: str, vocabulary: Vocabulary
+    schema: Any, right: str, wrong: str, vocabulary: LlamaVocabulary
 ) -> None:
     assert after(begun(vocabulary, schema), vocabulary, right).finished
     compile_schema(schema).parse(right)
@@ -204,13 +206,13 @@ def test_objects_have_no_properties_but_those_that_they_name(
         after(begun(vocabulary, schema), vocabulary, wrong)
 
 
-def test_settings_of_llguidance_in_a_schema_are_not_heeded(vocabulary: Vocabulary) -> None:
+def test_settings_of_llguidance_in_a_schema_are_not_heeded(vocabulary: LlamaVocabulary) -> None:
     schema = {"x-guidance": {"whitespace_flexible": True}, "type": "array", "items": {}}
     with pytest.raises(SchemaError, match="doesn't fit"):
         after(begun(vocabulary, schema), vocabulary, "[ ")
 
 
-def test_an_error_quotes_nothing_of_the_answer(vocabulary: Vocabulary) -> None:
+def test_an_error_quotes_nothing_of_the_answer(vocabulary: LlamaVocabulary) -> None:
     patterns = [{"pattern": f"^.*{c}.{{400}}$", "type": "string"} for c in "abcdefghij"]
     with pytest.raises(SchemaError) as caught:
         after(begun(vocabulary, {"allOf": patterns}), vocabulary, json.dumps("xabcdefghij" * 90))
@@ -218,7 +220,7 @@ def test_an_error_quotes_nothing_of_the_answer(vocabulary: Vocabulary) -> None:
 
 
 def test_a_vocabulary_ends_with_its_model(model: Models) -> None:
-    with Model(Path(model("text", "F32")) / "text-F32.gguf") as opened:
+    with TextModel(Path(model("text", "F32")) / "text-F32.gguf") as opened:
         begun(opened.vocabulary, {"type": "boolean"})
         kept = weakref.ref(opened.vocabulary)
     del opened

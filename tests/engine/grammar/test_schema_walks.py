@@ -15,8 +15,8 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from edge_med.engine.grammar.json_schema import Schema, compile_schema
 from edge_med.engine.grammar.schema_matcher import SchemaMatcher
-from edge_med.engine.llama.model import Model
-from edge_med.engine.llama.vocabulary import Vocabulary
+from edge_med.engine.llama.llama_vocabulary import LlamaVocabulary
+from edge_med.engine.llama.text_model import TextModel
 from edge_med.errors import SchemaError
 from tests.conftest import Models
 
@@ -121,12 +121,12 @@ SCHEMAS = st.recursive(LEAVES, around, max_leaves=8)
 
 
 @pytest.fixture(scope="module")
-def vocabulary(model: Models) -> Iterator[Vocabulary]:
-    with Model(model("text", "F32") / "text-F32.gguf") as opened:
+def vocabulary(model: Models) -> Iterator[LlamaVocabulary]:
+    with TextModel(model("text", "F32") / "text-F32.gguf") as opened:
         yield opened.vocabulary
 
 
-def walked(schema: Schema, vocabulary: Vocabulary, seed: int) -> bytes | None:
+def walked(schema: Schema, vocabulary: LlamaVocabulary, seed: int) -> bytes | None:
     """An answer by chance that would rather be short; None if it becomes too long."""
     random, form = np.random.default_rng(seed), SchemaMatcher(vocabulary, schema.grammar)
     flat, data = np.zeros(vocabulary.size, dtype=np.float32), b""
@@ -165,7 +165,7 @@ def is_finite(value: Any) -> bool:
     return all(map(is_finite, inner))
 
 
-def check(schema: Any, seed: int, vocabulary: Vocabulary) -> None:
+def check(schema: Any, seed: int, vocabulary: LlamaVocabulary) -> None:
     try:
         compiled = compile_schema(schema)
     except SchemaError as error:
@@ -190,7 +190,7 @@ QUIETLY = [HealthCheck.function_scoped_fixture]
 @settings(max_examples=40, deadline=None, suppress_health_check=QUIETLY)
 @given(schema=SCHEMAS, seed=SEEDS)
 def test_what_is_written_by_a_schema_fits_it(
-    schema: Any, seed: int, vocabulary: Vocabulary
+    schema: Any, seed: int, vocabulary: LlamaVocabulary
 ) -> None:
     check(schema, seed, vocabulary)
 
@@ -199,6 +199,6 @@ def test_what_is_written_by_a_schema_fits_it(
 @settings(max_examples=2000, deadline=None, suppress_health_check=QUIETLY)
 @given(schema=SCHEMAS, seed=SEEDS)
 def test_what_is_written_by_two_thousand_schemas_fits_them(
-    schema: Any, seed: int, vocabulary: Vocabulary
+    schema: Any, seed: int, vocabulary: LlamaVocabulary
 ) -> None:
     check(schema, seed, vocabulary)

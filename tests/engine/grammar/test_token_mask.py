@@ -16,8 +16,8 @@ from edge_med.config import Options
 from edge_med.engine.decode.sampling import Sampler
 from edge_med.engine.grammar.token_mask import Grammar
 from edge_med.engine.llama.arrays import Floats
-from edge_med.engine.llama.model import Model
-from edge_med.engine.llama.vocabulary import Vocabulary
+from edge_med.engine.llama.llama_vocabulary import LlamaVocabulary
+from edge_med.engine.llama.text_model import TextModel
 from edge_med.errors import SchemaError
 from tests.conftest import Models
 
@@ -34,15 +34,15 @@ STATES = 150
 
 
 @pytest.fixture(scope="module")
-def vocabulary(model: Models) -> Iterator[Vocabulary]:
-    with Model(model("text", "F32") / "text-F32.gguf") as opened:
+def vocabulary(model: Models) -> Iterator[LlamaVocabulary]:
+    with TextModel(model("text", "F32") / "text-F32.gguf") as opened:
         yield opened.vocabulary
 
 
 class Reference:
     """llama.cpp's grammar, which ends the process if it is given what it hasn't allowed."""
 
-    def __init__(self, vocabulary: Vocabulary, text: str) -> None:
+    def __init__(self, vocabulary: LlamaVocabulary, text: str) -> None:
         self._api: Any = llama_cpp
         self._size = vocabulary.size
         handle = vocabulary._handle
@@ -60,7 +60,7 @@ class Reference:
         self._api.llama_sampler_accept(self._sampler, token)
 
 
-def comparable(vocabulary: Vocabulary) -> npt.NDArray[np.bool_]:
+def comparable(vocabulary: LlamaVocabulary) -> npt.NDArray[np.bool_]:
     """Tokens about which llama.cpp isn't knowingly wrong.
 
     It takes control tokens for text and `</s>` for an end, has no way to write U+0000, and judges
@@ -69,7 +69,7 @@ def comparable(vocabulary: Vocabulary) -> npt.NDArray[np.bool_]:
     return np.array([vocabulary.ends(t) or whole(vocabulary, t) for t in range(vocabulary.size)])
 
 
-def whole(vocabulary: Vocabulary, token: int) -> bool:
+def whole(vocabulary: LlamaVocabulary, token: int) -> bool:
     text = vocabulary.piece(token).decode("utf-8", "replace")
     return not (vocabulary.is_control(token) or {"\0", "\ufffd"} & {*text} or text == "</s>")
 
@@ -79,7 +79,7 @@ def fitting(grammar: Grammar, size: int) -> npt.NDArray[np.bool_]:
 
 
 @pytest.mark.parametrize("name", GRAMMARS)
-def test_a_mask_is_that_of_llama_cpp(name: str, vocabulary: Vocabulary) -> None:
+def test_a_mask_is_that_of_llama_cpp(name: str, vocabulary: LlamaVocabulary) -> None:
     random, counted = np.random.default_rng(1), comparable(vocabulary)
     ours, theirs = begin(vocabulary, name)
     for _ in range(STATES):
@@ -93,13 +93,13 @@ def test_a_mask_is_that_of_llama_cpp(name: str, vocabulary: Vocabulary) -> None:
             theirs.accept(token)
 
 
-def begin(vocabulary: Vocabulary, name: str) -> tuple[Grammar, Reference]:
+def begin(vocabulary: LlamaVocabulary, name: str) -> tuple[Grammar, Reference]:
     text = GRAMMARS[name]
     return Grammar(vocabulary, text), Reference(vocabulary, text)
 
 
 @pytest.mark.parametrize("name", GRAMMARS)
-def test_a_mask_is_what_fits_token_by_token(name: str, vocabulary: Vocabulary) -> None:
+def test_a_mask_is_what_fits_token_by_token(name: str, vocabulary: LlamaVocabulary) -> None:
     random, grammar = np.random.default_rng(2), Grammar(vocabulary, GRAMMARS[name])
     for _ in range(20):
         mask = fitting(grammar, vocabulary.size)
@@ -109,7 +109,9 @@ def test_a_mask_is_what_fits_token_by_token(name: str, vocabulary: Vocabulary) -
 
 
 @pytest.mark.parametrize("name", GRAMMARS)
-def test_the_greedy_choice_is_the_best_of_all_that_fit(name: str, vocabulary: Vocabulary) -> None:
+def test_the_greedy_choice_is_the_best_of_all_that_fit(
+    name: str, vocabulary: LlamaVocabulary
+) -> None:
     random, grammar = np.random.default_rng(3), Grammar(vocabulary, GRAMMARS[name])
     sampler = Sampler(Options(), vocabulary.size)
     for _ in range(STATES):
@@ -184,7 +186,9 @@ def test_a_banned_token_is_not_chosen_even_if_it_alone_fits(temperature: float) 
         sampler.choose(LOGITS, Only(7))
 
 
-def test_a_control_token_never_fits_and_an_end_where_it_may_end(vocabulary: Vocabulary) -> None:
+def test_a_control_token_never_fits_and_an_end_where_it_may_end(
+    vocabulary: LlamaVocabulary,
+) -> None:
     grammar = Grammar(vocabulary, 'root ::= "a" .*')
     end, start = vocabulary.required("<end_of_turn>"), vocabulary.required("<start_of_turn>")
     assert not grammar.fits(end)
@@ -194,7 +198,7 @@ def test_a_control_token_never_fits_and_an_end_where_it_may_end(vocabulary: Voca
     assert not grammar.fits(start)
 
 
-def test_a_character_may_come_in_parts(vocabulary: Vocabulary) -> None:
+def test_a_character_may_come_in_parts(vocabulary: LlamaVocabulary) -> None:
     parts = [vocabulary.required(f"<0x{byte:02X}>") for byte in "😀".encode()]
     grammar = Grammar(vocabulary, 'root ::= "\\U0001F600"')
     for part in parts:
@@ -204,7 +208,7 @@ def test_a_character_may_come_in_parts(vocabulary: Vocabulary) -> None:
     assert grammar.closed
 
 
-def test_what_does_not_fit_is_refused_without_harm(vocabulary: Vocabulary) -> None:
+def test_what_does_not_fit_is_refused_without_harm(vocabulary: LlamaVocabulary) -> None:
     grammar = Grammar(vocabulary, 'root ::= "x"')
     with pytest.raises(SchemaError, match="doesn't fit"):
         grammar.accept(vocabulary.tokenize("the")[0])

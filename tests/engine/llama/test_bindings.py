@@ -18,12 +18,12 @@ LOADED = """
 import os
 from edge_med import _platform
 from edge_med.engine.llama.bindings import load
-from edge_med.engine.llama.cpu.levels import AS_BUILT, Verdict
+from edge_med.engine.llama.cpu.code_levels import AS_BUILT, CodeVerdict
 
 NAME = "GOMP_SPINCOUNT"
 open_library, seen = _platform.open_library, []
 _platform.open_library = lambda path: (seen.append(os.environ.get(NAME)), open_library(path))[1]
-load(Verdict(AS_BUILT))
+load(CodeVerdict(AS_BUILT))
 print(seen[0], os.environ.get(NAME))
 """
 

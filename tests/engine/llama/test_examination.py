@@ -10,7 +10,7 @@ from edge_med import native
 from edge_med._platform import children
 from edge_med.engine.llama import cpu_benchmark, examination
 from edge_med.engine.llama.cpu import probe
-from edge_med.engine.llama.cpu.levels import AS_BUILT, Verdict
+from edge_med.engine.llama.cpu.code_levels import AS_BUILT, CodeVerdict
 from edge_med.engine.llama.examination import examine
 from edge_med.errors import EngineError
 
@@ -24,7 +24,7 @@ children.say(backends=["CUDA", "CPU"])
 @pytest.fixture(autouse=True)
 def tried(monkeypatch: pytest.MonkeyPatch) -> None:
     """The processor's code is sound."""
-    monkeypatch.setattr(probe, "verdict", lambda **_: Verdict(AS_BUILT, ()))
+    monkeypatch.setattr(probe, "verdict", lambda **_: CodeVerdict(AS_BUILT, ()))
 
 
 def child(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +73,7 @@ def test_an_error_in_the_child_is_its_own(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_build_that_is_sound_nowhere_isnt_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unsound(**_: object) -> Verdict:
+    def unsound(**_: object) -> CodeVerdict:
         raise EngineError("It can't compute.", "Build it.")
 
     monkeypatch.setattr(probe, "verdict", unsound)

@@ -12,7 +12,8 @@ import pytest
 from edge_med.artifacts.gguf import Header, read_header
 from edge_med.config import LoadOptions
 from edge_med.engine.engine import Engine
-from edge_med.engine.llama import devices, loader, model
+from edge_med.engine.llama import devices, loader
+from edge_med.engine.llama import text_model as model
 from edge_med.engine.llama.bindings import llama_cpp
 from edge_med.engine.llama.context import Context
 from edge_med.engine.llama.memory_log import Buffer, MemoryLog
@@ -25,9 +26,10 @@ from edge_med.engine.llama.offload import (
     with_projector,
 )
 from edge_med.errors import EngineError
-from edge_med.models.machine import GIB, Device, Machine
-from edge_med.models.placement import place
-from edge_med.models.shares import CPU, Placed, Placement, Subject, devices_of
+from edge_med.planner.machine import Device, Machine
+from edge_med.planner.placement import place
+from edge_med.planner.placement_types import CPU, DeviceUsage, ModelSpec, Placement, devices_of
+from edge_med.units import GIB
 from tests.conftest import Models
 
 OPTIONS = LoadOptions(context=300, batch=64, threads=1)
@@ -52,7 +54,7 @@ def placement(text: Path, *free: int, **wanted: Any) -> Placement:
     """A tiny text model on a machine with GPUs of so many free bytes."""
     gpus = tuple(Device(f"GPU{number}", "gpu", size) for number, size in enumerate(free))
     machine = Machine("invented", 64 * GIB, 60 * GIB, devices=gpus)
-    subject = Subject("text", "F32", read_header(text))
+    subject = ModelSpec("text", "F32", read_header(text))
     return place(subject, machine, replace(OPTIONS, **wanted))
 
 
@@ -158,8 +160,8 @@ def test_what_llama_cpp_tells_is_summed_up_for_each_device(text: Path) -> None:
         {0: "CPU", 1: "GPU0", 2: "GPU0"},
     )
     assert placed(heard, where) == (
-        Placed("GPU0", layers=2, weights=50, projector=0, kv=10, compute=5),
-        Placed(CPU, layers=1, weights=100, projector=0, kv=20, compute=5),
+        DeviceUsage("GPU0", layers=2, weights=50, projector=0, kv=10, compute=5),
+        DeviceUsage(CPU, layers=1, weights=100, projector=0, kv=20, compute=5),
     )
 
 
@@ -176,14 +178,14 @@ def test_what_computes_is_told_by_layers_and_by_tensors_on_gpus(
     layers: tuple[int, int], weights: tuple[int, int], told: str
 ) -> None:
     parts = zip(("GPU0", CPU), layers, weights, strict=True)
-    assert devices_of(Placed(name, n, size, 0, 0, 0) for name, n, size in parts) == told
+    assert devices_of(DeviceUsage(name, n, size, 0, 0, 0) for name, n, size in parts) == told
 
 
 def test_a_projector_is_counted_where_it_stays() -> None:
-    alone = (Placed(CPU, 3, 9, 0, 9, 9),)
+    alone = (DeviceUsage(CPU, 3, 9, 0, 9, 9),)
     both = MemoryLog([Buffer("GPU0", "projector", 8), Buffer("CPU", "projector", 8)])
     assert with_projector(alone, both, CPU) == (replace(alone[0], projector=8),)
-    assert with_projector(alone, both, "GPU0") == (Placed("GPU0", 0, 0, 8, 0, 0), alone[0])
+    assert with_projector(alone, both, "GPU0") == (DeviceUsage("GPU0", 0, 0, 8, 0, 0), alone[0])
 
 
 def test_a_model_tells_where_its_layers_are(text: Path) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_med.engine.llama.model import Model
 from edge_med.engine.llama.overrides import SPACE_PREFIX
+from edge_med.engine.llama.text_model import TextModel
 from edge_med.engine.prompt import compose
 from edge_med.messages import as_messages
 from tests.conftest import Models
@@ -30,7 +30,7 @@ def test_ids_are_those_of_a_file_that_says_no(said: str, model: Models, tmp_path
     messages = as_messages("the heart is not enlarged\n\nthe lung", system="a  b")
     ids = []
     for file in (path, theirs):
-        with Model(file, vocabulary_only=True) as opened:
+        with TextModel(file, vocabulary_only=True) as opened:
             plain = opened.vocabulary.tokenize("heart")
             ids.append((plain, compose(opened, messages)))
     assert ids[0] == ids[1]

@@ -12,7 +12,7 @@ from edge_med.engine.llama import signatures
 from edge_med.engine.llama.signatures import LLAMA, MTMD
 
 STRUCTS = {
-    signatures.ModelParams: llama_cpp.llama_model_params,
+    signatures.LlamaModelParams: llama_cpp.llama_model_params,
     signatures.ContextParams: llama_cpp.llama_context_params,
     signatures.Batch: llama_cpp.llama_batch,
     signatures.EncoderParams: mtmd_cpp.mtmd_context_params,

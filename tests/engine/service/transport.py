@@ -14,21 +14,21 @@ from edge_med.engine.service.protocol import (
     Answered,
     Begun,
     CountRequest,
+    EngineOpened,
     EngineSpec,
     EngineStatus,
-    Opened,
     Submit,
     ToEngine,
 )
-from edge_med.engine.tasks.telling import ModelIdentity
+from edge_med.engine.tasks.answer_notices import ModelIdentity
 from edge_med.errors import EngineError
-from edge_med.models.memory import Plan
-from edge_med.models.shares import Subject
+from edge_med.planner.memory_plan import MemoryPlan
+from edge_med.planner.placement_types import ModelSpec
 from edge_med.question import Question
 
-SUBJECT = Subject("text", "F32", Header(3, {}, (), 0, 0))
+SUBJECT = ModelSpec("text", "F32", Header(3, {}, (), 0, 0))
 SPEC = EngineSpec(Path("text"), None, SUBJECT, ModelIdentity(None, None, "F32", 4), LoadOptions())
-OPENED = Opened(EngineStatus(LoadOptions(context=77)), Plan(1, 0, 1, 1), "as built")
+OPENED = EngineOpened(EngineStatus(LoadOptions(context=77)), MemoryPlan(1, 0, 1, 1), "as built")
 CRASH = EngineError("llama.cpp's process has ended (SIGSEGV).", "Ask again.")
 COUNT = CountRequest(Question((), Options()))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from devtools.checkpoints.tokenizer import tiny_tokenizer
 from edge_med.answers import Event, Notice, Piece
 from edge_med.config import LoadOptions, Options
 from edge_med.engine.engine import Engine
@@ -13,7 +14,6 @@ from edge_med.engine.tasks.generate import GenerateRequest
 from edge_med.errors import ContextOverflowError, EngineError
 from edge_med.messages import Message, TextPart
 from edge_med.question import Question
-from tests.checkpoints.tokenizer import tiny_tokenizer
 from tests.conftest import Models
 from tests.engine.scripted import QUESTION, Script, ask, ended
 from tests.engine.scripted import answer as answer_with

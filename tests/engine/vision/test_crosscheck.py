@@ -25,7 +25,7 @@ from edge_med.engine.vision.mtmd import MtmdEncoder
 from edge_med.engine.vision.verified import VerifiedProjectors
 from edge_med.errors import CancelledError, EngineError
 from edge_med.imaging import Picture
-from edge_med.models.shares import CPU
+from edge_med.planner.placement_types import CPU
 from tests.conftest import Models
 from tests.engine.scripted import ask, ended
 

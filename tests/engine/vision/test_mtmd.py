@@ -13,20 +13,20 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from devtools.checkpoints.tiny import MULTIMODAL
 from edge_med import imaging
 from edge_med.config import LoadOptions
 from edge_med.engine.cache.ledger import ImageBlock, Item
 from edge_med.engine.engine import Engine
 from edge_med.engine.llama.arrays import Floats
 from edge_med.engine.llama.bindings import mtmd_cpp
-from edge_med.engine.llama.model import Model
+from edge_med.engine.llama.text_model import TextModel
 from edge_med.engine.tasks import selftest
 from edge_med.engine.vision import crosscheck
 from edge_med.engine.vision.mtmd import MtmdEncoder
 from edge_med.errors import CancelledError, EngineError, ImageError, UsageError
 from edge_med.imaging import Picture
 from edge_med.native import native_library
-from tests.checkpoints.tiny import MULTIMODAL
 from tests.conftest import Models
 
 SIDE, PATCH, LAYERS = 56, 14, MULTIMODAL.vision.layers if MULTIMODAL.vision else 0
@@ -39,8 +39,8 @@ def folder(model: Models) -> Path:
 
 
 @pytest.fixture
-def text(folder: Path) -> Iterator[Model]:
-    with Model(folder / "multimodal-F32.gguf") as opened:
+def text(folder: Path) -> Iterator[TextModel]:
+    with TextModel(folder / "multimodal-F32.gguf") as opened:
         yield opened
 
 
@@ -50,7 +50,7 @@ def picture() -> Picture:
     return imaging.open(pixels, side=SIDE)
 
 
-def projector(folder: Path, text: Model) -> MtmdEncoder:
+def projector(folder: Path, text: TextModel) -> MtmdEncoder:
     return MtmdEncoder(folder / "multimodal-mmproj-F16.gguf", text, OPTIONS)
 
 
@@ -83,7 +83,9 @@ class Spy(MtmdEncoder):
         return True
 
 
-def test_llama_cpp_copies_the_pixels_unchanged(folder: Path, text: Model, picture: Picture) -> None:
+def test_llama_cpp_copies_the_pixels_unchanged(
+    folder: Path, text: TextModel, picture: Picture
+) -> None:
     spy = Spy(folder / "multimodal-mmproj-F16.gguf", text, OPTIONS)
     spy.encode(picture)
     spy.close()
@@ -95,7 +97,7 @@ def test_llama_cpp_copies_the_pixels_unchanged(folder: Path, text: Model, pictur
 
 
 def test_rows_are_as_many_and_as_wide_as_the_text_model_wants(
-    folder: Path, text: Model, picture: Picture
+    folder: Path, text: TextModel, picture: Picture
 ) -> None:
     opened = projector(folder, text)
     rows = opened.encode(picture)
@@ -105,7 +107,7 @@ def test_rows_are_as_many_and_as_wide_as_the_text_model_wants(
     opened.close()
 
 
-def test_stop_is_heeded_within_a_layer(folder: Path, text: Model, picture: Picture) -> None:
+def test_stop_is_heeded_within_a_layer(folder: Path, text: TextModel, picture: Picture) -> None:
     opened, asked = projector(folder, text), itertools.count()
     with pytest.raises(CancelledError):
         opened.encode(picture, lambda: next(asked) >= 0)
@@ -117,7 +119,7 @@ def test_stop_is_heeded_within_a_layer(folder: Path, text: Model, picture: Pictu
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_what_goes_wrong_while_looking_ends_it_and_comes_out(
-    error: type[BaseException], folder: Path, text: Model, picture: Picture
+    error: type[BaseException], folder: Path, text: TextModel, picture: Picture
 ) -> None:
     """llama.cpp calls it a success; an exception that ctypes swallows would be one of garbage."""
     opened, asked = projector(folder, text), itertools.count()
@@ -134,7 +136,7 @@ def test_what_goes_wrong_while_looking_ends_it_and_comes_out(
 
 
 def test_the_encoder_gets_as_many_threads_as_the_model(
-    folder: Path, text: Model, monkeypatch: pytest.MonkeyPatch
+    folder: Path, text: TextModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen, real = [], mtmd_cpp().mtmd_init_from_file
 

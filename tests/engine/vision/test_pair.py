@@ -13,13 +13,13 @@ import pytest
 
 from converters.checkpoint import open_checkpoint
 from converters.pipeline import convert
-from converters.request import Request
+from converters.request import ConversionRequest
 from edge_med import MedGemma
 from edge_med.answers import Notice
-from edge_med.artifacts.gguf import Tensor, read_header
+from edge_med.artifacts.gguf import GgufTensor, read_header
 from edge_med.engine.vision import pair
 from edge_med.errors import ArtifactError, PairingError
-from edge_med.models import store
+from edge_med.library import store
 from tests.conftest import Checkpoints, Models
 
 TEXT, PROJECTOR = "multimodal-F32.gguf", "multimodal-mmproj-F16.gguf"
@@ -34,7 +34,7 @@ def alone(model: Models, tmp_path: Path) -> Path:
     return folder
 
 
-def tensor_of(path: Path, name: str) -> Tensor:
+def tensor_of(path: Path, name: str) -> GgufTensor:
     return next(tensor for tensor in read_header(path).tensors if tensor.name == name)
 
 
@@ -135,7 +135,7 @@ def base_projector(alone: Path, checkpoint: Checkpoints, tmp_path: Path) -> Path
     with shard.path.open("r+b") as file:
         file.seek(tensor.offset + tensor.size // 2)
         file.write(b"\1\0")
-    convert(Request(source=tuned, folder=tmp_path / "tuned-files", quants=("F32",)))
+    convert(ConversionRequest(source=tuned, folder=tmp_path / "tuned-files", quants=("F32",)))
     shutil.copy(tmp_path / "tuned-files" / TEXT, alone / TEXT)
     return alone
 

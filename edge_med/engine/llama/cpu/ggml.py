@@ -72,7 +72,7 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
 }
 
 
-class Functions:
+class GgmlFunctions:
     """Functions of several libraries, by their names; each has the types of ggml's headers."""
 
     def __init__(self, libraries: list[ctypes.CDLL]) -> None:
@@ -89,7 +89,7 @@ class Functions:
 
 
 @functools.cache
-def functions() -> Functions:
+def functions() -> GgmlFunctions:
     """Functions of ggml; the first call loads llama.cpp, as a model does.
 
     Raises:
@@ -100,7 +100,7 @@ def functions() -> Functions:
     if _platform.SYSTEM != "win32":  # a library's functions are found with those that it needs
         names = ["llama", "mtmd"]
     libraries = [_platform.open_library(native.native_library(name)) for name in names]
-    return Functions(libraries)
+    return GgmlFunctions(libraries)
 
 
 def cpu_device() -> int:

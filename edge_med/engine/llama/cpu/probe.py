@@ -16,11 +16,11 @@ from hashlib import sha256
 from pathlib import Path
 
 from edge_med import __version__, _platform, native
-from edge_med._platform import children, state
+from edge_med._platform import children, state_files
+from edge_med.engine.llama.cpu.code_levels import LEVELS, WITHOUT_AMX, CodeVerdict, Level
 from edge_med.engine.llama.cpu.ggml import SPINS
-from edge_med.engine.llama.cpu.levels import LEVELS, WITHOUT_AMX, Level, Verdict
 from edge_med.errors import EngineError
-from edge_med.models import store
+from edge_med.library import store
 
 FILE = "cpu.json"
 
@@ -53,7 +53,7 @@ class Outcome:
     untried: str | None = None
 
 
-def verdict(folder: Path | None = None, *, anew: bool = False) -> Verdict:
+def verdict(folder: Path | None = None, *, anew: bool = False) -> CodeVerdict:
     """Which code is used here, by an earlier trial if nothing has changed since, else by a new one.
 
     Args:
@@ -64,7 +64,7 @@ def verdict(folder: Path | None = None, *, anew: bool = False) -> Verdict:
         EngineError: llama-cpp-python is missing, can't be loaded, or is sound at no level.
     """
     key = _key()
-    if key and not anew and (known := _known(state.read(_path(folder)), key)) is not None:
+    if key and not anew and (known := _known(state_files.read(_path(folder)), key)) is not None:
         return known
     found = judge(_command)
     if found.tried:
@@ -72,21 +72,21 @@ def verdict(folder: Path | None = None, *, anew: bool = False) -> Verdict:
     return found
 
 
-def remember(folder: Path | None, found: Verdict) -> None:
+def remember(folder: Path | None, found: CodeVerdict) -> None:
     """Keep a verdict for this build and processor, where they can be told from others."""
     path, key = _path(folder), _key()
     if key is not None:
-        stored = state.read(path)
+        stored = state_files.read(path)
         others = {k: v for k, v in stored.items() if k != key} if isinstance(stored, dict) else {}
         last = dict(list(others.items())[1 - MOST :])
-        state.write(path, {**last, key: {**asdict(found), "level": found.level.name}})
+        state_files.write(path, {**last, key: {**asdict(found), "level": found.level.name}})
 
 
 def _path(folder: Path | None) -> Path:
     return (folder or store.home() / "state") / FILE
 
 
-def judge(command: Command) -> Verdict:
+def judge(command: Command) -> CodeVerdict:
     """Try one level after the other until one is sound.
 
     Args:
@@ -99,9 +99,9 @@ def judge(command: Command) -> Verdict:
     for level in LEVELS:
         found = _outcome(functools.partial(command, level))
         if found.sound:
-            return Verdict(level, found.copies, first)
+            return CodeVerdict(level, found.copies, first)
         if first is None and found.fault is None:
-            return Verdict(WITHOUT_AMX, fault=found.untried, tried=False)
+            return CodeVerdict(WITHOUT_AMX, fault=found.untried, tried=False)
         first = first or found.fault
     assert first is not None
     raise _unsound(first)
@@ -185,7 +185,7 @@ def _key() -> str | None:
     return sha256(repr(facts).encode()).hexdigest()[:32]
 
 
-def _known(stored: object, key: str) -> Verdict | None:
+def _known(stored: object, key: str) -> CodeVerdict | None:
     """What is remembered of a key; None where it isn't there, or isn't as it was written."""
     found = stored.get(key) if isinstance(stored, Mapping) else None
     if not isinstance(found, Mapping):
@@ -195,4 +195,4 @@ def _known(stored: object, key: str) -> Verdict | None:
     sound = isinstance(copies, list) and all(isinstance(name, str) for name in copies)
     if level is None or not sound or not (fault is None or isinstance(fault, str)):
         return None
-    return Verdict(level, tuple(copies or ()), fault)
+    return CodeVerdict(level, tuple(copies or ()), fault)

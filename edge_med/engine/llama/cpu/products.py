@@ -15,7 +15,7 @@ from edge_med._platform import children
 from edge_med.artifacts.tensor_types import BY_NAME, TensorType
 from edge_med.engine.llama.cpu import ggml
 from edge_med.engine.llama.cpu.amx import refused
-from edge_med.engine.llama.cpu.levels import AMX
+from edge_med.engine.llama.cpu.code_levels import AMX
 
 Floats = npt.NDArray[np.float32]
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from edge_med.artifacts.gguf import Header, Tensor
+from edge_med.artifacts.gguf import GgufTensor, Header
 
 _LAYER = re.compile(r"blk\.(\d+)\.(\w+\.weight)")
 
 
-def patterns(header: Header, layers: int, taken: Callable[[Tensor], bool]) -> Iterator[str]:
+def patterns(header: Header, layers: int, taken: Callable[[GgufTensor], bool]) -> Iterator[str]:
     """Patterns of tensors' names that match exactly the matrices that a buffer type takes.
 
     llama.cpp compiles each pattern once for each tensor, so there are few.

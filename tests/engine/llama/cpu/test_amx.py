@@ -32,8 +32,8 @@ print(json.dumps([inside, asked()]))
 
 LOADED = """
 from edge_med.engine.llama import bindings
-from edge_med.engine.llama.cpu.levels import {0}, Verdict
-bindings.load(Verdict({0}))
+from edge_med.engine.llama.cpu.code_levels import {0}, CodeVerdict
+bindings.load(CodeVerdict({0}))
 print(*bindings.cpu_buffers())
 """
 

@@ -15,7 +15,14 @@ import pytest
 from edge_med import _platform, native
 from edge_med._platform import children
 from edge_med.engine.llama.cpu import probe
-from edge_med.engine.llama.cpu.levels import AS_BUILT, LEVELS, PLAIN, WITHOUT_AMX, Level, Verdict
+from edge_med.engine.llama.cpu.code_levels import (
+    AS_BUILT,
+    LEVELS,
+    PLAIN,
+    WITHOUT_AMX,
+    CodeVerdict,
+    Level,
+)
 from edge_med.engine.llama.cpu.probe import judge, verdict
 from edge_med.errors import EngineError
 
@@ -48,7 +55,7 @@ def faulty_below(last: Level | None, child: list[str]) -> Callable[[Level], Sequ
 
 def test_code_that_computes_rightly_is_used_as_it_was_built() -> None:
     found = judge(sound)
-    assert found == Verdict(AS_BUILT, ("AMX", "CPU_REPACK"))
+    assert found == CodeVerdict(AS_BUILT, ("AMX", "CPU_REPACK"))
     assert found.notices == ()
 
 

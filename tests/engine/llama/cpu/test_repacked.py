@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_med.artifacts.gguf import Tensor, read_header
+from edge_med.artifacts.gguf import GgufTensor, read_header
 from edge_med.config import LoadOptions
 from edge_med.engine.engine import Engine
 from edge_med.engine.llama import offload
@@ -48,7 +48,7 @@ def loaded(
 def test_patterns_match_just_what_the_buffer_takes(text: Path) -> None:
     header = read_header(text)
 
-    def taken(tensor: Tensor) -> bool:
+    def taken(tensor: GgufTensor) -> bool:
         return "ffn" in tensor.name
 
     (pattern,) = patterns(header, 2, taken)

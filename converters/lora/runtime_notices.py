@@ -1,0 +1,79 @@
+"""What the user should know of an adapter that is applied while a model runs, and isn't merged."""
+
+from __future__ import annotations
+
+from converters.checkpoint import Checkpoint
+from converters.findings import Told
+from converters.lora.adapter_ends import with_ends
+from converters.lora.adapter_processor import with_processor
+from converters.lora.adapter_tokenizer import template_told, with_tokenizer
+from converters.lora.records import told
+from converters.small_files import PROCESSOR, TOKENIZER
+from edge_med.artifacts.adapters.peft_adapter import OpenedAdapter
+from edge_med.artifacts.tensor_names import EMBEDDING
+from edge_med.errors import CheckpointError
+
+_WORDS = {
+    "adapter_base": "{name} names {base} as its base, and becomes a file for {called}.",
+    "adapter_four_bits": (
+        "{name} was trained on a base of four bits ({base}). With a base of other bits its answers "
+        "may differ a little from those in training."
+    ),
+    "adapter_patterns": "{text}",
+}
+"""What a merge tells as well, in the words for a file of its own."""
+
+
+def applied_told(adapter: OpenedAdapter, base: Checkpoint, called: str, size: int) -> list[Told]:
+    """What differs between the base of an adapter and the model that it will be applied to.
+
+    Args:
+        adapter: that becomes a file of its own.
+        base: its small files.
+        called: what the base is called.
+        size: of the base's vocabulary, in tokens.
+    """
+    words = {"name": adapter.name, "base": adapter.settings.base_name, "called": called}
+    found = [
+        Told(one.code, _WORDS[one.code].format(text=one.text, **words))
+        for one in told(adapter, called)
+        if one.code in _WORDS
+    ]
+    own = (*_tokenizer(adapter, base, size), *template_told(base.small, adapter.folder))
+    return [*found, *own, *_pictures(adapter, base), *_ends(adapter, base)]
+
+
+def _ends(adapter: OpenedAdapter, base: Checkpoint) -> list[Told]:
+    """That it was trained to end its answers otherwise."""
+    rest = "A model that it is applied to doesn't; a merge does."
+    return [Told(one.code, f"{one.text} {rest}") for one in with_ends(base, [adapter])[1]]
+
+
+def _pictures(adapter: OpenedAdapter, base: Checkpoint) -> list[Told]:
+    """That it was trained on pictures that were prepared otherwise."""
+    if not any((base.folder / name).is_file() for name in PROCESSOR.one_of):
+        return []
+    try:
+        _, said = with_processor(base, [adapter])
+    except CheckpointError as error:
+        return [Told("adapter_processor", error.message)]
+    text = (
+        f"{adapter.name} was trained on images that were prepared otherwise than its base's. A "
+        "model that it is applied to sees them as its base does; a merge takes the adapter's way."
+    )
+    return [Told(one.code, text) for one in said]
+
+
+def _tokenizer(adapter: OpenedAdapter, base: Checkpoint, size: int) -> list[Told]:
+    """That tokens of its own are no tokens of the model."""
+    if not any((base.folder / name).is_file() for name in TOKENIZER.one_of):
+        return []
+    embedding = adapter.parts.get(EMBEDDING)
+    if embedding and embedding.whole:
+        size = max(size, embedding.whole.tensor.shape[0])
+    try:
+        _, said = with_tokenizer(base, [adapter], size)
+    except CheckpointError as error:
+        return [Told("adapter_tokenizer", error.message)]
+    rest = "A model that it is applied to keeps its own tokens; a merge takes the adapter's."
+    return [Told(one.code, f"{one.text} {rest}") for one in said if one.code == "adapter_tokenizer"]

@@ -1,0 +1,1 @@
+"""What the golden files hold, and how tests read them."""

@@ -1,0 +1,1 @@
+"""Images that tests and benchmarks make: photos, DICOM, damaged ones."""

@@ -1,0 +1,1 @@
+"""The commands of the chat: one table, and a file for each subject."""

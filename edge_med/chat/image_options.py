@@ -1,0 +1,132 @@
+"""How images are opened: the flags of the same names, behind `/image` and `/load`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from edge_med.chat.dropped_paths import split
+from edge_med.errors import UsageError
+from edge_med.imaging import Picture, Study
+from edge_med.imaging.files.image_names import is_there
+from edge_med.imaging.hu_windows import DEFAULT
+from edge_med.imaging.volume.slice_order import Order
+
+_FLAG = re.compile(
+    r"""\s+--(slices|windows|frame|tags|series|order)(?:[\s=]+(["']?)([^\s"']+)\2)?\s*$"""
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """How images are opened.
+
+    Attributes:
+        slices: of a series.
+        windows: of a CT.
+        frame: of a DICOM file with several.
+        tags: whether the model is told modality, body part and view.
+        series: which of several, by its number.
+        order: of a series' slices.
+    """
+
+    slices: str = "auto"
+    windows: str = DEFAULT
+    frame: int | None = None
+    tags: bool = False
+    series: str | None = None
+    order: Order = "numbers"
+
+    @property
+    def how(self) -> dict[str, Any]:
+        """What `imaging.open` takes of it."""
+        opened = ("slices", "windows", "frame", "series", "order")
+        return {name: getattr(self, name) for name in opened}
+
+
+@dataclass(frozen=True, slots=True)
+class PictureOrigin:
+    """Where a picture is from.
+
+    Attributes:
+        file: its path, or its bytes.
+        frame: of that, from 1 on.
+        windows: of a CT.
+        name: of what the user gave.
+    """
+
+    file: Path | bytes | str
+    frame: int
+    windows: str
+    name: str
+
+
+class Sources:
+    """Where pictures are from; of one opened elsewhere, where its pixels were seen last."""
+
+    def __init__(self) -> None:
+        self._own: dict[
+            int, tuple[Picture, PictureOrigin]
+        ] = {}  # a picture that is kept keeps its id
+        self._seen: dict[str, PictureOrigin] = {}
+
+    def add(self, path: Path | bytes, image: Picture | Study, looking: Looking) -> None:
+        """Note each picture of an image that was opened."""
+        name = path.name or str(path) if isinstance(path, Path) else ""
+        if isinstance(image, Picture):
+            file = path.absolute() if isinstance(path, Path) else path
+            self._note(image, PictureOrigin(file, looking.frame or 1, looking.windows, name))
+            return
+        for picture, (origin, frame) in zip(image.pictures, image.origins, strict=True):
+            self._note(picture, PictureOrigin(origin, frame, looking.windows, name))
+
+    def _note(self, picture: Picture, source: PictureOrigin) -> None:
+        self._own[id(picture)] = picture, source
+        self._seen[picture.sha256] = source
+
+    def of(self, picture: Picture) -> PictureOrigin | None:
+        """Where a picture is from; None if nobody knows."""
+        _, source = self._own.get(id(picture), (picture, None))
+        return source or self._seen.get(picture.sha256)
+
+
+def with_flags(argument: str, usual: Looking) -> tuple[str, Looking]:
+    """What stands before the flags at an argument's end, and what these ask for.
+
+    Args:
+        argument: of a command; a name that is there is a name, whatever it ends with.
+        usual: what holds without a flag.
+
+    Raises:
+        UsageError: a flag stands elsewhere, isn't known, or has no value of its kind.
+    """
+    given: dict[str, Any] = {}
+    while not is_there(argument) and (found := _FLAG.search(argument)):
+        name, value = found[1], found[3]
+        if name in given or (value is None) != (name == "tags"):
+            break
+        given[name] = _value(name, value)
+        argument = argument[: found.start()]
+    parts = [] if is_there(argument) else split(argument)
+    if wrong := [part for part in parts if part.startswith("--") and not is_there(part)]:
+        raise UsageError(
+            f"{wrong[0]} isn't a flag here, stands before a path, or lacks its value.",
+            "Flags stand last, as in: /image ct-folder --slices 2:10:2 --windows brain",
+        )
+    return argument, replace(usual, **given)
+
+
+def _value(name: str, value: str | None) -> str | int | bool:
+    """What a flag asks for."""
+    if name == "tags":
+        return True
+    assert value is not None
+    if name != "frame":
+        return value
+    if not value.isdecimal() or int(value) < 1:
+        raise UsageError(
+            f"--frame is a whole number from 1 on, and not {value}.", "As in: --frame 3"
+        )
+    return int(value)

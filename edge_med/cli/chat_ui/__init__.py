@@ -1,0 +1,1 @@
+"""The chat's two surfaces: a terminal, and a pipe."""

@@ -1,0 +1,272 @@
+"""`edge-med plan`: what a model takes on a machine, what goes where, and why."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edge_med.artifacts.file_names import QUANTS
+from edge_med.cli.render.table import columns
+from edge_med.cli.render.wrapping import say
+from edge_med.cli.shared.options import CONTEXT, KV, MACHINE, TYPES, device_options
+from edge_med.config import MOST_PARALLEL, LoadOptions, Options
+from edge_med.errors import UsageError
+
+if TYPE_CHECKING:
+    from edge_med.planner.explain import Advice
+    from edge_med.planner.machine import Machine
+    from edge_med.planner.placement_types import ModelSpec, Placement
+
+_LOAD = LoadOptions()
+SIZES = ("weights", "projector", "kv", "compute", "kept", "total", "room")
+"""Of a share, in the order of the table's columns."""
+
+PAGE = 700
+"""Tokens of a page of text: about 500 words."""
+
+SMALL = 0.01
+"""GiB below which a third digit is told: micro's weights are 0.002."""
+
+
+@click.command()
+@click.argument("model", metavar="MODEL")
+@click.option(
+    "--quant",
+    "quants",
+    multiple=True,
+    type=click.Choice(QUANTS, case_sensitive=False),
+    help="Of the text model; several are planned one after the other.",
+)
+@click.option(
+    "--context",
+    type=TYPES["context"],
+    default=_LOAD.context,
+    show_default=True,
+    help=CONTEXT,
+)
+@click.option(
+    "--kv",
+    type=TYPES["kv"],
+    default=_LOAD.kv,
+    show_default=True,
+    help=KV,
+)
+@device_options
+@click.option(
+    "--parallel",
+    type=click.IntRange(1, MOST_PARALLEL),
+    default=_LOAD.parallel,
+    show_default=True,
+    help="Conversations at the same time.",
+)
+@click.option(
+    "--machine",
+    "described",
+    metavar="TEXT",
+    help=MACHINE,
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def plan(
+    model: str,
+    *,
+    quants: tuple[str, ...],
+    described: str | None,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Check whether a model fits this machine, and how much memory it uses.
+
+    Nothing is loaded or downloaded. MODEL is a GGUF file or a folder with one, a checkpoint's
+    folder or config.json, or a name that edge-med models lists.
+    """
+    from edge_med.engine.llama.bindings import verdict
+    from edge_med.engine.llama.gpu_help import require_gpus
+    from edge_med.planner import model_spec
+    from edge_med.planner.explain import advise
+
+    options = LoadOptions(**settings)
+    if described is None:
+        options = dataclasses.replace(options, copies=verdict().copies)
+        require_gpus(options)
+    machine = machine_for(described)
+    found = [model_spec.find(model, quant, machine.memory) for quant in quants or (None,)]
+    advices = [
+        advise(one, machine, options, model_spec.smaller_models(one, machine.memory))
+        for one in found
+    ]
+    if as_json:
+        click.echo(json.dumps(_json(machine, advices), indent=1))
+        return
+    for number, advice in enumerate(advices):
+        click.echo("\n" * bool(number), nl=False)
+        _print(advice, model, elsewhere=described is not None)
+
+
+def machine_for(described: str | None) -> Machine:
+    """The machine that is described, or this one with its devices.
+
+    Raises:
+        UsageError: the description can't be read, or this machine tells nothing of itself.
+        EngineError: llama-cpp-python is missing or of another version.
+    """
+    from edge_med.planner.machine import parse_machine, this_machine
+
+    if described is not None:
+        return parse_machine(described)
+    from edge_med.engine.llama.devices import gpus
+
+    machine = this_machine(gpus())
+    if machine is None:
+        raise UsageError(
+            "This system doesn't tell how much memory it has.",
+            "Describe the machine: --machine 16GB,gpu=12GB",
+        )
+    return machine
+
+
+def _print(advice: Advice, model: str, *, elsewhere: bool) -> None:
+    """The verdict, then the table, then the reasons."""
+    for line in (_verdict(advice), *_head(advice, model)):
+        say(line, err=False)
+    if advice.warning:
+        say(f"warning: {advice.warning}")
+    click.echo("\n".join(("", *_table(advice.placement), "")))
+    for line in _reasons(advice, elsewhere=elsewhere):
+        say(line, err=False)
+
+
+def _verdict(advice: Advice) -> str:
+    placement = advice.placement
+    if placement.fits and advice.largest_context < placement.options.context:
+        own = advice.largest_context
+        return f"Fits, but the model was trained with {own:,} tokens at most: --context {own}."
+    if placement.fits:
+        return "Fits."
+    return f"Doesn't fit: {max(0.01, placement.missing / (1 << 30)):.2g} GiB short."
+
+
+def _head(advice: Advice, model: str) -> Iterator[str]:
+    """What was planned, where, and what it takes of memory and disk."""
+    from edge_med.library.registry import registry
+    from edge_med.planner.model_spec import in_quant
+
+    placement, subject = advice.placement, advice.subject
+    options = placement.options
+    yield f"{subject.name} {subject.quant} on {_machine(advice.machine)}"
+    yield (
+        f"{options.context} tokens ({_worth(advice)}), KV cache {options.kv}"
+        + (f", {options.parallel} sequences" if options.parallel > 1 else "")
+        + ("" if subject.projector else ", without a projector")
+    )
+    files = _gb(_bytes(subject))
+    known = in_quant(subject, "BF16") if model in registry() else None
+    disk = f", and while it is converted a checkpoint of {_gb(_bytes(known))}" if known else ""
+    yield (
+        f"Memory: {_gib(placement.total)} GiB ({_gb(placement.total)}). "
+        f"Disk: files of {files}{disk}."
+    )
+
+
+def _worth(advice: Advice) -> str:
+    """What so many tokens are worth, beside an answer."""
+    from edge_med.artifacts.gguf_facts import image_tokens
+    from edge_med.imaging.volume.slice_selection import AROUND, QUESTION, Room
+
+    free = advice.placement.options.context - Options().max_new_tokens - QUESTION
+    pages = f"about {max(0, free) // PAGE} pages of text"
+    if (projector := advice.subject.projector) is None:
+        return pages
+    images = max(0, free) // ((image_tokens(projector) or Room().image_tokens) + AROUND)
+    return f"{pages}, or {images} images"
+
+
+def _bytes(subject: ModelSpec) -> int:
+    """Of its files' tensors."""
+    from edge_med.planner.sizes import tensor_bytes
+
+    projector = tensor_bytes(subject.projector) if subject.projector else 0
+    return tensor_bytes(subject.text) + projector
+
+
+def _table(placement: Placement) -> Iterator[str]:
+    yield from columns([("GiB", "layers", *SIZES), *map(_row, placement.shares)])
+    if len(placement.shares) > 1:
+        yield f"total {_gib(placement.total)} GiB"
+    if kept := placement.kept:
+        rest = _gib(placement.total - kept)
+        yield f"kept: grows with use up to this; {rest} GiB at the start"
+
+
+def _reasons(advice: Advice, *, elsewhere: bool) -> Iterator[str]:
+    """Why it is so, how far it goes, how fast, and what would be smaller."""
+    yield from advice.reasons
+    yield _largest(advice)
+    if advice.tokens_per_second:
+        yield f"At most {advice.tokens_per_second:.1f} tokens of an answer a second."
+    elif not elsewhere:
+        yield "How fast this machine writes: edge-med doctor measures it."
+    if small := advice.smaller:
+        where = f", {small.gpu_layers} layers on devices" if small.gpu_layers else ""
+        yield f"Next smaller: {small.name} {small.quant}, {_gib(small.total)} GiB{where}."
+
+
+def _largest(advice: Advice) -> str:
+    if not advice.largest_context:
+        return "Longest context: none fits."
+    if advice.placement.fits and advice.largest_context < advice.placement.options.context:
+        return f"Longest context: {advice.largest_context:,} tokens, the model's own limit."
+    stays = advice.placement.fits and len(advice.placement.shares) > 1
+    moving = " without moving layers" if stays else ""
+    return f"Longest context{moving}: {advice.largest_context:,} tokens."
+
+
+def _row(share: Any) -> list[str]:
+    sizes = (max(0, getattr(share, name)) for name in SIZES)
+    return [share.device, str(share.layers), *(_gib(size) if size else "-" for size in sizes)]
+
+
+def _machine(machine: Machine) -> str:
+    memory = f"{_gib(machine.room)} of {_gib(machine.memory)} GiB free"
+    devices = "".join(f", {d.name} {_gib(d.free)} GiB" for d in machine.devices)
+    return f"{machine.name}: {memory}{devices}{', shared' if machine.unified else ''}"
+
+
+def _gib(size: float) -> str:
+    gib = size / (1 << 30)
+    return f"{gib:.2f}" if gib >= SMALL else f"{gib:.3f}"
+
+
+def _gb(size: float) -> str:
+    """As the hub and disks tell sizes."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
+
+
+def _json(machine: Machine, advices: list[Advice]) -> dict[str, Any]:
+    return {"machine": dataclasses.asdict(machine), "plans": list(map(_plan_json, advices))}
+
+
+def _plan_json(advice: Advice) -> dict[str, Any]:
+    placement, options = advice.placement, advice.placement.options
+    shares = [{**dataclasses.asdict(share), "total": share.total} for share in placement.shares]
+    return {
+        "model": advice.subject.name,
+        "quant": advice.subject.quant,
+        "fits": placement.fits,
+        "context": options.context,
+        "kv": options.kv,
+        "parallel": options.parallel,
+        "gpu_layers": placement.gpu_layers,
+        "layers": placement.layers,
+        "projector_device": options.projector_device if advice.subject.projector else None,
+        "shares": shares,
+        "total": placement.total,
+        "reasons": advice.reasons,
+        "largest_context": advice.largest_context,
+        "tokens_per_second": advice.tokens_per_second,
+        "smaller": dataclasses.asdict(advice.smaller) if advice.smaller else None,
+        "warning": advice.warning,
+    }

@@ -1,0 +1,141 @@
+"""`edge-med view --list`: the series of a folder, a zip or a file, and which would be taken."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edge_med.artifacts.safe_text import safe_line
+from edge_med.cli.render.table import columns
+from edge_med.cli.render.wrapping import say
+from edge_med.errors import EdgeMedError
+from edge_med.plain_json import plain
+
+if TYPE_CHECKING:
+    from edge_med.imaging import Contents
+    from edge_med.imaging.slice_geometry import Slice
+    from edge_med.imaging.volume.contents import Series
+    from edge_med.imaging.volume.series_choice import SeriesChoice
+    from edge_med.imaging.volume.stacks import Stack
+
+_HEAD = ("", "series", "", "images", "size", "mm")
+
+_MOST = 12
+"""Stacks of a series that have a line each; of more, as of a series over time, the first do."""
+
+
+def print_list(path: Path | bytes, wanted: str | None, *, as_json: bool) -> None:
+    """Print what there is.
+
+    Raises:
+        ImageError: there is no DICOM image that can be read.
+        UsageError: a series is wanted that isn't there.
+    """
+    from edge_med import imaging
+
+    there = imaging.contents(path)
+    facts = list(_facts(there))
+    taken, why, notices = _taken(there, wanted)
+    notices += there.left_out
+    if as_json:
+        told = {"series": facts, "taken": taken, "why": why, "notices": notices}
+        click.echo(json.dumps(plain(told), indent=1))
+        return
+    people = len(there.known(0)) > 1 or len(there.known(1)) > 1
+    shown = [fact for fact in facts if _place(fact) <= _MOST]
+    rows = [_HEAD + (("patient", "study") if people else ())]
+    lines = columns([*rows, *(_row(fact, taken, people=people) for fact in shown)], left=3)
+    width = max(map(len, lines))
+    for line, more in zip(lines, ["", *map(_more, shown)], strict=True):
+        click.echo(safe_line(f"{line:<{width}}  {more}".rstrip()))
+    if left := len(facts) - len(shown):
+        click.echo(f"{left} more of these are left out here; --json has them.")
+    for notice in notices:
+        say(notice)
+
+
+def _taken(there: Contents, wanted: str | None) -> tuple[str | None, str, list[str]]:
+    """What would be taken, and what would be said of it, or against it."""
+    from edge_med.imaging.volume import series_choice
+
+    try:
+        choice = series_choice.choose(there, wanted)
+    except EdgeMedError as error:
+        if wanted is not None:
+            raise
+        step = error.hint or ""
+        if "`series`" in step:
+            step = "Nothing is taken until one is chosen, as --series 1."
+        return None, "", [f"{error.message} {step}".strip()]
+    return choice.series or None, choice.why, [*_of_singles(choice), *choice.notices]
+
+
+def _of_singles(choice: SeriesChoice) -> Iterator[str]:
+    """What is taken where there is no volume."""
+    from edge_med.imaging.volume.slice_selection import MOST
+
+    count = len(choice.slices)
+    if choice.volume or count == 1:
+        return
+    if count <= MOST[False]:
+        yield f"The {count} images are no volume: each is taken as a picture."
+    else:
+        yield f"The {count} images are no volume: choose some, as with --slices 5."
+
+
+def _facts(there: Contents) -> Iterator[dict[str, Any]]:
+    """What is known of each series, and of each of its stacks if there are several."""
+    ranks = [{word: n for n, word in enumerate(_first_seen(there, which), 1)} for which in (0, 1)]
+    for one in there.series:
+        whose = one.slices[0].whose
+        known = {"patient": ranks[0][whose[0]], "study": ranks[1][whose[1]]}
+        stacks: tuple[Stack | None, ...] = one.stacks or (None,)
+        for stack in stacks:
+            slices = stack.slices if stack else one.slices
+            yield {
+                "number": one.name(stack) if stack else str(one.number),
+                **_of_slices(one, slices),
+                "told": stack.told if stack else "",
+                "doubt": stack.doubt if stack else "",
+                **known,
+            }
+
+
+def _first_seen(there: Contents, which: int) -> list[str]:
+    return list(dict.fromkeys(p.whose[which] for one in there.series for p in one.slices))
+
+
+def _of_slices(one: Series, slices: tuple[Slice, ...]) -> dict[str, Any]:
+    first = slices[0]
+    return {
+        "modality": one.modality or None,
+        "plane": first.plane if one.stacks else "",
+        "images": len(slices),
+        "rows": first.rows,
+        "columns": first.columns,
+        "thickness": first.thickness,
+        "kernel": first.kernel,
+        "sequence": first.sequence,
+    }
+
+
+def _place(fact: dict[str, Any]) -> int:
+    return int(fact["number"].partition(".")[2] or 1)
+
+
+def _row(fact: dict[str, Any], taken: str | None, *, people: bool) -> tuple[str, ...]:
+    kind = " ".join(filter(None, (fact["modality"] or "another modality", fact["plane"])))
+    mm = "" if fact["thickness"] is None else f"{fact['thickness']:g}"
+    size = f"{fact['columns']} x {fact['rows']}"
+    whose = (str(fact["patient"]), str(fact["study"])) if people else ()
+    mark = "*" if fact["number"] == taken else ""
+    return (mark, fact["number"], kind, str(fact["images"]), size, mm, *whose)
+
+
+def _more(fact: dict[str, Any]) -> str:
+    """What there is in words: kernel or sequence, and which of its series it is."""
+    return ", ".join(filter(None, (fact["kernel"], fact["sequence"], fact["told"])))

@@ -1,0 +1,138 @@
+"""What an image costs with a model on this machine: its tokens, and the time to see and read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_med import _platform, native
+from edge_med.artifacts import split
+from edge_med.artifacts.gguf_facts import image_tokens
+from edge_med.config import Options
+from edge_med.errors import EngineError, UsageError
+from edge_med.library import default_model, store
+from edge_med.planner.latency import Estimates, spoken
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from edge_med.answers import Answer
+    from edge_med.imaging import Picture, Room, Study
+
+SIDE, TOKENS = 896, 256
+"""MedGemma's square in pixels, and the tokens of an image."""
+
+
+@dataclass(frozen=True, slots=True)
+class Eye:
+    """What images are shown to.
+
+    Attributes:
+        model: its name; None if there is none that is meant.
+        side: of its square, in pixels.
+        tokens: of an image.
+        encode: seconds that an image takes on this machine; None as long as nobody knows.
+        read: seconds that a token takes; None likewise.
+        blind: whether the model can't see.
+        files: bytes of its files, which will be in memory when it sees.
+        gpu: whether there is a GPU to see with.
+    """
+
+    model: str | None = None
+    side: int = SIDE
+    tokens: int = TOKENS
+    encode: float | None = None
+    read: float | None = None
+    blind: bool = False
+    files: int = 0
+    gpu: bool = False
+
+    def seconds(self, images: int, tokens: int) -> float | None:
+        """Until images are seen and their tokens read; None if that isn't known."""
+        if self.encode is None or self.read is None:
+            return None
+        return images * self.encode + tokens * self.read
+
+    def time(self, images: int, tokens: int) -> str:
+        """The same for people."""
+        if self.model is None:
+            return "not known: name a model with --model"
+        if self.blind:
+            return f"none: {self.model} can't see"
+        seconds = self.seconds(images, tokens)
+        if seconds is None:
+            return f"not known yet: the first image that {self.model} sees here tells it"
+        return f"about {spoken(seconds)} until {self.model} has seen and read it"
+
+    def room(self, context: int) -> Room:
+        """What there is for a series' slices, in so many tokens of question and answer."""
+        from edge_med.imaging import Room
+        from edge_med.imaging.volume.slice_selection import QUESTION
+
+        beside = Options().max_new_tokens + QUESTION
+        memory = _platform.available_memory()
+        left = None if memory is None else max(0, memory - self.files)
+        free = max(0, context - beside)
+        return Room(free, left, self.encode, self.tokens, self.gpu, beside)
+
+
+def eye_of(named: str | None, threads: int | None) -> Eye:
+    """What images would be shown to.
+
+    Args:
+        named: the model by flag, environment or config.toml; if None, the only one there is.
+        threads: that would compute.
+
+    Raises:
+        EdgeMedError: the named model isn't there, or can't be read.
+    """
+    try:
+        choice = default_model.choose(named)
+    except UsageError:  # several, and none is named
+        return Eye()
+    if choice.embedded and not (choice.named and default_model.is_complete(default_model.MICRO)):
+        return Eye()
+    found = store.find(choice.model)
+    name, header = found.text.stem, found.projector_header
+    if found.projector is None or header is None:
+        return Eye(name, blind=True)
+    side = header.integer("clip.vision.image_size") or SIDE
+    estimates = Estimates(found.text, threads)
+    rates = estimates.rates
+    return Eye(
+        name,
+        side,
+        image_tokens(header) or TOKENS,
+        1 / rates.encode if rates.encode else None,
+        1 / rates.read if rates.read else None,
+        files=split.size(found.text) + found.projector.stat().st_size,
+        gpu=_has_gpu(),
+    )
+
+
+def _has_gpu() -> bool:
+    """Whether llama.cpp finds a GPU; it isn't loaded where it was built for none."""
+    try:
+        libraries = [path.name for path in native.native_library("llama").parent.iterdir()]
+        if not any(f"ggml-{kind}" in name for kind in native.GPUS for name in libraries):
+            return False
+        from edge_med.engine.llama import devices
+
+        return bool(devices.gpus())
+    except EngineError:  # nothing can be asked here, which ask and chat will say
+        return False
+
+
+def learn(
+    model: str | Path, threads: int | None, images: Iterable[Picture | Study], answer: Answer
+) -> None:
+    """Remember how long a model took to see some images and to read."""
+    if answer.finish_reason == "cancelled":
+        return
+    from edge_med.imaging.volume.study import all_pictures
+
+    seen = {picture.sha256 for picture in all_pictures(images)}
+    estimates = Estimates(store.find(model).text, threads)
+    estimates.learn_encode(len(seen), answer.timings.encode)
+    estimates.learn_read(answer.usage.prompt, answer.timings.read)

@@ -1,0 +1,1 @@
+"""What was given: a path, a folder, a zip, an address or bytes, and what it begins with."""

@@ -1,0 +1,1 @@
+"""Conversations in the forms of other programs, and values that come with them."""

@@ -1,1 +1,0 @@
-"""Model files on this machine: which ones are meant, and the memory that they take."""

@@ -1,0 +1,135 @@
+"""What wrote an answer, and when: what a conversation's files say of each of its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
+
+from edge_med.answers import Answer, Notice
+from edge_med.plain_json import plain
+
+NOTICE = "For research and education; never for diagnosis or treatment."
+"""What every file of a conversation begins with."""
+
+SETTINGS = (
+    *("temperature", "top_k", "top_p", "min_p", "think", "think_budget", "max_new_tokens"),
+    "fit",
+)
+"""Options that are told of each answer; the seed is that of its tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What wrote an answer.
+
+    Attributes:
+        date: when it was there: ISO 8601 with the difference from UTC.
+        model: name of the text model's file.
+        model_sha256: of that file; None without a manifest.
+        projector_sha256: likewise of the projector's.
+        quant: of the text model.
+        adapters: names of those that were applied, with their scales.
+        device: what computed.
+        settings: of the answer, by their options' names, and its seed.
+        finish_reason: why it ended.
+        versions: of edge_med and llama_cpp.
+        notices: what the user was told of it.
+    """
+
+    date: str
+    model: str
+    model_sha256: str | None
+    projector_sha256: str | None
+    quant: str
+    adapters: tuple[str, ...]
+    device: str
+    settings: Mapping[str, Any]
+    finish_reason: str
+    versions: Mapping[str, str]
+    notices: tuple[Notice, ...]
+
+    @classmethod
+    def of(cls, answer: Answer) -> Self:
+        """The record of an answer."""
+        came = answer.provenance
+        return cls(
+            date=came.date,
+            model=came.model,
+            model_sha256=came.model_sha256,
+            projector_sha256=came.projector_sha256,
+            quant=came.quant,
+            adapters=tuple(f"{one.name} x {one.scale:g}" for one in came.adapters),
+            device=came.device,
+            settings={name: getattr(came.options, name) for name in SETTINGS} | {"seed": came.seed},
+            finish_reason=answer.finish_reason,
+            versions=dict(came.versions),
+            notices=answer.notices,
+        )
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> Self:
+        """What `to_dict` made; a field that is missing is empty.
+
+        Raises:
+            ValueError, TypeError, AttributeError: it is something else.
+        """
+        texts: dict[str, Any] = {
+            field.name: None if data.get(field.name) is None else str(data[field.name])
+            for field in fields(cls)
+            if field.name not in ("adapters", "settings", "versions", "notices")
+        }
+        return cls(
+            **texts,
+            adapters=tuple(map(str, data.get("adapters", ()))),
+            settings=dict(data.get("settings", {})),
+            versions={str(k): str(v) for k, v in data.get("versions", {}).items()},
+            notices=tuple(
+                Notice(str(one["code"]), str(one["text"])) for one in data.get("notices", ())
+            ),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        found: dict[str, Any] = plain(self)
+        return found
+
+    def lines(self) -> Iterator[str]:
+        """The same for people, without its date and its notices."""
+        yield f"model: {self.model}, {self.quant}, SHA-256 {self.model_sha256 or 'not known'}"
+        if self.projector_sha256:
+            yield f"projector: SHA-256 {self.projector_sha256}"
+        if self.adapters:
+            yield f"adapters: {', '.join(self.adapters)}"
+        versions = [f"{name.replace('_', '-')} {of}" for name, of in self.versions.items()]
+        yield f"by: {', '.join([*versions, self.device])}"
+        told = [f"{n.replace('_', '-')} {v}" for n, v in self.settings.items() if v is not None]
+        yield f"settings: {', '.join(told)}"
+
+
+Records = Sequence[Record | None]
+"""Of the answers of a conversation, in order; None for one of which nobody knows."""
+
+
+IMAGE_DROPPED = Notice(
+    "image_dropped", "An image was shown for this answer that was taken out afterwards."
+)
+
+
+def told_from(records: Records, first: int, notice: Notice) -> tuple[Record | None, ...]:
+    """Records that tell one thing more from one answer on; each tells it once."""
+    return tuple(
+        replace(record, notices=(*record.notices, notice))
+        if record and number >= first and notice not in record.notices
+        else record
+        for number, record in enumerate(records)
+    )
+
+
+def alike(records: Records) -> list[tuple[Record | None, list[int]]]:
+    """What wrote answers, whenever that was, and the numbers of these from 1 on."""
+    found: dict[str, tuple[Record | None, list[int]]] = {}
+    for number, record in enumerate(records, 1):
+        same = record and replace(record, date="", finish_reason="", notices=())
+        found.setdefault(repr(same), (same, []))[1].append(number)
+    return list(found.values())
