@@ -26,7 +26,7 @@ from edge_med import imaging
 from edge_med.errors import ImageError
 
 ROOT = Path(__file__).parents[1]
-GOLDEN, DOCS = ROOT / "tests/golden/dicom.json", ROOT / "docs/guide/images.md"
+GOLDEN, DOCS = ROOT / "tests/golden/dicom.json", ROOT / "docs/evidence/images.md"
 DATA = Path(pydicom.__file__).parent / "data"
 NO_DICOM = {".txt", ".md", ".json", ".py", ".pyc", ".icc", ".dump", ".gz"}
 GREY = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR")

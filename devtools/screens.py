@@ -1,7 +1,6 @@
 """The screens in the documents: README's story, walked with micro in a real terminal.
 
-    python -m scripts.screens           screens.md, chat.md and scripts.md in docs/guide
-    python -m scripts.screens --readme  README.md as well, with the speeds of a quiet machine
+    python -m scripts.screens    pages in docs/guide, and README.md's picture of the chat
 
 What differs from machine to machine is left out: speeds, and the paths of other folders. A document
 takes a screen by its mark, `<!-- screen NAME -->`, and the fenced text below it is replaced.
@@ -9,20 +8,20 @@ takes a screen by its mark, `<!-- screen NAME -->`, and the fenced text below it
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import shlex
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from devtools.terminal import Terminal
+from devtools.terminal_picture import picture
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = ("docs/guide/screens.md", "docs/guide/chat.md", "docs/guide/scripts.md")
-README = "README.md"
+PICTURE_OF_CHAT = "docs/pictures/chat.svg"
 
 FOLDER = "edge-med-demo"
 MODEL, PICTURE = f"{FOLDER}/micro", f"{FOLDER}/phantom.png"
@@ -107,11 +106,6 @@ _SPEEDS = (
     (re.compile(r'("date": )"[^"]+"'), r"\1…"),
 )
 
-_DRAWN = re.compile(r"(phantom\.png\):\n\n).*?(\n\n3\.)", re.DOTALL)
-
-_ASIDE = re.compile(r"^(This file is modified|note:|work of all threads:).*\n", re.MULTILINE)
-"""On stderr, about each conversion."""
-
 _MARKED = re.compile(r"(<!-- screen (\w+) -->\n```text\n)(.*?)(^```$)", re.DOTALL | re.MULTILINE)
 
 
@@ -129,10 +123,11 @@ def tidy(text: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", text).strip("\n")
 
 
-def brief(text: str) -> str:
-    """The demonstration without its picture, asides, and what is next."""
-    shown = _DRAWN.sub(r"\1   (here it is shown in the terminal)\2", text)
-    return _ASIDE.sub("", shown).partition("\nNext:")[0]
+def chat_picture(shown: str) -> str:
+    """The picture of the chat in README.md, made of its screen without the statistics."""
+    talk, _, rest = shown.partition("\n3> /stats\n")
+    _, mark, found = rest.partition("3> /locate")
+    return picture(f"{talk}\n{mark}{found.partition('4> /save')[0].rstrip()}")
 
 
 def marks(document: str) -> dict[str, str]:
@@ -164,20 +159,17 @@ def _enter(terminal: Terminal, line: str) -> None:
     terminal.see(lambda _text: terminal.screen.cursor.y > row and terminal.waits)
 
 
-def write(document: str, screens: Mapping[str, str], as_shown: Callable[[str], str]) -> None:
+def write(document: str, screens: Mapping[str, str]) -> None:
     """Replace the screens of a document."""
     path = ROOT / document
 
     def replaced(found: re.Match[str]) -> str:
-        return f"{found[1]}{as_shown(screens[found[2]])}\n{found[4]}"
+        return f"{found[1]}{normal(screens[found[2]])}\n{found[4]}"
 
     path.write_text(_MARKED.sub(replaced, path.read_text("utf-8")), "utf-8")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--readme", action="store_true", help="README.md as well, with speeds")
-    with_readme = parser.parse_args().readme
     os.environ["NO_COLOR"] = "1"  # so that the phantom is drawn with characters
     screens = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -185,6 +177,5 @@ def main() -> None:
             print(step.command, flush=True)
             screens[step.name] = f"$ {step.command}\n{tidy(walk(step, Path(folder)))}"
     for document in DOCUMENTS:
-        write(document, screens, normal)
-    if with_readme:
-        write(README, screens, lambda text: brief(text).partition("\n")[2])
+        write(document, screens)
+    (ROOT / PICTURE_OF_CHAT).write_text(chat_picture(normal(screens["chat"])), "utf-8")

@@ -1,4 +1,4 @@
-"""Open thousands of damaged images, and print the table of docs/guide/images.md.
+"""Open thousands of damaged images, and print the table of docs/evidence/images.md.
 
 python -m scripts.mutants [--dicom 5000] [--photos 3000] [--only ROW…]
 

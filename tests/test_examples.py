@@ -41,7 +41,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         ("docs/guide/python.md", ["F32"]),
         ("docs/guide/servers.md", ["F32"]),
-        ("README.md", ["Q4_K_M", "Q8_0"]),
+        ("docs/guide/first-answer.md", ["Q4_K_M", "Q8_0"]),
     ],
 )
 def test_the_examples_of_the_docs_run(

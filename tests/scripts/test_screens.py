@@ -6,7 +6,7 @@ import click
 import pytest
 
 from devtools import screens
-from devtools.screens import DOCUMENTS, README, STORY, Step
+from devtools.screens import DOCUMENTS, STORY, Step
 from edge_med.chat.commands.command_table import BY_NAME
 from edge_med.cli import root
 from edge_med.cli.render.streaming import NOTICE
@@ -39,11 +39,11 @@ def test_a_screen_has_nothing_of_the_machine_that_it_was_made_on(document: str, 
     assert "error:" not in shown
 
 
-def test_the_screens_of_the_readme_are_the_same_but_for_speeds() -> None:
-    docs = screens.marks("docs/guide/screens.md")
-    for name, shown in screens.marks(README).items():
-        there = screens.brief(docs[name]).partition("\n")[2]
-        assert screens.normal(shown) == there
+def test_the_picture_in_the_readme_is_made_of_the_chats_screen() -> None:
+    there = (screens.ROOT / screens.PICTURE_OF_CHAT).read_text("utf-8")
+    assert there == screens.chat_picture(screens.marks("docs/guide/screens.md")["chat"])
+    assert NOTICE in there
+    assert screens.PICTURE_OF_CHAT in (screens.ROOT / "README.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("step", STORY, ids=lambda step: step.name)
@@ -61,4 +61,4 @@ def test_speeds_and_paths_are_left_out() -> None:
     )
     kept = "291.5 MB  …/models/x.gguf\n  (looked in … s, wrote … tokens/s)"
     assert screens.normal(screens.tidy(shown)) == kept
-    assert NOTICE in screens.marks(README)["demo"]
+    assert NOTICE in screens.marks("docs/guide/screens.md")["demo"]
