@@ -18,6 +18,7 @@ CHECKS = {
     "imports": ["lint-imports", "--no-cache"],
     "workflows": ["zizmor", "--offline", "--quiet", ".github"],
     "tests": ["pytest", "--durations=5"],
+    "docs": [sys.executable, "-m", "scripts.check_docs"],
     "wheel": [sys.executable, "-m", "scripts.check_wheel"],
 }
 
