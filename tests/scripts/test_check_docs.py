@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import edge_med
-from devtools.pages.hooks import linked
+from devtools.pages.hooks import ROOT_PAGES, linked
 from devtools.pages.site import loads
 from tests.examples import ROOT
 
@@ -63,3 +63,15 @@ def test_pages_in_the_root_are_linked_as_the_site_has_them() -> None:
         "[it](../development/contributing.md#tests), code (`edge_med/api.py`),"
         f" [here](chat.md)\n{fence}"
     )
+
+
+PAGES = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
+
+
+def test_every_page_is_in_the_menu_and_on_the_first_page() -> None:
+    menu = set(
+        re.findall(r"([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.MULTILINE)
+    )
+    first = set(re.findall(r"\]\(([\w/-]+\.md)\)", (ROOT / "docs/index.md").read_text("utf-8")))
+    assert menu - set(ROOT_PAGES.values()) == PAGES
+    assert first == PAGES - {"index.md"}
