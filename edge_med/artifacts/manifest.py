@@ -96,13 +96,16 @@ class MergedAdapter:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What was asked for; `tensor_types` are the REGEX=TYPE overrides, `lora` in their order."""
+    """What was asked for; `tensor_types` are the REGEX=TYPE overrides, `lora` in their order.
+
+    A manifest without `lora` and `imatrix` is read as well: `verify --upgrade` adds them.
+    """
 
     quants: tuple[str, ...]
     mmproj: str | None
     tensor_types: tuple[str, ...]
-    lora: tuple[MergedAdapter, ...] | None
-    imatrix: str | None
+    lora: tuple[MergedAdapter, ...] | None = None
+    imatrix: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,37 @@ def test_verify_names_the_damaged_tensor_and_exits_with_4(
     assert verdict["sound"] is False
 
 
+def test_verify_upgrade(edge_med: Command, model: Models, tmp_path: Path) -> None:
+    folder = shutil.copytree(model("multimodal", "Q8_0"), tmp_path / "model")
+    data = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(data))
+    done = edge_med("verify", folder, "--upgrade")
+    assert done.code == 0
+    assert done.out.splitlines()[-1] == "upgraded  manifest.json: it has today's form now"
+    done = edge_med("verify", folder, "--upgrade")
+    assert done.out.splitlines()[-1] == "ok        manifest.json: it had today's form before"
+    assert json.loads(edge_med("verify", folder, "--upgrade", "--json").out)["upgraded"] is False
+
+
+def test_verify_upgrade_of_a_damaged_folder(
+    edge_med: Command, model: Models, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(model("multimodal", "Q8_0"), tmp_path / "model")
+    text = json.dumps(json.loads((folder / "manifest.json").read_text()))
+    (folder / "manifest.json").write_text(text)
+    (folder / TEXT).write_bytes(b"no")
+    done = edge_med("verify", folder, "--upgrade")
+    assert done.code == 4
+    assert "The manifest was not rewritten, because the folder is damaged." in done.err
+    assert (folder / "manifest.json").read_text() == text
+
+
+def test_verify_upgrade_of_a_single_file(edge_med: Command, model: Models) -> None:
+    done = edge_med("verify", model("multimodal", "Q8_0") / TEXT, "--upgrade")
+    assert done.code == 2
+    assert "A single file has no manifest to upgrade." in done.err
+
+
 def test_verify_run_reads_a_text_and_sees_a_picture(edge_med: Command, model: Models) -> None:
     done = edge_med("verify", "--run", model("multimodal", "Q8_0"))
     assert done.code == 0

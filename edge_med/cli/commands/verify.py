@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_med.artifacts import verification as checks
-from edge_med.artifacts.file_names import PENDING
+from edge_med.artifacts.file_names import MANIFEST, PENDING
 from edge_med.artifacts.safe_text import safe_line
+from edge_med.artifacts.upgrade import upgrade as upgrade_manifest
 from edge_med.artifacts.verification import Verdict
 from edge_med.cli.render.progress import byte_progress
 from edge_med.cli.render.wrapping import say
-from edge_med.errors import EdgeMedError, IntegrityError
+from edge_med.errors import EdgeMedError, IntegrityError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,38 +25,62 @@ if TYPE_CHECKING:
     from edge_med.engine.tasks.selftest import SelfTest
     from edge_med.library.known_hashes import Facts
 
+_UPGRADE = {
+    True: f"upgraded  {MANIFEST}: it has today's form now",
+    False: f"ok        {MANIFEST}: it had today's form before",
+}
+"""What is said of the manifest, by whether it was rewritten."""
+
 
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option(
     "--run", is_flag=True, help="Also load every text model and try it; it sees a picture."
 )
+@click.option(
+    "--upgrade",
+    is_flag=True,
+    help="Also rewrite the manifest of an undamaged folder in today's form. No model file changes.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--quiet", is_flag=True, help="No progress.")
-def verify(path: Path, *, run: bool, as_json: bool, quiet: bool) -> None:
+def verify(path: Path, *, run: bool, upgrade: bool, as_json: bool, quiet: bool) -> None:
     """Check that a model's files are complete and undamaged.
 
     PATH is a model folder, or one file of it.
     """
-    from edge_med.library import known_hashes as seen
-
-    facts = seen.all_facts(path.glob("*.gguf") if path.is_dir() else [path])
-    with byte_progress("verifying", checks.total_bytes(path), hidden=quiet) as advance:
-        verdict = checks.verify(path, advance)
-    _remember(path if path.is_dir() else path.parent, verdict, facts)
+    if upgrade and path.is_file():
+        raise UsageError("A single file has no manifest to upgrade.", "Give the model's folder.")
+    verdict = _verdict(path, quiet=quiet)
     tried = _try(path) if run and verdict.sound else {}
+    upgraded = upgrade and verdict.sound and upgrade_manifest(path)
     if as_json:
-        _print_json(verdict, tried)
+        _print_json(verdict, tried, {"upgraded": upgraded} if upgrade else {})
     else:
         _print(verdict)
         for name, one in tried.items():
             _print_run(name, one)
+        if upgrade and verdict.sound:
+            click.echo(_UPGRADE[upgraded])
+        elif upgrade:
+            click.echo("The manifest was not rewritten, because the folder is damaged.", err=True)
     if (path / PENDING).exists():
         click.echo(
             "A conversion into this folder was interrupted; the next one finishes it.", err=True
         )
     if not verdict.sound or not all(one.sound for one in tried.values()):
         raise click.exceptions.Exit(IntegrityError.exit_code)
+
+
+def _verdict(path: Path, *, quiet: bool) -> Verdict:
+    """The verdict on a folder or a file, noted for later loads."""
+    from edge_med.library import known_hashes as seen
+
+    facts = seen.all_facts(path.glob("*.gguf") if path.is_dir() else [path])
+    with byte_progress("verifying", checks.total_bytes(path), hidden=quiet) as advance:
+        verdict = checks.verify(path, advance)
+    _remember(path if path.is_dir() else path.parent, verdict, facts)
+    return verdict
 
 
 def _remember(folder: Path, verdict: Verdict, facts: Mapping[Path, Facts]) -> None:
@@ -97,8 +122,8 @@ def _try(path: Path) -> dict[str, SelfTest]:
     return tried
 
 
-def _print_json(verdict: Verdict, tried: dict[str, SelfTest]) -> None:
-    data = {"sound": verdict.sound, **dataclasses.asdict(verdict)}
+def _print_json(verdict: Verdict, tried: dict[str, SelfTest], more: dict[str, bool]) -> None:
+    data = {"sound": verdict.sound, **dataclasses.asdict(verdict), **more}
     if tried:
         runs = [{"file": name, **dataclasses.asdict(one)} for name, one in tried.items()]
         data["run"] = runs
