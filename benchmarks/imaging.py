@@ -36,7 +36,7 @@ def run(work: Path, runs: int) -> list[Result]:
     ]
     planned, fitted, alone = zip(*rounds[1:], strict=True)
     commands = (
-        "imaging.open(folder, slices='auto', room=Room(gpu=True))",
+        "imaging.open(folder, slices='auto', room=SliceBudget(gpu=True))",
         "dcmread(path).pixel_array for each file",
     )
     name = f"CT of {SLICES} slices of {SIDE} x {SIDE}"
@@ -64,7 +64,7 @@ def run(work: Path, runs: int) -> list[Result]:
 def _planned_and_fitted(folder: Path) -> tuple[float, float]:
     """Seconds until a CT is planned, and until its pictures are there."""
     start = time.perf_counter()
-    study = imaging.open(folder, slices="auto", room=imaging.Room(gpu=True))
+    study = imaging.open(folder, slices="auto", room=imaging.SliceBudget(gpu=True))
     planned = time.perf_counter() - start
     assert isinstance(study, imaging.Study)
     assert len(study.content()) == 2 * len(study.pictures)

@@ -35,8 +35,8 @@ def convert_adapters(
     """Make the files, or only plan them, and say what is in them.
 
     Args:
-        options: of `edge-med convert`, by name.
-        given: those that stand on the command line, with their flags.
+        options: options of `edge-med convert`, by name.
+        given: options on the command line, with their flags.
         dry_run: write nothing.
         as_json: print JSON.
         verbose: list every tensor.
@@ -72,16 +72,16 @@ def _request(options: Mapping[str, Any], given: Mapping[str, str]) -> AdapterReq
 
 
 def _print(plan: AdapterPlan, request: AdapterRequest, *, verbose: bool) -> None:
-    held, left = len(plan.division.held), plan.division.left
+    held, left = len(plan.division.tensors), plan.division.left
     path = safe_line(str(request.folder / plan.file.name))
     of = f" of {held + len(left)}" if left else ""
     strength = plan.adapter.strength
     strong = "" if strength == 1 else f", {strength:g} times as strong"
     click.echo(f"{plan.file.size / 1e6:.1f} MB  {path}  {held}{of} tensors{strong}")
-    for name in plan.division.held if verbose else ():
+    for name in plan.division.tensors if verbose else ():
         click.echo(f"  {name}")
     for one in left if verbose else ():
-        click.echo(f"  {one.name:<32} left out: {one.why}")
+        click.echo(f"  {one.name:<32} left out: {one.reason}")
     for told in plan.told:
         click.echo(f"note: {safe_line(told.text)}", err=True)
 
@@ -100,9 +100,9 @@ def _as_data(
                 "size": plan.file.size,
                 "sha256": hashes.get(plan.file.name),
                 "strength": plan.adapter.strength,
-                "held": list(plan.division.held),
+                "tensors": list(plan.division.tensors),
                 "left_out": [
-                    {"name": one.name, "why": one.why, "of_text": one.of_text}
+                    {"name": one.name, "reason": one.reason, "of_text": one.of_text}
                     for one in plan.division.left
                 ],
             }

@@ -61,11 +61,11 @@ class AdapterRequest:
 
     Attributes:
         base: the base model's folder, of which the small files are read alone.
-        folder: where the files go.
+        folder: folder for the files.
         adapters: folders of PEFT's, each with what its effect is multiplied with.
-        kind: of the numbers, out of `KINDS`.
-        name: of the file; the adapter folder's if empty.
-        source_id: what the base is called, such as `google/medgemma-4b-it`; for its terms.
+        kind: type of the numbers, out of `KINDS`.
+        name: name of the file; the adapter folder's if empty.
+        source_id: name of the base, such as `google/medgemma-4b-it`; for its terms.
         force: replace files that are there already.
     """
 
@@ -103,7 +103,7 @@ class Side:
     """A or B of a pair, on its way into the file.
 
     Attributes:
-        factor: what its numbers are multiplied with.
+        factor: factor of its numbers.
     """
 
     plan: TensorPlan
@@ -199,14 +199,14 @@ def _plan(
 
 
 def _refuse_nothing(adapter: OpenedAdapter, division: Division) -> None:
-    if not division.held:
+    if not division.tensors:
         first = division.left[0]
         raise CheckpointError(
             f"There is nothing in {adapter.name} that a GGUF adapter can hold: of {first.name}, "
-            f"{first.why}.",
+            f"{first.reason}.",
             f"Merge it: {merge_command(adapter.folder)}",
         )
-    if all(changes_nothing(part, None) for part in division.held.values()):
+    if all(changes_nothing(part, None) for part in division.tensors.values()):
         raise CheckpointError(
             f"The adapter {adapter.name} changes nothing of the text model: all that it adds is "
             "zero.",
@@ -216,7 +216,7 @@ def _refuse_nothing(adapter: OpenedAdapter, division: Division) -> None:
 
 def _ordered(division: Division) -> list[tuple[str, TensorUpdate]]:
     """In the order of the adapter's file."""
-    return sorted(division.held.items(), key=lambda item: _offset(item[1]))
+    return sorted(division.tensors.items(), key=lambda item: _offset(item[1]))
 
 
 def _offset(part: TensorUpdate) -> int:

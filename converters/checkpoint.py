@@ -25,8 +25,8 @@ class Checkpoint:
     """An opened checkpoint; tensors are described, not read.
 
     Attributes:
-        told: what is to be said of the folder.
-        again: what is read once more at the end, under another name, and where it lies.
+        told: findings about the folder.
+        again: files that are read again at the end, by name, with their paths.
         beside: files of adapters, by the names that the records have.
         merged: the names of these adapters, and what their effect is multiplied with.
     """

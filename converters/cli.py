@@ -176,11 +176,11 @@ def _print_result(done: Any, plan: Any, *, as_json: bool, quiet: bool) -> None:
         if e.path in done.written
     ]
     if as_json:
-        result = {"folder": str(folder), "files": files, "finished": done.finished}
+        result = {"folder": str(folder), "files": files, "recovered": done.recovered}
         result |= {"seconds": seconds, "notice": plan.notice, "warnings": _warnings(plan)}
         click.echo(json.dumps(result, indent=1))
         return
-    for name in done.finished:
+    for name in done.recovered:
         click.echo(f"finished an interrupted run: {safe_line(name)}", err=True)
     for file in files:
         click.echo(f"{_size(file['size'])}  {safe_line(str(folder / file['path']))}")

@@ -58,7 +58,7 @@ class TensorPlan:
 
     Attributes:
         channels_last: whether the source holds filters as MLX does, with the colours last.
-        change: what adapters make of it, before anything else.
+        change: change by adapters, which comes before anything else.
     """
 
     name: str
@@ -94,9 +94,9 @@ class ConversionPlan:
     """The whole conversion.
 
     Attributes:
-        licence: what the files say of their terms.
+        licence: terms in the files.
         notice: the same in a sentence.
-        told: what was found out of the checkpoint and should be known.
+        told: findings about the checkpoint.
     """
 
     request: ConversionRequest

@@ -28,7 +28,7 @@ class Entry:
     """A tensor of the checkpoint with its GGUF name, and the shape that it will have there.
 
     Attributes:
-        change: what adapters make of it.
+        change: change by adapters.
     """
 
     source: SourceTensor

@@ -60,9 +60,9 @@ def generation_told(checkpoint: Checkpoint, vocabulary: Vocabulary, ends: list[i
     """What of an answer's settings only edge-med carries out, and what it doesn't.
 
     Args:
-        checkpoint: where the settings are.
-        vocabulary: of the model.
-        ends: what `more_ends` found.
+        checkpoint: checkpoint with the settings.
+        vocabulary: vocabulary of the model.
+        ends: result of `more_ends`.
     """
     told = []
     if ends:

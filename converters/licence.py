@@ -43,7 +43,7 @@ def find_licence(evidence: Iterable[str]) -> Licence:
     """The terms that the texts of a checkpoint point to; the stricter ones win.
 
     Args:
-        evidence: what the model card, the folder's name and the user say the model is.
+        evidence: names of the model in the model card, the folder's name and the user's words.
     """
     texts = [text.lower() for text in evidence]
     for licence in LICENCES:

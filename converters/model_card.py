@@ -60,7 +60,7 @@ class Card:
     """What the checkpoint says of itself, for one file with so many parameters.
 
     Attributes:
-        told: what of its model card was left out.
+        told: parts of its model card that are left out.
         source: the hash that all files made of it have.
     """
 
@@ -81,7 +81,7 @@ def read_card(checkpoint: Checkpoint, parameters: int, called: tuple[str, ...]) 
     Args:
         checkpoint: an opened checkpoint.
         parameters: numbers in all tensors of the file, for its size label.
-        called: what the user calls the model and its source, such as `google/medgemma-4b-it`.
+        called: the user's names of the model and its source, such as `google/medgemma-4b-it`.
 
     Raises:
         CheckpointError: config.json or generation_config.json is damaged.

@@ -56,18 +56,18 @@ Advance = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """What a conversion did.
+    """The result of a conversion.
 
     Attributes:
-        manifest: of the folder, with the new files.
-        written: the names of the new files.
-        finished: names of files that an earlier, killed run had written and that now count as well.
-        seconds: of work in each stage, added up over all threads.
+        manifest: manifest of the folder, with the new files.
+        written: names of the new files.
+        recovered: names of files that an earlier, killed run had written and that now count too.
+        seconds: working time of each stage, added up over all threads.
     """
 
     manifest: Manifest
     written: tuple[str, ...]
-    finished: tuple[str, ...]
+    recovered: tuple[str, ...]
     seconds: dict[Stage, float]
 
 
@@ -89,7 +89,7 @@ def convert(
 def run(plan: ConversionPlan, advance: Advance = lambda _done, _total: None) -> Conversion:
     """Follow a plan; raises as `convert` does."""
     folder, watch = plan.request.folder, Stopwatch()
-    with held(folder) as finished:
+    with held(folder) as recovered:
         standing = _standing(plan)
         plan = _without_kept_projector(plan, standing)
         _check_disk(plan)
@@ -100,7 +100,7 @@ def run(plan: ConversionPlan, advance: Advance = lambda _done, _total: None) -> 
             with told_disk_errors("the manifest", folder):
                 prepare(folder, manifest)
         commit(folder, manifest)
-    return Conversion(manifest, tuple(e.path for e in entries), finished, watch.seconds())
+    return Conversion(manifest, tuple(e.path for e in entries), recovered, watch.seconds())
 
 
 @contextlib.contextmanager

@@ -134,9 +134,9 @@ def encode(values: Floats, kind: TensorType, row: int, out: Bytes) -> None:
 
     Args:
         values: whole rows, one after another.
-        kind: what to make of them; a row must fit it.
+        kind: type of the result; a row must fit it.
         row: numbers in a row.
-        out: where the result goes; of just the size that it takes.
+        out: buffer for the result, of exactly its size.
     """
     if kind is F32:
         out.view(np.float32)[:] = values

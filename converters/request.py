@@ -28,15 +28,15 @@ class ConversionRequest:
 
     Attributes:
         source: the checkpoint's folder.
-        folder: where the files go.
-        quants: of the text model, out of `edge_med.artifacts.file_names.QUANTS`.
-        mmproj: of the projector, out of `PROJECTOR_TYPES`; a text model has none.
-        name: of the model; the source folder's, or that of the hub's cache, if empty.
+        folder: folder for the files.
+        quants: quants of the text model, out of `edge_med.artifacts.file_names.QUANTS`.
+        mmproj: type of the projector, out of `PROJECTOR_TYPES`; a text model has none.
+        name: name of the model; if empty that of the source folder or of the hub's cache.
         tensor_types: REGEX=TYPE overrides for the text model; the first that matches decides.
-        threads: that quantize; as many as there are usable cores if None.
+        threads: number of threads that quantize; by default the number of usable cores.
         force: replace files that are there already.
-        source_id: what the source is called, such as `google/medgemma-4b-it`; for the records.
-        revision: of the source; for the records.
+        source_id: name of the source, such as `google/medgemma-4b-it`; for the records.
+        revision: revision of the source; for the records.
         adapters: folders of LoRA adapters that are merged in their order, each with what its effect
             is multiplied with.
         base: a folder that supplies the small files that the checkpoint lacks.

@@ -68,7 +68,7 @@ class SmallFiles:
 
     Attributes:
         folder: the checkpoint's.
-        elsewhere: what another folder supplies, and what the records call that: `base` or
+        elsewhere: files from another folder, with the folder's name in the records: `base` or
             `adapter`. What isn't there either has no part in the result.
         template: the chat template of another folder, where the checkpoint's doesn't count.
     """

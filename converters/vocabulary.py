@@ -66,7 +66,7 @@ def read_vocabulary(checkpoint: Checkpoint, size: int) -> Vocabulary:
     """The vocabulary of a checkpoint.
 
     Args:
-        checkpoint: where the tokenizer's files are.
+        checkpoint: checkpoint with the tokenizer's files.
         size: `vocab_size` of config.json; ids without a token become padding.
 
     Raises:

@@ -121,7 +121,7 @@ def compared(path: Path, device: Device, options: LoadOptions, layers: GpuLayers
     placement = place(ModelSpec(path.stem, "", header), machine, wanted, shrink_kv=False)
     with closing(Engine(path, None, placement.options, placements=[placement])) as engine:
         told, *_cpu = engine.placed
-    planned, _cpus = placement.shares
+    planned, _cpus = placement.devices
     head = sizes.embedding_bytes(header) if sizes.is_tied(header) else 0
     refused = head > 0 and abs(planned.weights - told.weights - head) <= MIB
     if refused:

@@ -22,7 +22,7 @@ class Measured:
     """What is measured of an answer that has ended; nothing of what was asked or said.
 
     Attributes:
-        seconds: from when it was asked for to its end, by the clock of whoever has asked.
+        seconds: time from the call to the end of the answer, by the caller's clock.
         finish_reason: why it ended; None if it failed or was left.
         usage: tokens; None if it failed or was left.
         timings: seconds, with those that it waited for others; None likewise.
@@ -45,10 +45,10 @@ def answering(
     """Ask once the first event is wanted, and yield the events of the answer.
 
     Args:
-        service: that answers.
-        question: that is asked.
-        hook: called with the figures, in the thread that takes the events.
-        call: that it is a part of; else one of its own, which ends when the iteration is left.
+        service: service that answers.
+        question: question to answer.
+        hook: function that is called with the figures, in the thread that takes the events.
+        call: call that the request belongs to; by default a new one, which ends with the iteration.
 
     Raises:
         EdgeMedError: the request failed.

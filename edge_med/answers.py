@@ -21,11 +21,11 @@ class Usage:
     """Tokens.
 
     Attributes:
-        prompt: of everything that was asked, earlier turns and images included.
-        cached: of these, tokens that needn't be read again.
-        image: of these, tokens of images.
-        thought: of what the model thought before it answered.
-        answer: that the model wrote.
+        prompt: number of tokens of the whole prompt, with earlier turns and images.
+        cached: number of these tokens that were in the cache.
+        image: number of these tokens that belong to images.
+        thought: number of tokens of the thought before the answer.
+        answer: number of tokens of the answer.
     """
 
     prompt: int
@@ -48,13 +48,13 @@ class Timings:
     """Seconds.
 
     Attributes:
-        load: for loading the projector, if this call was the first with an image.
-        encode: for encoding images.
-        read: for reading the prompt, without `load` and `encode`.
-        first_token: from the start of the call to the first token.
-        decode: for writing the answer.
-        tokens_per_second: of writing.
-        wait: for other calls, before it began; no part of the others.
+        load: time of loading the projector, if this call was the first with an image.
+        encode: time of encoding images.
+        read: time of reading the prompt, without `load` and `encode`.
+        first_token: time from the start of the call to the first token.
+        decode: time of writing the answer.
+        tokens_per_second: speed of writing the answer.
+        wait: time of waiting for other calls, before all the others.
     """
 
     load: float
@@ -93,10 +93,10 @@ class Score:
     """How probable a continuation is, token by token.
 
     Attributes:
-        tokens: of the continuation.
-        usage: what was read for it; `answer` counts the continuation's tokens.
-        notices: what the user should know, as of an answer.
-        provenance: what it came from likewise; there is no seed.
+        tokens: tokens of the continuation.
+        usage: numbers of tokens; `answer` counts the continuation's tokens.
+        notices: notices for the user, as those of an answer.
+        provenance: provenance of the score, without a seed.
     """
 
     tokens: tuple[Token, ...]
@@ -123,10 +123,10 @@ class Choice:
     """Which of several options the model finds most probable.
 
     Attributes:
-        index: of the best option; of equal ones the first.
+        index: index of the best option; of equal ones the first.
         option: the best one.
-        probabilities: of the options by what was compared, which together make 1.
-        scores: of the options.
+        probabilities: probabilities of the options among each other, with the sum 1.
+        scores: scores of the options.
     """
 
     index: int
@@ -160,22 +160,22 @@ class Provenance:
 
     Attributes:
         model: name of the text model's file, without its folder.
-        date: when the answer was there: ISO 8601 in seconds, with the difference from UTC. Two
-            answers of the same origin are so whenever they came.
-        model_sha256: of the text model's file, as its manifest says, or as it was read; None as
-            long as neither is known.
-        projector_sha256: of the projector's file likewise; None without one.
-        quant: of the text model.
-        adapters: that were applied, with their scales.
-        fit: how images came into the model's square; None without images, or if they differ.
-        device: what computed: `cpu` or a device's name, or several joined by `+`.
-        projector_device: what encoded images; None without images.
-        cpu_code: how much of llama.cpp's code for the CPU was used: `as built`, `without AMX`, or
+        date: time of the answer: ISO 8601 in seconds, with the difference from UTC. It isn't
+            compared.
+        model_sha256: hash of the text model's file, from its manifest or from reading it; None
+            before it is known.
+        projector_sha256: hash of the projector's file likewise; None without a projector.
+        quant: quant of the text model.
+        adapters: applied adapters, with their scales.
+        fit: fit of the images; None without images, or if their fits differ.
+        device: device that computed: `cpu` or its name, or several joined by `+`.
+        projector_device: device that encoded images; None without images.
+        cpu_code: level of llama.cpp's code for the CPU: `as built`, `without AMX`, or
             `without AMX and repacked weights`.
         fallback: why another device than the planned one did; None if none did.
-        options: as the call had them.
-        seed: of the choice of tokens; None if it was greedy.
-        versions: of edge_med and llama_cpp.
+        options: options of the call.
+        seed: seed of the sampling; None if it was greedy.
+        versions: versions of edge_med and llama_cpp.
         toy: whether a toy has answered, which knows no medicine.
         integrity: `verified` if all files are what their manifest says, `unverified` as long as
             they haven't been read since they came, `damaged` if one turned out to be another while
@@ -218,15 +218,15 @@ class Answer:
 
     Attributes:
         text: the answer alone.
-        thought: what the model thought before; None if it didn't.
+        thought: thought before the answer; None if there is none.
         finish_reason: `stop` if the model ended it; `length` at `max_new_tokens` or the end of the
             context; `stop_string`; `loop` if it repeated itself; `cancelled`; `thought_budget` if
             the thought was ended by force and no answer came.
         usage: tokens.
         timings: seconds.
-        logprobs: of the answer's tokens, where they were asked for.
-        notices: what the user should know.
-        provenance: what it came from.
+        logprobs: tokens of the answer with log-probabilities, if the options ask for them.
+        notices: notices for the user.
+        provenance: provenance of the answer.
         parsed: the value of the answer, if a schema was given.
     """
 
@@ -260,7 +260,7 @@ class Progress:
     Attributes:
         stage: `load` of the projector, `encode` of images, `read` of the prompt.
         done: units done, out of `total`: images, or tokens.
-        total: see `done`.
+        total: number of all units.
         seconds_left: estimated; None as long as nothing is known.
     """
 

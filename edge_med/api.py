@@ -20,16 +20,11 @@ from edge_med.engine.cache.ledger import Item
 from edge_med.engine.prompt import IMAGE_TOKENS
 from edge_med.engine.service.client import Client, event_of
 from edge_med.engine.service.isolation import prepared
-from edge_med.engine.service.protocol import (
-    CountRequest,
-    Reply,
-    TokenIds,
-    TokenizeRequest,
-)
+from edge_med.engine.service.protocol import CountRequest, Reply, TokenIds, TokenizeRequest
 from edge_med.engine.tasks.generate import GenerateRequest
 from edge_med.engine.tasks.raw_generate import ContinueRequest
 from edge_med.errors import PromptError, UsageError
-from edge_med.imaging import Picture, Room
+from edge_med.imaging import Picture, SliceBudget
 from edge_med.imaging.volume.slice_selection import QUESTION, is_gpu
 from edge_med.library import store
 from edge_med.library.loaded_adapters import Wanted, find_adapters
@@ -48,14 +43,14 @@ from edge_med.question import (
 )
 
 MEDGEMMA_SIDE = 896
-"""Pixels; what pictures are fitted to for a model without a projector, which refuses them later."""
+"""Side in pixels that pictures get for a model without a projector, which refuses them later."""
 
 
 class MedGemma(Closeable):
     """A loaded model; close it, or use it in a `with`. All methods may be called in any thread.
 
     Attributes:
-        on_answer: called with what is measured of each answer that has ended; None at first.
+        on_answer: function that is called with the figures of each answer at its end; or None.
     """
 
     on_answer: Hook | None = None
@@ -80,18 +75,18 @@ class MedGemma(Closeable):
         """Load a model.
 
         Args:
-            model: a GGUF file; a folder with one model in it, of which the recommended quant is
-                taken (`edge_med.library.store.RECOMMENDED`); or such a folder's name in
-                EDGE_MED_HOME/models.
-            projector: a GGUF file; by default the one beside the model that fits it.
+            model: path of a GGUF file; path of a folder with one model, of which the recommended
+                quant is loaded (`edge_med.library.store.RECOMMENDED`); or the name of such a folder
+                in EDGE_MED_HOME/models.
+            projector: path of a GGUF file; by default the one in the model's folder that fits it.
             adapters: GGUF files of LoRA adapters, which calls name as the files without `.gguf`;
                 or a mapping of other names to files.
-            load: `context`, `kv`, `threads`, `device`, `gpu_layers`, `tensor_split`,
-                `tensor_overrides`, `projector_device`, `parallel`, `memory`, `isolation`, `python`
-                and `mmap`, as `LoadOptions` has them; conversations take turns, so `parallel` is 1.
+            load: options of the load: `context`, `kv`, `threads`, `device`, `gpu_layers`,
+                `tensor_split`, `tensor_overrides`, `projector_device`, `parallel`, `memory`,
+                `isolation`, `python` and `mmap`, as in `LoadOptions`; `parallel` can only be 1.
 
         Raises:
-            UsageError: an option can't be had, such as a GPU that llama.cpp wasn't built for.
+            UsageError: an option isn't possible, such as a GPU that llama.cpp wasn't built for.
             ArtifactError: a file is missing, damaged or of another kind.
             PairingError: the projector or an adapter belongs to another model.
             MemoryShortError: the plan doesn't fit this machine.
@@ -100,7 +95,7 @@ class MedGemma(Closeable):
         check_names(load, LoadArguments)
         options = LoadOptions(**load)
         if options.parallel != 1:
-            raise UsageError("parallel can be 1 alone in this version.", "Leave parallel out.")
+            raise UsageError("parallel can only be 1 in this version.", "Leave parallel out.")
         with prepared(options) as starter:
             found = store.find(model, projector)
             applicable = find_adapters(adapters, found.header)
@@ -203,7 +198,7 @@ class MedGemma(Closeable):
             EngineError: llama.cpp failed.
         """
         if not isinstance(text, str):
-            raise PromptError("What should be tokenized isn't a text.", "Give a text.")
+            raise PromptError("Only a text can be tokenized.", "Give a text.")
         reply = self._client.reply(TokenizeRequest(text))
         assert isinstance(reply, TokenIds)
         return reply.ids
@@ -227,11 +222,11 @@ class MedGemma(Closeable):
         it are plain text, and the end of the turn isn't part of it.
 
         Args:
-            prompt: a question, or a conversation in Hugging Face's form.
-            continuation: a text of one token or more.
-            top: how many of each position's most probable tokens are told besides.
-            fit: how images come into the model's square.
-            adapters: that are applied, by name, with their scales; of those that were loaded.
+            prompt: question, or conversation in Hugging Face's form.
+            continuation: text of one token or more.
+            top: number of most probable tokens that are returned for each position.
+            fit: way in which images are fitted to the model's square.
+            adapters: scales of the loaded adapters that are applied, by name.
             shown: `image` or `images`, and a `system` text; as in `question`.
 
         Raises:
@@ -265,15 +260,15 @@ class MedGemma(Closeable):
         sum divided by its number of characters, which is its `acc_norm`, so that long options
         aren't put at a disadvantage (`process_results` in lm_eval/api/task.py).
 
-        Of equal options it is the first. `Choice.probabilities` are e to the power of what is
-        compared, the sum or its part for each character, divided by their total.
+        Of equal options the first is chosen. `Choice.probabilities` are e to the power of the
+        compared values, divided by their total.
 
         Args:
-            question: a question, or a conversation in Hugging Face's form.
+            question: question, or conversation in Hugging Face's form.
             options: two or more texts.
-            by_length: whether sums are divided by characters.
-            fit: how images come into the model's square.
-            adapters: that are applied, by name, with their scales; of those that were loaded.
+            by_length: whether sums are divided by the number of characters.
+            fit: way in which images are fitted to the model's square.
+            adapters: scales of the loaded adapters that are applied, by name.
             shown: `image` or `images`, and a `system` text; as in `question`.
 
         Raises:
@@ -291,7 +286,7 @@ class MedGemma(Closeable):
     ) -> Iterator[int]:
         """Continue a prompt of ids and image blocks; the token that ends it comes last.
 
-        `pictures` are by the blocks' keys; `stop_ids` in the options replace the model's own ends.
+        `pictures` has the blocks' keys; `stop_ids` in the options replace the model's own ends.
         Leaving the iteration ends it. Errors are those of `ask`.
         """
         return self._client.ids(ContinueRequest(tuple(items), pictures, options))
@@ -322,28 +317,30 @@ class MedGemma(Closeable):
         """
         check_names(given, QuestionArgs)
         sees = self.info.projector is not None
-        return composed(prompt, given, side=self.side, room=self.room, sees=sees)
+        return composed(prompt, given, side=self.side, budget=self.slice_budget, sees=sees)
 
-    def room(self, options: Options = Options()) -> Room:  # noqa: B008 - frozen
-        """What there is for the slices of a series beside a question and its answer."""
-        eye, beside = self.info.projector, options.max_new_tokens + QUESTION
-        return Room(
-            seconds=self._estimates.encode(1, eye.size) if eye else None,
-            tokens=max(0, self.info.options.context - beside),
-            beside=beside,
+    def slice_budget(self, options: Options = Options()) -> SliceBudget:  # noqa: B008 - frozen
+        """The budget for the slices of a series, besides a question and its answer."""
+        vision, reserved = self.info.projector, options.max_new_tokens + QUESTION
+        return SliceBudget(
+            seconds=self._estimates.encode(1, vision.size) if vision else None,
+            tokens=max(0, self.info.options.context - reserved),
+            beside=reserved,
             gpu=is_gpu(self.info.options.projector_device),
             memory=_platform.available_memory(),
-            image_tokens=(eye.image_tokens if eye else None) or IMAGE_TOKENS,
+            image_tokens=(vision.image_tokens if vision else None) or IMAGE_TOKENS,
         )
+
+    room = slice_budget  # its former name, which goes on working
 
     @property
     def side(self) -> int:
-        """Of the square that images are fitted to, in pixels."""
-        eye = self.info.projector
-        return (eye.image_size if eye else None) or MEDGEMMA_SIDE
+        """Side of the square that images are fitted to, in pixels."""
+        vision = self.info.projector
+        return (vision.image_size if vision else None) or MEDGEMMA_SIDE
 
     def cancel(self) -> bool:
-        """End every answer that is being written or waited for; says whether there was one."""
+        """End every answer that is being written or waited for; return whether there was one."""
         return self._client.cancel()
 
     def _free(self) -> None:

@@ -65,18 +65,18 @@ class LoadOptions:
     Attributes:
         context: tokens that prompt and answer may have together.
         kv: type of the KV cache.
-        threads: that compute; as many as there are usable performance cores if None.
-        device: that computes: `auto`, `cpu` or a device's name.
-        gpu_layers: on devices, the output head being one; `auto` for as many as fit.
+        threads: number of compute threads; by default the number of usable performance cores.
+        device: device that computes: `auto`, `cpu` or a device's name.
+        gpu_layers: number of layers on devices; the output head is one; `auto` for as many as fit.
         tensor_split: proportions by which the devices share these layers, in their order; if empty,
             one after the other is filled.
         tensor_overrides: REGEX=DEVICE each: matrices of layers whose names match go to a device, or
             to `cpu`, wherever their layer is; the first that matches decides.
-        projector_device: as `device`, for the projector.
+        projector_device: device of the projector, likewise.
         parallel: sequences that share the cache; each needs cells of the window for itself.
-        memory: what happens if the plan says that the memory won't do: `plan` refuses, `warn` says
+        memory: rule for a plan that is larger than the free memory: `plan` refuses, `warn` says
             so in the log, `ignore` loads.
-        isolation: where llama.cpp runs: in a `process` of its own, so that no fault in it ends the
+        isolation: place of llama.cpp: a `process` of its own, so that no fault in it ends the
             program, or in a `thread` of the program.
         python: the interpreter of that process; by default this one, or what EDGE_MED_PYTHON names.
         mmap: whether the weights stay in the file, which must not change then, and are read from it
@@ -138,7 +138,7 @@ class Options:
     """How one answer is written; greedily, if nothing else is said.
 
     Attributes:
-        max_new_tokens: after which the answer is cut off; a thought before it doesn't count.
+        max_new_tokens: largest number of tokens of an answer; a thought before it doesn't count.
         think: whether the model may think before it answers: `off` forbids it, `auto` leaves it to
             the model, `on` asks for it.
         think_budget: tokens of a thought, after which it is ended and the answer follows.
@@ -146,18 +146,18 @@ class Options:
         top_k: only that many of the most probable tokens are chosen from; 0 for all.
         top_p: only the most probable tokens are, that together have this probability.
         min_p: only tokens are, that have this share of the best one's probability.
-        seed: of the choice; a fresh one if None, which `provenance.seed` then tells.
+        seed: seed of the sampling; if None a new one, which is in `provenance.seed`.
         stop: texts that end the answer, and aren't part of it; a single one may stand alone.
         stop_ids: tokens that end it, besides the model's own.
         logit_bias: added to the logit of a token; -inf bans it.
-        logprobs: how many of each position's best tokens are told; 0 for none.
+        logprobs: number of the best tokens of each position that are returned; 0 for none.
         stop_loops: whether an answer that repeats itself is ended.
         schema: JSON schema that the answer fits: a mapping, JSON, or a class that has one, such as
             pydantic's or a dataclass, which becomes a mapping; the model is told it, and
             `Answer.parsed` has the value.
         grammar: GBNF that the answer fits, with its rule `root`; one of the two.
-        fit: how images come into the model's square.
-        adapters: that are applied, by name, with their scales; of those that were loaded.
+        fit: way in which images are fitted to the model's square.
+        adapters: scales of the loaded adapters that are applied, by name.
     """
 
     max_new_tokens: int = 1024

@@ -25,7 +25,7 @@ from edge_med.library.registry import registry
 from edge_med.native import NATIVE
 from edge_med.planner.decode_speed import tokens_per_second
 from edge_med.planner.machine import Machine, this_machine
-from edge_med.planner.model_spec import of_known
+from edge_med.planner.model_spec import spec_of
 from edge_med.planner.placement import place
 from edge_med.planner.placement_types import ModelSpec
 
@@ -52,25 +52,25 @@ class MachineReport:
     Attributes:
         edge_med: version.
         python: version.
-        system: its kind, and the processor's family.
+        system: kind of the system, and the processor's family.
         llama_cpp_python: version of the wheel; None if it can't be used.
-        cpu_code: how much of llama.cpp's code for the CPU is used, and whether that was tested;
+        cpu_code: level of llama.cpp's code for the CPU, and whether that was tested;
             None if none is sound.
         copies: buffer types of ggml's that this code copies weights into.
-        backends: that llama.cpp was built with.
-        devices: that it finds.
+        backends: backends that llama.cpp was built with.
+        devices: devices that llama.cpp finds.
         graphics: makers of the graphics that are built in.
-        cores: that compute.
+        cores: number of cores that compute.
         built_with: features of the processor that llama.cpp's code uses.
         unused: features that the processor has, and llama.cpp was built without.
-        memory: of the machine.
-        free_memory: that can be taken.
-        free_disk: where models are kept.
+        memory: size of the machine's memory.
+        free_memory: size of the free memory.
+        free_disk: free space on the disk of the models' folder.
         models: names in the models' folder.
         rates: bytes of weights that the CPU goes through in a second, by type.
-        speeds: of the models that are known, in the quant to try first.
+        speeds: speeds of known models, each in its recommended quant.
         load: programs that wanted to compute before it measured, on average of a minute.
-        findings: what could be better; the worst first.
+        findings: problems with their cures, the worst first.
     """
 
     edge_med: str
@@ -115,7 +115,7 @@ def examine(*, measure: bool = True) -> MachineReport:
         built_with=tuple(sorted(found.features)),
         unused=tuple(sorted(features - found.features)) if found.version else (),
         memory=machine.memory if machine else None,
-        free_memory=machine.room if machine else None,
+        free_memory=machine.free_memory if machine else None,
         free_disk=_free_disk(),
         models=tuple(one.name for one in stored()),
         rates=found.rates,
@@ -191,14 +191,14 @@ _CHECKED = {"AVX": {"AVX2", "AVX512"}, "NEON": {"DOTPROD"}}
 def _speeds(machine: Machine, rates: Mapping[str, float]) -> Iterator[Speed]:
     """Models that fit here, each in the quant to try first; what is stored comes as it is."""
     known = (one for one in registry().values() if one.hub)
-    drafts = (of_known(one, one.quant_for(machine.memory)) for one in known)
-    for one in (*_stored_subjects(), *drafts):
+    drafts = (spec_of(one, one.quant_for(machine.memory)) for one in known)
+    for one in (*_stored_specs(), *drafts):
         with contextlib.suppress(EdgeMedError):
             if place(one, machine, LoadOptions()).fits:
                 yield Speed(one.name, one.quant, round(tokens_per_second(one.text, rates), 1))
 
 
-def _stored_subjects() -> Iterator[ModelSpec]:
+def _stored_specs() -> Iterator[ModelSpec]:
     for name in store.names():
         with contextlib.suppress(EdgeMedError):
             found = store.find(store.models_folder() / name)

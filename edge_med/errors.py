@@ -72,7 +72,7 @@ class EdgeMedError(Exception):
         hint: the next step, as a command or a sentence; every error has one. Options in it have
             their names of Python and stand between backticks: the command line writes its flags
             there (`edge_med.cli.shared.hints`).
-        exit_code: what a command line ends with.
+        exit_code: exit code of a command that ends with this error.
     """
 
     exit_code: ClassVar[int] = 1
@@ -175,7 +175,7 @@ class CancelledError(EngineError):
     """The user stopped it.
 
     Attributes:
-        answer: what there is of it; None if no answer was being written.
+        answer: the part of the answer that was written; None if there was no answer.
     """
 
     exit_code = 130
@@ -204,10 +204,10 @@ def too_long(what: str, tokens: int, context: int, hint: str) -> ContextOverflow
     """The error of something with more tokens than the context.
 
     Args:
-        what: what it is, and how many tokens it has.
-        tokens: that it has.
-        context: that there is.
-        hint: how it could be less; a context that takes it is added, if a model could have one.
+        what: name of the thing that is too long, with its number of tokens.
+        tokens: number of its tokens.
+        context: number of tokens of the context.
+        hint: way to make it shorter; a large enough `context` is added, if a model could have one.
     """
     over = tokens - context
     enough = -(-(tokens + ROOM) // ROOM) * ROOM

@@ -34,13 +34,13 @@ class Info:
     Attributes:
         model: facts of the text model's file.
         projector: facts of the projector's; None for a model that can't see.
-        options: it was loaded with; those of devices as they were decided.
-        plan: of the memory.
-        placement: what llama.cpp has put where; the projector is there once an image was seen.
-        cpu_code: how much of llama.cpp's code for the CPU is used: `as built`, or what is left out.
+        options: options of the load, with the devices that were decided.
+        plan: plan of the memory.
+        placement: memory that llama.cpp uses on each device; with the projector after an image.
+        cpu_code: level of llama.cpp's code for the CPU: `as built`, or what is left out.
         others: files of the same model in its folder, of other quants, that weren't taken.
-        adapters: that calls may apply.
-        notices: what the files themselves say that the user should know, such as that it is a toy.
+        adapters: adapters that calls can apply.
+        notices: notices about the files themselves, such as that the model is a toy.
     """
 
     model: Facts

@@ -8,7 +8,7 @@ from typing import Any
 
 from edge_med import imaging
 from edge_med.errors import AS_IMAGE, REPORT, ImageError, PromptError, blind
-from edge_med.imaging import Fit, Picture, Room, Study
+from edge_med.imaging import Fit, Picture, SliceBudget, Study
 from edge_med.imaging.files.embedded_images import holds_image
 from edge_med.imaging.files.image_names import is_name_alone
 from edge_med.imaging.files.mentions import mentioned
@@ -57,7 +57,7 @@ class Message:
 
     @property
     def question(self) -> str:
-        """What was asked, without the labels of slices; `<image>` where one stands within it."""
+        """The question without the labels of slices, with `<image>` for an image within it."""
         parts = [part for n, part in enumerate(self.parts) if not is_label(self.parts, n)]
         texts = [place for place, part in enumerate(parts) if isinstance(part, TextPart)]
         within = parts[texts[0] : texts[-1] + 1] if texts else ()
@@ -105,25 +105,25 @@ def as_messages(
     system: str | None = None,
     fit: Fit = "pad",
     side: int = 896,
-    room: Room = Room(),  # noqa: B008 - frozen
+    budget: SliceBudget = SliceBudget(),  # noqa: B008 - frozen
     sees: bool = True,
 ) -> tuple[Message, ...]:
-    """Messages from whatever a caller has.
+    """Messages from a prompt of any form.
 
     Args:
-        prompt: a question, or a whole conversation.
-        images: for a question, shown before its text; for a conversation, taken one after another
-            by its parts {'type': 'image'} that name no image of their own. A series of slices is
-            shown with a label behind each.
-        system: put before everything.
-        fit: for images that aren't pictures yet.
-        side: of the model's square, in pixels.
-        room: what there is for the slices of a series.
-        sees: whether the model can; if not, no image is opened.
+        prompt: question, or whole conversation.
+        images: images, which are shown before a question's text, or in the order of a
+            conversation's parts {'type': 'image'} without an image of their own. Each slice of a
+            series is followed by a label.
+        system: system text, which comes first.
+        fit: fit of images that aren't pictures yet.
+        side: side of the model's square, in pixels.
+        budget: budget for the slices of a series.
+        sees: whether the model has a projector; if not, no image is opened.
 
     Raises:
-        PromptError: it has another form, images are left over or missing, or a question without
-            one names a file.
+        PromptError: the prompt has another form, there are too many or too few images, or a
+            question without an image names a file.
         ImageError: an image can't be read, or the model can't see.
     """
     given, beside = _read(prompt, len(images))
@@ -134,7 +134,7 @@ def as_messages(
     ours = [read.parts for read in given if isinstance(read, Message)]
     if not sees and (sources or own or any(map(_pictures, ours))):
         raise blind()
-    found = imaging.open_all([*sources, *own], fit=fit, side=side, room=room)
+    found = imaging.open_all([*sources, *own], fit=fit, side=side, room=budget)
     opened = [shown_parts(image) for image in found]
     pending = _Opened(iter(opened[: len(sources)]), iter(opened[len(sources) :]))
     messages = [_message(read, pending) for read in given]
@@ -143,11 +143,11 @@ def as_messages(
         check_named(message for read, message in theirs if not isinstance(read, Message))
     if next(pending.beside, None) is not None:
         raise PromptError(
-            "More images were given than the conversation has places for.",
+            "There are more images than places for images in the conversation.",
             "Add a part {'type': 'image'} for each, or <image> in a text.",
         )
     if system is not None:
-        messages.insert(0, Message("system", (said(system),)))
+        messages.insert(0, Message("system", (checked_text(system),)))
     _check_shown(messages, [*opened, *ours])
     return tuple(messages)
 
@@ -176,7 +176,7 @@ def _read(prompt: Any, images: int) -> tuple[list[_Read], tuple[Any, ...]]:
         found = [one if isinstance(one, Message) else reader.read(one) for one in given]
         return (_marked(found) if images or beside else found), beside
     except RecursionError:
-        raise PromptError("The conversation's values lie too deep in each other.", FORM) from None
+        raise PromptError("The conversation's values are nested too deeply.", FORM) from None
 
 
 def _marked(given: list[_Read]) -> list[_Read]:
@@ -211,7 +211,7 @@ class _Opened:
         if (shown := next(self.beside, None)) is not None:
             return shown
         raise PromptError(
-            "The conversation has a place for an image that wasn't given.",
+            "The conversation has a place for an image, and there is no image for it.",
             "Give it as images=[…], or in the part itself as 'image'.",
         )
 
@@ -236,7 +236,7 @@ def _check_texts(message: Message) -> None:
     names = [text for text in texts if is_name_alone(text)]
     labels = len(names) <= len(message.pictures) and not is_name_alone("".join(texts[-1:]))
     for text in texts:
-        said(text, named=message.role == "assistant" or labels)
+        checked_text(text, named=message.role == "assistant" or labels)
         if message.role == "user":
             written_out.check_text(text)
 
@@ -245,25 +245,25 @@ _AS_IMAGE = f"{AS_IMAGE}."
 _AS_WHAT_IT_IS = f"{AS_IMAGE}; of a text file, give the text."
 
 
-def said(text: Any, *, named: bool = False) -> TextPart:
-    """A text that neither has an image in it as letters nor stands for one.
+def checked_text(text: Any, *, named: bool = False) -> TextPart:
+    """A part with a text that neither contains an image as letters nor is only a file's name.
 
     Args:
-        text: whatever was given.
-        named: whether it may be nothing but the name of a file.
+        text: value from the caller.
+        named: whether the text may be only the name of a file.
 
     Raises:
-        PromptError: it isn't one.
+        PromptError: the value isn't such a text.
     """
     if isinstance(text, str) and holds_image(text):
         raise PromptError(
-            "An image, or a file that may hold one, stands in a text as base64, hex or numbers: "
-            "the model would read its letters.",
+            "A text contains an image, or a file that may hold one, as base64, hex or numbers: "
+            "the model would read it as letters.",
             _AS_IMAGE,
         )
     if isinstance(text, str) and not named and is_name_alone(text):
         raise PromptError(
-            "A text is nothing but a file's name or an address, which isn't opened.", _AS_WHAT_IT_IS
+            "A text is only a file's name or an address, which isn't opened.", _AS_WHAT_IT_IS
         )
     return TextPart(text)
 
@@ -280,7 +280,7 @@ def check_named(messages: Iterable[Message]) -> None:
         texts = (part.text for part in message.parts if isinstance(part, TextPart))
         if message.role == "user" and any(any(mentioned(text)) for text in texts):
             raise PromptError(
-                "A question names a file that is there, or an image's address, which isn't opened.",
+                "A question names a file that exists, or an image's address, which isn't opened.",
                 _AS_WHAT_IT_IS,
             )
 
@@ -294,7 +294,7 @@ def _check_shown(messages: Sequence[Message], opened: Sequence[tuple[Part, ...]]
     shown = [picture.sha256 for message in messages for picture in message.pictures]
     if sorted(handed) != sorted(shown):
         raise PromptError(
-            f"{len(handed)} images were given, and the conversation shows {len(shown)}.", REPORT
+            f"The call has {len(handed)} images, and the conversation shows {len(shown)}.", REPORT
         )
 
 

@@ -24,17 +24,17 @@ class Record:
     """What wrote an answer.
 
     Attributes:
-        date: when it was there: ISO 8601 with the difference from UTC.
+        date: time of the answer: ISO 8601 with the difference from UTC.
         model: name of the text model's file.
-        model_sha256: of that file; None without a manifest.
-        projector_sha256: likewise of the projector's.
-        quant: of the text model.
+        model_sha256: hash of that file; None without a manifest.
+        projector_sha256: hash of the projector's file likewise.
+        quant: quant of the text model.
         adapters: names of those that were applied, with their scales.
-        device: what computed.
-        settings: of the answer, by their options' names, and its seed.
+        device: device that computed.
+        settings: options of the answer by their names, and its seed.
         finish_reason: why it ended.
-        versions: of edge_med and llama_cpp.
-        notices: what the user was told of it.
+        versions: versions of edge_med and llama_cpp.
+        notices: notices of the answer.
     """
 
     date: str

@@ -1,4 +1,4 @@
-"""What is asked, as one value: a conversation, and how its answer is written."""
+"""A question as one value: a conversation, and options of its answer."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any, TypedDict, TypeVar
 from edge_med.config import Options
 from edge_med.documents import is_blank
 from edge_med.errors import UsageError
-from edge_med.imaging import Room
+from edge_med.imaging import SliceBudget
 from edge_med.messages import Message, Prompt, as_messages, check_sizes
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked.
+    """A question to a model.
 
     Attributes:
         messages: the whole conversation, with its pictures fitted to the model.
-        options: how the answer is written.
+        options: options of the answer.
     """
 
     messages: tuple[Message, ...]
@@ -28,13 +28,13 @@ class Question:
 
 
 class PromptArgs(TypedDict, total=False):
-    """What may be given with a prompt: keyword arguments (PEP 692).
+    """Keyword arguments of a prompt (PEP 692).
 
     Attributes:
         image: one image: a path, bytes, an open file, an image of Pillow's, an array, or a
             `Picture`.
-        images: several.
-        system: a system text.
+        images: several images.
+        system: system text.
     """
 
     image: Any
@@ -43,10 +43,10 @@ class PromptArgs(TypedDict, total=False):
 
 
 class QuestionArgs(PromptArgs, total=False):
-    """The same, with how the answer is written.
+    """Keyword arguments of a question.
 
     Attributes:
-        options: how the answer is written.
+        options: options of the answer.
     """
 
     options: Options
@@ -55,15 +55,15 @@ class QuestionArgs(PromptArgs, total=False):
 F = TypeVar("F", bound=Callable[..., Any])
 
 DEFAULTS: Mapping[str, Any] = {"image": None, "images": (), "system": None, "options": Options()}
-"""Of the arguments of `QuestionArgs`."""
+"""Defaults of the arguments of `QuestionArgs`."""
 
 
 def shows(kind: type, defaults: Mapping[str, Any]) -> Callable[[F], F]:
-    """Has `help` and editors show the keyword arguments that a `**` of a function stands for.
+    """Decorator: `help` and editors show the keyword arguments of a function's `**`.
 
     Args:
-        kind: the TypedDict of these arguments.
-        defaults: theirs.
+        kind: TypedDict of these arguments.
+        defaults: defaults of these arguments.
     """
 
     def decorate(function: F) -> F:
@@ -85,7 +85,7 @@ def shows(kind: type, defaults: Mapping[str, Any]) -> Callable[[F], F]:
 
 
 def check_names(given: Mapping[str, object], kind: type) -> None:
-    """Refuse a keyword argument that isn't of a kind, as Python does it for others.
+    """Refuse an unknown keyword argument, as Python does.
 
     Raises:
         TypeError: there is one.
@@ -104,19 +104,24 @@ _OPENED = "; for an image: image=edge_med.imaging.open(path, {}=…, side=model.
 
 
 def composed(
-    prompt: Prompt, given: QuestionArgs, *, side: int, room: Callable[[Options], Room], sees: bool
+    prompt: Prompt,
+    given: QuestionArgs,
+    *,
+    side: int,
+    budget: Callable[[Options], SliceBudget],
+    sees: bool,
 ) -> Question:
-    """A prompt and what was given with it, with images fitted to a model.
+    """A prompt and its keyword arguments as a question, with images fitted to a model.
 
     Args:
-        prompt: a question or a conversation.
-        given: beside it.
-        side: of the model's square, in pixels.
-        room: what there is for the slices of a series, by the options of the answer.
-        sees: whether the model can.
+        prompt: question or conversation.
+        given: keyword arguments of the call.
+        side: side of the model's square, in pixels.
+        budget: function that gives the budget for the slices of a series, for options.
+        sees: whether the model has a projector.
 
     Raises:
-        UsageError: something given is of another kind.
+        UsageError: an argument is of another type.
         PromptError: the prompt can't be composed.
         ImageError: an image can't be read, or the model can't see.
     """
@@ -129,7 +134,7 @@ def composed(
         system=given.get("system"),
         fit=options.fit,
         side=side,
-        room=room(options),
+        budget=budget(options),
         sees=sees,
     )
     check_sizes(found, side)
@@ -143,19 +148,22 @@ def _check_given(options: object, images: object) -> None:
         UsageError: it isn't.
     """
     if not isinstance(options, Options):
-        raise UsageError("The options aren't Options.", "Give options=Options(max_new_tokens=…).")
+        raise UsageError(
+            f"`options` is of type {type(options).__name__}.",
+            "Give options=Options(max_new_tokens=…).",
+        )
     no_list = isinstance(images, str | bytes | bytearray | memoryview | Mapping)
     if no_list or hasattr(images, "read") or not isinstance(images, Iterable):
-        raise UsageError("images isn't a list.", "Give images=[…], or a single one as image=….")
+        raise UsageError("`images` isn't a list.", "Give images=[…], or one image as image=….")
     if getattr(images, "ndim", 1) in _ROWS:
         raise UsageError(
-            f"images is one array, of the shape {tuple(images.shape)}: its rows would be images.",  # type: ignore[attr-defined]
-            "Give a single image as image=…, and several as images=[*array].",
+            f"`images` is one array of the shape {tuple(images.shape)}: its rows would be images.",  # type: ignore[attr-defined]
+            "Give one image as image=…, and several as images=[*array].",
         )
 
 
 _ROWS = (2, 3)
-"""Dimensions of one image's array; four are several images."""
+"""Numbers of dimensions of one image's array; an array of four holds several images."""
 
 
 def check_asked(messages: Sequence[Message]) -> None:

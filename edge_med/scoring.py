@@ -24,11 +24,11 @@ def score(
     """How probable a continuation is after a question; `MedGemma.score` has the rules.
 
     Args:
-        service: that computes it.
-        question: with its adapters.
+        service: service that computes the score.
+        question: question, with its adapters.
         continuation: a text of one token or more.
-        top: how many of each position's most probable tokens are told besides.
-        call: that it is a part of; else one of its own.
+        top: number of most probable tokens that are returned for each position.
+        call: call that the request belongs to; by default a new one.
 
     Raises:
         UsageError: `top` is out of range.
@@ -71,8 +71,8 @@ def choose(
     """The most probable of several continuations; the question is read once.
 
     Args:
-        service: that computes it.
-        question: with its adapters.
+        service: service that computes the scores.
+        question: question, with its adapters.
         options: two or more texts.
         by_length: whether sums are divided by characters.
 

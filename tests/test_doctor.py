@@ -58,14 +58,14 @@ def found(monkeypatch: pytest.MonkeyPatch, **told: Any) -> MachineReport:
 def test_a_busy_machine_is_told_as_its_speeds_are_too_low(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_platform, "load", lambda: 3.2)
     monkeypatch.setattr(_platform, "performance_cores", lambda: 2)
-    told = {finding.what: finding.cure for finding in found(monkeypatch).findings}
+    told = {finding.problem: finding.cure for finding in found(monkeypatch).findings}
     what = "Other programs were busy (load 3.2 on 2 cores): the speeds are too low."
     assert told[what] == "Run it again when the machine is idle."
 
 
 def test_that_there_is_no_model_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (home / "models/mine").rename(home / "models/micro")
-    told = [finding.what for finding in found(monkeypatch).findings]
+    told = [finding.problem for finding in found(monkeypatch).findings]
     assert "No MedGemma is here." in told
 
 
@@ -74,7 +74,7 @@ def test_a_model_that_is_named_elsewhere_is_one(
 ) -> None:
     (home / "models/mine").rename(home / "elsewhere")
     monkeypatch.setenv("EDGE_MED_MODEL", str(home / "elsewhere"))
-    told = [finding.what for finding in found(monkeypatch).findings]
+    told = [finding.problem for finding in found(monkeypatch).findings]
     assert "No MedGemma is here." not in told
 
 
@@ -86,19 +86,19 @@ def cures(report: MachineReport) -> list[str]:
 def test_a_gpu_that_llama_cpp_was_not_built_for_has_its_line(maker: str) -> None:
     (found,) = why_no_gpu(("CPU",), (CPU,), (maker,))
     backend, flags, _ = BUILDS[maker]
-    assert f"without {backend}" in found.what
+    assert f"without {backend}" in found.problem
     assert found.cure == native.built_with(flags)
     assert f"{native.LLAMA_CPP_PYTHON}" in found.cure
 
 
 def test_of_two_makers_the_card_is_preferred_to_the_processors_own() -> None:
     (found,) = why_no_gpu(("CPU",), (CPU,), ("intel", "nvidia"))
-    assert "CUDA" in found.what
+    assert "CUDA" in found.problem
 
 
 def test_a_build_for_a_gpu_that_finds_none_is_about_the_driver() -> None:
     (found,) = why_no_gpu(("CUDA", "CPU"), (CPU,), ("nvidia",))
-    assert "finds no device" in found.what
+    assert "finds no device" in found.problem
     assert found.cure == "Install or update what it needs: NVIDIA's driver."
 
 
@@ -161,7 +161,7 @@ def test_a_processor_that_can_more_than_the_build_uses(
     report = found(monkeypatch)
     assert report.unused == ("AVX512",)
     assert cures(report) == [native.built_with("-DGGML_NATIVE=on")]
-    assert "built without AVX512" in report.findings[0].what
+    assert "built without AVX512" in report.findings[0].problem
 
 
 @pytest.mark.usefixtures("home")
@@ -180,7 +180,7 @@ def test_a_build_that_needs_more_than_the_processor_can(
 ) -> None:
     can("AVX")
     (finding,) = found(monkeypatch).findings
-    assert "with AVX2, which this one hasn't" in finding.what
+    assert "with AVX2, which this one hasn't" in finding.problem
 
 
 @pytest.mark.usefixtures("home")
@@ -208,7 +208,7 @@ def test_code_that_is_left_out_is_a_finding_with_the_line_that_mends_it(
         verdict=CodeVerdict(level, (), "it crashes (SIGSEGV)"),
     )
     assert report.cpu_code == level.name
-    assert level.meaning in report.findings[0].what
+    assert level.meaning in report.findings[0].problem
     assert cures(report) == [native.built_with(flags)]
 
 
@@ -217,7 +217,7 @@ def test_code_that_could_not_be_tested_is_a_finding(monkeypatch: pytest.MonkeyPa
     untried = CodeVerdict(WITHOUT_AMX, None, "no process can be started", tried=False)
     report = found(monkeypatch, verdict=untried)
     assert report.cpu_code == "without AMX, not tested"
-    assert "couldn't be tested here: no process can be started" in report.findings[0].what
+    assert "couldn't be tested here: no process can be started" in report.findings[0].problem
 
 
 @pytest.mark.usefixtures("home", "can")
@@ -228,7 +228,7 @@ def test_a_build_that_is_sound_at_no_level_still_has_a_report(
     report = found(monkeypatch, verdict=None, rates={}, faults=(fault,))
     assert report.cpu_code is None
     assert report.speeds == ()
-    assert [(one.what, one.cure) for one in report.findings] == [(fault.message, fault.hint)]
+    assert [(one.problem, one.cure) for one in report.findings] == [(fault.message, fault.hint)]
     assert report.devices == (CPU,)
 
 
@@ -241,7 +241,7 @@ def test_a_missing_engine_is_the_one_finding(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(examination, "_asked", lambda **_: ({}, missing_again()))
     report = examine()
     assert report.llama_cpp_python is None
-    assert [f.what for f in report.findings] == ["llama-cpp-python isn't installed."]
+    assert [f.problem for f in report.findings] == ["llama-cpp-python isn't installed."]
     assert report.rates == {}
 
 
@@ -252,7 +252,7 @@ def missing_again() -> EngineError:
 @pytest.mark.usefixtures("home")
 def test_a_full_disk_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_free_disk", lambda: 1 << 30)
-    assert "1.0 GiB of disk are free" in examine(measure=False).findings[-1].what
+    assert "1.0 GiB of disk are free" in examine(measure=False).findings[-1].problem
 
 
 def test_the_line_is_in_the_words_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from edge_med import MedGemma, Options
 from edge_med.errors import ImageError, UsageError
-from edge_med.imaging import Room
+from edge_med.imaging import SliceBudget
 from edge_med.question import composed
 from tests.conftest import Models
 
@@ -79,4 +79,6 @@ def test_what_is_no_list_is_refused_as_one(images: Any, tiny: MedGemma) -> None:
 @pytest.mark.parametrize("several", [np.zeros((2, 20, 20, 3), np.uint8), np.array(["a", "b"])])
 def test_an_array_of_several_images_is_a_list_of_them(several: Any) -> None:
     with pytest.raises(ImageError, match="can't see"):
-        composed("what is it", {"images": several}, side=16, room=lambda _: Room(), sees=False)
+        composed(
+            "what is it", {"images": several}, side=16, budget=lambda _: SliceBudget(), sees=False
+        )

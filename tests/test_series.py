@@ -11,7 +11,7 @@ from edge_med import imaging
 from edge_med.api import MedGemma
 from edge_med.config import Options
 from edge_med.errors import ContextOverflowError
-from edge_med.imaging import Room, picture_notices
+from edge_med.imaging import SliceBudget, picture_notices
 from edge_med.messages import ImagePart, TextPart, as_messages
 from tests.conftest import Models
 
@@ -53,13 +53,13 @@ def test_a_place_for_an_image_takes_a_whole_series(folder: Path) -> None:
 
 
 def test_as_many_slices_as_fit_are_taken(folder: Path) -> None:
-    (message,) = as_messages("well?", images=[folder], side=16, room=Room(tokens=600))
+    (message,) = as_messages("well?", images=[folder], side=16, budget=SliceBudget(tokens=600))
     assert len(message.pictures) == 2
 
 
 def test_a_series_that_was_opened_is_taken_as_it_is(folder: Path) -> None:
     study = imaging.open(folder, side=16, slices="2:3")
-    (message,) = as_messages("well?", images=[study], side=16, room=Room(tokens=0))
+    (message,) = as_messages("well?", images=[study], side=16, budget=SliceBudget(tokens=0))
     assert [part for part in message.parts if isinstance(part, ImagePart)] == [
         ImagePart(picture) for picture in message.pictures
     ]
@@ -68,7 +68,7 @@ def test_a_series_that_was_opened_is_taken_as_it_is(folder: Path) -> None:
 
 def test_what_was_asked_for_and_doesnt_fit_is_refused(folder: Path) -> None:
     with pytest.raises(ContextOverflowError):
-        imaging.open(folder, side=16, slices="4", room=Room(tokens=600))
+        imaging.open(folder, side=16, slices="4", room=SliceBudget(tokens=600))
 
 
 def test_an_answer_says_which_slices_it_is_about_and_what_was_left_out(

@@ -26,7 +26,7 @@ def with_processor(
 
     Args:
         checkpoint: the base, which has a vision tower.
-        adapters: in their order.
+        adapters: adapters in their order.
 
     Raises:
         CheckpointError: an adapter's settings are damaged, or can't be honoured.

@@ -40,8 +40,8 @@ def with_tokenizer(
 
     Args:
         checkpoint: the base.
-        adapters: in their order.
-        size: of the vocabulary, in tokens.
+        adapters: adapters in their order.
+        size: size of the vocabulary, in tokens.
 
     Raises:
         CheckpointError: a tokenizer is damaged, another model's, or contradicts another adapter's.

@@ -38,7 +38,7 @@ class AdapterChange:
     """What some adapters make of one tensor, in their order.
 
     Attributes:
-        base: where the tensor lies, for what depends on all of its rows; None if it isn't known.
+        base: place of the tensor, for sums over all of its rows; None if it isn't known.
     """
 
     parts: tuple[TensorUpdate, ...]
@@ -48,7 +48,7 @@ class AdapterChange:
         """Whole rows of the tensor as the adapters have them, in the type that it is stored in.
 
         Args:
-            tensor: of the base.
+            tensor: tensor of the base.
             start: the first of these rows.
             raw: their numbers, as stored.
         """
@@ -160,7 +160,7 @@ def changes_nothing(part: TensorUpdate, base: StoredTensor | None) -> bool:
     """Whether a part leaves its tensor as it is, in the type that it is stored in.
 
     Args:
-        part: of an adapter.
+        part: part of an adapter.
         base: the tensor that it changes; None if it isn't known, and then all counts but zeros.
     """
     pair = [stored for stored in (part.down, part.up) if stored]

@@ -37,8 +37,8 @@ class Merged:
     """A model with its adapters: its settings, and the tensors of its two files.
 
     Attributes:
-        again: what is read once the checkpoint has been read, and where it lies.
-        adapters: with the parts of each that are applied, a head that is made among them.
+        again: files that are read after the checkpoint, by name, with their paths.
+        adapters: adapters with the parts of each that are applied; a new head is among them.
         more: tokens that the base hasn't got.
     """
 
@@ -90,9 +90,9 @@ def with_adapters(
     """The checkpoint with all that the adapters bring along, and what is to be known of them.
 
     Args:
-        checkpoint: that they are merged into.
-        merged: with them.
-        base: what the checkpoint's model is called.
+        checkpoint: checkpoint that they are merged into.
+        merged: result of the merge.
+        base: name of the checkpoint's model.
 
     Raises:
         CheckpointError: an adapter's folder has the tokenizer of another model.

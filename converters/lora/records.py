@@ -48,8 +48,8 @@ def told(adapter: OpenedAdapter, base: str) -> list[Told]:
     """What the user should know of an adapter.
 
     Args:
-        adapter: that is merged.
-        base: what the checkpoint is called that it is merged into.
+        adapter: adapter that is merged.
+        base: name of the checkpoint that it is merged into.
     """
     strength = "" if adapter.strength == 1 else f", {adapter.strength:g} times as strong"
     text = f"The adapter {adapter.name} is merged{strength}: {counted(adapter.parts)}."
@@ -104,7 +104,7 @@ def left_out(file: str, division: Division, folder: Path) -> list[Told]:
     if text := [one for one in division.left if one.of_text]:
         many = f"{len(text)} of them, such as " if len(text) > 1 else ""
         said.append(
-            f"Answers about texts differ without {many}that of {text[0].name}: {text[0].why}."
+            f"Answers about texts differ without {many}that of {text[0].name}: {text[0].reason}."
         )
     said.append(f"All of it is merged by: {merge_command(folder)}")
     return [Told("adapter_left_out", " ".join(said))]

@@ -28,10 +28,10 @@ def applied_told(adapter: OpenedAdapter, base: Checkpoint, called: str, size: in
     """What differs between the base of an adapter and the model that it will be applied to.
 
     Args:
-        adapter: that becomes a file of its own.
-        base: its small files.
-        called: what the base is called.
-        size: of the base's vocabulary, in tokens.
+        adapter: adapter that becomes a file of its own.
+        base: small files of the base.
+        called: name of the base.
+        size: size of the base's vocabulary, in tokens.
     """
     words = {"name": adapter.name, "base": adapter.settings.base_name, "called": called}
     found = [

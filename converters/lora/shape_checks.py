@@ -20,9 +20,9 @@ def check(part: TensorUpdate, entry: Entry | None, own: str) -> None:
     """Compare the shapes of all that a part has with those of its tensor.
 
     Args:
-        part: of an adapter.
+        part: part of an adapter.
         entry: the base's tensor; None if it hasn't got it.
-        own: which base to give instead.
+        own: name of the base to give instead.
 
     Raises:
         CheckpointError: the base hasn't got the tensor, or one doesn't fit.

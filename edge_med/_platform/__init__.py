@@ -107,7 +107,7 @@ def await_line(terminal: int) -> None:
     Python runs its handler once the read has returned. Windows ends the read itself.
 
     Args:
-        terminal: its file descriptor.
+        terminal: file descriptor of the terminal.
 
     Raises:
         KeyboardInterrupt: Ctrl-C was pressed.
@@ -279,7 +279,7 @@ def go_on_in_children(program: int | None = None) -> bool:
     """Go on in a child, and in another each time one is left by `leave_to_another`.
 
     Args:
-        program: see `children.go_on`.
+        program: name of the program, as in `children.go_on`.
 
     Returns:
         whether this is a child. Only Linux forks: macOS's own libraries may break by it.

@@ -43,7 +43,7 @@ def command(module: str, python: str | None = None, **arguments: object) -> list
     Args:
         module: the name that it is imported by.
         python: the interpreter that is wanted; see `interpreter.starter`.
-        arguments: of `main`; values that JSON and `repr` write as they are.
+        arguments: arguments of `main`: values that JSON and `repr` write alike.
 
     Raises:
         OSError: there is no interpreter.
@@ -77,9 +77,9 @@ def run(
     Ctrl-C is the program's alone; nothing that the process complains of is shown.
 
     Args:
-        command: what is run.
-        variables: of its environment, besides the program's own.
-        seconds: after which it is ended.
+        command: command line of the child.
+        variables: environment variables, besides the program's own.
+        seconds: time after which the child is ended.
 
     Raises:
         OSError: it can't be started.
@@ -147,7 +147,7 @@ def fault(code: int) -> str | None:
     """What ended a process that was ended by its own code, in words; None if nothing did.
 
     Args:
-        code: its exit code: on POSIX a signal's number below zero.
+        code: exit code of the child; on POSIX a signal's number below zero.
     """
     if 128 < code <= 192:  # a shell tells of a signal so
         code = 128 - code

@@ -20,7 +20,7 @@ def limit(system: Any, *, memory: int, files: int) -> None:
     Args:
         system: the module `resource`; None where there is none.
         memory: bytes of addresses.
-        files: that may be open at once.
+        files: number of files that may be open at once.
     """
     if system is None:
         return

@@ -19,8 +19,8 @@ def send(file: BinaryIO, body: bytes, blobs: Sequence[Any] = ()) -> None:
     """Write a message.
 
     Args:
-        file: what is written to.
-        body: of the message.
+        file: file that is written to.
+        body: bytes of the message.
         blobs: contiguous buffers that belong to it.
     """
     views = [memoryview(blob).cast("B") for blob in blobs]

@@ -24,8 +24,8 @@ def watch(parent: int, gone: Callable[[], None]) -> None:
     On Windows nothing is watched: there the parent puts its child into a job that ends with it.
 
     Args:
-        parent: its number, as itself has it.
-        gone: called once.
+        parent: process id of the parent, as the parent has it.
+        gone: function that is called once.
     """
     if sys.platform == "win32":
         return
@@ -37,8 +37,8 @@ def await_input(descriptor: int, parent: int) -> None:
     """Wait until something can be read, for a process that may have no threads.
 
     Args:
-        descriptor: of what is read.
-        parent: as `opened` gave it.
+        descriptor: file descriptor that is read.
+        parent: handle of the parent, from `opened`.
 
     Raises:
         EOFError: the parent has ended.

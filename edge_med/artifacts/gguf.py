@@ -59,7 +59,7 @@ class Array:
 
     Attributes:
         kind: `enum gguf_type` of the elements.
-        count: how many there are.
+        count: number of values.
         data: their bytes as they stand in the file, already checked.
     """
 
@@ -91,11 +91,11 @@ class GgufTensor:
     """One tensor as the header describes it.
 
     Attributes:
-        name: its name.
-        type: what it is stored as.
+        name: name of the tensor.
+        type: type of the stored numbers.
         shape: rows first, as in the checkpoint it came from; GGUF itself stores the reverse.
-        offset: of its first byte, from the start of the file.
-        size: its bytes.
+        offset: offset of its first byte, from the start of the file.
+        size: number of its bytes.
         part: the number of the file that it is in, where a model is split into several.
     """
 
@@ -112,10 +112,10 @@ class Header:
     """All that stands before the tensors' bytes.
 
     Attributes:
-        version: of the format, 2 or 3.
+        version: version of the format, 2 or 3.
         metadata: every key with its value.
-        tensors: in the order of the file.
-        data_start: where the tensors' bytes begin.
+        tensors: tensors in the order of the file.
+        data_start: offset of the tensors' bytes.
         file_size: bytes of the whole file.
     """
 

@@ -44,12 +44,12 @@ class Facts:
         quant: the name of its `general.file_type`.
         parameters: numbers in all tensors.
         hidden: width of the text model; of a projector: of the text model that it fits.
-        rank: of an adapter's largest pair.
-        alpha: of an adapter.
-        strength: what an adapter of ours was multiplied with when it was made.
+        rank: rank of an adapter's largest pair.
+        alpha: alpha of an adapter.
+        strength: factor with which an adapter of ours was multiplied when it was made.
         template_sha256: hash of the chat template, which is never run.
         template_known: whether it is Gemma 3's own, to the letter.
-        turns: what turns the model gets, and why: `gemma`, `foreign`, `assumed` or `none`.
+        turns: kind of turns that the model gets: `gemma`, `foreign`, `assumed` or `none`.
         toy: whether it calls itself one.
     """
 

@@ -41,7 +41,7 @@ class TextParams(TextShape):
         rope_theta: base of the layers with global attention.
         rope_theta_window: base of the layers with a sliding window.
         rope_factor: linear scaling of the global layers' positions; None for none.
-        softcap: of the final logits; None for none.
+        softcap: softcap of the final logits; None for none.
     """
 
     epsilon: float

@@ -57,8 +57,8 @@ class Mix:
     """The types of one quantization.
 
     Attributes:
-        default: of all matrices without a rule of their own.
-        head: of the output head, and of the embedding where that is the head too.
+        default: type of all matrices without a rule of their own.
+        head: type of the output head, and of the embedding where that is the head too.
         value: type and rule of the attention's value matrices, where they differ.
         down: the same of the feed-forward's down matrices.
     """
@@ -123,7 +123,7 @@ class Mixer:
 
     Attributes:
         quant: a name in `MIXES`.
-        layers: of the model.
+        layers: number of the model's layers.
         heads_per_key: query heads per key-value head.
         tied: whether the embedding is the output head as well.
         overrides: tried in order; the first that matches decides.

@@ -36,11 +36,11 @@ class SourceTensor:
     """Where one tensor lies in the checkpoint.
 
     Attributes:
-        name: as the file names it.
+        name: name in the file.
         type: BF16, F16 or F32; `RAW` for a buffer, which is in no model.
         shape: rows first.
-        offset: of its first byte, from the start of its shard.
-        size: its bytes.
+        offset: offset of its first byte, from the start of its shard.
+        size: number of its bytes.
     """
 
     name: str

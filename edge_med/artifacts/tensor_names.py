@@ -163,7 +163,7 @@ def target(source: str, *, tied: bool) -> Target:
     """Where a tensor of the checkpoint goes.
 
     Args:
-        source: its name there, in any of the forms that were ever published.
+        source: name in the checkpoint, in any of the published forms.
         tied: whether the output head is the embedding; then its copy is left out.
 
     Raises:

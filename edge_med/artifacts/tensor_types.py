@@ -15,7 +15,7 @@ class TensorType:
     """One of ggml's tensor types.
 
     Attributes:
-        name: as llama.cpp prints it in capitals.
+        name: name as llama.cpp prints it, in capitals.
         id: the number in a GGUF file.
         block: elements that are stored together; a row must be a multiple of it.
         block_bytes: bytes that such a block takes.

@@ -28,8 +28,8 @@ class Checked:
 
     Attributes:
         listed: whether the manifest lists it; only then are its bytes compared with hashes.
-        problems: what is wrong, naming the damaged tensor; empty if nothing is.
-        notes: what isn't wrong and should be known.
+        problems: sentences on the damage, with the tensor's name; empty if the file is sound.
+        notes: sentences on facts that aren't damage.
     """
 
     file: str
@@ -58,7 +58,7 @@ def verify(path: Path, advance: Advance = lambda _: None) -> Verdict:
     Args:
         path: a folder, or a GGUF file. Without a manifest there are no hashes: the structure of
             every GGUF file in it is checked.
-        advance: told how many more bytes have been hashed.
+        advance: function that is called with the number of bytes that were hashed since.
 
     Raises:
         ArtifactError: there is nothing to check, or the manifest can't be used.

@@ -40,7 +40,7 @@ class Trimming:
         """What is shown of a conversation, and how many of its turns are left out.
 
         Args:
-            system: stays.
+            system: system text, which stays.
             turns: questions and answers, and a last question, which stays.
             room: tokens that should stay free for the answer.
             count: tells how many tokens the prompt of messages has, instructions included.

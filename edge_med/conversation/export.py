@@ -22,9 +22,9 @@ def write(path: Path, messages: Sequence[Message], records: Records = ()) -> Non
     """Write messages to a new file that only its owner can read; its ending says in which form.
 
     Args:
-        path: of the file.
-        messages: of a conversation.
-        records: what wrote the answers among them.
+        path: path of the file.
+        messages: messages of a conversation.
+        records: records of the answers among them.
 
     Raises:
         UsageError: the ending is another than .md and .json, or there is such a file.

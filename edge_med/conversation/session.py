@@ -20,7 +20,7 @@ from edge_med.engine.service.client import Call
 from edge_med.engine.service.connection import RESTARTED
 from edge_med.engine.service.protocol import CountRequest
 from edge_med.errors import BusyError, CancelledError, UsageError
-from edge_med.messages import Message, TextPart, said
+from edge_med.messages import Message, TextPart, checked_text
 from edge_med.protocols import Fitting, Service
 from edge_med.provenance import IMAGE_DROPPED, Record, told_from
 from edge_med.question import Question, check_asked
@@ -52,7 +52,7 @@ class Conversation:
         self._service = service
         self._trimming = Trimming(model.info.options.context)
         self._options = options
-        self._system = [Message("system", (said(system),))] if system is not None else []
+        self._system = _system_messages(system)
         self._turns: tuple[Message, ...] = ()
         self._records: tuple[Record | None, ...] = ()  # of the answers among them
         self._engine: int | None = None  # that has read it
@@ -82,10 +82,10 @@ class Conversation:
         """Say something, and wait for the answer.
 
         Args:
-            text: of the user's turn; or that itself.
+            text: text of the user's turn; or the turn as a message.
             image: shown before the text; see `MedGemma.ask`.
             images: several.
-            options: of this answer, instead of the conversation's.
+            options: options of this answer, instead of the conversation's.
 
         Raises:
             UsageError: nothing is asked.
@@ -146,7 +146,7 @@ class Conversation:
         Args:
             turn: 0 for the user's first, -1 for the last.
             text: the new one.
-            options: of this answer.
+            options: options of this answer.
 
         Raises:
             UsageError: there is no such turn.
@@ -176,7 +176,7 @@ class Conversation:
             BusyError: an answer of this conversation is being written.
         """
         with self._alone():
-            self._system = [Message("system", (said(system),))] if system is not None else []
+            self._system = _system_messages(system)
 
     def drop_image(self, number: int) -> None:
         """Take an image, and a slice's label, out of its turn; what was answered to it stays.
@@ -211,7 +211,7 @@ class Conversation:
         """Write the conversation to a file that only its owner can read.
 
         Args:
-            path: of the file.
+            path: path of the file.
             images: whether the prepared images go into it, or only their hashes.
 
         Raises:
@@ -223,8 +223,8 @@ class Conversation:
         """Go on with a saved conversation instead of this one.
 
         Args:
-            path: of the file.
-            images: those that it knows by their hashes only.
+            path: path of the file.
+            images: images that the file has only as hashes.
 
         Raises:
             InputError: the file isn't a conversation, or an image is missing.
@@ -250,7 +250,7 @@ class Conversation:
         """Write the conversation for other readers, into a file that only its owner can read.
 
         Args:
-            path: of a new file, with the ending .md, or .json for messages in Hugging Face's form.
+            path: path of a new file, ending with .md, or with .json for Hugging Face's form.
 
         Raises:
             UsageError: the ending is another, or there is such a file.
@@ -281,8 +281,8 @@ class Conversation:
         """Stream an answer to changed turns, and take both over once it's there.
 
         Args:
-            change: of the turns that there are when the first event is wanted.
-            options: of this answer.
+            change: function that changes the turns, called when the first event is taken.
+            options: options of this answer.
         """
         with self._alone():
             turns = change(self._turns)
@@ -336,6 +336,10 @@ class Conversation:
         return shown, Notice("trimmed", text) if dropped else None
 
 
+def _system_messages(system: str | None) -> list[Message]:
+    return [] if system is None else [Message("system", (checked_text(system),))]
+
+
 def _answers(turns: Sequence[Message]) -> int:
-    """How many of the turns are the model's."""
+    """The number of turns that are the model's."""
     return sum(turn.role == "assistant" for turn in turns)

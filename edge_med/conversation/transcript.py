@@ -63,9 +63,9 @@ def load(
     """Read what `save` wrote.
 
     Args:
-        path: of the file.
-        pictures: for images that it knows by their hashes only.
-        side: of the model's square, in pixels; images in the file must have it.
+        path: path of the file.
+        pictures: pictures for images that the file has only as hashes.
+        side: side of the model's square, in pixels; images in the file must have it.
 
     Raises:
         InputError: it isn't a saved conversation, or an image is missing.

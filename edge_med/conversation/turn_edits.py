@@ -7,7 +7,15 @@ from dataclasses import replace
 
 from edge_med.errors import UsageError
 from edge_med.message_forms import reader, written_out
-from edge_med.messages import ImagePart, Message, Part, TextPart, check_named, is_label, said
+from edge_med.messages import (
+    ImagePart,
+    Message,
+    Part,
+    TextPart,
+    check_named,
+    checked_text,
+    is_label,
+)
 
 
 def questions(turns: Sequence[Message], least: int = 0) -> list[int]:
@@ -41,7 +49,10 @@ def edited(turns: Sequence[Message], turn: int, text: str) -> tuple[Message, ...
         ) from None
     written_out.check_prompt(text)
     written_out.check_text(text)
-    left = (*turns[:place], Message("user", tuple(_with_text(turns[place].parts, said(text)))))
+    left = (
+        *turns[:place],
+        Message("user", tuple(_with_text(turns[place].parts, checked_text(text)))),
+    )
     if not any(message.pictures for message in left):
         check_named(left[-1:])
     return left

@@ -95,7 +95,8 @@ def _machine(found: tuple[Device, ...], beside: int) -> Machine:
     """This machine, with so many bytes held back wherever adapters may go with their layers."""
     machine = this_machine(found) or Machine("this machine", ENDLESS, ENDLESS, devices=found)
     less = tuple(dataclasses.replace(one, free=max(0, one.free - beside)) for one in found)
-    return dataclasses.replace(machine, room=max(0, machine.room - beside), devices=less)
+    free_memory = max(0, machine.free_memory - beside)
+    return dataclasses.replace(machine, free_memory=free_memory, devices=less)
 
 
 def _check(taken: Placement, machine: Machine, options: LoadOptions) -> None:

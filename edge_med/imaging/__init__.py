@@ -6,8 +6,10 @@ from edge_med.imaging.opener import Source, contents, loaded, open, open_all
 from edge_med.imaging.picture import Picture, Pixels
 from edge_med.imaging.picture_facts import About
 from edge_med.imaging.volume.contents import Contents
-from edge_med.imaging.volume.slice_selection import Room
+from edge_med.imaging.volume.slice_selection import SliceBudget
 from edge_med.imaging.volume.study import Study
+
+Room = SliceBudget  # its former name, which goes on working
 
 __all__ = [
     "FITS",
@@ -17,6 +19,7 @@ __all__ = [
     "Picture",
     "Pixels",
     "Room",
+    "SliceBudget",
     "Source",
     "Study",
     "contents",

@@ -25,7 +25,7 @@ from edge_med.imaging.sandbox.pool import POOL, Reply
 from edge_med.imaging.volume import study
 from edge_med.imaging.volume.contents import Contents
 from edge_med.imaging.volume.slice_order import ORDERS, Order
-from edge_med.imaging.volume.slice_selection import AROUND, Room, as_text
+from edge_med.imaging.volume.slice_selection import AROUND, SliceBudget, as_text
 from edge_med.imaging.volume.study import Study
 from edge_med.imaging.volume.unused_options import no_series
 
@@ -57,7 +57,7 @@ def open(
     slices: str | int | Sequence[int] | None = ...,
     series: int | str | None = ...,
     order: Order = ...,
-    room: Room = ...,
+    room: SliceBudget = ...,
 ) -> Picture | Study: ...
 
 
@@ -71,7 +71,7 @@ def open(
     slices: str | int | Sequence[int] | None = None,
     series: int | str | None = None,
     order: Order = "numbers",
-    room: Room = Room(),  # noqa: B008 - frozen
+    room: SliceBudget = SliceBudget(),  # noqa: B008 - frozen
 ) -> Picture | Study:
     """Open a picture for the model, or, where slices are asked for, a series of them.
 
@@ -147,7 +147,7 @@ def open_all(
     sources: Sequence[Source | Study],
     *,
     slices: str | int | Sequence[int] = "auto",
-    room: Room = Room(),  # noqa: B008 - frozen
+    room: SliceBudget = SliceBudget(),  # noqa: B008 - frozen
     **how: Any,
 ) -> list[Picture | Study]:
     """Open several; with `auto` they share the tokens, and the first leaves the rest its part.
@@ -192,7 +192,7 @@ def _holds_several(source: object) -> bool:
         return False
 
 
-def _part(room: Room, found: Sequence[Picture | Study], left: int) -> Room:
+def _part(room: SliceBudget, found: Sequence[Picture | Study], left: int) -> SliceBudget:
     """The room of the next of so many that are left."""
     if room.tokens is None:
         return room

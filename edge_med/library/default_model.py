@@ -22,7 +22,7 @@ class ModelChoice:
     """The model that is taken.
 
     Attributes:
-        model: for `store.find`.
+        model: name or path for `store.find`.
         named: whether somebody named it.
         embedded: whether it is micro, which must have been converted first.
     """

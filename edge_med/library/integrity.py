@@ -58,8 +58,8 @@ class Watch:
         """Look up what was read before, and read what is small.
 
         Args:
-            files: of a model.
-            folder: of our state.
+            files: files of a model.
+            folder: folder of our state.
 
         Raises:
             ArtifactError: a file isn't what its manifest says.

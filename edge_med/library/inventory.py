@@ -21,8 +21,8 @@ class StoredModel:
     """A model's folder.
 
     Attributes:
-        name: of the folder.
-        quants: of its text models, the recommended one first, each with the file's bytes.
+        name: name of the folder.
+        quants: quants of its text models with their sizes in bytes, the recommended one first.
         projector: bytes of the projector's file; None if there is none.
         size: bytes of all files in the folder.
         problem: why it can't be loaded; None if it can.

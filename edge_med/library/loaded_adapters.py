@@ -24,11 +24,11 @@ class FoundAdapter:
     """An adapter's file, checked against its model.
 
     Attributes:
-        name: by which calls refer to it.
-        path: of the file.
-        sha256: of the whole file; it goes into the provenance of answers.
-        lora: what its header says.
-        lacks: what the adapter of PEFT's in the same folder has and this file hasn't, in sentences.
+        name: name by which calls refer to it.
+        path: path of the file.
+        sha256: hash of the whole file, which answers have in their provenance.
+        lora: facts of its header.
+        lacks: sentences on what PEFT's adapter in the same folder has, and this file lacks.
     """
 
     name: str

@@ -32,16 +32,16 @@ class RegisteredModel:
     """A model of the registry.
 
     Attributes:
-        id: its name.
-        title: what it is, in a line.
-        hub: its id on the hub; None if it isn't there.
-        revision: of the hub's files; None if none is recorded.
-        licence: its terms.
+        id: name of the model.
+        title: description in one line.
+        hub: id on the hub; None if the model isn't there.
+        revision: revision on the hub; None if none is recorded.
+        licence: terms of the model.
         text: the numbers of the text model.
-        vision: those of the vision tower; None if it can't see.
-        recommended: by bytes of memory, from the smallest on, the quant to try first.
+        vision: numbers of the vision tower; None if there is none.
+        recommended: recommended quants by bytes of memory, from the smallest memory on.
         scores: published, in per cent, of the original weights.
-        score_source: where they are published.
+        score_source: publication of the scores.
     """
 
     id: str

@@ -46,10 +46,10 @@ class ModelFiles:
 
     Attributes:
         text: the text model.
-        projector: that fits it; None if there is none.
-        header: of the text model.
-        projector_header: of the projector.
-        quant: of the text model, `unknown` if it is none of ours.
+        projector: projector that fits it; None if there is none.
+        header: header of the text model.
+        projector_header: header of the projector.
+        quant: quant of the text model; `unknown` if it is none of ours.
         model_sha256: hash of the text model as the manifest, or the name of a blob of Ollama's,
             tells it; None if neither does.
         projector_sha256: the same of the projector.

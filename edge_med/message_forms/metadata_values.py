@@ -42,8 +42,8 @@ def is_plain(value: object, key: str, *, shown: bool = False) -> bool:
     """Whether it is of JSON's kinds, and no image: neither as letters nor by a name or a key.
 
     Args:
-        value: what stands under the key.
-        key: its name.
+        value: value of the key.
+        key: name of the key.
         shown: whether images are given as well: the bare name of a file says which they are.
     """
     match value:

@@ -220,9 +220,9 @@ def _refuse_others(
     """Refuse keys that may carry something, and aren't among the known ones.
 
     Args:
-        what: it is that has them.
+        what: name of the thing that has the keys.
         fields: all of them.
-        known: those that were read.
+        known: keys that are understood.
         shown: whether it has images, of which metadata may say the names.
 
     Raises:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from edge_med.artifacts.gguf import Header
 from edge_med.planner.sizes import is_tied
 
-ALIKE = {
+SIMILAR_TYPES = {
     "Q4_0": "Q4_K",
     "IQ4_NL": "Q4_K",
     "IQ4_XS": "Q4_K",
@@ -17,15 +17,15 @@ ALIKE = {
     "BF16": "F16",
     "F32": "F16",
 }
-"""Which measured type one that isn't measured is taken for."""
+"""The measured type whose rate is used for a type that isn't measured."""
 
 
 def tokens_per_second(text: Header, rates: Mapping[str, float]) -> float:
-    """The most tokens of an answer that a second gives: each reads every weight once.
+    """The most tokens of an answer in a second: each token reads every weight once.
 
     Args:
         text: the header of the text model.
-        rates: bytes a second by type, as `edge_med.engine.llama.cpu_benchmark.measure` tells.
+        rates: bytes a second by type, as `edge_med.engine.llama.cpu_benchmark.measure` returns.
     """
     slowest = min(rates.values())
     seconds = 0.0
@@ -33,5 +33,5 @@ def tokens_per_second(text: Header, rates: Mapping[str, float]) -> float:
         if tensor.name == "token_embd.weight" and not is_tied(text):
             continue  # one row of it is read
         name = tensor.type.name
-        seconds += tensor.size / rates.get(ALIKE.get(name, name), slowest)
+        seconds += tensor.size / rates.get(SIMILAR_TYPES.get(name, name), slowest)
     return 1 / seconds

@@ -15,26 +15,30 @@ from edge_med.planner.placement_types import CPU, DevicePlan, ModelSpec, Placeme
 from edge_med.planner.sizes import CELLS
 from edge_med.planner.sizes import layers as layers_of
 
-SMALLER = ("F32", "BF16", "F16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q4_K_S", "Q4_0", "IQ4_XS")
+QUANTS_BY_SIZE = (
+    *("F32", "BF16", "F16", "Q8_0", "Q6_K"),
+    *("Q5_K_M", "Q4_K_M", "Q4_K_S", "Q4_0", "IQ4_XS"),
+)
 """Every quant from the largest to the smallest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """A placement, explained.
+    """A placement with its explanation.
 
     Attributes:
-        subject: what was placed.
-        machine: where.
-        placement: the one that is taken.
-        reasons: why each part is where it is.
-        largest_context: tokens that fit without any part having to move; 0 if none do.
-        smaller: the next smaller choice that fits, if there is one.
-        tokens_per_second: of an answer, at the most; None if a memory's bandwidth isn't known.
-        warning: what happens if it is loaded all the same; None where it fits.
+        spec: model that the plan is for.
+        machine: machine that the plan is for.
+        placement: placement that is chosen.
+        reasons: sentences that explain where each part goes.
+        largest_context: number of tokens that fit while every part stays where it is; 0 if none.
+        smaller: next smaller quant or model that fits; None if there is none.
+        tokens_per_second: upper bound of the speed of an answer; None if the bandwidth of a
+            memory isn't known.
+        warning: what happens if the model is loaded anyway; None where it fits.
     """
 
-    subject: ModelSpec
+    spec: ModelSpec
     machine: Machine
     placement: Placement
     reasons: tuple[str, ...]
@@ -46,7 +50,7 @@ class Advice:
 
 @dataclass(frozen=True, slots=True)
 class Smaller:
-    """A smaller quant or model, what it takes in all, and how many layers go to devices."""
+    """A smaller quant or model, its memory in bytes, and its number of layers on devices."""
 
     name: str
     quant: str
@@ -55,65 +59,69 @@ class Smaller:
 
 
 def advise(
-    subject: ModelSpec, machine: Machine, options: LoadOptions, others: Sequence[ModelSpec] = ()
+    spec: ModelSpec, machine: Machine, options: LoadOptions, others: Sequence[ModelSpec] = ()
 ) -> Advice:
     """Place a model, and explain it; errors are those of `place`.
 
-    `others` are smaller models, to be named where no quant of this one fits.
+    Args:
+        spec: model that the plan is for.
+        machine: machine that the plan is for.
+        options: options of the load.
+        others: smaller models, which are offered where no quant of this model fits.
     """
-    placement = place(subject, machine, options)
+    placement = place(spec, machine, options)
     return Advice(
-        subject=subject,
+        spec=spec,
         machine=machine,
         placement=placement,
-        reasons=tuple(reasons(subject, machine, options, placement)),
-        largest_context=largest_context(subject, machine, placement),
-        smaller=_smaller(subject, machine, options, others),
-        tokens_per_second=_speed(subject, machine, placement) if placement.fits else None,
+        reasons=tuple(reasons(spec, machine, options, placement)),
+        largest_context=largest_context(spec, machine, placement),
+        smaller=_smaller(spec, machine, options, others),
+        tokens_per_second=_speed(spec, machine, placement) if placement.fits else None,
         warning=warning(placement, machine),
     )
 
 
-def largest_context(subject: ModelSpec, machine: Machine, placement: Placement) -> int:
-    """The most tokens that fit where a placement has everything; if it doesn't fit, anyhow."""
-    kept = placement.options if placement.fits else _free(placement.options)
-    most = min(subject.text.integer("gemma3.context_length") or LONGEST_CONTEXT, LONGEST_CONTEXT)
+def largest_context(spec: ModelSpec, machine: Machine, placement: Placement) -> int:
+    """The most tokens that fit while every part stays; in any placement if this one doesn't fit."""
+    fixed = placement.options if placement.fits else _unbound(placement.options)
+    most = min(spec.text.integer("gemma3.context_length") or LONGEST_CONTEXT, LONGEST_CONTEXT)
     low, high = 0, most // CELLS
     while low < high:
         middle = (low + high + 1) // 2
-        longer = dataclasses.replace(kept, context=middle * CELLS)
-        if place(subject, machine, longer, shrink_kv=False).fits:
+        longer = dataclasses.replace(fixed, context=middle * CELLS)
+        if place(spec, machine, longer, shrink_kv=False).fits:
             low = middle
         else:
             high = middle - 1
     return low * CELLS
 
 
-def _free(options: LoadOptions) -> LoadOptions:
+def _unbound(options: LoadOptions) -> LoadOptions:
     return dataclasses.replace(options, gpu_layers="auto", projector_device="auto")
 
 
 def _smaller(
-    subject: ModelSpec, machine: Machine, options: LoadOptions, others: Sequence[ModelSpec]
+    spec: ModelSpec, machine: Machine, options: LoadOptions, others: Sequence[ModelSpec]
 ) -> Smaller | None:
-    for one in (*_quants_below(subject), *others):
+    for one in (*_quants_below(spec), *others):
         found = place(one, machine, options)
         if found.fits:
             return Smaller(one.name, one.quant, found.total, found.gpu_layers)
     return None
 
 
-def _quants_below(subject: ModelSpec) -> Iterator[ModelSpec]:
-    if subject.quant in SMALLER:
-        for quant in SMALLER[SMALLER.index(subject.quant) + 1 :]:
-            yield in_quant(subject, quant)
+def _quants_below(spec: ModelSpec) -> Iterator[ModelSpec]:
+    if spec.quant in QUANTS_BY_SIZE:
+        for quant in QUANTS_BY_SIZE[QUANTS_BY_SIZE.index(spec.quant) + 1 :]:
+            yield in_quant(spec, quant)
 
 
-def _speed(subject: ModelSpec, machine: Machine, placement: Placement) -> float | None:
-    """By the time that it takes to read every layer once, each where it is."""
+def _speed(spec: ModelSpec, machine: Machine, placement: Placement) -> float | None:
+    """Tokens a second, by the time in which every layer is read once from its own memory."""
     bandwidths = {CPU: machine.bandwidth, **{d.name: d.bandwidth for d in machine.devices}}
-    layers = iter(layers_of(subject.text, placement.options))
-    *devices, cpu = placement.shares
+    layers = iter(layers_of(spec.text, placement.options))
+    *devices, cpu = placement.devices
     seconds = 0.0
     for share in (cpu, *devices):
         size = sum(layer.weights for layer in islice(layers, share.layers))
@@ -125,55 +133,57 @@ def _speed(subject: ModelSpec, machine: Machine, placement: Placement) -> float 
 
 
 def reasons(
-    subject: ModelSpec, machine: Machine, options: LoadOptions, taken: Placement
+    spec: ModelSpec, machine: Machine, options: LoadOptions, placement: Placement
 ) -> Iterator[str]:
     """One sentence for each decision."""
-    yield _layers_reason(machine, options, taken)
-    if not taken.fits:
+    yield _layers_reason(machine, options, placement)
+    if not placement.fits:
         return
-    rejected = _before(subject, machine, options, taken)
-    if taken.gpu_layers < taken.layers and (nearest := _with_more_layers(rejected, taken)):
-        yield f"With {_layers(nearest.gpu_layers)} there: {_lack(nearest)}."
-    eye = taken.options.projector_device
-    if subject.projector and len(taken.shares) > 1:
-        with_eye = [p for p in rejected if p.options.projector_device != CPU]
-        if eye != CPU:
-            yield f"The projector is on {eye} too."
-        elif options.projector_device == "auto" and with_eye:
-            beside = _layers(with_eye[0].gpu_layers)
-            told = f"With it and {beside} on a GPU: {_lack(with_eye[0])}."
-            yield f"The projector stays on the CPU. {told}"
-    if taken.options.kv != options.kv:
+    rejected = _better_placements(spec, machine, options, placement)
+    more = _with_more_layers(rejected, placement)
+    if more and placement.gpu_layers < placement.layers:
+        yield f"With {_layers(more.gpu_layers)} there: {_shortage(more)}."
+    vision_device = placement.options.projector_device
+    if spec.projector and len(placement.devices) > 1:
+        with_projector = [p for p in rejected if p.options.projector_device != CPU]
+        if vision_device != CPU:
+            yield f"The projector is on {vision_device} too."
+        elif options.projector_device == "auto" and with_projector:
+            best = with_projector[0]
+            shortage = f"With it and {_layers(best.gpu_layers)} on a GPU: {_shortage(best)}."
+            yield f"The projector stays on the CPU. {shortage}"
+    if placement.options.kv != options.kv:
         wider = min((p for p in rejected if p.options.kv == options.kv), key=lambda p: p.missing)
-        yield (f"The KV cache is {taken.options.kv}. With {options.kv} at best: {_lack(wider)}.")
+        shortage = f"With {options.kv} at best: {_shortage(wider)}."
+        yield f"The KV cache is {placement.options.kv}. {shortage}"
 
 
-def _before(
-    subject: ModelSpec, machine: Machine, options: LoadOptions, taken: Placement
+def _better_placements(
+    spec: ModelSpec, machine: Machine, options: LoadOptions, placement: Placement
 ) -> list[Placement]:
-    """The placements that would have been better, and don't fit."""
+    """The placements that are better than the chosen one, and don't fit."""
     found = []
-    for one in placements(subject, machine, options):
-        if one == taken:
+    for one in placements(spec, machine, options):
+        if one == placement:
             break
         found.append(one)
     return found
 
 
-def _layers_reason(machine: Machine, options: LoadOptions, taken: Placement) -> str:
-    if len(taken.shares) == 1:
-        why = "as asked" if machine.devices else "there is no GPU"
-        return f"The CPU computes everything: {why}."
-    where = ", ".join(f"{s.layers} on {s.device}" for s in taken.shares if s.layers)
-    everything = taken.gpu_layers == taken.layers
-    asked = "" if options.gpu_layers == "auto" else ", as asked"
-    return f"{'All' if everything else 'Of'} {taken.layers} layers: {where}{asked}."
+def _layers_reason(machine: Machine, options: LoadOptions, placement: Placement) -> str:
+    if len(placement.devices) == 1:
+        reason = "as requested" if machine.devices else "there is no GPU"
+        return f"The CPU computes everything: {reason}."
+    where = ", ".join(f"{s.layers} on {s.device}" for s in placement.devices if s.layers)
+    everything = placement.gpu_layers == placement.layers
+    requested = "" if options.gpu_layers == "auto" else ", as requested"
+    return f"{'All' if everything else 'Of'} {placement.layers} layers: {where}{requested}."
 
 
-def _with_more_layers(rejected: list[Placement], taken: Placement) -> Placement | None:
-    """The rejected one that has the fewest layers more on devices."""
-    more = [p for p in rejected if p.gpu_layers > taken.gpu_layers]
-    alike = [p for p in more if p.options.kv == taken.options.kv] or more
+def _with_more_layers(rejected: list[Placement], placement: Placement) -> Placement | None:
+    """The rejected placement that has the fewest additional layers on devices."""
+    more = [p for p in rejected if p.gpu_layers > placement.gpu_layers]
+    alike = [p for p in more if p.options.kv == placement.options.kv] or more
     on_cpu = [p for p in alike if p.options.projector_device == CPU] or alike
     return min(on_cpu, key=lambda p: p.gpu_layers, default=None)
 
@@ -182,29 +192,29 @@ def _layers(count: int) -> str:
     return f"{count} layer" if count == 1 else f"{count} layers"
 
 
-def _lack(placement: Placement) -> str:
-    """Which device lacks how much."""
-    short = [share for share in placement.shares if share.missing]
-    told = (f"{s.device} needs {gib(s.total)} and has {gib(max(0, s.room))}" for s in short)
-    return ", and ".join(told)
+def _shortage(placement: Placement) -> str:
+    """Which devices are too small, with their need and their budget."""
+    short = [share for share in placement.devices if share.missing]
+    needs = (f"{s.device} needs {gib(s.total)} and has {gib(max(0, s.budget))}" for s in short)
+    return ", and ".join(needs)
 
 
 def warning(placement: Placement, machine: Machine) -> str | None:
-    """What happens if it is loaded all the same; None where it fits."""
+    """What happens if the model is loaded anyway; None where it fits."""
     if placement.fits:
         return None
-    *devices, cpu = placement.shares
+    *devices, cpu = placement.devices
     if any(share.missing for share in devices):
-        return f"It can't be loaded so: {_lack(placement)}."
-    if cpu.total <= machine.memory - _elsewhere(devices, machine):
-        return f"This would swap: {_lack(placement)}, and other programs have the rest."
+        return f"It can't be loaded this way: {_shortage(placement)}."
+    if cpu.total <= machine.memory - _device_bytes(devices, machine):
+        return f"This would swap: {_shortage(placement)}, and other programs use the rest."
     return (
-        f"This can't be held in memory: {_lack(placement)}. Weights would be read from the disk "
-        "again for every token."
+        f"This is more than the memory: {_shortage(placement)}. Weights would be read from the "
+        "disk again for every token."
     )
 
 
-def _elsewhere(devices: list[DevicePlan], machine: Machine) -> int:
+def _device_bytes(devices: list[DevicePlan], machine: Machine) -> int:
     return sum(share.total for share in devices) if machine.unified else 0
 
 

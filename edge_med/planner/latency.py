@@ -1,4 +1,4 @@
-"""How long a wait will be on this machine: learnt from earlier ones, guessed the first time."""
+"""How long a wait will be on this machine: an estimate from earlier ones, or a first guess."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from edge_med.library import store
 
 FILE = "rates.json"
 
-LOADED = 5e8
+LOAD_RATE = 5e8
 """Bytes a second of a laptop's disk."""
 
-READ = 6.2e10
+READ_RATE = 6.2e10
 """Bytes of weights times tokens, in a second of a core: 4B's Q4_K_M reads 50 tokens a second on
 two (docs/evidence/benchmarks.md)."""
 
-ENCODED = 7e6
+ENCODE_RATE = 7e6
 """Bytes of a projector in a second of a core: MedGemma's, of 0.85 GB, takes a minute on two."""
 
-ENOUGH = 64
-"""Tokens from which on reading tells something of the speed."""
+MIN_TOKENS = 64
+"""The least number of tokens whose reading is a measurement of the speed."""
 
-FRESH = 0.5
+LAST_WEIGHT = 0.5
 """The weight of the last measurement."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Speeds of a model on a machine; 0 for what isn't known.
+    """Speeds of a model on a machine; 0 for a speed that isn't known.
 
     Attributes:
-        load: bytes a second.
-        encode: images a second.
-        read: tokens a second.
+        load: speed of loading, in bytes a second.
+        encode: speed of encoding, in images a second.
+        read: speed of reading, in tokens a second.
     """
 
     load: float = 0.0
@@ -48,15 +48,15 @@ class Rates:
 
 
 class Estimates:
-    """Seconds to come. What is learnt is kept as numbers under a hash, with nothing beside them."""
+    """Estimates of waits, in seconds. A file stores them as numbers under a hash, nothing else."""
 
     def __init__(self, text: Path, threads: int | None, folder: Path | None = None) -> None:
-        """For a model.
+        """Load the rates of a model.
 
         Args:
-            text: its file.
-            threads: that compute; the usual ones if None.
-            folder: where the file of rates is; by default the one for our state.
+            text: file of the text model.
+            threads: number of compute threads; the default number if None.
+            folder: folder with the file of rates; by default the folder of our state.
         """
         self._size = split.size(text)
         self._cores = threads or _platform.performance_cores()
@@ -67,16 +67,16 @@ class Estimates:
         self.rates = _rates(_stored(self._path).get(self._key))
 
     def load(self) -> float:
-        """Seconds until the model is there."""
-        return self._size / (self.rates.load or LOADED)
+        """Seconds until the model is loaded."""
+        return self._size / (self.rates.load or LOAD_RATE)
 
     def encode(self, images: int, projector: int) -> float:
         """Seconds to encode images with a projector of so many bytes."""
-        return images / (self.rates.encode or ENCODED * self._cores / max(1, projector))
+        return images / (self.rates.encode or ENCODE_RATE * self._cores / max(1, projector))
 
     def read(self, tokens: int) -> float:
         """Seconds to read tokens of a prompt."""
-        return tokens / (self.rates.read or READ * self._cores / self._size)
+        return tokens / (self.rates.read or READ_RATE * self._cores / self._size)
 
     def learn_load(self, seconds: float) -> None:
         """Remember how long loading took."""
@@ -88,13 +88,13 @@ class Estimates:
             self._learn(encode=images / seconds)
 
     def learn_read(self, tokens: int, seconds: float) -> None:
-        """Remember how long reading took, if it was enough to tell."""
-        if tokens >= ENOUGH and seconds > 0:
+        """Remember how long reading took, if there were enough tokens."""
+        if tokens >= MIN_TOKENS and seconds > 0:
             self._learn(read=tokens / seconds)
 
     def _learn(self, **measured: float) -> None:
         mixed = {
-            name: FRESH * value + (1 - FRESH) * (getattr(self.rates, name) or value)
+            name: LAST_WEIGHT * value + (1 - LAST_WEIGHT) * (getattr(self.rates, name) or value)
             for name, value in measured.items()
         }
         self.rates = replace(self.rates, **mixed)
@@ -109,7 +109,7 @@ def spoken(seconds: float) -> str:
 
 
 def _stored(path: Path) -> dict[str, Any]:
-    """What the file holds, as far as it is as it was written."""
+    """The content of the file, as far as it has the form in which it was written."""
     data = state_files.read(path)
     return data if isinstance(data, dict) else {}
 

@@ -1,4 +1,4 @@
-"""A machine that a model shall run on: this one, or one that is described in a line."""
+"""A machine that a model will run on: this one, or one that is described in a line."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from edge_med.units import GIB, SIZE, parse_size
 
 Kind = Literal["gpu", "igpu"]
 
-SYSTEM = 4 * GIB
-"""What a described machine's system and programs are left; Windows 11 asks for this much
-(microsoft.com/windows/windows-11-specifications). Of a small machine a quarter."""
+SYSTEM_RESERVE = 4 * GIB
+"""Memory that stays for the system and programs of a described machine; Windows 11 asks for this
+much (microsoft.com/windows/windows-11-specifications). Of a small machine a quarter."""
 
-MARGIN = GIB
-"""What a device is left, for pools and the desktop: llama.cpp's own (common.h,
+DEVICE_RESERVE = GIB
+"""Memory of a device that stays free, for pools and the desktop: llama.cpp's own number (common.h,
 fit_params_target). Of a small device an eighth."""
 
-METAL = ((36 * GIB, 2 / 3), (None, 3 / 4))
+METAL_SHARES = ((36 * GIB, 2 / 3), (None, 3 / 4))
 """Share of its memory that a Mac lends to Metal, up to a size and beyond it
 (`recommendedMaxWorkingSetSize`, as llama.cpp logs it: 10.7 of 16 GiB, 48 of 64)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """Something besides the CPU that computes.
+    """A device that computes, besides the CPU.
 
     Attributes:
-        name: as ggml calls it, such as CUDA0.
-        kind: `gpu` with memory of its own, or `igpu` with a part of the machine's.
-        free: bytes of memory that can be taken now.
-        bandwidth: of its memory in bytes a second; None if nobody knows.
+        name: name of the device in ggml, such as CUDA0.
+        kind: `gpu` with memory of its own, or `igpu` with a part of the machine's memory.
+        free: free memory in bytes.
+        bandwidth: bandwidth of its memory in bytes a second; None if it isn't known.
     """
 
     name: str
@@ -42,28 +42,28 @@ class Device:
     bandwidth: float | None = None
 
     @property
-    def room(self) -> int:
+    def budget(self) -> int:
         """Bytes that a model may take."""
-        return self.free - min(MARGIN, self.free // 8)
+        return self.free - min(DEVICE_RESERVE, self.free // 8)
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What a model can be placed on.
+    """A machine that a model can be placed on.
 
     Attributes:
-        name: what it is called in sentences.
-        memory: bytes of all memory.
-        room: bytes that can be taken without swapping.
-        cores: that compute; None if nobody knows.
-        bandwidth: of the memory in bytes a second; None if nobody knows.
-        devices: in llama.cpp's order.
-        unified: whether the devices' memory is the machine's own.
+        name: name of the machine in sentences.
+        memory: size of the whole memory in bytes.
+        free_memory: bytes that can be used without swapping.
+        cores: number of cores that compute; None if it isn't known.
+        bandwidth: bandwidth of the memory in bytes a second; None if it isn't known.
+        devices: devices in llama.cpp's order.
+        unified: whether the devices use the machine's memory.
     """
 
     name: str
     memory: int
-    room: int
+    free_memory: int
     cores: int | None = None
     bandwidth: float | None = None
     devices: tuple[Device, ...] = ()
@@ -73,17 +73,17 @@ class Machine:
 def this_machine(
     devices: tuple[Device, ...] = (), bandwidth: float | None = None
 ) -> Machine | None:
-    """The machine that this runs on, with devices that somebody else has found.
+    """The machine that this program runs on, with the given devices.
 
-    None where the system doesn't tell its memory.
+    None where the system doesn't report its memory.
     """
-    room, memory = _platform.available_memory(), _platform.total_memory()
-    if room is None:
+    free, memory = _platform.available_memory(), _platform.total_memory()
+    if free is None:
         return None
     return Machine(
         name="this machine",
-        memory=max(memory or room, room),
-        room=room,
+        memory=max(memory or free, free),
+        free_memory=free,
         cores=_platform.performance_cores(),
         bandwidth=bandwidth,
         devices=devices,
@@ -92,46 +92,47 @@ def this_machine(
 
 
 _SPEED = re.compile(r"(\d+(?:\.\d+)?)\s*(?:GB/s|GB)?", re.IGNORECASE)
-_HINT = "Such as: 16GB,gpu=12GB or 8GB,unified or 32GB,gpu=24GB,gpu=24GB,cores=8,bandwidth=60GB/s."
+_HINT = "Examples: 16GB,gpu=12GB or 8GB,unified or 32GB,gpu=24GB,gpu=24GB,cores=8,bandwidth=60GB/s."
 
 
 def parse_machine(text: str) -> Machine:
     """A machine from its description.
 
     Args:
-        text: its memory, and after commas `gpu=SIZE` or `gpu=SIZE@GB/s` (once for each),
+        text: size of the memory, and after commas `gpu=SIZE` or `gpu=SIZE@GB/s` (once for each),
             `unified`, `cores=N`, `bandwidth=GB/s`. Memory is sold in powers of two: 16GB are
             16 GiB.
 
     Raises:
-        UsageError: it can't be read.
+        UsageError: the description can't be read.
     """
     first, *rest = (part.strip() for part in text.split(","))
     memory = _size(first.removeprefix("memory="))
     fields = [(name.lower(), value) for name, _, value in (part.partition("=") for part in rest)]
     names = [name for name, _ in fields]
     if unknown := [part for part, (name, _) in zip(rest, fields, strict=True) if name not in _KEYS]:
-        raise UsageError(f"'{unknown[0]}' isn't understood.", _meant(unknown[0]))
+        raise UsageError(f"'{unknown[0]}' isn't understood.", _hint_for(unknown[0]))
     single = {name: value for name, value in fields if name != "gpu"}
     once = {*single, "gpu"} if "unified" in single else {*single}
     if twice := [name for name in names if name in once and names.count(name) > 1]:
-        raise UsageError(f"'{twice[0]}' is told more than once.", _HINT)
+        raise UsageError(f"'{twice[0]}' is given more than once.", _HINT)
     if value := single.get("unified"):
         raise UsageError(
-            f"'unified' takes no '{value}'.", "Tell its GPU's share as in: 16GB,gpu=12GB,unified"
+            f"'unified' takes no value, and has '{value}'.",
+            "Give the GPU's part of the memory separately: 16GB,gpu=12GB,unified",
         )
-    room = memory - min(SYSTEM, memory // 4)
+    free = memory - min(SYSTEM_RESERVE, memory // 4)
     unified = "unified" in single
     cards = [value for name, value in fields if name == "gpu"]
-    devices = [_card(number, value) for number, value in enumerate(cards)]
+    devices = [_gpu(number, value) for number, value in enumerate(cards)]
     bandwidth = _number(single["bandwidth"]) * 1e9 if "bandwidth" in single else None
     if unified:
-        lent = devices[0].free if devices else int(memory * _lent(memory))
-        devices = [Device("GPU0", "igpu", min(lent, memory), bandwidth)]
+        shared = devices[0].free if devices else int(memory * _metal_share(memory))
+        devices = [Device("GPU0", "igpu", min(shared, memory), bandwidth)]
     return Machine(
         name=text,
         memory=memory,
-        room=room,
+        free_memory=free,
         cores=_whole(single["cores"]) if "cores" in single else None,
         bandwidth=bandwidth,
         devices=tuple(devices),
@@ -142,21 +143,21 @@ def parse_machine(text: str) -> Machine:
 _KEYS = {"gpu", "unified", "cores", "bandwidth"}
 
 
-def _card(number: int, text: str) -> Device:
+def _gpu(number: int, text: str) -> Device:
     size, at, speed = text.partition("@")
     bandwidth = _number(speed) * 1e9 if at else None
     return Device(f"GPU{number}", "gpu", _size(size), bandwidth)
 
 
-def _lent(memory: int) -> float:
-    return next(share for limit, share in METAL if limit is None or memory <= limit)
+def _metal_share(memory: int) -> float:
+    return next(share for limit, share in METAL_SHARES if limit is None or memory <= limit)
 
 
 def _size(text: str) -> int:
     try:
         return parse_size(text)
     except UsageError as error:
-        raise UsageError(error.message, _meant(text)) from None
+        raise UsageError(error.message, _hint_for(text)) from None
 
 
 def _number(text: str) -> float:
@@ -172,8 +173,8 @@ def _whole(text: str) -> int:
     return int(text)
 
 
-def _meant(part: str) -> str:
-    """The hint about a part of a description: what was likely meant, and the form."""
+def _hint_for(part: str) -> str:
+    """The hint about a part of a description: the likely intention, and the form."""
     name, _, value = part.strip().partition(" ")
     if name.lower() in _KEYS and SIZE.fullmatch(value.strip()):
         return f"Write {name.lower()}={value.strip()}. {_HINT}"

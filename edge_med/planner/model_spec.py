@@ -18,25 +18,25 @@ from edge_med.library.registry import RegisteredModel, known, registry
 from edge_med.planner.placement_types import ModelSpec
 
 PROJECTOR = "F16"
-"""The type that a projector is converted to, if nothing else is said."""
+"""The type that a projector is converted to by default."""
 
 DEFAULT = store.RECOMMENDED[0]
 """The quant of a checkpoint that hasn't been converted yet."""
 
 CONFIG = "config.json"
 MAX_CONFIG = 1 << 20
-_COLOURS = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
-"""What a preprocessor's file would tell; it changes no size."""
+_PREPROCESSOR = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+"""Values of a preprocessor's file, which change no size."""
 
 
 def find(model: str, quant: str | None = None, memory: int = 0) -> ModelSpec:
-    """The model that is meant.
+    """The model of a path or a name.
 
     Args:
-        model: a GGUF file or a folder with one, a checkpoint's folder or config.json, a name in
-            the models' folder, or one of the registry; the first of these that there is.
-        quant: of the text model; what there is or is recommended if None.
-        memory: of the machine, which a recommendation depends on.
+        model: path of a GGUF file or of a folder with one, a checkpoint's folder or config.json, a
+            name in the models' folder, or a name of the registry; the first of these that exists.
+        quant: quant of the text model; if None the one that is there, or the recommended one.
+        memory: memory of the machine in bytes, on which a recommendation depends.
 
     Raises:
         UsageError: there is no such model.
@@ -51,7 +51,7 @@ def find(model: str, quant: str | None = None, memory: int = 0) -> ModelSpec:
     if (model and path.exists()) or store.is_stored(model):
         return _of_files(model, quant)
     if one := known(model):
-        return of_known(one, quant or one.quant_for(memory))
+        return spec_of(one, quant or one.quant_for(memory))
     begun = [name for name in registry() if model and name.startswith(model)]
     close = begun or difflib.get_close_matches(model, registry(), 1)
     raise UsageError(
@@ -60,39 +60,39 @@ def find(model: str, quant: str | None = None, memory: int = 0) -> ModelSpec:
     )
 
 
-def of_known(one: RegisteredModel, quant: str) -> ModelSpec:
+def spec_of(one: RegisteredModel, quant: str) -> ModelSpec:
     """A model of the registry in a quant."""
-    return _drafted(one.id, quant, one.text, one.vision)
+    return _draft_spec(one.id, quant, one.text, one.vision)
 
 
-def smaller_models(subject: ModelSpec, memory: int) -> list[ModelSpec]:
+def smaller_models(spec: ModelSpec, memory: int) -> list[ModelSpec]:
     """MedGemmas of the registry that are narrower, each in its recommended quant."""
-    width = subject.text.integer("gemma3.embedding_length") or 0
+    width = spec.text.integer("gemma3.embedding_length") or 0
     ours = [one for one in registry().values() if one.hub and "medgemma" in one.hub]
     answering = [one for one in ours if one.id.endswith("-it") and one.text.hidden < width]
-    return [of_known(one, one.quant_for(memory)) for one in answering]
+    return [spec_of(one, one.quant_for(memory)) for one in answering]
 
 
-def in_quant(subject: ModelSpec, quant: str) -> ModelSpec:
-    """The same model in another quant, as converting it again would make it."""
-    text = draft_text(text_shape(subject.text), quant)
-    return dataclasses.replace(subject, quant=quant, text=text)
+def in_quant(spec: ModelSpec, quant: str) -> ModelSpec:
+    """The same model in another quant, as another conversion would make it."""
+    text = draft_text(text_shape(spec.text), quant)
+    return dataclasses.replace(spec, quant=quant, text=text)
 
 
 def _of_files(model: str, quant: str | None) -> ModelSpec:
     found = store.find(model)
-    subject = ModelSpec(_name(model, found), found.quant, found.header, found.projector_header)
+    spec = ModelSpec(_name(model, found), found.quant, found.header, found.projector_header)
     if quant is None or quant == found.quant:
-        return subject
+        return spec
     for other in found.others:
         if split.stem(other).upper().endswith(f"-{quant}"):
             text, _ = split.read_model(other)
-            return dataclasses.replace(subject, quant=quant, text=text)
-    return in_quant(subject, quant)
+            return dataclasses.replace(spec, quant=quant, text=text)
+    return in_quant(spec, quant)
 
 
 def _name(model: str, found: store.ModelFiles) -> str:
-    """What the model is called: a blob by its header, others by their file or folder."""
+    """The name of a model: of a blob from its header, else from its file or folder."""
     if ollama.is_blob(found.text):
         return found.header.text("general.name") or found.text.name[:14]
     path = Path(model).resolve()
@@ -100,8 +100,8 @@ def _name(model: str, found: store.ModelFiles) -> str:
 
 
 def _of_config(path: Path, name: str, quant: str | None) -> ModelSpec:
-    params = read_params(_config(path), _COLOURS)
-    return _drafted(name, quant or DEFAULT, params.text, params.vision)
+    params = read_params(_config(path), _PREPROCESSOR)
+    return _draft_spec(name, quant or DEFAULT, params.text, params.vision)
 
 
 def _config(path: Path) -> dict[str, Any]:
@@ -117,6 +117,6 @@ def _config(path: Path) -> dict[str, Any]:
     return config
 
 
-def _drafted(name: str, quant: str, text: TextShape, vision: VisionShape | None) -> ModelSpec:
+def _draft_spec(name: str, quant: str, text: TextShape, vision: VisionShape | None) -> ModelSpec:
     projector = draft_projector(vision, text.hidden, PROJECTOR) if vision else None
     return ModelSpec(name, quant, draft_text(text, quant), projector)

@@ -18,55 +18,55 @@ from edge_med.planner.machine import Device, Machine
 from edge_med.planner.placement_types import CPU, DevicePlan, ModelSpec, Placement
 
 SMALLER_KV: dict[KV, tuple[KV, ...]] = {"f16": ("f16", "q8_0"), "q8_0": ("q8_0",)}
-"""The types of cache that are tried, the wanted one first."""
+"""The types of cache that are tried, the requested one first."""
 
 
 def place(
-    subject: ModelSpec, machine: Machine, options: LoadOptions, *, shrink_kv: bool = True
+    spec: ModelSpec, machine: Machine, options: LoadOptions, *, shrink_kv: bool = True
 ) -> Placement:
     """The first placement that fits: all on devices, then projector, layers and cache give way.
 
     Args:
-        subject: the model.
-        machine: that it goes to.
-        options: the wanted ones; what isn't `auto` there is kept.
-        shrink_kv: whether the cache may be of a smaller type than wanted.
+        spec: model that is placed.
+        machine: machine that it is placed on.
+        options: requested options; a value other than `auto` is fixed.
+        shrink_kv: whether the cache may have a smaller type than requested.
 
     Returns:
-        Where nothing fits, the placement that lacks the least, if possible none on a device.
+        Where nothing fits, the placement with the smallest shortage, if possible on no device.
 
     Raises:
-        UsageError: the machine hasn't got a device that is asked for.
-        ArtifactError: a header doesn't tell enough.
+        UsageError: the machine has no device of a requested name.
+        ArtifactError: a header lacks a number.
     """
     nearest = None
-    for found in placements(subject, machine, options, shrink_kv=shrink_kv):
+    for found in placements(spec, machine, options, shrink_kv=shrink_kv):
         if found.fits:
             return found
-        if nearest is None or _harm(found) < _harm(nearest):
+        if nearest is None or _shortage(found) < _shortage(nearest):
             nearest = found
     assert nearest is not None, "there is always the CPU"
     return nearest
 
 
-def _harm(placement: Placement) -> tuple[bool, int]:
-    """What comes of loading it all the same: a device fails, while the CPU's memory swaps."""
-    return any(share.missing for share in placement.shares[:-1]), placement.missing
+def _shortage(placement: Placement) -> tuple[bool, int]:
+    """How bad it is to load it anyway: a device fails, while the CPU's memory only swaps."""
+    return any(share.missing for share in placement.devices[:-1]), placement.missing
 
 
 def placements(
-    subject: ModelSpec, machine: Machine, options: LoadOptions, *, shrink_kv: bool = True
+    spec: ModelSpec, machine: Machine, options: LoadOptions, *, shrink_kv: bool = True
 ) -> Iterator[Placement]:
-    """Every placement that could be wanted, the best first.
+    """Every possible placement, the best first.
 
     Raises:
-        UsageError: the machine hasn't got a device that is asked for.
-        ArtifactError: a header doesn't tell enough.
+        UsageError: the machine has no device of a requested name.
+        ArtifactError: a header lacks a number.
     """
     wanted = dataclasses.replace(
         options,
-        device=_found(machine, options.device),
-        projector_device=_found(machine, options.projector_device),
+        device=_device_name(machine, options.device),
+        projector_device=_device_name(machine, options.projector_device),
     )
     devices = devices_for(machine, wanted)
     _check_layers(machine, devices, wanted)
@@ -74,18 +74,18 @@ def placements(
     wanted = _with_names(devices, wanted)
     for kv in SMALLER_KV[options.kv] if shrink_kv else (options.kv,):
         decided = dataclasses.replace(wanted, kv=kv)
-        parts = _Parts(subject, machine, decided)
-        for layers, eye in _choices(len(parts.layers), devices, decided, subject):
-            yield parts.placed(devices, layers, eye)
+        parts = _Parts(spec, machine, decided)
+        for layers, vision in _choices(len(parts.layers), devices, decided, spec):
+            yield parts.placement(devices, layers, vision)
 
 
 def devices_for(machine: Machine, options: LoadOptions) -> tuple[Device, ...]:
     """The devices that layers may go to.
 
     Raises:
-        UsageError: the machine hasn't got the one that is asked for.
+        UsageError: the machine has no device of the requested name.
     """
-    wanted = _found(machine, options.device)
+    wanted = _device_name(machine, options.device)
     if wanted == "auto":
         return machine.devices
     return tuple(device for device in machine.devices if device.name == wanted)
@@ -95,7 +95,7 @@ def _check_layers(machine: Machine, devices: tuple[Device, ...], options: LoadOp
     if not devices and options.gpu_layers not in ("auto", 0):
         there = ", ".join(device.name for device in machine.devices)
         raise UsageError(
-            f"There is no device for {options.gpu_layers} layers.",
+            f"There is no GPU for {options.gpu_layers} layers.",
             f"Leave out `device`, or name one of: {there}."
             if there
             else "Leave out `gpu_layers`, or describe a machine with a GPU: 16GB,gpu=12GB",
@@ -105,8 +105,8 @@ def _check_layers(machine: Machine, devices: tuple[Device, ...], options: LoadOp
 def _check_split(devices: tuple[Device, ...], options: LoadOptions) -> None:
     if options.tensor_split and len(options.tensor_split) != len(devices):
         raise UsageError(
-            f"The split has {len(options.tensor_split)} parts for {len(devices)} devices.",
-            f"Give one for each of: {', '.join(one.name for one in devices) or 'none'}.",
+            f"`tensor_split` has {len(options.tensor_split)} parts for {len(devices)} devices.",
+            f"Give one number for each of: {', '.join(one.name for one in devices) or 'none'}.",
         )
 
 
@@ -118,11 +118,11 @@ def _with_names(devices: tuple[Device, ...], options: LoadOptions) -> LoadOption
             f"No tensor can go to '{odd[0]}'.",
             f"Devices of this load: {', '.join(names.values())}.",
         )
-    told = tuple(f"{pattern}={names[name.lower()]}" for pattern, name in options.overrides)
-    return dataclasses.replace(options, tensor_overrides=told)
+    overrides = tuple(f"{pattern}={names[name.lower()]}" for pattern, name in options.overrides)
+    return dataclasses.replace(options, tensor_overrides=overrides)
 
 
-def _found(machine: Machine, wanted: str) -> str:
+def _device_name(machine: Machine, wanted: str) -> str:
     """`auto`, `cpu` or a device's name, however it is written."""
     names = [device.name for device in machine.devices]
     for name in ("auto", CPU, *names):
@@ -135,7 +135,7 @@ def _found(machine: Machine, wanted: str) -> str:
 
 
 def _choices(
-    count: int, devices: tuple[Device, ...], options: LoadOptions, subject: ModelSpec
+    count: int, devices: tuple[Device, ...], options: LoadOptions, spec: ModelSpec
 ) -> Iterator[tuple[int, str]]:
     """Numbers of layers on devices, and the projector's device, in the order of preference.
 
@@ -145,14 +145,14 @@ def _choices(
     wanted = options.gpu_layers
     counts = list(range(count, -1, -1)) if wanted == "auto" else [min(wanted, count)]
     most, *fewer = counts if devices else [0]
-    eyes = [device.name for device in devices]
+    names = [device.name for device in devices]
     if options.projector_device != "auto":
-        eyes = [options.projector_device]
-    elsewhere = [eye for eye in eyes if eye != CPU] if subject.projector else []
-    yield from ((most, eye) for eye in elsewhere)
-    if options.projector_device in ("auto", CPU) or not subject.projector:
+        names = [options.projector_device]
+    elsewhere = [vision for vision in names if vision != CPU] if spec.projector else []
+    yield from ((most, vision) for vision in elsewhere)
+    if options.projector_device in ("auto", CPU) or not spec.projector:
         yield from ((layers, CPU) for layers in (most, *fewer))
-    yield from ((layers, eye) for layers in fewer for eye in elsewhere)
+    yield from ((layers, vision) for layers in fewer for vision in elsewhere)
 
 
 def split(parts: Sequence[float], layers: int) -> list[int]:
@@ -162,61 +162,65 @@ def split(parts: Sequence[float], layers: int) -> list[int]:
 
 
 class _Parts:
-    """What there is to be placed, with one type of cache."""
+    """The parts of a model that are placed, with one type of cache."""
 
-    def __init__(self, subject: ModelSpec, machine: Machine, options: LoadOptions) -> None:
-        self._text, self._machine, self._options = subject.text, machine, options
-        self.layers = list(sizes.layers(subject.text, options))
-        self._sent: dict[str, int] = {}  # bytes of tensors that are sent to a device
-        self._largest_sent = 0  # to the CPU
-        for layer, size, device in sizes.matching(subject.text, options.overrides):
+    def __init__(self, spec: ModelSpec, machine: Machine, options: LoadOptions) -> None:
+        self._text, self._machine, self._options = spec.text, machine, options
+        self.layers = list(sizes.layers(spec.text, options))
+        self._override_bytes: dict[str, int] = {}  # bytes of tensors that are sent to a device
+        self._largest_override = 0  # to the CPU
+        for layer, size, device in sizes.matching(spec.text, options.overrides):
             here = self.layers[layer]
             self.layers[layer] = dataclasses.replace(here, weights=here.weights - size)
-            self._sent[device] = self._sent.get(device, 0) + size
+            self._override_bytes[device] = self._override_bytes.get(device, 0) + size
             if device == CPU:
-                self._largest_sent = max(self._largest_sent, size)
-        self._embedding = sizes.embedding_bytes(subject.text)
-        self._twice = self._embedding if sizes.is_tied(subject.text) else 0
-        eye = subject.projector
-        self._projector = sizes.tensor_bytes(eye) if eye else 0
-        self._image = sizes.image_compute_bytes(eye) if eye else 0
-        self._kept = sizes.kept_bytes(subject.text, options, sees=eye is not None)
-        self._plain = sizes.flash_attention(subject.text, options)
+                self._largest_override = max(self._largest_override, size)
+        self._embedding = sizes.embedding_bytes(spec.text)
+        self._tied_bytes = self._embedding if sizes.is_tied(spec.text) else 0
+        projector = spec.projector
+        self._projector = sizes.tensor_bytes(projector) if projector else 0
+        self._image = sizes.image_compute_bytes(projector) if projector else 0
+        sees = projector is not None
+        self._cache_budget = sizes.cache_budget_bytes(spec.text, options, sees=sees)
+        self._cpu_flash = sizes.flash_attention(spec.text, options)
 
-    def placed(self, devices: tuple[Device, ...], count: int, eye: str) -> Placement:
-        """So many layers on devices, filled one after the other."""
-        shares: list[DevicePlan] = []
+    def placement(self, devices: tuple[Device, ...], count: int, vision: str) -> Placement:
+        """A number of layers on devices, which are filled one after the other."""
+        plans: list[DevicePlan] = []
         start = at = len(self.layers) - count
         parts = split(self._options.tensor_split, count)
         for number, device in enumerate(devices[:-1]):
             if parts:
-                mine = self._share(device, at, start, eye, parts[number])
+                plan = self._device_plan(device, at, start, vision, parts[number])
             else:
-                mine = self._filled(device, at, start, eye)
-            shares.append(mine)
-            at += mine.layers
+                plan = self._filled_plan(device, at, start, vision)
+            plans.append(plan)
+            at += plan.layers
         if devices:  # what is left
-            shares.append(self._share(devices[-1], at, start, eye, len(self.layers) - at))
-        seeing = (device for device in self._machine.devices if device.name == eye)
-        shares += (self._share(one, at, start, eye) for one in seeing if one not in devices)
-        shares.append(self._on_cpu(start, eye, sum(share.total for share in shares)))
-        options = dataclasses.replace(self._options, gpu_layers=count, projector_device=eye)
-        return Placement(options, tuple(shares))
+            plans.append(self._device_plan(devices[-1], at, start, vision, len(self.layers) - at))
+        others = (device for device in self._machine.devices if device not in devices)
+        seeing = (device for device in others if device.name == vision)
+        plans += (self._device_plan(one, at, start, vision) for one in seeing)
+        plans.append(self._cpu_plan(start, vision, sum(share.total for share in plans)))
+        options = dataclasses.replace(self._options, gpu_layers=count, projector_device=vision)
+        return Placement(options, tuple(plans))
 
-    def _filled(self, device: Device, at: int, start: int, eye: str) -> DevicePlan:
-        """As many layers as a device has room for, from one on."""
-        mine = self._share(device, at, start, eye)
-        while mine.layers + at < len(self.layers):
-            more = self._share(device, at, start, eye, mine.layers + 1)
+    def _filled_plan(self, device: Device, at: int, start: int, vision: str) -> DevicePlan:
+        """As many layers as fit a device, from layer `at` on."""
+        plan = self._device_plan(device, at, start, vision)
+        while plan.layers + at < len(self.layers):
+            more = self._device_plan(device, at, start, vision, plan.layers + 1)
             if more.missing:
                 break
-            mine = more
-        return mine
+            plan = more
+        return plan
 
-    def _share(self, device: Device, at: int, start: int, eye: str, count: int = 0) -> DevicePlan:
-        """Some layers on a device, from one on; the model's devices begin at `start`."""
+    def _device_plan(
+        self, device: Device, at: int, start: int, vision: str, count: int = 0
+    ) -> DevicePlan:
+        """`count` layers on a device, from layer `at` on; `start` is the first on any device."""
         layers, end = self.layers[at : at + count], at + count
-        sees = eye == device.name
+        sees = vision == device.name
         compute = self._image if sees else 0
         if count:
             head = end == len(self.layers)
@@ -225,36 +229,36 @@ class _Parts:
             # Large batches of the CPU's layers are computed on the first device, which is given
             # their matrices one at a time (ggml-backend.cpp, op_offload).
             on_cpu = (layer.largest for layer in self.layers[:start])
-            compute += max(on_cpu, default=self._largest_sent)
+            compute += max(on_cpu, default=self._largest_override)
         return DevicePlan(
             device=device.name,
-            room=device.room,
+            budget=device.budget,
             layers=count,
-            weights=sum(layer.weights for layer in layers) + self._sent.get(device.name, 0),
+            weights=sum(one.weights for one in layers) + self._override_bytes.get(device.name, 0),
             projector=self._projector if sees else 0,
             kv=sum(layer.kv for layer in layers),
             compute=compute,
         )
 
-    def _on_cpu(self, count: int, eye: str, elsewhere: int) -> DevicePlan:
+    def _cpu_plan(self, count: int, vision: str, elsewhere: int) -> DevicePlan:
         """The first layers and what never leaves the CPU."""
         head = count == len(self.layers)
         layers = self.layers[:count]
         weights = sum(layer.weights + layer.excess for layer in layers) + self._embedding
-        weights += self._sent.get(CPU, 0)
-        flash = self._plain or not head
+        weights += self._override_bytes.get(CPU, 0)
+        flash = self._cpu_flash or not head
         compute = self._graph(flash=flash, blocks=count > 0, head=head)
         compute += sizes.output_bytes(self._text, self._options)
         compute += 0 if flash else sizes.work_bytes(self._text, self._options)
         return DevicePlan(
             device=CPU,
-            room=self._machine.room - (elsewhere if self._machine.unified else 0),
+            budget=self._machine.free_memory - (elsewhere if self._machine.unified else 0),
             layers=count,
-            weights=weights - (self._twice if head else 0),
-            projector=self._projector if eye == CPU else 0,
+            weights=weights - (self._tied_bytes if head else 0),
+            projector=self._projector if vision == CPU else 0,
             kv=sum(layer.kv for layer in layers),
-            compute=compute + (self._image if eye == CPU else 0),
-            kept=self._kept,
+            compute=compute + (self._image if vision == CPU else 0),
+            cache_budget=self._cache_budget,
         )
 
     def _graph(self, *, flash: bool, blocks: bool, head: bool) -> int:

@@ -13,13 +13,13 @@ CPU = "cpu"
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """What shall be placed: a model's files, or the drafts of them.
+    """A model to place: the headers of its files, or drafts of them.
 
     Attributes:
-        name: of the model.
-        quant: of the text model.
-        text: its header.
-        projector: its header; None if no image will be seen.
+        name: name of the model.
+        quant: quant of the text model.
+        text: header of the text model.
+        projector: header of the projector; None if no image will be seen.
     """
 
     name: str
@@ -30,50 +30,51 @@ class ModelSpec:
 
 @dataclass(frozen=True, slots=True)
 class DevicePlan:
-    """What goes to one device; sizes in bytes.
+    """The plan for one device; sizes in bytes.
 
     Attributes:
-        device: its name; `cpu` is the last.
-        room: that it has.
-        layers: of the text model, the output head being one.
-        weights: of these, and on the CPU the embedding, and what copies of them take more.
-        projector: its weights.
-        kv: the layers' part of the cache.
-        compute: buffers that it computes in.
-        kept: budgets of what is kept for later.
+        device: name of the device; `cpu` is the last.
+        budget: memory that the model may take there.
+        layers: number of layers of the text model; the output head counts as one.
+        weights: weights of these layers; on the CPU also the embedding, and the additional size
+            of copies.
+        projector: weights of the projector.
+        kv: these layers' part of the KV cache.
+        compute: compute buffers.
+        cache_budget: upper bound of the caches that grow with use.
     """
 
     device: str
-    room: int
+    budget: int
     layers: int
     weights: int
     projector: int
     kv: int
     compute: int
-    kept: int = 0
+    cache_budget: int = 0
 
     @property
     def total(self) -> int:
-        """All of them together."""
-        return self.weights + self.projector + self.kv + self.compute + self.kept
+        """The sum of all parts."""
+        return self.weights + self.projector + self.kv + self.compute + self.cache_budget
 
     @property
     def missing(self) -> int:
-        """Bytes that there are too few."""
-        return max(0, self.total - self.room)
+        """The number of bytes above the budget."""
+        return max(0, self.total - self.budget)
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceUsage:
-    """What llama.cpp has put on a device, by its own account; sizes in bytes.
+    """The memory that llama.cpp uses on a device, as it reports it; sizes in bytes.
 
     Attributes:
-        device: its name, or `cpu`.
-        layers: of the text model, the output head being one.
-        weights: of the text model, copies in another order included.
-        projector: its weights, once it was needed.
-        kv: the layers' part of the cache.
-        compute: buffers that it computes in, and the first row of logits.
+        device: name of the device, or `cpu`.
+        layers: number of layers of the text model; the output head counts as one.
+        weights: weights of the text model, with copies in another order.
+        projector: weights of the projector, once it is loaded.
+        kv: these layers' part of the KV cache.
+        compute: compute buffers, and the first row of logits.
     """
 
     device: str
@@ -84,11 +85,11 @@ class DeviceUsage:
     compute: int
 
 
-def devices_of(placed: Iterable[DeviceUsage]) -> str:
-    """What computes texts: devices with layers or tensors of some, the CPU last, joined by `+`."""
+def devices_of(usage: Iterable[DeviceUsage]) -> str:
+    """The names of the devices that compute texts, joined by `+`, the CPU last."""
     # The CPU always has the embedding, and computes with it alone if it has no layers.
     return "+".join(
-        one.device for one in placed if one.layers or (one.weights and one.device != CPU)
+        one.device for one in usage if one.layers or (one.weights and one.device != CPU)
     )
 
 
@@ -97,49 +98,49 @@ class Placement:
     """A model on a machine.
 
     Attributes:
-        options: with which it is loaded: type of cache, layers and the projector's device decided.
-        shares: the devices in llama.cpp's order, then the CPU.
+        options: options of the load, with type of cache, layers and projector's device decided.
+        devices: plans of the devices in llama.cpp's order, then of the CPU.
     """
 
     options: LoadOptions
-    shares: tuple[DevicePlan, ...]
+    devices: tuple[DevicePlan, ...]
 
     @property
     def fits(self) -> bool:
-        """Whether every device has room for its share."""
+        """Whether no device is above its budget."""
         return not self.missing
 
     @property
     def missing(self) -> int:
-        """Bytes that there are too few, over all devices."""
-        return sum(share.missing for share in self.shares)
+        """The number of bytes above the budgets of all devices."""
+        return sum(share.missing for share in self.devices)
 
     @property
     def total(self) -> int:
-        """Bytes of everything."""
-        return sum(share.total for share in self.shares)
+        """The sum over all devices, in bytes."""
+        return sum(share.total for share in self.devices)
 
     @property
-    def kept(self) -> int:
-        """Of these, budgets that are filled in the course of time."""
-        return sum(share.kept for share in self.shares)
+    def cache_budget(self) -> int:
+        """The part of the total that is filled only with use, in bytes."""
+        return sum(share.cache_budget for share in self.devices)
 
     @property
     def gpu_layers(self) -> int:
-        """How many layers are on devices, the output head being one."""
-        return sum(share.layers for share in self.shares[:-1])
+        """The number of layers on devices; the output head counts as one."""
+        return sum(share.layers for share in self.devices[:-1])
 
     @property
     def layers(self) -> int:
-        """How many layers there are, the output head being one."""
-        return sum(share.layers for share in self.shares)
+        """The number of layers; the output head counts as one."""
+        return sum(share.layers for share in self.devices)
 
     @property
     def where(self) -> str:
-        """How many layers each device has, in words."""
-        return ", ".join(f"{one.layers} on {one.device}" for one in self.shares if one.layers)
+        """The number of layers of each device, in words."""
+        return ", ".join(f"{one.layers} on {one.device}" for one in self.devices if one.layers)
 
     @property
     def split(self) -> tuple[int, ...]:
-        """For llama.cpp's `tensor_split`: so many layers go to each device, exactly."""
-        return tuple(share.layers for share in self.shares[:-1])
+        """The exact number of layers of each device, for llama.cpp's `tensor_split`."""
+        return tuple(share.layers for share in self.devices[:-1])

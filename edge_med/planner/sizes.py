@@ -1,4 +1,4 @@
-"""What the parts of a model take, each from its header and a formula of llama.cpp's.
+"""The sizes of a model's parts in memory, each from its header and a formula of llama.cpp's.
 
 Sources, all of llama.cpp 0.5.0: llama-context.cpp (padding, rows of logits),
 llama-kv-cache-iswa.cpp and llama-kv-cache.cpp (the KV cache), ggml-cpu/repack.cpp (weights that are
@@ -23,7 +23,7 @@ CELLS = 256
 """llama.cpp makes a cache of a multiple of this many cells."""
 
 SCORES = 1 << 30
-"""Bytes of attention scores up to which a context does without flash attention on the CPU."""
+"""Bytes of attention scores up to which a context uses no flash attention on the CPU."""
 
 REPACKING, AMX = "CPU_REPACK", "AMX"
 """ggml's names of the buffer types that llama.cpp copies weights into on the CPU."""
@@ -50,13 +50,13 @@ _EMBEDDING, _HEAD = "token_embd.weight", ("output_norm.weight", "output.weight")
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """What one layer takes, and the output head, which llama.cpp counts as the last of them.
+    """The sizes of one layer in bytes; llama.cpp counts the output head as the last layer.
 
     Attributes:
-        weights: bytes of its tensors.
-        kv: of its part of the cache.
-        excess: by which copies of its weights on the CPU are larger than what they are made of.
-        largest: of its largest matrix.
+        weights: size of its tensors.
+        kv: size of its part of the KV cache.
+        excess: additional size of the copies of its weights on the CPU.
+        largest: size of its largest matrix.
     """
 
     weights: int
@@ -86,12 +86,12 @@ def is_tied(text: Header) -> bool:
 
 
 def embedding_bytes(text: Header) -> int:
-    """The embedding, which stays on the CPU always."""
+    """The size of the embedding, which always stays on the CPU."""
     return sum(tensor.size for tensor in text.tensors if tensor.name == _EMBEDDING)
 
 
 def tensor_bytes(header: Header) -> int:
-    """All tensors of a file."""
+    """The size of all tensors of a file."""
     return sum(tensor.size for tensor in header.tensors)
 
 
@@ -106,7 +106,7 @@ def _layer(tensors: list[GgufTensor], kv: int, options: LoadOptions) -> Layer:
 
 
 def matching(text: Header, overrides: Sequence[tuple[str, str]]) -> list[tuple[int, int, str]]:
-    """Layer, bytes and device of each tensor that an override sends somewhere.
+    """Layer, bytes and device of each tensor that an override matches.
 
     Raises:
         UsageError: a pattern matches no tensor, or one that belongs to no layer.
@@ -126,7 +126,7 @@ def matching(text: Header, overrides: Sequence[tuple[str, str]]) -> list[tuple[i
         found.append((int(layer[1]), tensor.size, hit[1]))
     if idle := [pattern for pattern, device in overrides if (pattern, device) not in used]:
         raise UsageError(
-            f"'{idle[0]}' matches no tensor, or none that an earlier pattern leaves.",
+            f"'{idle[0]}' matches no tensor, or only tensors that an earlier pattern matches too.",
             "edge-med inspect FILE --json lists tensors.",
         )
     return found
@@ -134,13 +134,13 @@ def matching(text: Header, overrides: Sequence[tuple[str, str]]) -> list[tuple[i
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """What llama.cpp copies of the weights on the CPU, in the order in which it reads them fastest.
+    """Copies of weights that llama.cpp makes on the CPU, in the order that it reads fastest.
 
-    The pages of the file that they come from stay mapped, until the system needs the room.
+    The pages of the file that they come from stay mapped, until the system needs the memory.
 
     Attributes:
-        size: bytes of the copies.
-        originals: bytes of what was copied.
+        size: size of the copies in bytes.
+        originals: size of the copied weights in bytes.
     """
 
     size: int
@@ -148,9 +148,9 @@ class Copies:
 
 
 def copies(text: Header, options: LoadOptions) -> Copies:
-    """What is copied into the buffer types of the options, else into those of a common build.
+    """The copies in the buffer types of the options, or in those of a common build.
 
-    An embedding that isn't the output head too is looked up only, and never copied.
+    An embedding that isn't the output head too is only looked up, and never copied.
     """
     tied = is_tied(text)
     return _copied((t for t in text.tensors if tied or t.name != _EMBEDDING), options)
@@ -177,15 +177,18 @@ def _copy_bytes(tensor: GgufTensor, into: Sequence[str]) -> int | None:
     return None
 
 
-def kept_bytes(text: Header, options: LoadOptions, *, sees: bool) -> int:
-    """What may be kept for later, at the most; a window that holds everything needs nothing."""
+def cache_budget_bytes(text: Header, options: LoadOptions, *, sees: bool) -> int:
+    """The upper bound of the caches that grow with use, in bytes.
+
+    A window as large as the context needs no checkpoints.
+    """
     everything, window = _cells(text, options)
     checkpoints = options.checkpoint_bytes if window < everything else 0
     return checkpoints + (options.embedding_bytes if sees else 0)
 
 
 def kv_bytes(text: Header, options: LoadOptions) -> int:
-    """The KV cache: keys and values of every layer for each cell that the layer has."""
+    """The size of the KV cache: keys and values of every layer for each of its cells."""
     return sum(_layers_kv(text, options))
 
 
@@ -202,25 +205,25 @@ def _layers_kv(text: Header, options: LoadOptions) -> list[int]:
 
 
 def text_compute_bytes(text: Header, options: LoadOptions) -> int:
-    """What the text model computes a batch in on the CPU, and the rows of logits."""
+    """The size of the text model's compute buffers on the CPU, with the rows of logits."""
     flash = flash_attention(text, options)
     return graph_bytes(text, options, flash=flash) + output_bytes(text, options)
 
 
 def output_bytes(text: Header, options: LoadOptions) -> int:
-    """The rows of logits, which are copied into the CPU's memory once they are known."""
+    """The size of the rows of logits, which are copied into the CPU's memory."""
     return logit_bytes(text) * options.outputs
 
 
 def logit_bytes(text: Header) -> int:
-    """One row of logits."""
+    """The size of one row of logits."""
     return _F32 * _vocabulary(text)
 
 
 def graph_bytes(
     text: Header, options: LoadOptions, *, flash: bool, blocks: bool = True, head: bool = True
 ) -> int:
-    """What one device computes a batch in, within 6 % of what llama.cpp reserves on the CPU.
+    """The size of one device's compute buffer, within 6 % of what llama.cpp reserves on the CPU.
 
     The most is alive in a feed-forward block (both its branches and their product, the residual,
     its norm and the input), where attention has scores, or where the logits are. The masks stay
@@ -253,7 +256,7 @@ def graph_bytes(
 
 
 def work_bytes(text: Header, options: LoadOptions) -> int:
-    """What the CPU backend keeps beside its graph: probabilities in F16, to meet F16 values."""
+    """The CPU backend's buffer besides its graph: probabilities in F16, as the values are F16."""
     return 0 if flash_attention(text, options) else _scores(text, options) * _F16 // _F32
 
 
@@ -276,7 +279,7 @@ def _scores(text: Header, options: LoadOptions) -> int:
 
 
 def image_compute_bytes(projector: Header) -> int:
-    """What the projector computes an image in: a feed-forward block over all its patches.
+    """The size of the projector's compute buffer: a feed-forward block over all its patches.
 
     Flash attention is on, or the scores would take 1 GiB more.
     """
@@ -313,5 +316,5 @@ def _number(header: Header, key: str, prefix: str = "gemma3") -> int:
 
 def _lacking(key: str) -> ArtifactError:
     return ArtifactError(
-        f"The file's header doesn't tell {key}.", "Convert the original checkpoint again."
+        f"The file's header lacks {key}.", "Convert the original checkpoint again."
     )

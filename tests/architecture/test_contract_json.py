@@ -77,7 +77,7 @@ def test_an_answer_as_json(model: Models) -> None:
     assert {whole.sub(r"\1", name) for name in found} == today | {
         "slices",
         "series",
-        "way",
+        "direction",
         "order",
     }
     assert not today & later

@@ -115,7 +115,7 @@ class ScriptedModel:
             projector=SimpleNamespace(size=1000, image_size=SIDE, image_tokens=IMAGE_TOKENS),
             options=LoadOptions(context=512),
             cpu_code="as built",
-            plan=SimpleNamespace(total=10**9, kept=8 * 10**8),
+            plan=SimpleNamespace(total=10**9, cache_budget=8 * 10**8),
             device="cpu",
         )
 

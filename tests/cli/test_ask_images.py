@@ -218,7 +218,7 @@ def test_an_answer_says_which_series_was_shown_and_in_which_direction(
     assert told in run.err
     answer = json.loads(run.out)
     assert told in [notice["text"] for notice in answer["notices"]]
-    assert [answer[name] for name in ("slices", "series", "way", "order")] == [
+    assert [answer[name] for name in ("slices", "series", "direction", "order")] == [
         [[3]],
         ["1"],
         ["feet to head"],

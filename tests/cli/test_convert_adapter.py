@@ -60,7 +60,7 @@ def test_json_has_all_of_it(edge_med: Command, base: Path, chest: Path, tmp_path
     data = json.loads(edge_med("convert", base, "--adapter", f"{chest}=1", *flags).out)
     (file,) = data["files"]
     assert (file["path"], file["role"], file["quant"]) == ("chest.gguf", "adapter", "F16")
-    assert file["held"] == ["blk.1.attn_q.weight", "blk.1.ffn_down.weight"]
+    assert file["tensors"] == ["blk.1.attn_q.weight", "blk.1.ffn_down.weight"]
     assert {one["name"]: one["of_text"] for one in file["left_out"]} == {
         "v.blk.0.attn_q.weight": False,
         "blk.1.attn_norm.weight": True,

@@ -57,10 +57,10 @@ def test_no_line_is_longer_than_a_small_terminal_is_wide(edge_med: EdgeMed) -> N
 @pytest.mark.usefixtures("home")
 def test_every_model_and_every_quant_is_in_the_json(edge_med: EdgeMed) -> None:
     listed = json.loads(edge_med("models", "--machine", "16GB", "--json").out)
-    assert [one["id"] for one in listed["known"]] == list(registry())
-    for one in listed["known"]:
+    assert [one["id"] for one in listed["registered"]] == list(registry())
+    for one in listed["registered"]:
         assert [quant["quant"] for quant in one["quants"]] == list(QUANTS)
-    four = listed["known"][0]
+    four = listed["registered"][0]
     sizes = {quant["quant"]: quant["size"] / 1e9 for quant in four["quants"]}
     assert sizes["Q4_K_M"] == pytest.approx(2.48 + 0.85, abs=0.01)
 

@@ -45,14 +45,14 @@ def test_what_it_says_in_json_is_the_same(edge_med: EdgeMed) -> None:
     plan = planned(edge_med, *LAPTOP)
     assert plan["fits"]
     assert (plan["gpu_layers"], plan["layers"]) == (39, 63)
-    assert plan["total"] == sum(share["total"] for share in plan["shares"])
+    assert plan["total"] == sum(share["total"] for share in plan["devices"])
     assert plan["projector_device"] is None
 
 
 def test_what_does_not_fit_is_warned_of_on_stderr(edge_med: EdgeMed) -> None:
     run = edge_med("plan", "medgemma-27b-it", "--machine", "16GB")
     assert run.code == 0
-    assert "warning: This can't be held in memory" in run.err
+    assert "warning: This is more than the memory" in run.err
     assert run.out.startswith("Doesn't fit: ")
     assert " GiB short.\n" in run.out.splitlines(keepends=True)[0]
     assert "Longest context: none fits." in run.out
@@ -61,13 +61,13 @@ def test_what_does_not_fit_is_warned_of_on_stderr(edge_med: EdgeMed) -> None:
 
 def test_what_is_a_budget_is_told_apart_from_what_is_taken_at_once(edge_med: EdgeMed) -> None:
     run = edge_med("plan", "micro", "--quant", "Q8_0", "--machine", "16GB")
-    assert "kept: grows with use up to this; 0.13 GiB at the start" in run.out
+    assert "caches: grow with use up to this; 0.13 GiB at the start" in run.out
     assert "0.003" in run.out  # its weights
 
 
 def test_without_budgets_nothing_is_said_of_them(edge_med: EdgeMed) -> None:
     run = edge_med("plan", "gemma-3-270m", "--machine", "16GB", "--context", "512")
-    assert "kept:" not in run.out
+    assert "caches:" not in run.out
 
 
 def test_a_context_beyond_the_models_own_is_told(edge_med: EdgeMed) -> None:
@@ -103,7 +103,7 @@ def test_a_checkpoint_is_planned_before_it_is_converted(
 def test_a_file_is_planned_on_this_machine(edge_med: EdgeMed, model: Models) -> None:
     plan = planned(edge_med, model("text", "Q8_0") / "text-Q8_0.gguf", "--device", "cpu")
     assert plan["fits"]
-    assert [share["device"] for share in plan["shares"]] == ["cpu"]
+    assert [share["device"] for share in plan["devices"]] == ["cpu"]
 
 
 def test_flags_reach_the_plan(edge_med: EdgeMed) -> None:
@@ -119,7 +119,7 @@ def test_flags_reach_the_plan(edge_med: EdgeMed) -> None:
     plan = planned(edge_med, "medgemma-4b-it", "--machine", "32GB,gpu=8GB,gpu=8GB", *listed)
     assert (plan["context"], plan["kv"], plan["parallel"]) == (1024, "q8_0", 4)
     assert (plan["gpu_layers"], plan["projector_device"]) == (7, "GPU1")
-    assert [share["layers"] for share in plan["shares"]] == [2, 5, 28]
+    assert [share["layers"] for share in plan["devices"]] == [2, 5, 28]
 
 
 def test_settings_stand_in_for_flags(
@@ -144,8 +144,8 @@ def test_settings_stand_in_for_flags(
         (("medgemma-4b-it", "--gpu-layers", "most"), "neither auto nor a number"),
         (("medgemma-4b-it", "--gpu-layers", "-1"), "neither auto nor a number"),
         (("medgemma-4b-it", "--gpu-layers", "10001"), "not in the range"),
-        (("medgemma-4b-it", "--machine", "8GB", "--gpu-layers", "9"), "no device for 9 layers"),
-        ((*LAPTOP, "--device", "cpu", "--gpu-layers", "9"), "no device for 9 layers"),
+        (("medgemma-4b-it", "--machine", "8GB", "--gpu-layers", "9"), "no GPU for 9 layers"),
+        ((*LAPTOP, "--device", "cpu", "--gpu-layers", "9"), "no GPU for 9 layers"),
         (("medgemma-4b-it", "--tensor-split", "half"), "isn't made of numbers"),
         (("medgemma-4b-it", "--machine", "8GB", "--tensor-split", "3,1"), "2 parts for 0 devices"),
     ],

@@ -82,13 +82,13 @@ def test_as_json_it_lists_the_same(edge_med: Command, disc: Path) -> None:
         "thickness": 5.0,
         "kernel": "Br40d",
         "sequence": None,
-        "told": "",
+        "description": "",
         "doubt": "",
         "patient": 1,
         "study": 1,
     }
-    assert told["taken"] == "2"
-    assert told["why"].startswith("a CT is taken in axial slices")
+    assert told["chosen"] == "2"
+    assert told["reason"].startswith("a CT is taken in axial slices")
 
 
 def test_of_several_patients_it_lists_whose_each_series_is_and_takes_none(
@@ -107,7 +107,7 @@ def test_of_several_patients_it_lists_whose_each_series_is_and_takes_none(
     ]
     assert run.err.startswith("The images are of 2 patients. Nothing is taken")
     assert CANARY not in run.out + run.err
-    assert json.loads(edge_med("view", folder, "--list", "--json").out)["taken"] is None
+    assert json.loads(edge_med("view", folder, "--list", "--json").out)["chosen"] is None
 
 
 def test_passes_of_a_series_are_listed_with_numbers_of_their_own(
@@ -158,7 +158,7 @@ def test_a_modality_that_isnt_the_standards_is_another_one(
     told = edge_med("view", folder, "--list", "--json")
     assert json.loads(told.out)["series"][0]["modality"] is None
     shown = edge_med("view", folder / "a0", "--json")
-    assert json.loads(shown.out)["about"]["modality"] is None
+    assert json.loads(shown.out)["facts"]["modality"] is None
     assert name not in run.out + run.err + told.out + told.err + shown.out + shown.err
 
 
@@ -188,7 +188,11 @@ def test_view_shows_the_series_that_is_chosen_and_in_which_direction(
     edge_med: Command, disc: Path
 ) -> None:
     told = json.loads(edge_med("view", disc, "--series", 3, "--json").out)
-    assert (told["series"], told["slices"], told["way"]) == ("3", [1, 2, 3, 4, 5], "front to back")
+    assert (told["series"], told["slices"], told["direction"]) == (
+        "3",
+        [1, 2, 3, 4, 5],
+        "front to back",
+    )
     assert told["notices"][1] == "5 images of other series are left out."
     assert "order      front to back" in edge_med("view", disc, "--series", 3).out
 

@@ -100,8 +100,8 @@ def test_scales_of_any_kind_are_in_what_it_adds(
 def test_what_it_leaves_out_is_told_tensor_by_tensor(base: Path, tmp_path: Path) -> None:
     chest = save_adapter(tmp_path / "chest", EVERYTHING, **SETTINGS)
     (plan,) = planned(base, tmp_path, chest)
-    assert sorted(plan.division.held) == ["blk.1.attn_q.weight", "blk.1.ffn_down.weight"]
-    assert {one.name: (one.why.split()[0], one.of_text) for one in plan.division.left} == {
+    assert sorted(plan.division.tensors) == ["blk.1.attn_q.weight", "blk.1.ffn_down.weight"]
+    assert {one.name: (one.reason.split()[0], one.of_text) for one in plan.division.left} == {
         "v.blk.0.attn_q.weight": ("llama.cpp", False),
         "blk.1.attn_norm.weight": ("it", True),
         "token_embd.weight": ("rows", True),
@@ -134,7 +134,7 @@ def test_a_head_is_held_where_it_is_one_of_its_own(tied: bool, held: bool, tmp_p
     source = write_tiny(tiny, tmp_path / "base")
     tensors = pair(Q, 256, 256) | pair(f"{START}lm_head", tiny.text.vocabulary, 256)
     (plan,) = planned(source, tmp_path, save_adapter(tmp_path / "chest", tensors))
-    assert ("output.weight" in plan.division.held) is held
+    assert ("output.weight" in plan.division.tensors) is held
 
 
 def test_the_embedding_is_left_out(base: Path, tmp_path: Path) -> None:

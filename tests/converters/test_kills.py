@@ -215,7 +215,7 @@ def test_the_next_run_finishes_what_was_whole(source: Path, finished: Path, tmp_
     ]
     done = convert(ConversionRequest(source=source, folder=folder, quants=("F16",)))
     assert done.written == ("multimodal-F16.gguf",)
-    assert done.finished == (
+    assert done.recovered == (
         "multimodal-Q8_0.gguf",
         "multimodal-Q4_0.gguf",
         "multimodal-mmproj-F16.gguf",

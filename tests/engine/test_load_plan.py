@@ -18,12 +18,12 @@ from edge_med.errors import MemoryShortError, UsageError
 from edge_med.library.registry import registry
 from edge_med.planner import memory_plan
 from edge_med.planner.machine import parse_machine
-from edge_med.planner.model_spec import of_known
+from edge_med.planner.model_spec import spec_of
 from edge_med.planner.placement import place
 from edge_med.planner.placement_types import CPU
 
-FOUR = of_known(registry()["medgemma-4b-it"], "Q4_K_M")
-BIG = of_known(registry()["medgemma-27b-it"], "Q4_K_M")
+FOUR = spec_of(registry()["medgemma-4b-it"], "Q4_K_M")
+BIG = spec_of(registry()["medgemma-27b-it"], "Q4_K_M")
 
 COPIES = ("CPU_REPACK",)
 """Of the CPU's weights, whatever this processor is."""
@@ -39,7 +39,7 @@ def on(monkeypatch: pytest.MonkeyPatch) -> Decide:
         machine = parse_machine(described)
         monkeypatch.setattr(devices, "gpus", lambda: machine.devices)
         monkeypatch.setattr(devices, "backends", lambda: ("CPU",))
-        monkeypatch.setattr(_platform, "available_memory", lambda: machine.room)
+        monkeypatch.setattr(_platform, "available_memory", lambda: machine.free_memory)
         monkeypatch.setattr(
             load_plan, "this_machine", lambda found: replace(machine, devices=found)
         )
@@ -178,7 +178,7 @@ def test_adapters_are_given_room_wherever_layers_may_go(
     machine = parse_machine("16GB,gpu=5GB")
     monkeypatch.setattr(load_plan, "this_machine", lambda found: replace(machine, devices=found))
     held = load_plan._machine(machine.devices, 1 << 30)
-    assert held.room == machine.room - (1 << 30)
+    assert held.free_memory == machine.free_memory - (1 << 30)
     assert [d.free for d in held.devices] == [d.free - (1 << 30) for d in machine.devices]
 
 
@@ -193,6 +193,6 @@ def test_where_the_system_tells_no_memory_the_gpu_is_used_all_the_same(
 
 def test_two_gpus_share_a_model_that_one_cannot_hold(on: Decide) -> None:
     decided = on("64GB,gpu=12GB,gpu=12GB", BIG)
-    first, second, cpu = decided.placements[0].shares
+    first, second, cpu = decided.placements[0].devices
     assert min(first.layers, second.layers) > 0
     assert cpu.device == CPU

@@ -82,4 +82,4 @@ def test_of_4b_as_much_goes_to_a_small_device_as_was_planned(shape: Path, device
     print(row)
     assert not row.wrong()
     assert 0 < row.told.layers < LAYERS_OF_4B
-    assert row.planned.total <= small.room
+    assert row.planned.total <= small.budget

@@ -13,7 +13,7 @@ from edge_med.errors import ContextOverflowError, UsageError
 from edge_med.imaging.volume.slice_selection import (
     AROUND,
     MOST,
-    Room,
+    SliceBudget,
     as_text,
     plan,
     ranges,
@@ -30,12 +30,12 @@ def notebook(count: int) -> list[int]:
 
 @pytest.mark.parametrize("total", [86, 100, 341, 512, 2000])
 def test_of_many_slices_those_of_the_notebook_are_shown(total: int) -> None:
-    assert list(plan(total, room=Room(gpu=True)).chosen) == notebook(total)
+    assert list(plan(total, room=SliceBudget(gpu=True)).chosen) == notebook(total)
 
 
 @pytest.mark.parametrize(("total", "gpu"), [(1, False), (2, False), (20, False), (85, True)])
 def test_few_slices_are_all_shown(total: int, gpu: bool) -> None:
-    found = plan(total, room=Room(gpu=gpu))
+    found = plan(total, room=SliceBudget(gpu=gpu))
     assert (found.chosen, found.more) == (tuple(range(total)), "")
 
 
@@ -43,30 +43,33 @@ def test_few_slices_are_all_shown(total: int, gpu: bool) -> None:
 def test_without_a_gpu_at_most_twenty_are_shown_however_fast_it_was(
     total: int, seconds: float | None
 ) -> None:
-    assert plan(total, room=Room(seconds=seconds)).chosen == spread(total, 20)
+    assert plan(total, room=SliceBudget(seconds=seconds)).chosen == spread(total, 20)
 
 
 @pytest.mark.parametrize(
     ("room", "more"),
     [
-        (Room(), 'All 28 slices: 7,504 tokens, with `slices="all"`.'),
-        (Room(8000, None, 60.0), 'All 28 slices: 7,504 tokens, about 28 min, with `slices="all"`.'),
+        (SliceBudget(), 'All 28 slices: 7,504 tokens, with `slices="all"`.'),
         (
-            Room(6656, None, None, 256, gpu=True, beside=1536),
+            SliceBudget(8000, None, 60.0),
+            'All 28 slices: 7,504 tokens, about 28 min, with `slices="all"`.',
+        ),
+        (
+            SliceBudget(6656, None, None, 256, gpu=True, beside=1536),
             'All 28 slices: 7,504 tokens, with `slices="all"` and `context=9216`.',
         ),
     ],
 )
-def test_what_all_slices_take_and_how_to_have_them_is_told(room: Room, more: str) -> None:
+def test_what_all_slices_take_and_how_to_have_them_is_told(room: SliceBudget, more: str) -> None:
     assert plan(28, room=room).more == more
 
 
 def test_the_context_that_is_told_for_all_slices_holds_them() -> None:
-    assert plan(28, "all", Room(9216 - 1536, beside=1536)).chosen == tuple(range(28))
+    assert plan(28, "all", SliceBudget(9216 - 1536, beside=1536)).chosen == tuple(range(28))
 
 
 def test_where_no_context_holds_all_slices_that_is_told() -> None:
-    assert "which no context holds" in plan(600, room=Room(tokens=9000)).more
+    assert "which no context holds" in plan(600, room=SliceBudget(tokens=9000)).more
 
 
 def test_slices_that_were_asked_for_are_no_reason_to_tell_of_more() -> None:
@@ -131,33 +134,35 @@ def test_slices_that_there_arent_are_refused(wanted: str) -> None:
 @pytest.mark.parametrize(
     ("room", "count", "why"),
     [
-        (Room(gpu=True), MOST[True], "as many as the model was shown"),
-        (Room(), MOST[False], "at most 20 without a GPU"),
-        (Room(tokens=19 * EACH), 19, "what the context holds"),
-        (Room(tokens=30 * EACH, gpu=True), 30, "what the context holds"),
-        (Room(memory=16 * (8 << 20)), 16, "what the memory holds"),
-        (Room(seconds=6000.0), 20, "at most 20 without a GPU"),
+        (SliceBudget(gpu=True), MOST[True], "as many as the model was shown"),
+        (SliceBudget(), MOST[False], "at most 20 without a GPU"),
+        (SliceBudget(tokens=19 * EACH), 19, "what the context holds"),
+        (SliceBudget(tokens=30 * EACH, gpu=True), 30, "what the context holds"),
+        (SliceBudget(memory=16 * (8 << 20)), 16, "what the memory holds"),
+        (SliceBudget(seconds=6000.0), 20, "at most 20 without a GPU"),
     ],
 )
-def test_what_there_is_least_of_decides_and_that_is_told(room: Room, count: int, why: str) -> None:
+def test_what_there_is_least_of_decides_and_that_is_told(
+    room: SliceBudget, count: int, why: str
+) -> None:
     found = plan(512, "auto", room)
     assert (len(found.chosen), found.reason) == (count, why)
 
 
 def test_what_is_asked_for_and_doesnt_fit_is_an_error_that_says_by_how_much() -> None:
     with pytest.raises(ContextOverflowError, match=f"40 slices are {40 * EACH:,} tokens") as caught:
-        plan(512, "40", Room(tokens=8000))
+        plan(512, "40", SliceBudget(tokens=8000))
     assert f"at most {8000 // EACH}" in caught.value.hint
 
 
 def test_where_not_even_one_fits_fewer_arent_advised() -> None:
     with pytest.raises(ContextOverflowError) as caught:
-        plan(5, "auto", Room(tokens=10))
+        plan(5, "auto", SliceBudget(tokens=10))
     assert caught.value.hint == "Raise `context`."
 
 
 def test_a_plan_says_what_it_chose() -> None:
-    text = str(plan(512, "auto", Room(tokens=19 * EACH, seconds=9.0)))
+    text = str(plan(512, "auto", SliceBudget(tokens=19 * EACH, seconds=9.0)))
     assert text == "19 of 512 slices (what the context holds), 5,092 tokens, about 3 min"
 
 

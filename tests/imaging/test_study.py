@@ -22,7 +22,7 @@ from devtools.images.dicom import compressed, ct_slice, dicom, ramp
 from edge_med import imaging
 from edge_med.config import Fit
 from edge_med.errors import ContextOverflowError, ImageError
-from edge_med.imaging import Picture, Room, Study, fit
+from edge_med.imaging import Picture, SliceBudget, Study, fit
 from edge_med.messages import as_messages
 
 DEPTHS = (4.0, 0.0, 3.0, 1.0, 2.0)
@@ -260,11 +260,11 @@ def test_a_slice_that_says_small_first_and_large_after_its_pixels_is_left_out(fo
 
 def test_slices_that_were_asked_for_must_fit(folder: Path) -> None:
     with pytest.raises(ContextOverflowError):
-        read(folder, "5", room=Room(tokens=600))
+        read(folder, "5", room=SliceBudget(tokens=600))
 
 
 def test_auto_takes_what_fits(folder: Path) -> None:
-    assert read(folder, room=Room(tokens=600)).numbers == (3, 5)
+    assert read(folder, room=SliceBudget(tokens=600)).numbers == (3, 5)
 
 
 @pytest.mark.filterwarnings("ignore:Invalid value for VR DS")
@@ -315,14 +315,14 @@ def test_a_damaged_zip_is_refused(folder: Path) -> None:
 
 
 def test_series_that_are_opened_at_once_share_the_tokens(folder: Path) -> None:
-    room = Room(tokens=5 * 268)
+    room = SliceBudget(tokens=5 * 268)
     studies = imaging.open_all([folder, folder], side=16, room=room)
     assert [len(study.pictures) for study in studies if isinstance(study, Study)] == [2, 3]
-    (message,) = as_messages("well?", images=[folder, folder], side=16, room=room)
+    (message,) = as_messages("well?", images=[folder, folder], side=16, budget=room)
     assert len(message.pictures) == 5
 
 
 def test_slices_that_are_asked_for_of_several_series_arent_shared(folder: Path) -> None:
-    room = Room(tokens=5 * 268)
+    room = SliceBudget(tokens=5 * 268)
     studies = imaging.open_all([folder, folder], slices="4", side=16, room=room)
     assert [len(study.pictures) for study in studies if isinstance(study, Study)] == [4, 4]

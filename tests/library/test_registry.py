@@ -18,7 +18,7 @@ from edge_med.library import registry as registries
 from edge_med.library import store
 from edge_med.library.registry import RegisteredModel, known, registry
 from edge_med.planner.machine import parse_machine
-from edge_med.planner.model_spec import of_known
+from edge_med.planner.model_spec import spec_of
 from edge_med.planner.placement import place
 from edge_med.units import GIB
 
@@ -59,7 +59,7 @@ def test_shapes_are_those_that_shape_checkpoints_have(name: str, size: str) -> N
 def test_what_is_recommended_fits(one: RegisteredModel) -> None:
     for memory, quant in one.recommended:
         machine = parse_machine(f"{memory / GIB}GB")
-        found = place(of_known(one, quant), machine, LoadOptions(), shrink_kv=False)
+        found = place(spec_of(one, quant), machine, LoadOptions(), shrink_kv=False)
         assert found.fits, (memory / GIB, quant)
 
 

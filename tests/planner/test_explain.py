@@ -9,29 +9,29 @@ import pytest
 from edge_med.artifacts.file_names import QUANTS
 from edge_med.config import LONGEST_CONTEXT, LoadOptions
 from edge_med.library.registry import registry
-from edge_med.planner.explain import SMALLER, Advice, advise
+from edge_med.planner.explain import QUANTS_BY_SIZE, Advice, advise
 from edge_med.planner.machine import parse_machine
-from edge_med.planner.model_spec import of_known, smaller_models
+from edge_med.planner.model_spec import smaller_models, spec_of
 from edge_med.planner.placement import place
 from edge_med.planner.placement_types import ModelSpec
 from edge_med.planner.sizes import CELLS, tensor_bytes
 
 
 def model(name: str, quant: str = "Q4_K_M") -> ModelSpec:
-    return of_known(registry()[name], quant)
+    return spec_of(registry()[name], quant)
 
 
 FOUR, BIG = model("medgemma-4b-it"), model("medgemma-27b-it")
 
 
-def advice(subject: ModelSpec, machine: str, **options: object) -> Advice:
-    return advise(subject, parse_machine(machine), LoadOptions(**options))  # type: ignore[arg-type]
+def advice(spec: ModelSpec, machine: str, **options: object) -> Advice:
+    return advise(spec, parse_machine(machine), LoadOptions(**options))  # type: ignore[arg-type]
 
 
 def test_quants_are_in_the_order_of_their_size() -> None:
-    assert sorted(SMALLER) == sorted(QUANTS)
+    assert sorted(QUANTS_BY_SIZE) == sorted(QUANTS)
     for name in ("medgemma-4b-it", "medgemma-27b-it"):
-        sizes = [tensor_bytes(model(name, quant).text) for quant in SMALLER]
+        sizes = [tensor_bytes(model(name, quant).text) for quant in QUANTS_BY_SIZE]
         assert sizes == sorted(sizes, reverse=True)
 
 
@@ -146,11 +146,11 @@ def test_a_machine_that_would_swap_is_warned_of() -> None:
 def test_a_model_larger_than_all_memory_is_warned_of() -> None:
     warning = advice(BIG, "16GB").warning
     assert warning is not None
-    assert "can't be held in memory" in warning
+    assert "is more than the memory" in warning
     assert "read from the disk again for every token" in warning
 
 
 def test_a_device_that_is_asked_too_much_is_warned_of() -> None:
     warning = advice(BIG, "64GB,gpu=8GB", gpu_layers=63).warning
     assert warning is not None
-    assert warning.startswith("It can't be loaded so: GPU0 needs ")
+    assert warning.startswith("It can't be loaded this way: GPU0 needs ")

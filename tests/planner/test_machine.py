@@ -11,9 +11,9 @@ from edge_med.units import GIB, parse_size
 
 
 def test_a_laptop_keeps_some_memory_for_its_system() -> None:
-    assert parse_machine("16GB").room == 12 * GIB
-    assert parse_machine("8GB").room == 6 * GIB
-    assert parse_machine("64 GB").room == 60 * GIB
+    assert parse_machine("16GB").free_memory == 12 * GIB
+    assert parse_machine("8GB").free_memory == 6 * GIB
+    assert parse_machine("64 GB").free_memory == 60 * GIB
 
 
 def test_gpus_come_in_their_order_and_keep_a_margin() -> None:
@@ -22,7 +22,7 @@ def test_gpus_come_in_their_order_and_keep_a_margin() -> None:
         ("GPU0", "gpu", 12 * GIB),
         ("GPU1", "gpu", 2 * GIB),
     ]
-    assert [device.room for device in machine.devices] == [11 * GIB, 7 * GIB // 4]
+    assert [device.budget for device in machine.devices] == [11 * GIB, 7 * GIB // 4]
     assert (machine.cores, machine.bandwidth, machine.unified) == (8, 60e9, False)
 
 
@@ -77,7 +77,7 @@ def test_this_machine_has_no_more_room_than_memory() -> None:
     gpu = Device("CUDA0", "gpu", 8 * GIB)
     machine = this_machine((gpu,), bandwidth=2e10)
     assert machine is not None
-    assert 0 < machine.room <= machine.memory
+    assert 0 < machine.free_memory <= machine.memory
     assert (machine.devices, machine.bandwidth, machine.unified) == ((gpu,), 2e10, False)
 
 

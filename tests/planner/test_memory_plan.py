@@ -164,10 +164,10 @@ def test_what_is_kept_for_later_is_planned_where_it_can_be(model: Models) -> Non
     eye = read_header(folder / "multimodal-mmproj-F16.gguf")
     checkpoints, embeddings = LoadOptions().checkpoint_bytes, LoadOptions().embedding_bytes
     short, long = LoadOptions(context=256), LoadOptions(context=8192)
-    assert plan(text, short).kept == 0
-    assert plan(text, long).kept == checkpoints
-    assert plan(text, short, eye).kept == embeddings
-    assert plan(text, long, eye).kept == checkpoints + embeddings
+    assert plan(text, short).cache_budget == 0
+    assert plan(text, long).cache_budget == checkpoints
+    assert plan(text, short, eye).cache_budget == embeddings
+    assert plan(text, long, eye).cache_budget == checkpoints + embeddings
 
 
 def ours(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -191,7 +191,7 @@ def test_a_plan_that_was_wrong_is_told_of(
     monkeypatch.setattr(memory_plan, "kv_bytes", lambda *_: 64 * MIB)
     Engine(model("text", "F32") / "text-F32.gguf", None, LoadOptions(context=300)).close()
     (message,) = ours(caplog)
-    assert re.search(r"[\d.]+ GB of memory were planned, and [\d.]+ GB taken", message)
+    assert re.search(r"[\d.]+ GB of memory were planned, and [\d.]+ GB are used", message)
 
 
 def test_adapters_take_what_was_planned(
@@ -249,7 +249,7 @@ def test_without_a_projector_nothing_is_planned_for_images(model: Models) -> Non
 def test_a_header_that_does_not_tell_enough_is_an_error(key: str) -> None:
     header = text_header(medgemma.TEXT["4b"])
     metadata = {k: v for k, v in header.metadata.items() if k != key}
-    with pytest.raises(ArtifactError, match=f"doesn't tell {key}"):
+    with pytest.raises(ArtifactError, match=f"lacks {key}"):
         plan(Header(3, metadata, (), 0, 0), LoadOptions())
 
 
@@ -259,13 +259,13 @@ PLAN = MemoryPlan(
     kv=350_000_000,
     compute=300_000_000,
     repacked=1_500_000_000,
-    kept=800_000_000,
+    cache_budget=800_000_000,
     originals=1_500_000_000,
 )
 NUMBERS = (
     r"needs 4\.80 GB of memory, and 3\.20 GB are free: "
     r"weights 2\.50 GB, projector 0\.85 GB, KV cache 0\.35 GB, "
-    r"computing 0\.30 GB, kept for later turns up to 0\.80 GB"
+    r"computing 0\.30 GB, caches for later turns up to 0\.80 GB"
 )
 
 

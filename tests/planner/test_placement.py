@@ -16,13 +16,13 @@ from edge_med.errors import UsageError
 from edge_med.library.registry import registry
 from edge_med.planner import memory_plan, sizes
 from edge_med.planner.machine import Device, Machine, parse_machine
-from edge_med.planner.model_spec import of_known
+from edge_med.planner.model_spec import spec_of
 from edge_med.planner.placement import place, placements, split
 from edge_med.planner.placement_types import CPU, ModelSpec, Placement
 from edge_med.units import GIB
 
 MODELS = {
-    (name, quant): of_known(registry()[name], quant)
+    (name, quant): spec_of(registry()[name], quant)
     for name in ("medgemma-4b-it", "medgemma-27b-text-it", "medgemma-27b-it", "gemma-3-270m")
     for quant in ("F16", "Q8_0", "Q4_K_M", "IQ4_XS")
 }
@@ -64,16 +64,16 @@ wishes = st.builds(
 def test_nothing_is_lost_and_nothing_is_there_twice(
     key: Key, machine: Machine, options: LoadOptions
 ) -> None:
-    subject = MODELS[key]
-    found = place(subject, machine, options)
+    spec = MODELS[key]
+    found = place(spec, machine, options)
     decided = found.options
-    assert found.layers == (subject.text.integer("gemma3.block_count") or 0) + 1
-    assert sum(s.kv for s in found.shares) == sizes.kv_bytes(subject.text, decided)
-    twice = sizes.embedding_bytes(subject.text) if found.gpu_layers else 0
-    weights = sizes.tensor_bytes(subject.text) + twice  # a tied head on a device is a second copy
-    assert sum(s.weights for s in found.shares) == weights
-    eyes = [s.device for s in found.shares if s.projector]
-    assert eyes == ([decided.projector_device] if subject.projector else [])
+    assert found.layers == (spec.text.integer("gemma3.block_count") or 0) + 1
+    assert sum(s.kv for s in found.devices) == sizes.kv_bytes(spec.text, decided)
+    twice = sizes.embedding_bytes(spec.text) if found.gpu_layers else 0
+    weights = sizes.tensor_bytes(spec.text) + twice  # a tied head on a device is a second copy
+    assert sum(s.weights for s in found.devices) == weights
+    eyes = [s.device for s in found.devices if s.projector]
+    assert eyes == ([decided.projector_device] if spec.projector else [])
 
 
 @given(keys, machines(), wishes)
@@ -81,11 +81,11 @@ def test_nothing_is_lost_and_nothing_is_there_twice(
 def test_what_fits_has_room_on_every_device(
     key: Key, machine: Machine, options: LoadOptions
 ) -> None:
-    subject = MODELS[key]
-    found = place(subject, machine, options)
-    assert found.fits == all(share.total <= share.room for share in found.shares)
+    spec = MODELS[key]
+    found = place(spec, machine, options)
+    assert found.fits == all(share.total <= share.budget for share in found.devices)
     if found.fits and machine.unified:
-        assert found.total <= machine.room
+        assert found.total <= machine.free_memory
 
 
 @given(keys, machines(), wishes)
@@ -93,10 +93,10 @@ def test_what_fits_has_room_on_every_device(
 def test_whatever_the_cpu_can_hold_alone_is_placed(
     key: Key, machine: Machine, options: LoadOptions
 ) -> None:
-    subject = MODELS[key]
-    alone = memory_plan.plan(subject.text, options, subject.projector).needed
-    if alone <= machine.room:
-        assert place(subject, machine, options).fits
+    spec = MODELS[key]
+    alone = memory_plan.plan(spec.text, options, spec.projector).needed
+    if alone <= machine.free_memory:
+        assert place(spec, machine, options).fits
 
 
 @given(keys, machines(), wishes)
@@ -105,16 +105,16 @@ def test_it_is_never_worse_than_a_simple_rule(
     key: Key, machine: Machine, options: LoadOptions
 ) -> None:
     """The simple rule: layers of an average size, with what computes held back, on one device."""
-    subject = MODELS[key]
-    layers = sizes.layers(subject.text, options)
+    spec = MODELS[key]
+    layers = sizes.layers(spec.text, options)
     average = max(layer.weights + layer.kv for layer in layers)
     largest = max(layer.largest for layer in layers)
-    graph = sizes.graph_bytes(subject.text, options, flash=True)
+    graph = sizes.graph_bytes(spec.text, options, flash=True)
     for device in machine.devices[:1]:
-        simple = min(len(layers), max(0, device.room - graph - largest) // average)
+        simple = min(len(layers), max(0, device.budget - graph - largest) // average)
         wish = dataclasses.replace(options, gpu_layers=simple, projector_device=CPU)
-        by_rule = place(subject, machine, wish, shrink_kv=False)
-        ours = place(subject, machine, options)
+        by_rule = place(spec, machine, wish, shrink_kv=False)
+        ours = place(spec, machine, options)
         if by_rule.fits:
             assert ours.fits
             assert ours.options.kv == options.kv
@@ -126,11 +126,11 @@ def test_it_is_never_worse_than_a_simple_rule(
 def test_the_first_that_fits_is_taken_and_the_nearest_if_none_does(
     key: Key, machine: Machine, options: LoadOptions
 ) -> None:
-    subject = MODELS[key]
-    found = place(subject, machine, options)
-    every = list(placements(subject, machine, options))
+    spec = MODELS[key]
+    found = place(spec, machine, options)
+    every = list(placements(spec, machine, options))
     fitting = [one for one in every if one.fits]
-    loadable = [one for one in every if not any(share.missing for share in one.shares[:-1])]
+    loadable = [one for one in every if not any(share.missing for share in one.devices[:-1])]
     nearest = min(loadable or every, key=lambda one: one.missing)
     assert found == (fitting[0] if fitting else nearest)
 
@@ -150,28 +150,28 @@ def by_llama_cpp(placement: Placement) -> list[int]:
 def test_llama_cpp_splits_the_layers_as_planned(
     key: Key, machine: Machine, options: LoadOptions
 ) -> None:
-    subject = MODELS[key]
-    found = place(subject, machine, options)
+    spec = MODELS[key]
+    found = place(spec, machine, options)
     if found.gpu_layers:
         assert by_llama_cpp(found) == list(found.split)
 
 
-def placed(subject: ModelSpec, machine: str, **options: object) -> Placement:
-    return place(subject, parse_machine(machine), LoadOptions(**options))  # type: ignore[arg-type]
+def placed(spec: ModelSpec, machine: str, **options: object) -> Placement:
+    return place(spec, parse_machine(machine), LoadOptions(**options))  # type: ignore[arg-type]
 
 
 def test_on_the_cpu_it_takes_what_the_memory_plan_says() -> None:
-    for subject in MODELS.values():
+    for spec in MODELS.values():
         for kv in ("f16", "q8_0"):
             options = LoadOptions(kv=kv, gpu_layers=0, projector_device=CPU)
-            plan = memory_plan.plan(subject.text, options, subject.projector)
-            assert place(subject, parse_machine("256GB"), options).total == plan.needed
+            plan = memory_plan.plan(spec.text, options, spec.projector)
+            assert place(spec, parse_machine("256GB"), options).total == plan.needed
 
 
 def test_everything_goes_to_a_gpu_that_holds_it() -> None:
     found = placed(FOUR, "16GB,gpu=8GB")
     assert (found.gpu_layers, found.options.projector_device) == (35, "GPU0")
-    assert found.shares[-1].layers == 0
+    assert found.devices[-1].layers == 0
 
 
 def test_the_projector_gives_way_before_a_layer_does() -> None:
@@ -201,7 +201,7 @@ def test_a_second_gpu_takes_what_the_first_leaves() -> None:
 
 def test_the_last_layers_go_first_and_the_head_is_one_of_them() -> None:
     found = placed(FOUR, "16GB,gpu=8GB", gpu_layers=1, projector_device=CPU)
-    gpu, cpu = found.shares
+    gpu, cpu = found.devices
     assert (gpu.layers, cpu.layers, gpu.kv) == (1, 34, 0)
     assert gpu.weights == pytest.approx(sizes.embedding_bytes(FOUR.text), rel=1e-4)
 
@@ -209,12 +209,12 @@ def test_the_last_layers_go_first_and_the_head_is_one_of_them() -> None:
 @pytest.mark.parametrize("name", ["cpu", "GPU0", "gpu1"])
 def test_a_device_can_be_asked_for(name: str) -> None:
     found = placed(FOUR, "16GB,gpu=8GB,gpu=8GB", device=name)
-    assert [share.device.lower() for share in found.shares] == sorted({name.lower(), CPU})[::-1]
+    assert [share.device.lower() for share in found.devices] == sorted({name.lower(), CPU})[::-1]
 
 
 def test_the_projector_may_be_on_a_device_that_has_no_layers() -> None:
     found = placed(FOUR, "16GB,gpu=8GB", device="cpu", projector_device="gpu0")
-    gpu, cpu = found.shares
+    gpu, cpu = found.devices
     assert (gpu.layers, cpu.layers) == (0, 35)
     assert gpu.projector == gpu.weights + gpu.projector > 0 == cpu.projector
     assert found.options.projector_device == "GPU0"
@@ -223,7 +223,7 @@ def test_the_projector_may_be_on_a_device_that_has_no_layers() -> None:
 @pytest.mark.parametrize("name", ["CPU", "Auto", "gpu0"])
 def test_names_may_be_written_in_any_way(name: str) -> None:
     found = placed(FOUR, "16GB,gpu=8GB", device=name, projector_device=name)
-    assert sum(bool(share.projector) for share in found.shares) == 1
+    assert sum(bool(share.projector) for share in found.devices) == 1
     assert found.layers == 35
 
 
@@ -295,8 +295,8 @@ def test_overridden_tensors_are_counted_where_they_go() -> None:
     sent = placed(FOUR, "16GB,gpu=8GB", tensor_overrides=(f"{FFN}=CPU",))
     ffn = sum(tensor.size for tensor in FOUR.text.tensors if ".ffn_" in tensor.name)
     assert sent.split == plain.split
-    assert plain.shares[0].weights - sent.shares[0].weights == ffn
-    assert sent.shares[1].weights - plain.shares[1].weights == ffn
+    assert plain.devices[0].weights - sent.devices[0].weights == ffn
+    assert sent.devices[1].weights - plain.devices[1].weights == ffn
     assert sent.options.tensor_overrides == (f"{FFN}=cpu",)
 
 
@@ -311,7 +311,7 @@ def test_the_first_override_that_matches_decides() -> None:
     both = (r"blk\.3\..*=gpu1", r"blk\.[0-9]\..*=cpu")
     found = placed(FOUR, "16GB,gpu=8GB,gpu=8GB", tensor_overrides=both)
     third = sum(t.size for t in FOUR.text.tensors if t.name.startswith("blk.3."))
-    assert found.shares[1].weights == third
+    assert found.devices[1].weights == third
 
 
 @pytest.mark.parametrize(
@@ -332,7 +332,7 @@ def test_an_override_that_says_nothing_is_refused(override: str, told: str) -> N
 
 def test_where_nothing_fits_the_cpu_swaps_and_no_device_is_asked_for_more_than_it_has() -> None:
     found = place(BIG, parse_machine("16GB,gpu=6GB"), LoadOptions())
-    gpu, cpu = found.shares
+    gpu, cpu = found.devices
     assert not found.fits
     assert gpu.layers > 10
     assert gpu.missing == 0 < cpu.missing

@@ -46,6 +46,6 @@ def test_a_load_takes_what_was_planned(quant: str, tokens: int, kv: KV, folder: 
 
 @pytest.mark.parametrize("quant", QUANTS)
 def test_the_registry_knows_its_size_before_there_is_a_file(quant: str, folder: Path) -> None:
-    draft = model_spec.of_known(registry()["gemma-3-270m"], quant)
+    draft = model_spec.spec_of(registry()["gemma-3-270m"], quant)
     file = read_header(folder / f"270m-{quant}.gguf")
     assert tensor_bytes(draft.text) == tensor_bytes(file)

@@ -65,9 +65,9 @@ class Settings:
     """How an adapter's tensors are added to its base's.
 
     Attributes:
-        rank: of modules that no pattern names.
+        rank: rank of modules that match no pattern.
         alpha: the same.
-        ranks: by regular expressions of module names; the first that fits counts.
+        ranks: ranks by regular expressions of module names; the first match counts.
         alphas: the same.
         rslora: whether the scale is alpha / √rank, and not alpha / rank.
         dora: whether rows are brought to a magnitude of their own.
@@ -126,8 +126,8 @@ class Settings:
         """What a module's product is multiplied with.
 
         Args:
-            module: its name, as in the adapter's file.
-            rank: of its tensors.
+            module: name of the module, as in the adapter's file.
+            rank: rank of its tensors.
 
         Raises:
             CheckpointError: its config says no such rank.

@@ -30,7 +30,7 @@ def refuse_missing(modules: Mapping[str, tuple[str, ...]], settings: Settings) -
     Args:
         modules: names of modules in the file, by what there is for them: `down`, `embedding`,
             `whole`, `rows`, `bias`; `vision` has those of the vision tower once more.
-        settings: of its config.
+        settings: settings of its config.
 
     Raises:
         CheckpointError: it does; the message names what is missing.

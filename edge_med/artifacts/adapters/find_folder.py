@@ -21,8 +21,8 @@ def find(path: Path) -> Path:
     """The folder with an adapter's config and weights.
 
     Args:
-        path: that folder, a file of it, or a folder in which but one adapter lies, as PEFT saves
-            one that has a name.
+        path: path of that folder, a file of it, or a folder with only one adapter in it, as PEFT
+            saves one that has a name.
 
     Raises:
         CheckpointError: there is none, there are several, or something of it is missing.

@@ -27,8 +27,8 @@ def of_one_training(path: Path, pairs: Iterable[tuple[GgufTensor, StoredTensor]]
     """Whether tensors of a GGUF file are those of PEFT's, but for their type and their scale.
 
     Args:
-        path: of the GGUF file.
-        pairs: what is compared; of other types than F32, F16 and BF16 nothing is said.
+        path: path of the GGUF file.
+        pairs: pairs to compare; only those of type F32, F16 and BF16 are.
     """
     both = [
         (_start(path, ours.offset, ours.shape, ours.type), _start_of(theirs))

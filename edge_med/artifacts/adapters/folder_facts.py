@@ -24,21 +24,21 @@ class PeftFacts:
     """What an adapter's folder holds; of one that can't be merged, what can be said all the same.
 
     Attributes:
-        folder: its name.
+        folder: name of the folder.
         kind: the `peft_type`.
-        base: what it was trained on, as it says; empty if it doesn't.
-        peft_version: that has saved it; empty if it doesn't say.
+        base: name of its base model, as its config says; empty if it doesn't.
+        peft_version: version of PEFT that saved it; empty if it isn't known.
         size: bytes of its weights.
-        sha256: of the file that holds them.
+        sha256: hash of the file with the weights.
         mergeable: whether `convert --adapter` merges it into its base.
         problem: why not.
-        ranks: of its pairs, each once; so with `alphas` and `scales`, in rising order.
+        ranks: ranks of its pairs, each once, in rising order; likewise `alphas` and `scales`.
         text: tensors of the text model that it changes; so with the other three.
         whole: GGUF names of tensors that it replaces whole.
         trained_tokens: rows of the embedding that were trained alone.
         gguf: tensors that a GGUF adapter holds for llama.cpp.
-        left_out: of a GGUF adapter, and why.
-        changes: how many tensors of which part it changes, in words.
+        left_out: tensors that a GGUF adapter can't hold, with reasons.
+        changes: numbers of changed tensors of each part, in words.
         files: names of GGUF files in the folder.
     """
 
@@ -104,7 +104,7 @@ def _of(adapter: OpenedAdapter) -> dict[str, Any]:
         **{kind: counts[kind] for kind in names.PLACE_WORDS},
         "whole": tuple(name for name, part in parts.items() if part.whole),
         "trained_tokens": max(map(_rows, parts.values()), default=0),
-        "gguf": len(division.held),
+        "gguf": len(division.tensors),
         "left_out": division.left,
         "changes": names.counted(parts),
     }

@@ -76,10 +76,10 @@ class GgufAdapter:
     """What an adapter's header says.
 
     Attributes:
-        file: its name.
-        architecture: of the model that it is for.
-        alpha: by which B A is multiplied, after it was divided by the rank.
-        pairs: by the name of the model's weight.
+        file: name of the file.
+        architecture: architecture of its base model.
+        alpha: factor of B A, before it is divided by the rank.
+        pairs: pairs by the name of the model's weight.
         made_of: the hash of the PEFT weights that a file of ours was made of; else empty.
     """
 

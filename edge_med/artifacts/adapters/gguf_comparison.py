@@ -28,8 +28,8 @@ def lacking(path: Path, ours: GgufAdapter) -> tuple[str, ...]:
     """Compare a GGUF adapter with the PEFT adapter that lies beside it.
 
     Args:
-        path: of the GGUF file.
-        ours: what its header says.
+        path: path of the GGUF file.
+        ours: facts of its header.
 
     Returns:
         Sentences for the user; none if nothing lies there, or what has the same effect.
@@ -92,7 +92,7 @@ def _sha256(path: Path) -> str:
 
 
 def _missing(file: str, ours: GgufAdapter, peft: OpenedAdapter) -> Iterator[str]:
-    held = divide(peft, tied=False).held
+    held = divide(peft, tied=False).tensors
     missing = [name for name in peft.parts if name not in ours.pairs or name not in held]
     if not missing:
         return

@@ -60,16 +60,16 @@ class TensorUpdate:
     """All that an adapter has for one tensor of the base.
 
     Attributes:
-        module: its name in the adapter's file, without what PEFT puts before it.
-        target: where the tensor goes.
+        module: name in the adapter's file, without PEFT's prefix.
+        target: target of the tensor.
         down: A, of rank by inputs; of an embedding rank by tokens.
         up: B, of outputs by rank.
-        scale: of their product, or of the bias.
-        magnitude: of DoRA's rows.
+        scale: factor of their product, or of the bias.
+        magnitude: magnitudes of DoRA's rows.
         whole: takes the tensor's place.
         rows: take the place of these rows of it.
-        indices: of those rows.
-        bias: is added to the tensor.
+        indices: numbers of those rows.
+        bias: bias that is added to the tensor.
         embedding: whether the product is turned, as of an embedding.
     """
 
@@ -102,8 +102,8 @@ class OpenedAdapter:
     """An opened adapter; its tensors are described, not read.
 
     Attributes:
-        strength: what the user multiplies its effect with.
-        parts: by the GGUF name of what they change.
+        strength: factor of its effect, from the user.
+        parts: parts by the GGUF name of the tensor that they change.
     """
 
     folder: Path
@@ -122,8 +122,8 @@ def open_adapter(folder: Path, strength: float = 1.0) -> OpenedAdapter:
     """Open an adapter's folder, and find out what each of its tensors changes.
 
     Args:
-        folder: as `save_pretrained` of PEFT writes it, or what `folder.find` takes for it.
-        strength: what its effect is multiplied with; 1 as it was trained.
+        folder: folder as PEFT's `save_pretrained` writes it, or any path that `find_folder` takes.
+        strength: factor of its effect; 1 as it was trained.
 
     Raises:
         CheckpointError: it isn't one, is damaged, or has what can't be merged here.

@@ -81,8 +81,8 @@ def peft_adapter(path: Path) -> PeftAdapter | None:
     """The adapter that a path means; None if it is something else.
 
     Args:
-        path: its folder, a file of it, or a folder with nothing else in it, as PEFT saves an
-            adapter that has a name, and a trainer its one checkpoint.
+        path: path of its folder, a file of it, or a folder with nothing else in it, as PEFT saves
+            an adapter that has a name, and a trainer its one checkpoint.
     """
     folder = path if path.is_dir() else path.parent
     if not path.is_dir() and path.name not in FILES:
@@ -118,7 +118,7 @@ def refuse_peft(path: Path, *, wanted: str = "whole model", alone: bool = True) 
 
     Args:
         path: a file or folder.
-        wanted: what it isn't.
+        wanted: name of the kind of file that is expected.
         alone: whether a folder with GGUF files in it may be meant for these.
 
     Raises:

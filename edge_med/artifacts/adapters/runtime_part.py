@@ -19,7 +19,7 @@ class LeftOut:
     """A tensor that an adapter changes, and why a GGUF adapter can't hold that."""
 
     name: str
-    why: str
+    reason: str
 
     @property
     def of_text(self) -> bool:
@@ -31,7 +31,7 @@ class LeftOut:
 class Division:
     """An adapter in two: what a GGUF adapter holds, by GGUF names, and what it leaves out."""
 
-    held: Mapping[str, TensorUpdate]
+    tensors: Mapping[str, TensorUpdate]
     left: tuple[LeftOut, ...]
 
 
@@ -48,7 +48,7 @@ _REASONS: tuple[_Reason, ...] = (
     (lambda _, part: part.bias is not None, "Gemma 3's text model has no bias there"),
     (lambda _, part: part.embedding, "llama.cpp can't adapt an embedding that is the head too"),
 )
-"""Why a part isn't held: the first that is so."""
+"""Reasons why a GGUF adapter can't hold a part; the first that applies counts."""
 
 _TIED = "in the base the output head is the embedding, which llama.cpp can't adapt"
 _UNKNOWN = "llama.cpp doesn't adapt it"
@@ -61,15 +61,15 @@ def divide(adapter: OpenedAdapter, *, tied: bool = True) -> Division:
         adapter: an opened one of PEFT's.
         tied: whether the base's output head is its embedding, as in every MedGemma.
     """
-    held: dict[str, TensorUpdate] = {}
+    tensors: dict[str, TensorUpdate] = {}
     left = []
     for name, part in adapter.parts.items():
         why = _why_not(name, part, tied=tied)
         if why is None:
-            held[name] = part
+            tensors[name] = part
         else:
             left.append(LeftOut(name, why))
-    return Division(held, tuple(left))
+    return Division(tensors, tuple(left))
 
 
 def _why_not(name: str, part: TensorUpdate, *, tied: bool) -> str | None:

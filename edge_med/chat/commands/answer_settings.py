@@ -119,10 +119,10 @@ def stats(chat: ChatState, _argument: str) -> None:
 
 def _memory(plan: MemoryPlan) -> str:
     """What is taken from the start, and the budgets that turns and images fill."""
-    taken = f"{(plan.total - plan.kept) / 1e9:.2f} GB planned"
+    taken = f"{(plan.total - plan.cache_budget) / 1e9:.2f} GB planned"
     return (
-        f"{taken}, and up to {plan.kept / 1e9:.1f} GB for going back and images"
-        if plan.kept
+        f"{taken}, and up to {plan.cache_budget / 1e9:.1f} GB for going back and images"
+        if plan.cache_budget
         else taken
     )
 

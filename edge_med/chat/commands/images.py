@@ -12,7 +12,7 @@ from edge_med.chat.chat_state import AttachedText, ChatState
 from edge_med.chat.image_options import Looking, with_flags
 from edge_med.chat.input_lines import TEXTS
 from edge_med.errors import LISTED, EdgeMedError, ImageError, UsageError, blind, too_long
-from edge_med.imaging import Fit, Picture, Room, Study, picture_notices
+from edge_med.imaging import Fit, Picture, SliceBudget, Study, picture_notices
 from edge_med.imaging.files.image_names import is_there
 from edge_med.imaging.volume.series_choice import choose
 from edge_med.imaging.volume.slice_selection import QUESTION, is_gpu
@@ -141,18 +141,18 @@ def again(chat: ChatState, path: Path, looking: Looking) -> Iterator[Picture | S
         yield imaging.open(path, fit=fit, side=chat.model.side, room=_free(chat), **looking.how)
 
 
-def _room(chat: ChatState) -> Room:
+def _room(chat: ChatState) -> SliceBudget:
     """What there is for the slices of a series beside what was said already, and what waits."""
     said = chat.conversation.messages
     messages = (*said, chat.waiting.turn("")) if chat.waiting else said
     return _free(chat, chat.model.count(messages).prompt if chat.questions or chat.waiting else 0)
 
 
-def _free(chat: ChatState, used: int = 0) -> Room:
+def _free(chat: ChatState, used: int = 0) -> SliceBudget:
     """What there is beside so many tokens."""
     projector, options = chat.model.info.projector, chat.model.info.options
     beside = used + chat.options.max_new_tokens + QUESTION
-    room = Room(
+    room = SliceBudget(
         tokens=max(0, options.context - beside),
         memory=_platform.available_memory(),
         gpu=is_gpu(options.projector_device),

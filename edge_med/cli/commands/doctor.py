@@ -41,7 +41,7 @@ def doctor(*, as_json: bool) -> None:
         click.echo("\n".join(map(safe_line, columns(rows, left=2))))
     click.echo()
     for finding in report.findings:
-        say(finding.what, err=False, first=f"{styled('could be better:', 'yellow')} ")
+        say(finding.problem, err=False, first=f"{styled('could be better:', 'yellow')} ")
         click.echo(f"{styled('so:', 'cyan')} {safe_line(finding.cure)}")
     if not report.findings:
         click.echo("Nothing to be done.")

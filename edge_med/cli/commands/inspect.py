@@ -99,7 +99,7 @@ def _left_out(facts: PeftFacts) -> Iterator[str]:
     """What a GGUF adapter leaves out, by reasons; --json has each tensor."""
     by_reason: dict[str, list[str]] = {}
     for one in facts.left_out:
-        by_reason.setdefault(one.why, []).append(one.name)
+        by_reason.setdefault(one.reason, []).append(one.name)
     for why, names in by_reason.items():
         yield f"{names[0] if len(names) == 1 else counted(names)}: {why}"
 

@@ -90,10 +90,10 @@ def _placements(one: RegisteredModel, machine: Machine) -> dict[str, Placement]:
     """The model on the machine in every quant."""
     from edge_med.artifacts.file_names import QUANTS
     from edge_med.config import LoadOptions
-    from edge_med.planner.model_spec import of_known
+    from edge_med.planner.model_spec import spec_of
     from edge_med.planner.placement import place
 
-    return {quant: place(of_known(one, quant), machine, LoadOptions()) for quant in QUANTS}
+    return {quant: place(spec_of(one, quant), machine, LoadOptions()) for quant in QUANTS}
 
 
 def _here(here: tuple[StoredModel, ...]) -> Iterator[str]:
@@ -133,10 +133,10 @@ def _cell(one: RegisteredModel, quant: str, placement: Placement, best: str) -> 
 
 def file_size(one: RegisteredModel, quant: str) -> int:
     """Bytes that the tensors of text model and projector take on the disk."""
-    from edge_med.planner.model_spec import of_known
+    from edge_med.planner.model_spec import spec_of
     from edge_med.planner.sizes import tensor_bytes
 
-    subject = of_known(one, quant)
+    subject = spec_of(one, quant)
     projector = tensor_bytes(subject.projector) if subject.projector else 0
     return tensor_bytes(subject.text) + projector
 
@@ -151,7 +151,7 @@ def _json(
     from edge_med.library.registry import registry
 
     return {
-        "here": [
+        "installed": [
             {
                 "name": one.name,
                 "quants": [{"quant": quant, "size": size} for quant, size in one.quants],
@@ -161,7 +161,9 @@ def _json(
             }
             for one in here
         ],
-        "known": [_known_json(registry()[name], by_quant) for name, by_quant in placed.items()],
+        "registered": [
+            _known_json(registry()[name], by_quant) for name, by_quant in placed.items()
+        ],
     }
 
 

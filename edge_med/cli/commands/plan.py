@@ -22,8 +22,13 @@ if TYPE_CHECKING:
     from edge_med.planner.placement_types import ModelSpec, Placement
 
 _LOAD = LoadOptions()
-SIZES = ("weights", "projector", "kv", "compute", "kept", "total", "room")
-"""Of a share, in the order of the table's columns."""
+COLUMNS = {
+    **{name: name for name in ("weights", "projector", "kv", "compute")},
+    "caches": "cache_budget",
+    "total": "total",
+    "budget": "budget",
+}
+"""Headings of the table's columns, each with the attribute of a device's plan."""
 
 PAGE = 700
 """Tokens of a page of text: about 500 words."""
@@ -154,16 +159,16 @@ def _head(advice: Advice, model: str) -> Iterator[str]:
     from edge_med.library.registry import registry
     from edge_med.planner.model_spec import in_quant
 
-    placement, subject = advice.placement, advice.subject
+    placement, spec = advice.placement, advice.spec
     options = placement.options
-    yield f"{subject.name} {subject.quant} on {_machine(advice.machine)}"
+    yield f"{spec.name} {spec.quant} on {_machine(advice.machine)}"
     yield (
         f"{options.context} tokens ({_worth(advice)}), KV cache {options.kv}"
         + (f", {options.parallel} sequences" if options.parallel > 1 else "")
-        + ("" if subject.projector else ", without a projector")
+        + ("" if spec.projector else ", without a projector")
     )
-    files = _gb(_bytes(subject))
-    known = in_quant(subject, "BF16") if model in registry() else None
+    files = _gb(_bytes(spec))
+    known = in_quant(spec, "BF16") if model in registry() else None
     disk = f", and while it is converted a checkpoint of {_gb(_bytes(known))}" if known else ""
     yield (
         f"Memory: {_gib(placement.total)} GiB ({_gb(placement.total)}). "
@@ -174,31 +179,31 @@ def _head(advice: Advice, model: str) -> Iterator[str]:
 def _worth(advice: Advice) -> str:
     """What so many tokens are worth, beside an answer."""
     from edge_med.artifacts.gguf_facts import image_tokens
-    from edge_med.imaging.volume.slice_selection import AROUND, QUESTION, Room
+    from edge_med.imaging.volume.slice_selection import AROUND, QUESTION, SliceBudget
 
     free = advice.placement.options.context - Options().max_new_tokens - QUESTION
     pages = f"about {max(0, free) // PAGE} pages of text"
-    if (projector := advice.subject.projector) is None:
+    if (projector := advice.spec.projector) is None:
         return pages
-    images = max(0, free) // ((image_tokens(projector) or Room().image_tokens) + AROUND)
+    images = max(0, free) // ((image_tokens(projector) or SliceBudget().image_tokens) + AROUND)
     return f"{pages}, or {images} images"
 
 
-def _bytes(subject: ModelSpec) -> int:
+def _bytes(spec: ModelSpec) -> int:
     """Of its files' tensors."""
     from edge_med.planner.sizes import tensor_bytes
 
-    projector = tensor_bytes(subject.projector) if subject.projector else 0
-    return tensor_bytes(subject.text) + projector
+    projector = tensor_bytes(spec.projector) if spec.projector else 0
+    return tensor_bytes(spec.text) + projector
 
 
 def _table(placement: Placement) -> Iterator[str]:
-    yield from columns([("GiB", "layers", *SIZES), *map(_row, placement.shares)])
-    if len(placement.shares) > 1:
+    yield from columns([("GiB", "layers", *COLUMNS), *map(_row, placement.devices)])
+    if len(placement.devices) > 1:
         yield f"total {_gib(placement.total)} GiB"
-    if kept := placement.kept:
-        rest = _gib(placement.total - kept)
-        yield f"kept: grows with use up to this; {rest} GiB at the start"
+    if caches := placement.cache_budget:
+        rest = _gib(placement.total - caches)
+        yield f"caches: grow with use up to this; {rest} GiB at the start"
 
 
 def _reasons(advice: Advice, *, elsewhere: bool) -> Iterator[str]:
@@ -219,18 +224,18 @@ def _largest(advice: Advice) -> str:
         return "Longest context: none fits."
     if advice.placement.fits and advice.largest_context < advice.placement.options.context:
         return f"Longest context: {advice.largest_context:,} tokens, the model's own limit."
-    stays = advice.placement.fits and len(advice.placement.shares) > 1
+    stays = advice.placement.fits and len(advice.placement.devices) > 1
     moving = " without moving layers" if stays else ""
     return f"Longest context{moving}: {advice.largest_context:,} tokens."
 
 
 def _row(share: Any) -> list[str]:
-    sizes = (max(0, getattr(share, name)) for name in SIZES)
+    sizes = (max(0, getattr(share, name)) for name in COLUMNS.values())
     return [share.device, str(share.layers), *(_gib(size) if size else "-" for size in sizes)]
 
 
 def _machine(machine: Machine) -> str:
-    memory = f"{_gib(machine.room)} of {_gib(machine.memory)} GiB free"
+    memory = f"{_gib(machine.free_memory)} of {_gib(machine.memory)} GiB free"
     devices = "".join(f", {d.name} {_gib(d.free)} GiB" for d in machine.devices)
     return f"{machine.name}: {memory}{devices}{', shared' if machine.unified else ''}"
 
@@ -251,18 +256,18 @@ def _json(machine: Machine, advices: list[Advice]) -> dict[str, Any]:
 
 def _plan_json(advice: Advice) -> dict[str, Any]:
     placement, options = advice.placement, advice.placement.options
-    shares = [{**dataclasses.asdict(share), "total": share.total} for share in placement.shares]
+    devices = [{**dataclasses.asdict(one), "total": one.total} for one in placement.devices]
     return {
-        "model": advice.subject.name,
-        "quant": advice.subject.quant,
+        "model": advice.spec.name,
+        "quant": advice.spec.quant,
         "fits": placement.fits,
         "context": options.context,
         "kv": options.kv,
         "parallel": options.parallel,
         "gpu_layers": placement.gpu_layers,
         "layers": placement.layers,
-        "projector_device": options.projector_device if advice.subject.projector else None,
-        "shares": shares,
+        "projector_device": options.projector_device if advice.spec.projector else None,
+        "devices": devices,
         "total": placement.total,
         "reasons": advice.reasons,
         "largest_context": advice.largest_context,

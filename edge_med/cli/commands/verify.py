@@ -134,7 +134,7 @@ def _print_run(name: str, tried: SelfTest) -> None:
     file = safe_line(name)
     if not tried.finite:
         click.echo(f"fails     {file}: after a text it gives values that aren't numbers")
-    elif not tried.telling:
+    elif not tried.logits_differ:
         click.echo(f"fails     {file}: after a text all tokens are as likely; its weights are lost")
     else:
         click.echo(f"runs      {file}: a text is read")

@@ -129,7 +129,7 @@ def _facts(found: Picture | Study, pictures: Sequence[Picture], eye: Eye) -> dic
     slices = [*plan.chosen] if plan and getattr(found, "volume", False) else None
     return {
         "size": first.original_size,
-        "about": dataclasses.asdict(first.about),
+        "facts": dataclasses.asdict(first.about),
         "steps": first.provenance,
         "images": len(pictures),
         "tokens": tokens,
@@ -137,7 +137,7 @@ def _facts(found: Picture | Study, pictures: Sequence[Picture], eye: Eye) -> dic
         "seconds": eye.seconds(len(pictures), tokens),
         "slices": None if slices is None else [index + 1 for index in slices],
         "series": getattr(found, "series", None) or None,
-        "way": getattr(found, "way", None) or None,
+        "direction": getattr(found, "way", None) or None,
         "order": getattr(found, "order", None) or None,
         "notices": [*notices(found)],
     }

@@ -42,8 +42,8 @@ def print_list(path: Path | bytes, wanted: str | None, *, as_json: bool) -> None
     taken, why, notices = _taken(there, wanted)
     notices += there.left_out
     if as_json:
-        told = {"series": facts, "taken": taken, "why": why, "notices": notices}
-        click.echo(json.dumps(plain(told), indent=1))
+        data = {"series": facts, "chosen": taken, "reason": why, "notices": notices}
+        click.echo(json.dumps(plain(data), indent=1))
         return
     people = len(there.known(0)) > 1 or len(there.known(1)) > 1
     shown = [fact for fact in facts if _place(fact) <= _MOST]
@@ -99,7 +99,7 @@ def _facts(there: Contents) -> Iterator[dict[str, Any]]:
             yield {
                 "number": one.name(stack) if stack else str(one.number),
                 **_of_slices(one, slices),
-                "told": stack.told if stack else "",
+                "description": stack.told if stack else "",
                 "doubt": stack.doubt if stack else "",
                 **known,
             }
@@ -138,4 +138,4 @@ def _row(fact: dict[str, Any], taken: str | None, *, people: bool) -> tuple[str,
 
 def _more(fact: dict[str, Any]) -> str:
     """What there is in words: kernel or sequence, and which of its series it is."""
-    return ", ".join(filter(None, (fact["kernel"], fact["sequence"], fact["told"])))
+    return ", ".join(filter(None, (fact["kernel"], fact["sequence"], fact["description"])))

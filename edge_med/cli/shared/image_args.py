@@ -72,7 +72,7 @@ def pictures_of(
 
     if paths and model.info.projector is None:
         raise blind()
-    room = model.room(options)
+    room = model.slice_budget(options)
     how = {name: settings[name] for name in ("slices", "windows", "frame", "series", "order")}
     found = imaging.open_all(paths, room=room, fit=options.fit, side=model.side, **how)
     check_used(found, **{name: settings[name] for name in USED})
@@ -140,12 +140,12 @@ def incomplete(image: Picture | Study) -> Iterator[str]:
 
 
 def told_of(images: Sequence[Picture | Study]) -> dict[str, list[Any]]:
-    """Of each image its slices from 1 on, series, way and order; None of what is no series."""
+    """For JSON, of each image: its slices from 1 on, series, direction and order, or None."""
     from edge_med.imaging import Study
 
     series = [image if isinstance(image, Study) else None for image in images]
-    told = {
-        name: [getattr(study, name) or None if study else None for study in series]
-        for name in ("series", "way", "order")
+    facts = {
+        name: [getattr(study, attribute) or None if study else None for study in series]
+        for name, attribute in (("series", "series"), ("direction", "way"), ("order", "order"))
     }
-    return {"slices": [[*study.numbers] if study else None for study in series], **told}
+    return {"slices": [[*study.numbers] if study else None for study in series], **facts}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from edge_med.answers import Answer
-    from edge_med.imaging import Picture, Room, Study
+    from edge_med.imaging import Picture, SliceBudget, Study
 
 SIDE, TOKENS = 896, 256
 """MedGemma's square in pixels, and the tokens of an image."""
@@ -65,16 +65,16 @@ class Eye:
             return f"not known yet: the first image that {self.model} sees here tells it"
         return f"about {spoken(seconds)} until {self.model} has seen and read it"
 
-    def room(self, context: int) -> Room:
+    def room(self, context: int) -> SliceBudget:
         """What there is for a series' slices, in so many tokens of question and answer."""
-        from edge_med.imaging import Room
+        from edge_med.imaging import SliceBudget
         from edge_med.imaging.volume.slice_selection import QUESTION
 
         beside = Options().max_new_tokens + QUESTION
         memory = _platform.available_memory()
         left = None if memory is None else max(0, memory - self.files)
         free = max(0, context - beside)
-        return Room(free, left, self.encode, self.tokens, self.gpu, beside)
+        return SliceBudget(free, left, self.encode, self.tokens, self.gpu, beside)
 
 
 def eye_of(named: str | None, threads: int | None) -> Eye:

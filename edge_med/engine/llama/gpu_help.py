@@ -31,7 +31,7 @@ _MAKERS = {"cuda": "nvidia", "mtl": "apple", "metal": "apple", "vulkan": "amd"}
 class Finding:
     """Something that could be better, and the line or sentence that makes it so."""
 
-    what: str
+    problem: str
     cure: str
 
 

@@ -116,7 +116,7 @@ def _open(
     both = MemoryLog(log.buffers + more.buffers, log.layers)
     where = placed(both, placement)
     if placement and used(placement):
-        memory_plan.compare_placed(placement, where)
+        memory_plan.compare_usage(placement, where)
     else:
         memory_plan.compare(model.header, options, both.taken)
     return OpenedModel(model, found, context, options, where, fallback)

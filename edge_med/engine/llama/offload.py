@@ -32,7 +32,7 @@ def used(placement: Placement | None) -> list[DevicePlan]:
     if placement is None:
         return []
     sent = {device for _, device in placement.options.overrides}
-    return [share for share in placement.shares[:-1] if share.layers or share.device in sent]
+    return [share for share in placement.devices[:-1] if share.layers or share.device in sent]
 
 
 class _BufferOverride(ctypes.Structure):

@@ -31,7 +31,7 @@ class SelfTest:
     Attributes:
         device: that was compared with the CPU.
         finite: whether all logits after a short text are numbers.
-        telling: whether they differ, so that one token is likelier than another.
+        logits_differ: whether these logits differ, so that one token is likelier than another.
         cosine: between the embeddings of the picture, of both devices; None without a projector.
         error: their largest difference, relative to the CPU's largest value.
         sound: whether all of it is as it must be.
@@ -46,7 +46,7 @@ class SelfTest:
     sound: bool
     fault: str | None = None
     notes: tuple[str, ...] = ()
-    telling: bool = True
+    logits_differ: bool = True
 
 
 def run(text: Path, projector: Path | None, side: int, device: str = CPU) -> SelfTest:
@@ -71,10 +71,10 @@ def run(text: Path, projector: Path | None, side: int, device: str = CPU) -> Sel
         engine.slot.prefill(engine.model.vocabulary.tokenize(TEXT))
         logits = engine.slot.logits()
         finite = bool(np.isfinite(logits).all())
-        telling = bool((logits != logits[0]).any())
-        if projector is None or not (finite and telling):
-            reads = finite and telling
-            return SelfTest(device, finite, None, None, reads, telling=telling)
+        logits_differ = bool((logits != logits[0]).any())
+        if projector is None or not (finite and logits_differ):
+            reads = finite and logits_differ
+            return SelfTest(device, finite, None, None, reads, logits_differ=logits_differ)
         rows = [_seen(projector, engine, picture(side), where) for where in (CPU, device)]
     finally:
         engine.close()

@@ -40,16 +40,16 @@ _RANGE = re.compile(r"(\d{0,6}):(\d{0,6})(?::(\d{1,6}))?")
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
-    """What there is for a volume; None for what nobody knows.
+class SliceBudget:
+    """The budget for the slices of a volume; None for a number that isn't known.
 
     Attributes:
-        tokens: of the context that are free.
-        memory: bytes that are free.
-        seconds: that an image takes on this machine; it is told, and decides nothing.
-        image_tokens: of an image.
-        gpu: whether a GPU sees them.
-        beside: tokens of the context that are for a question and its answer.
+        tokens: number of free tokens of the context.
+        memory: free memory in bytes.
+        seconds: time that an image takes on this machine; it is shown, and decides nothing.
+        image_tokens: number of tokens of an image.
+        gpu: whether a GPU encodes the slices.
+        beside: number of tokens of the context that are reserved for a question and its answer.
     """
 
     tokens: int | None = None
@@ -135,7 +135,9 @@ def _time(seconds: float | None) -> str:
     return f", about {minutes} min" if minutes > 1 else f", about {max(1, round(seconds))} s"
 
 
-def plan(total: int, wanted: str = "auto", room: Room = Room(), image: str = "slice") -> SlicePlan:
+def plan(
+    total: int, wanted: str = "auto", room: SliceBudget = SliceBudget(), image: str = "slice"
+) -> SlicePlan:
     """Choose slices.
 
     Args:
@@ -168,7 +170,7 @@ def plan(total: int, wanted: str = "auto", room: Room = Room(), image: str = "sl
     return SlicePlan(chosen, total, tokens, seconds, reason, image, more)
 
 
-def _more(total: int, room: Room, image: str) -> str:
+def _more(total: int, room: SliceBudget, image: str) -> str:
     """What all take, and the options for it."""
     tokens = total * (room.image_tokens + AROUND)
     options = '`slices="all"`'
@@ -185,7 +187,7 @@ _STEP = 1024
 """Tokens by which contexts are told."""
 
 
-def _too_many(count: int, room: Room, image: str) -> ContextOverflowError:
+def _too_many(count: int, room: SliceBudget, image: str) -> ContextOverflowError:
     each = room.image_tokens + AROUND
     free = max(0, room.tokens or 0)
     most, slices = free // each, f"{count} {image}s are" if count > 1 else f"One {image} is"
@@ -202,7 +204,7 @@ def spread(total: int, count: int) -> tuple[int, ...]:
     return tuple(round(i / count * (total - 1)) for i in range(1, count + 1))
 
 
-def _fitting(total: int, room: Room) -> tuple[int, str]:
+def _fitting(total: int, room: SliceBudget) -> tuple[int, str]:
     """How many slices there is room for, and what it is that limits them."""
     most = MOST[room.gpu]
     why = "as many as the model was shown" if room.gpu else f"at most {most} without a GPU"

@@ -206,7 +206,7 @@ def read(
     wanted: str,
     series: str | None,
     order: Order,
-    room: slices.Room,
+    room: slices.SliceBudget,
     **job: Any,
 ) -> Study:
     """Read a series of some files, or single images.

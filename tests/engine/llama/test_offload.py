@@ -54,8 +54,8 @@ def placement(text: Path, *free: int, **wanted: Any) -> Placement:
     """A tiny text model on a machine with GPUs of so many free bytes."""
     gpus = tuple(Device(f"GPU{number}", "gpu", size) for number, size in enumerate(free))
     machine = Machine("invented", 64 * GIB, 60 * GIB, devices=gpus)
-    subject = ModelSpec("text", "F32", read_header(text))
-    return place(subject, machine, replace(OPTIONS, **wanted))
+    spec = ModelSpec("text", "F32", read_header(text))
+    return place(spec, machine, replace(OPTIONS, **wanted))
 
 
 def told(where: Placement | None) -> tuple[list[int], list[float], Any]:
@@ -86,7 +86,7 @@ def test_all_layers_and_the_head_go_to_a_gpu_that_holds_them(text: Path) -> None
 
 
 def test_two_gpus_get_as_many_layers_as_each_was_given(text: Path) -> None:
-    full = placement(text, 8 * GIB).shares[0].total
+    full = placement(text, 8 * GIB).devices[0].total
     where = placement(text, int(full * 0.7), 8 * GIB)
     names, split, params = told(where)
     assert names == [HANDLES["GPU0"], HANDLES["GPU1"]]
