@@ -37,9 +37,9 @@ def convert_adapters(
     Args:
         options: options of `edge-med convert`, by name.
         given: options on the command line, with their flags.
-        dry_run: write nothing.
-        as_json: print JSON.
-        verbose: list every tensor.
+        dry_run: whether nothing is written.
+        as_json: whether JSON is printed.
+        verbose: whether every tensor is listed.
 
     Raises:
         UsageError: an option has no meaning here.
@@ -63,27 +63,27 @@ def _request(options: Mapping[str, Any], given: Mapping[str, str]) -> AdapterReq
     known = {*_NAMES, "checkpoint", "quants", "as_gguf", "dry_run", "as_json", "quiet", "verbose"}
     if unused := sorted(given.keys() - known):
         flag = given[unused[0]]
-        raise UsageError(f"{flag} says nothing of an adapter's file.", f"Leave {flag} out.")
+        raise UsageError(f"{flag} has no meaning for an adapter's file.", f"Leave {flag} out.")
     kinds = options["quants"] or ("F32",)
     if len(kinds) > 1:
-        raise UsageError("An adapter's file has one type.", "Give --quant once, or not at all.")
+        raise UsageError("An adapter's file has one type.", "Give --quant once, or leave it out.")
     values = {theirs: options[ours] for ours, theirs in _NAMES.items()}
     return AdapterRequest(kind=kinds[0], **values)
 
 
 def _print(plan: AdapterPlan, request: AdapterRequest, *, verbose: bool) -> None:
-    held, left = len(plan.division.tensors), plan.division.left
+    count, left = len(plan.division.tensors), plan.division.left
     path = safe_line(str(request.folder / plan.file.name))
-    of = f" of {held + len(left)}" if left else ""
+    of = f" of {count + len(left)}" if left else ""
     strength = plan.adapter.strength
     strong = "" if strength == 1 else f", {strength:g} times as strong"
-    click.echo(f"{plan.file.size / 1e6:.1f} MB  {path}  {held}{of} tensors{strong}")
+    click.echo(f"{plan.file.size / 1e6:.1f} MB  {path}  {count}{of} tensors{strong}")
     for name in plan.division.tensors if verbose else ():
         click.echo(f"  {name}")
     for one in left if verbose else ():
         click.echo(f"  {one.name:<32} left out: {one.reason}")
-    for told in plan.told:
-        click.echo(f"note: {safe_line(told.text)}", err=True)
+    for warning in plan.warnings:
+        click.echo(f"note: {safe_line(warning.text)}", err=True)
 
 
 def _as_data(
@@ -109,5 +109,5 @@ def _as_data(
             for plan in plans
         ],
         "notice": plans[0].notice,
-        "warnings": [{"code": t.code, "text": t.text} for plan in plans for t in plan.told],
+        "warnings": [{"code": t.code, "text": t.text} for plan in plans for t in plan.warnings],
     }

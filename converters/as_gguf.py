@@ -16,15 +16,14 @@ import gguf
 import numpy as np
 
 from converters.checkpoint import Checkpoint, open_checkpoint, refuse_what_is_none, snapshot
-from converters.commit import held
-from converters.config_checks import agree
+from converters.commit import locked_folder
+from converters.config_checks import check_config
 from converters.conversion_plan import FilePlan, TensorPlan
-from converters.findings import Told
 from converters.header import TensorLine, TypedValue, pack_header
 from converters.licence import adapter_notice
 from converters.lora.arithmetic import changes_nothing, read_whole
 from converters.lora.records import left_out
-from converters.lora.runtime_notices import applied_told
+from converters.lora.runtime_notices import applied_warnings
 from converters.lora.shape_checks import check_shapes, own_base
 from converters.model_card import Card, read_card
 from converters.quantize import Bytes, Widening, is_sound, narrow
@@ -32,7 +31,7 @@ from converters.request import adapter_name, check_adapters
 from converters.slabs import source_files
 from converters.small_files import SmallFiles
 from converters.stages import Stopwatch
-from converters.writer import FileWriter, told_disk_errors
+from converters.writer import FileWriter, disk_errors
 from edge_med import __version__, _platform
 from edge_med.artifacts.adapters import gguf_adapter as layout
 from edge_med.artifacts.adapters.peft_adapter import (
@@ -47,7 +46,7 @@ from edge_med.artifacts.file_names import PARTIAL, called, check_model_name
 from edge_med.artifacts.gguf import DEFAULT_ALIGNMENT, pad
 from edge_med.artifacts.hparams import TextParams, read_text_params
 from edge_med.artifacts.json_file import read_json
-from edge_med.artifacts.manifest import FileEntry
+from edge_med.artifacts.manifest import FileEntry, Finding
 from edge_med.artifacts.shapes import text_tensors
 from edge_med.artifacts.tensor_types import F16, F32
 from edge_med.errors import CheckpointError, InputError, UsageError
@@ -60,13 +59,13 @@ class AdapterRequest:
     """Which adapters become GGUF files.
 
     Attributes:
-        base: the base model's folder, of which the small files are read alone.
+        base: folder of the base model, of which only the small files are read.
         folder: folder for the files.
-        adapters: folders of PEFT's, each with what its effect is multiplied with.
+        adapters: folders of PEFT's adapters, each with the factor of its effect.
         kind: type of the numbers, out of `KINDS`.
         name: name of the file; the adapter folder's if empty.
         source_id: name of the base, such as `google/medgemma-4b-it`; for its terms.
-        force: replace files that are there already.
+        force: whether existing files are replaced.
     """
 
     base: Path
@@ -85,8 +84,8 @@ class AdapterRequest:
         names = self.names
         if len(set(names)) < len(names) or not names:
             raise UsageError(
-                f"Two adapters would be called {names[0]}." if names else "No adapter is given.",
-                "Name each --adapter's folder; of several with one name, convert one by one.",
+                f"Two adapters have the name {names[0]}." if names else "There is no --adapter.",
+                "Give each adapter's folder by --adapter; convert adapters of one name one by one.",
             )
         check_adapters(self.adapters)
         for name in names:
@@ -113,14 +112,14 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class AdapterPlan:
-    """One file, decided before a weight is read; `told` is what should be known of it."""
+    """One file, decided before a weight is read; `warnings` are for the user."""
 
     adapter: OpenedAdapter
     file: FilePlan
     division: Division
     sides: tuple[Side, ...] = field(repr=False)
     notice: str
-    told: tuple[Told, ...]
+    warnings: tuple[Finding, ...]
 
 
 def plan_adapters(request: AdapterRequest) -> tuple[AdapterPlan, ...]:
@@ -134,7 +133,7 @@ def plan_adapters(request: AdapterRequest) -> tuple[AdapterPlan, ...]:
     refuse_what_is_none(base)
     config = read_json(base / "config.json")
     if any(base.glob("model*.safetensors")):
-        config = agree(open_checkpoint(base)).config
+        config = check_config(open_checkpoint(base)).config
     text = read_text_params(config)
     checkpoint = Checkpoint(base, config, (), SmallFiles(base))
     name_of_base = called(base, request.source_id)
@@ -142,7 +141,7 @@ def plan_adapters(request: AdapterRequest) -> tuple[AdapterPlan, ...]:
     plans = []
     for adapter, name in zip(opened, request.names, strict=True):
         card = read_card(checkpoint, 0, (name, request.source_id, adapter.settings.base))
-        differs = applied_told(adapter, checkpoint, name_of_base, text.vocabulary)
+        differs = applied_warnings(adapter, checkpoint, name_of_base, text.vocabulary)
         plans.append(_plan(request, adapter, name, text, card, differs))
     return tuple(plans)
 
@@ -156,7 +155,7 @@ def write_adapters(plans: tuple[AdapterPlan, ...], request: AdapterRequest) -> l
         DiskShortError: the disk becomes full.
         BusyError: another conversion writes into the folder.
     """
-    with held(request.folder):
+    with locked_folder(request.folder):
         _sweep(request.folder)
         for plan in plans:
             if (request.folder / plan.file.name).exists() and not request.force:
@@ -173,7 +172,7 @@ def _plan(
     name: str,
     text: TextParams,
     card: Card,
-    differs: list[Told],
+    differs: list[Finding],
 ) -> AdapterPlan:
     division = divide(adapter, tied=text.tied)
     _refuse_nothing(adapter, division)
@@ -194,22 +193,21 @@ def _plan(
     lines = [TensorLine(t.name, t.type.id, t.shape, t.offset) for t in tensors]
     header = pack_header(_values(adapter, name, card, notice), lines)
     file = FilePlan(f"{name}.gguf", "adapter", request.kind, header, tensors)
-    told = (*left_out(file.name, division, adapter.folder), *differs)
-    return AdapterPlan(adapter, file, division, tuple(sides), notice, told)
+    warnings = (*left_out(file.name, division, adapter.folder), *differs)
+    return AdapterPlan(adapter, file, division, tuple(sides), notice, warnings)
 
 
 def _refuse_nothing(adapter: OpenedAdapter, division: Division) -> None:
     if not division.tensors:
         first = division.left[0]
         raise CheckpointError(
-            f"There is nothing in {adapter.name} that a GGUF adapter can hold: of {first.name}, "
+            f"{adapter.name} has nothing that a GGUF adapter can hold: of {first.name}, "
             f"{first.reason}.",
             f"Merge it: {merge_command(adapter.folder)}",
         )
     if all(changes_nothing(part, None) for part in division.tensors.values()):
         raise CheckpointError(
-            f"The adapter {adapter.name} changes nothing of the text model: all that it adds is "
-            "zero.",
+            f"The adapter {adapter.name} changes nothing of the text model: it adds only zeros.",
             "Give the folder that was saved after training.",
         )
 
@@ -224,7 +222,7 @@ def _offset(part: TensorUpdate) -> int:
 
 
 def _sides(part: TensorUpdate, alpha: float) -> Iterator[tuple[str, StoredTensor, float]]:
-    """A, and B with what llama.cpp wouldn't multiply it with."""
+    """A, and B with the factor that llama.cpp doesn't apply."""
     assert part.down is not None
     assert part.up is not None
     rank = part.down.tensor.shape[0]
@@ -267,7 +265,7 @@ _START = 1 << 16
 
 
 def _write(plan: AdapterPlan, folder: Path) -> FileEntry:
-    with told_disk_errors(plan.file.name, folder):
+    with disk_errors(plan.file.name, folder):
         writer = FileWriter(folder, plan.file, Stopwatch())
         try:
             writer.start()
@@ -290,6 +288,7 @@ def _numbers(side: Side) -> Bytes:
         raise CheckpointError(
             f"{side.stored.tensor.name} of the adapter has numbers that {side.plan.type.name} "
             "can't hold.",
-            "Is it damaged? If it is but too large for F16, leave out --quant: F32 is the default.",
+            "Copy the adapter again if it is damaged; if the numbers are only too large for F16, "
+            "leave out --quant: F32 is the default.",
         )
     return data

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from converters.findings import Told, listed
+from converters.findings import listed
 from converters.small_files import SmallFiles
 from converters.weights import find_weights
 from edge_med.artifacts.adapters.peft_folder import PICKLED, WEIGHTS, peft_adapter
 from edge_med.artifacts.json_file import read_json
 from edge_med.artifacts.json_section import short
+from edge_med.artifacts.manifest import Finding
 from edge_med.artifacts.safetensors import Shard, SourceTensor
 from edge_med.errors import CheckpointError
 
@@ -25,19 +26,19 @@ class Checkpoint:
     """An opened checkpoint; tensors are described, not read.
 
     Attributes:
-        told: findings about the folder.
+        warnings: findings about the folder.
         again: files that are read again at the end, by name, with their paths.
-        beside: files of adapters, by the names that the records have.
-        merged: the names of these adapters, and what their effect is multiplied with.
+        adapter_files: files of adapters, by the names that the records have.
+        merged: names of these adapters, with the factors of their effect.
     """
 
     folder: Path
     config: Mapping[str, Any]
     shards: tuple[Shard, ...]
     small: SmallFiles
-    told: tuple[Told, ...] = field(default=())
+    warnings: tuple[Finding, ...] = field(default=())
     again: tuple[tuple[Path, SourceTensor], ...] = field(default=())
-    beside: Mapping[str, Path] = field(default_factory=dict)
+    adapter_files: Mapping[str, Path] = field(default_factory=dict)
     merged: tuple[tuple[str, float], ...] = field(default=())
 
     @property
@@ -73,15 +74,15 @@ def open_checkpoint(folder: Path) -> Checkpoint:
     """
     refuse_what_is_none(folder)
     config = read_json(folder / "config.json")
-    shards, told = find_weights(folder)
-    return Checkpoint(folder, config, shards, SmallFiles(folder), told)
+    shards, warnings = find_weights(folder)
+    return Checkpoint(folder, config, shards, SmallFiles(folder), warnings)
 
 
 def snapshot(folder: Path) -> Path:
     """The checkpoint in a folder of the hub's cache; any other folder as it is, by a name.
 
     Raises:
-        CheckpointError: the cache holds several revisions, and doesn't say which is meant.
+        CheckpointError: the cache holds several revisions, and doesn't name the main one.
     """
     if folder.name in ("", ".."):  # given as `.`, say: models are called by their folders
         folder = folder.resolve()
@@ -90,9 +91,9 @@ def snapshot(folder: Path) -> Path:
         return folder
     revisions = sorted(path for path in inside.iterdir() if path.is_dir())
     main = folder / "refs" / "main"
-    meant = main.read_text("utf-8", "replace").strip() if main.is_file() else ""
-    if meant:
-        return _main(folder, meant, revisions)
+    revision = main.read_text("utf-8", "replace").strip() if main.is_file() else ""
+    if revision:
+        return _main(folder, revision, revisions)
     if len(revisions) == 1:
         return revisions[0]
     raise CheckpointError(
@@ -103,36 +104,37 @@ def snapshot(folder: Path) -> Path:
     )
 
 
-def _main(folder: Path, meant: str, revisions: list[Path]) -> Path:
+def _main(folder: Path, revision: str, revisions: list[Path]) -> Path:
     """The main revision, which must have been downloaded: an older one isn't taken for it."""
-    there = [path for path in revisions if path.name == meant]
+    there = [path for path in revisions if path.name == revision]
     if there:
         return there[0]
     name = folder.resolve().name
     others = f", only {listed([path.name for path in revisions])}" if revisions else ""
     raise CheckpointError(
-        f"{name} is a folder of the hub's cache, whose refs/main is {short(meant)}: that revision "
-        f"isn't there{others}.",
+        f"{name} is a folder of the hub's cache, whose refs/main is {short(revision)}: that "
+        f"revision isn't there{others}.",
         "Download it: hf download OWNER/NAME"
-        + ("; or give the folder of the one that is meant: snapshots/REVISION." if others else ""),
+        + ("; or give the folder of one revision: snapshots/REVISION." if others else ""),
     )
 
 
-def beside_weights(folder: Path, adapters: Iterable[Path]) -> tuple[Told, ...]:
-    """An adapter that lies beside whole weights: merged into them already, or not at all.
+def adapter_among_weights(folder: Path, adapters: Iterable[Path]) -> tuple[Finding, ...]:
+    """A warning of an adapter in the folder of whole weights: merged already, or not at all.
 
     Args:
-        folder: the checkpoint's.
-        adapters: folders of those that are merged now.
+        folder: folder of the checkpoint.
+        adapters: folders of the adapters that are merged now.
     """
     there = [name for name in (WEIGHTS, PICKLED) if (folder / name).is_file()]
     if not there or folder.resolve() in [path.resolve() for path in adapters]:
         return ()
     text = (
-        f"Beside the weights lies an adapter ({listed(there)}), which isn't merged now. If they "
-        "are its base's, give --adapter with this folder; if they have it already, all is well."
+        f"The folder has an adapter too ({listed(there)}), which isn't merged now. If the weights "
+        "are those of its base, give --adapter with this folder; if it is merged already, nothing "
+        "is to be done."
     )
-    return (Told("adapter_beside", text),)
+    return (Finding("adapter_beside", text),)
 
 
 def refuse_what_is_none(folder: Path) -> None:
@@ -143,7 +145,7 @@ def refuse_what_is_none(folder: Path) -> None:
     """
     if folder.suffix == ".gguf" and folder.is_file():
         raise CheckpointError(
-            f"{folder.name} is converted already.",
+            f"{folder.name} is a converted model already.",
             "Give the folder of the original checkpoint: config.json and *.safetensors.",
         )
     adapter = peft_adapter(folder)

@@ -30,7 +30,7 @@ from edge_med.artifacts.safe_text import safe_line
     "quants",
     multiple=True,
     type=click.Choice(QUANTS, case_sensitive=False),
-    help="May be given several times; the checkpoint is read once.",
+    help="Quant of the text model. May be given several times; the checkpoint is read only once.",
 )
 @click.option(
     "--mmproj",
@@ -39,45 +39,49 @@ from edge_med.artifacts.safe_text import safe_line
     type=click.Choice(PROJECTOR_TYPES, case_sensitive=False),
     help="Type of the vision projector, if the model has one.",
 )
-@click.option("--name", default="", help="Name of the new model; by default the folder's.")
+@click.option("--name", default="", help="Name of the new model; by default the folder's name.")
 @click.option(
     "--tensor-type",
     "tensor_types",
     multiple=True,
     metavar="REGEX=TYPE",
-    help="Give the tensors whose GGUF name matches another type, such as 'attn_v=Q8_0'.",
+    help="Another type for tensors whose GGUF name matches, such as 'attn_v=Q8_0'.",
 )
-@click.option("--source-id", default="", help="For the records, such as google/medgemma-4b-it.")
-@click.option("--revision", default="", help="Of the source, for the records.")
+@click.option(
+    "--source-id",
+    default="",
+    help="Name of the source for the records, such as google/medgemma-4b-it.",
+)
+@click.option("--revision", default="", help="Revision of the source, for the records.")
 @click.option(
     "--threads",
     type=click.IntRange(min=1),
     envvar="EDGE_MED_THREADS",
-    help="By default all usable cores.",
+    help="Number of threads that quantize; by default the number of usable cores.",
 )
 @click.option(
     "--base",
     type=click.Path(path_type=Path),
     metavar="FOLDER",
-    help="Of the base model: it supplies the small files that a fine-tune lacks.",
+    help="Folder of the base model, which supplies the small files that a fine-tune lacks.",
 )
 @click.option(
     "--adapter",
     "adapters",
     multiple=True,
     metavar="FOLDER[=SCALE]",
-    help="Merge a LoRA adapter of PEFT's; several are merged in their order.",
+    help="Folder of a PEFT LoRA adapter to merge; several are merged in their order.",
 )
 @click.option(
     "--as-gguf",
     is_flag=True,
-    help="Write no model, but each --adapter as a file for ask and chat: its text part.",
+    help="Write no model, but the text part of each --adapter as a GGUF file for ask and chat.",
 )
-@click.option("--force", is_flag=True, help="Replace files that are there already.")
+@click.option("--force", is_flag=True, help="Replace existing files.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--quiet", is_flag=True, help="No progress, and not where the time went.")
-@click.option("--verbose", is_flag=True, help="With --dry-run or --as-gguf: list every tensor.")
+@click.option("--quiet", is_flag=True, help="Show no progress, and no times of the stages.")
+@click.option("--verbose", is_flag=True, help="List every tensor, with --dry-run or --as-gguf.")
 @click.pass_context
 def convert(
     ctx: click.Context,
@@ -181,7 +185,7 @@ def _print_result(done: Any, plan: Any, *, as_json: bool, quiet: bool) -> None:
         click.echo(json.dumps(result, indent=1))
         return
     for name in done.recovered:
-        click.echo(f"finished an interrupted run: {safe_line(name)}", err=True)
+        click.echo(f"recovered from an interrupted run: {safe_line(name)}", err=True)
     for file in files:
         click.echo(f"{_size(file['size'])}  {safe_line(str(folder / file['path']))}")
     if not quiet:
@@ -190,7 +194,9 @@ def _print_result(done: Any, plan: Any, *, as_json: bool, quiet: bool) -> None:
     _print_warnings(plan)
     click.echo(plan.notice, err=True)
     if not plan.licence:
-        click.echo("Nothing in the checkpoint says whose terms apply; --source-id can.", err=True)
+        click.echo(
+            "The checkpoint doesn't say which terms apply; --source-id can say it.", err=True
+        )
 
 
 def _print_plan(plan: Any, *, as_json: bool, verbose: bool) -> None:
@@ -224,7 +230,7 @@ def _adapters(plan: Any) -> Any:
     from converters.lora.records import records
     from converters.slabs import source_files
 
-    return records(plan.adapters, source_files(plan.checkpoint.beside))
+    return records(plan.adapters, source_files(plan.checkpoint.adapter_files))
 
 
 def _mark(adapters: Any, tensor: str) -> str:
@@ -268,12 +274,12 @@ def _plan_as_data(plan: Any, seconds: float) -> dict[str, Any]:
 
 
 def _warnings(plan: Any) -> list[dict[str, str]]:
-    return [{"code": told.code, "text": told.text} for told in plan.told]
+    return [{"code": one.code, "text": one.text} for one in plan.warnings]
 
 
 def _print_warnings(plan: Any) -> None:
-    for told in plan.told:
-        click.echo(f"note: {safe_line(told.text)}", err=True)
+    for one in plan.warnings:
+        click.echo(f"note: {safe_line(one.text)}", err=True)
 
 
 def _size(count: int) -> str:

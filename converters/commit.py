@@ -24,8 +24,8 @@ from edge_med.errors import ArtifactError
 
 
 @contextlib.contextmanager
-def held(folder: Path) -> Iterator[tuple[str, ...]]:
-    """Make and lock a model folder, and put right what a killed run left in it.
+def locked_folder(folder: Path) -> Iterator[tuple[str, ...]]:
+    """Make and lock a model folder, and repair what a killed run left in it.
 
     Yields the names of files that a killed run had written and that now count.
 
@@ -49,12 +49,12 @@ def sweep(folder: Path) -> None:
 
 
 def prepare(folder: Path, manifest: Manifest) -> None:
-    """Write the manifest beside the whole partial files: from now on the set will appear."""
+    """Write the manifest to the complete partial files: from now on the set will appear."""
     manifests.write(manifest, folder / PENDING)
 
 
 def withdraw(folder: Path) -> None:
-    """Take back what `prepare` has said; partial files mean nothing without it."""
+    """Remove the manifest of `prepare`; partial files mean nothing without it."""
     (folder / PENDING).unlink(missing_ok=True)
 
 
@@ -91,12 +91,12 @@ def _is_there(folder: Path, entry: FileEntry) -> bool:
 
 
 def _unlist(folder: Path, names: list[str]) -> None:
-    """Take files out of the manifest that stands, before their bytes change under it."""
+    """Take files out of the existing manifest, before their bytes change."""
     try:
-        standing = manifests.load(folder)
+        existing = manifests.load(folder)
     except ArtifactError:
         return  # nobody can read it, so it can't lie
-    if standing is None or not any(standing.entry(name) for name in names):
+    if existing is None or not any(existing.entry(name) for name in names):
         return
-    kept = tuple(entry for entry in standing.files if entry.path not in names)
-    manifests.save(dataclasses.replace(standing, files=kept), folder)
+    kept = tuple(entry for entry in existing.files if entry.path not in names)
+    manifests.save(dataclasses.replace(existing, files=kept), folder)

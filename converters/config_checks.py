@@ -1,8 +1,8 @@
 """What a model is, by its tensors: config.json is compared with them, and they decide.
 
 Whoever merges, exports or cuts a model often leaves a config.json that speaks of another form of
-it. Where the tensors are plain, they are taken, and the contradiction is told; what they can't say,
-such as the number of heads, is config.json's alone.
+it. Where the tensors are plain, they are taken, and the contradiction is reported; what they can't
+say, such as the number of heads, is config.json's alone.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from converters.checkpoint import Checkpoint
-from converters.findings import Told, listed
+from converters.findings import listed
 from converters.same_numbers import same_numbers
 from edge_med.artifacts import tensor_names as names
 from edge_med.artifacts.hparams import (
@@ -24,6 +24,7 @@ from edge_med.artifacts.hparams import (
     check_architecture,
     text_section,
 )
+from edge_med.artifacts.manifest import Finding
 from edge_med.artifacts.safetensors import SourceTensor
 from edge_med.errors import CheckpointError
 
@@ -31,7 +32,7 @@ Config = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Agreed:
+class CheckedConfig:
     """A config.json that says what the tensors are, and what of the original it contradicts.
 
     Attributes:
@@ -40,62 +41,63 @@ class Agreed:
 
     config: Config
     sees: bool
-    told: tuple[Told, ...]
+    warnings: tuple[Finding, ...]
 
 
-def agree(checkpoint: Checkpoint) -> Agreed:
-    """Hold config.json against the tensors.
+def check_config(checkpoint: Checkpoint) -> CheckedConfig:
+    """Compare config.json with the tensors.
 
     Raises:
-        CheckpointError: it is no Gemma 3, by config.json or by a tensor, or the two can't both be
-            meant.
+        CheckpointError: it is no Gemma 3, by config.json or by a tensor, or the two contradict
+            each other.
     """
     if (said := architecture(checkpoint.config)) is not None:
         check_architecture(said)  # of another model no tensor is known
     tensors = list(checkpoint.tensors.values())
     sees = any(names.target(t.name, tied=True).part == "projector" for t in tensors)
     config: Config = dict(checkpoint.config)
-    told = [*_names(tensors), *_quantized(config), *_architecture(config, sees=sees)]
-    told += _outside(config)
+    warnings = [*_names(tensors), *_quantized(config), *_architecture(config, sees=sees)]
+    warnings += _outside(config)
     embedding = _find(tensors, "token_embd.weight")
     if architecture(config) is not None and embedding:
-        told += _vocabulary(config, embedding)
-        told += _head(config, checkpoint, embedding)
-    return Agreed(config, sees, tuple(told))
+        warnings += _vocabulary(config, embedding)
+        warnings += _head(config, checkpoint, embedding)
+    return CheckedConfig(config, sees, tuple(warnings))
 
 
 def _find(tensors: Iterable[SourceTensor], name: str) -> SourceTensor | None:
     return next((t for t in tensors if names.target(t.name, tied=False).name == name), None)
 
 
-def _names(tensors: Iterable[SourceTensor]) -> Iterable[Told]:
+def _names(tensors: Iterable[SourceTensor]) -> Iterable[Finding]:
     """Names that are read in another form, and tensors that are in no model."""
     buffers = [t.name for t in tensors if names.is_buffer(t.name)]
     if buffers:
-        yield Told("buffers", f"Passed over, since it is computed anew: {listed(buffers)}.")
+        text = f"Tensors that are computed, not read: {listed(buffers)}."
+        yield Finding("buffers", text)
     wrapped = [t.name for t in tensors if names.unwrapped(t.name) != t.name]
     if wrapped:
-        yield Told(
+        yield Finding(
             "names",
             f"Names are read without what a wrapper has put into them: {listed(wrapped, 1)} "
             f"as {names.unwrapped(wrapped[0])}.",
         )
 
 
-def _quantized(config: Config) -> Iterable[Told]:
+def _quantized(config: Config) -> Iterable[Finding]:
     inner = config.get("text_config")
     for part in (config, inner if isinstance(inner, Mapping) else {}):
         said = part.get("quantization_config")
         if said is not None:
             method = said.get("quant_method") if isinstance(said, Mapping) else None
-            yield Told(
+            yield Finding(
                 "quantization_config",
                 f"config.json has a quantization_config ({method or 'of no method'}), and no "
-                "tensor is quantized: it is passed over.",
+                "tensor is quantized: it is ignored.",
             )
 
 
-def _architecture(config: Config, *, sees: bool) -> Iterable[Told]:
+def _architecture(config: Config, *, sees: bool) -> Iterable[Finding]:
     """What the model is; `config` is changed to say so."""
     said, is_one = architecture(config), MULTIMODAL if sees else TEXT_ALONE
     if said is None and not (config.get("text_config") or config.get("vision_config")):
@@ -103,31 +105,31 @@ def _architecture(config: Config, *, sees: bool) -> Iterable[Told]:
     if sees and not isinstance(config.get("vision_config"), Mapping):
         raise CheckpointError(
             "The weights have a vision tower, and config.json has no vision_config.",
-            "Copy config.json of the base model beside the weights.",
+            "Copy config.json of the base model into the folder of the weights.",
         )
     named = bool(config.get("architectures"))
     config["architectures"] = [is_one]
     text_section(config)  # whatever it is, it is looked at before it is spoken of
     if said == MULTIMODAL and not sees:
-        yield Told(
+        yield Finding(
             "no_vision",
             "config.json describes a vision tower, and the weights have none: the text model is "
             "converted alone, without a projector.",
         )
     elif said == TEXT_ALONE and (sees or config.get("text_config")):
-        yield Told(
+        yield Finding(
             "architecture",
             f"config.json says {said}, and has its settings in text_config: "
             f"by the weights it is {is_one}.",
         )
     elif not named:
-        yield Told(
+        yield Finding(
             "architecture",
             f"config.json names no architecture: by its model_type and the weights it is {is_one}.",
         )
 
 
-def _outside(config: Config) -> Iterable[Told]:
+def _outside(config: Config) -> Iterable[Finding]:
     """Settings of the text model that stand outside of it, where transformers doesn't look."""
     if not isinstance(config.get("text_config"), Mapping):
         return
@@ -136,14 +138,14 @@ def _outside(config: Config) -> Iterable[Told]:
         key for key in TEXT_KEYS if config.get(key) is not None and config[key] != text.get(key)
     ]
     if outside:
-        yield Told(
+        yield Finding(
             "outside",
             f"config.json has {listed(outside, 9)} at its top, and not the same in text_config, "
             "which alone counts, as for transformers.",
         )
 
 
-def _vocabulary(config: Config, embedding: SourceTensor) -> Iterable[Told]:
+def _vocabulary(config: Config, embedding: SourceTensor) -> Iterable[Finding]:
     """The embedding has as many rows as it has; fewer may be meant, more can't be."""
     rows, said = (
         embedding.shape[0] if embedding.shape else 0,
@@ -152,22 +154,22 @@ def _vocabulary(config: Config, embedding: SourceTensor) -> Iterable[Told]:
     if said is None:
         _set_text(config, "vocab_size", rows)
         if rows != VOCABULARY:
-            yield Told("vocabulary", f"config.json has no vocab_size: the {rows} rows count.")
+            yield Finding("vocabulary", f"config.json has no vocab_size: the {rows} rows count.")
     elif type(said) is int and said > rows:
         _set_text(config, "vocab_size", rows)
-        yield Told(
+        yield Finding(
             "vocabulary",
             f"config.json says vocab_size {said}, and the embedding has {rows} rows: these count.",
         )
     elif type(said) is int and 0 < said < rows:
-        yield Told(
+        yield Finding(
             "vocabulary",
-            f"config.json says vocab_size {said}, and the embedding has {rows} rows: those beyond "
-            "are left out.",
+            f"config.json says vocab_size {said}, and the embedding has {rows} rows: the rows "
+            "beyond it are left out.",
         )
 
 
-def _head(config: Config, checkpoint: Checkpoint, embedding: SourceTensor) -> Iterable[Told]:
+def _head(config: Config, checkpoint: Checkpoint, embedding: SourceTensor) -> Iterable[Finding]:
     """A head of its own is kept whatever config.json says, as transformers 5 and llama.cpp do."""
     text = text_section(config)
     said = config.get("tie_word_embeddings")
@@ -182,7 +184,7 @@ def _head(config: Config, checkpoint: Checkpoint, embedding: SourceTensor) -> It
                 "holds lm_head.weight.",
             )
         if not text.flag("tie_word_embeddings", True):
-            yield Told(
+            yield Finding(
                 "tied",
                 "config.json says tie_word_embeddings true, and false in text_config. The weights "
                 "have no lm_head: the embedding is the head.",
@@ -192,7 +194,7 @@ def _head(config: Config, checkpoint: Checkpoint, embedding: SourceTensor) -> It
         return
     config["tie_word_embeddings"] = same_numbers(checkpoint, head, embedding, rows)
     if not config["tie_word_embeddings"]:
-        yield Told(
+        yield Finding(
             "head",
             f"config.json says tie_word_embeddings, and {head.name} isn't the embedding: it is "
             "written as output.weight, as transformers 5 and llama.cpp do.",

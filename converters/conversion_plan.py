@@ -14,11 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from converters import metadata
-from converters.checkpoint import Checkpoint, beside_weights, open_checkpoint, snapshot
-from converters.config_checks import agree
-from converters.entries import Entry, Preparation, layout_told, parameters, read_entries
-from converters.findings import Told
-from converters.generation_settings import generation_told
+from converters.checkpoint import Checkpoint, adapter_among_weights, open_checkpoint, snapshot
+from converters.config_checks import check_config
+from converters.entries import Entry, Preparation, layout_warnings, parameters, read_entries
+from converters.generation_settings import generation_warnings
 from converters.header import TensorLine, pack_header
 from converters.image_processor import read_processor
 from converters.lora.adapter_processor import with_processor
@@ -27,7 +26,7 @@ from converters.model_card import Card, read_card
 from converters.quantize import Widening
 from converters.request import ConversionRequest
 from converters.small_files import gather
-from converters.tokenizer_checks import tokenizer_told
+from converters.tokenizer_checks import tokenizer_warnings
 from converters.vocabulary import read_vocabulary
 from edge_med import __version__
 from edge_med.artifacts import manifest as manifests
@@ -36,7 +35,7 @@ from edge_med.artifacts.adapters.peft_adapter import OpenedAdapter, open_adapter
 from edge_med.artifacts.file_names import FILE_TYPES, projector_file, text_file
 from edge_med.artifacts.gguf import DEFAULT_ALIGNMENT, pad
 from edge_med.artifacts.hparams import ModelParams, TextParams, VisionParams, read_params
-from edge_med.artifacts.manifest import Role
+from edge_med.artifacts.manifest import Finding, Role
 from edge_med.artifacts.published import config_words
 from edge_med.artifacts.quant_mix import (
     Mixer,
@@ -96,7 +95,7 @@ class ConversionPlan:
     Attributes:
         licence: terms in the files.
         notice: the same in a sentence.
-        told: findings about the checkpoint.
+        warnings: findings about the checkpoint.
     """
 
     request: ConversionRequest
@@ -106,7 +105,7 @@ class ConversionPlan:
     notice: str
     template_sha256: str | None
     files: tuple[FilePlan, ...]
-    told: tuple[Told, ...] = ()
+    warnings: tuple[Finding, ...] = ()
     adapters: tuple[OpenedAdapter, ...] = ()
 
     @property
@@ -129,14 +128,14 @@ def make_plan(request: ConversionRequest) -> ConversionPlan:
     source = snapshot(request.source)
     request = dataclasses.replace(request, source=source, base=base, adapters=adapters)
     request = _with_known_origin(request)
-    checkpoint, config, told = _opened(request)
+    checkpoint, config, warnings = _opened(request)
     opened = tuple(open_adapter(folder, strength) for folder, strength in adapters)
     checkpoint, params, more = _with_pictures(checkpoint, config, opened)
     merged = merge(checkpoint, params, *read_entries(checkpoint, params), opened)
     params, text, projector = merged.params, merged.text, merged.projector
     checkpoint, trained = with_adapters(checkpoint, merged, request.known_name)
     vocabulary = read_vocabulary(checkpoint, params.text.vocabulary)
-    told = (*told, *more, *trained, *tokenizer_told(checkpoint, vocabulary))
+    warnings = (*warnings, *more, *trained, *tokenizer_warnings(checkpoint, vocabulary))
     bases = (adapter.settings.base_id for adapter in opened)
     called = (request.model_name, request.origin.id, request.base_name, *bases)
     card = read_card(checkpoint, parameters(text), called)
@@ -154,55 +153,58 @@ def make_plan(request: ConversionRequest) -> ConversionPlan:
         template_sha256=metadata.template_sha256(values),
         files=tuple(files),
         adapters=merged.adapters,
-        told=(
-            *told,
-            *_form_told(params.text, projector),
-            *card.told,
-            *generation_told(checkpoint, vocabulary, metadata.ends_written(values)),
-            *metadata.turns_told(values),
+        warnings=(
+            *warnings,
+            *_form_warnings(params.text, projector),
+            *card.warnings,
+            *generation_warnings(checkpoint, vocabulary, metadata.ends_written(values)),
+            *metadata.turn_warnings(values),
         ),
     )
 
 
-def _form_told(params: TextParams, projector: list[Entry]) -> list[Told]:
+def _form_warnings(params: TextParams, projector: list[Entry]) -> list[Finding]:
     """Filters that were turned, and numbers that are others than those that Google published."""
     words = config_words(params)
-    return [*layout_told(projector), *([Told("published", words)] if words else [])]
+    return [
+        *layout_warnings(projector),
+        *([Finding("published", words)] if words else []),
+    ]
 
 
-def _opened(request: ConversionRequest) -> tuple[Checkpoint, Config, tuple[Told, ...]]:
-    """The checkpoint with its small files, and a config.json that its tensors agree with."""
+def _opened(request: ConversionRequest) -> tuple[Checkpoint, Config, tuple[Finding, ...]]:
+    """The checkpoint with its small files, and a config.json that its tensors check_config with."""
     checkpoint = open_checkpoint(request.source)
-    agreed = agree(checkpoint)
-    small, told = gather(request.source, request.base, sees=agreed.sees)
-    checkpoint = dataclasses.replace(checkpoint, config=agreed.config, small=small)
-    beside = beside_weights(request.source, (path for path, _ in request.adapters))
-    return checkpoint, agreed.config, (*checkpoint.told, *beside, *agreed.told, *told)
+    checked = check_config(checkpoint)
+    small, warnings = gather(request.source, request.base, sees=checked.sees)
+    checkpoint = dataclasses.replace(checkpoint, config=checked.config, small=small)
+    beside = adapter_among_weights(request.source, (path for path, _ in request.adapters))
+    return checkpoint, checked.config, (*checkpoint.warnings, *beside, *checked.warnings, *warnings)
 
 
 def _with_pictures(
     checkpoint: Checkpoint, config: Config, adapters: tuple[OpenedAdapter, ...]
-) -> tuple[Checkpoint, ModelParams, tuple[Told, ...]]:
+) -> tuple[Checkpoint, ModelParams, tuple[Finding, ...]]:
     """What the model is, with the image processor's settings that count."""
-    processor, told = read_processor(checkpoint.small)
+    processor, warnings = read_processor(checkpoint.small)
     params = read_params(config, processor)
     if params.vision is None or not adapters:
-        return checkpoint, params, told
+        return checkpoint, params, warnings
     checkpoint, own = with_processor(checkpoint, adapters)
-    processor, told = read_processor(checkpoint.small)
-    return checkpoint, read_params(config, processor), (*told, *own)
+    processor, warnings = read_processor(checkpoint.small)
+    return checkpoint, read_params(config, processor), (*warnings, *own)
 
 
 def _with_known_origin(request: ConversionRequest) -> ConversionRequest:
     """What the folder's manifest already says of the source needn't be said again."""
     with contextlib.suppress(ArtifactError):
-        standing = manifests.load(request.folder)
-        if standing and standing.name == request.model_name and not request.force:
+        existing = manifests.load(request.folder)
+        if existing and existing.name == request.model_name and not request.force:
             origin = request.origin
             return dataclasses.replace(
                 request,
-                source_id=origin.id or standing.source.id,
-                revision=origin.revision or standing.source.revision,
+                source_id=origin.id or existing.source.id,
+                revision=origin.revision or existing.source.revision,
             )
     return request
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from converters.checkpoint import Checkpoint
-from converters.findings import Told
 from converters.quantize import Bytes
 from edge_med.artifacts import tensor_names as names
 from edge_med.artifacts.hparams import ModelParams, unsaid
+from edge_med.artifacts.manifest import Finding
 from edge_med.artifacts.safetensors import SourceTensor
 from edge_med.artifacts.shapes import all_shapes, without_layer
 from edge_med.errors import CheckpointError
@@ -72,10 +72,10 @@ def read_entries(checkpoint: Checkpoint, params: ModelParams) -> tuple[list[Entr
     return parts["text"], parts["projector"]
 
 
-def layout_told(projector: list[Entry]) -> list[Told]:
+def layout_warnings(projector: list[Entry]) -> list[Finding]:
     """Filters that were turned."""
     text = "{} lies as MLX stores filters, with the colours last: it was turned to Gemma 3's order."
-    return [Told("mlx", text.format(e.source.name)) for e in projector if e.channels_last]
+    return [Finding("mlx", text.format(e.source.name)) for e in projector if e.channels_last]
 
 
 def _shape(

@@ -1,16 +1,6 @@
-"""What a conversion has found out and the user should know: said on the screen and in JSON."""
+"""Findings of a conversion for the user: shown on the screen, in JSON and in the manifest."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A sentence for people, and a code for programs, as notices of answers have."""
-
-    code: str
-    text: str
 
 
 def listed(names: list[str], most: int = 3) -> str:

@@ -26,9 +26,9 @@ def fingerprint(checkpoint: Checkpoint) -> str:
             for tensor in shard.tensors:
                 size = min(SAMPLE, tensor.size)
                 file.seek(tensor.offset + (tensor.size - size) // 2)
-                told = f"{tensor.name} {tensor.type.name} {tensor.shape}"
-                found.append((told, hashlib.sha256(file.read(size)).hexdigest()))
-    for name, path in checkpoint.beside.items():
+                warnings = f"{tensor.name} {tensor.type.name} {tensor.shape}"
+                found.append((warnings, hashlib.sha256(file.read(size)).hexdigest()))
+    for name, path in checkpoint.adapter_files.items():
         found.append((f"{name} {checkpoint.merged}", _sampled(path)))
     return hashlib.sha256("\n".join(map(" ".join, sorted(found))).encode()).hexdigest()
 

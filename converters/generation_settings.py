@@ -1,4 +1,4 @@
-"""What generation_config.json says of answers: their ends are kept, its other wishes are told."""
+"""Settings of answers in generation_config.json: ends are kept, other settings are reported."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from converters.checkpoint import Checkpoint
-from converters.findings import Told, listed
+from converters.findings import listed
 from converters.vocabulary import Vocabulary
 from edge_med.artifacts.chat_template import END
 from edge_med.artifacts.json_section import short
+from edge_med.artifacts.manifest import Finding
 
 FILE = "generation_config.json"
 
@@ -39,7 +40,7 @@ _FOUND = (END, "<eos>", "<|im_end|>", "<|eot_id|>", "<|endoftext|>")
 knows `</s>` as well, which Gemma's vocabulary has for the end of struck text."""
 
 
-def said_ends(checkpoint: Checkpoint) -> list[int]:
+def configured_ends(checkpoint: Checkpoint) -> list[int]:
     """Ids that end an answer, in transformers' order: without the file config.json counts."""
     if checkpoint.small.path(FILE).is_file():
         places = [checkpoint.json(FILE)]
@@ -52,11 +53,13 @@ def said_ends(checkpoint: Checkpoint) -> list[int]:
 
 def more_ends(checkpoint: Checkpoint, vocabulary: Vocabulary, eos: int | None) -> list[int]:
     """Those ends that llama.cpp doesn't find: it takes one as `eos`, and knows some by name."""
-    ends = [n for n in dict.fromkeys(said_ends(checkpoint)) if n < len(vocabulary)]
+    ends = [n for n in dict.fromkeys(configured_ends(checkpoint)) if n < len(vocabulary)]
     return [n for n in ends if n != eos and vocabulary.tokens[n] not in _FOUND]
 
 
-def generation_told(checkpoint: Checkpoint, vocabulary: Vocabulary, ends: list[int]) -> list[Told]:
+def generation_warnings(
+    checkpoint: Checkpoint, vocabulary: Vocabulary, ends: list[int]
+) -> list[Finding]:
     """What of an answer's settings only edge-med carries out, and what it doesn't.
 
     Args:
@@ -64,17 +67,17 @@ def generation_told(checkpoint: Checkpoint, vocabulary: Vocabulary, ends: list[i
         vocabulary: vocabulary of the model.
         ends: result of `more_ends`.
     """
-    told = []
+    warnings = []
     if ends:
         names = [f"{short(vocabulary.tokens[n])} ({n})" for n in ends]
         text = f"Answers end with {listed(names)} as well, as the checkpoint says: edge-med keeps "
-        told.append(Told("ends", text + "to it, other programs that run the file don't."))
-    if beyond := [str(n) for n in said_ends(checkpoint) if n >= len(vocabulary)]:
+        warnings.append(Finding("ends", text + "to it, other programs that run the file don't."))
+    if beyond := [str(n) for n in configured_ends(checkpoint) if n >= len(vocabulary)]:
         text = f"Answers are to end with {listed(beyond)}, which the vocabulary hasn't got."
-        told.append(Told("ends", text))
+        warnings.append(Finding("ends", text))
     settings = checkpoint.json(FILE)
     asked = [k for k, default in _NOTHING.items() if settings.get(k) not in (None, default)]
     if asked:
         text = f"{FILE} has {listed(asked, 9)}, which answers don't follow here."
-        told.append(Told("generation", text))
-    return told
+        warnings.append(Finding("generation", text))
+    return warnings

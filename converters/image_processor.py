@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from converters.findings import Told, listed
+from converters.findings import listed
 from converters.small_files import SmallFiles
 from edge_med.artifacts.json_section import short
+from edge_med.artifacts.manifest import Finding
 from edge_med.errors import CheckpointError
 
 ALONE, WHOLE, INSIDE = "preprocessor_config.json", "processor_config.json", "image_processor"
@@ -20,7 +21,7 @@ NAMES = {"processor_class", "image_processor_type", "feature_extractor_type", TO
 """What says nothing of a picture, or is compared by itself."""
 
 
-def read_processor(files: SmallFiles) -> tuple[dict[str, Any], tuple[Told, ...]]:
+def read_processor(files: SmallFiles) -> tuple[dict[str, Any], tuple[Finding, ...]]:
     """The settings that count, and what of the others contradicts them.
 
     Raises:
@@ -47,7 +48,7 @@ def read_processor(files: SmallFiles) -> tuple[dict[str, Any], tuple[Told, ...]]
         f"{INSIDE} in {WHOLE} counts, as for transformers 5; {ALONE} says otherwise of "
         f"{listed(differ, 9)}."
     )
-    return settings, (Told("processor", text),)
+    return settings, (Finding("processor", text),)
 
 
 def _tokens(places: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -12,8 +12,7 @@ from collections.abc import Mapping
 import gguf
 
 from converters.checkpoint import Checkpoint
-from converters.findings import Told
-from converters.generation_settings import FILE, more_ends, said_ends
+from converters.generation_settings import FILE, configured_ends, more_ends
 from converters.header import TypedValue
 from converters.model_card import Card
 from converters.small_files import chat_template, default
@@ -21,6 +20,7 @@ from converters.vocabulary import Vocabulary
 from edge_med.artifacts import chat_template as turns
 from edge_med.artifacts.file_names import SOURCE
 from edge_med.artifacts.hparams import ModelParams, TextParams, VisionParams
+from edge_med.artifacts.manifest import Finding
 from edge_med.errors import CheckpointError
 
 Values = Mapping[str, TypedValue]
@@ -85,7 +85,7 @@ def ends_written(values: Values) -> list[int]:
     return [] if found is None else list(found.value)
 
 
-def turns_told(values: Values) -> tuple[Told, ...]:
+def turn_warnings(values: Values) -> tuple[Finding, ...]:
     """What is to be known of a text model's turns, and how its checkpoint can say more of them."""
     template, said = _template(values), values.get(turns.SAID)
     if template is not None:
@@ -95,7 +95,7 @@ def turns_told(values: Values) -> tuple[Told, ...]:
     if kind == "gemma":
         return ()
     code, words = turns.words_of(kind, template)
-    return (Told(code, f"{words} {_NEXT[kind]}"),)
+    return (Finding(code, f"{words} {_NEXT[kind]}"),)
 
 
 _SUPPLY = (
@@ -165,7 +165,9 @@ def _add_special_tokens(
         raise _damaged() from None
     if ends := more_ends(checkpoint, vocabulary, found.special_token_ids.get("eos")):
         writer.add_array(turns.ENDS, ends)
-    if found.chat_template is None and (said := _said_of_turns(checkpoint, vocabulary)):
+    if found.chat_template is None and (
+        said := _turns_in_generation_config(checkpoint, vocabulary)
+    ):
         writer.add_string(turns.SAID, said)
 
 
@@ -215,11 +217,11 @@ def _named_tokens(checkpoint: Checkpoint, vocabulary: Vocabulary) -> dict[str, i
     return found
 
 
-def _said_of_turns(checkpoint: Checkpoint, vocabulary: Vocabulary) -> str | None:
+def _turns_in_generation_config(checkpoint: Checkpoint, vocabulary: Vocabulary) -> str | None:
     """What generation_config.json says of turns: a model that takes them ends with their end."""
     if not checkpoint.small.path(FILE).is_file():
         return None
-    texts = [vocabulary.tokens[n] for n in said_ends(checkpoint) if n < len(vocabulary)]
+    texts = [vocabulary.tokens[n] for n in configured_ends(checkpoint) if n < len(vocabulary)]
     if not texts:
         return None
     return "gemma" if turns.END in texts else "none"

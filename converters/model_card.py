@@ -1,7 +1,7 @@
 """What a checkpoint says of itself: its model card, its name, and the terms that it comes under.
 
 Nothing of a model card is needed, so that none stops a conversion: what can't be used is left out,
-and told. What is used is read by the gguf package, as llama.cpp's converter does.
+and reported. What is used is read by the gguf package, as llama.cpp's converter does.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ import gguf
 import yaml
 
 from converters.checkpoint import Checkpoint
-from converters.findings import Told, listed
+from converters.findings import listed
 from converters.fingerprint import fingerprint
 from converters.licence import Licence, find_licence, notice
 from converters.small_files import is_marked
+from edge_med.artifacts.manifest import Finding
 from edge_med.errors import CheckpointError
 
 # The gguf package warns of what it leaves out of a file; we check the result instead.
@@ -60,13 +61,13 @@ class Card:
     """What the checkpoint says of itself, for one file with so many parameters.
 
     Attributes:
-        told: parts of its model card that are left out.
+        warnings: parts of its model card that are left out.
         source: the hash that all files made of it have.
     """
 
     metadata: gguf.Metadata
     licence: Licence
-    told: tuple[Told, ...]
+    warnings: tuple[Finding, ...]
     source: str
     adapters: tuple[str, ...] = ()
 
@@ -86,10 +87,10 @@ def read_card(checkpoint: Checkpoint, parameters: int, called: tuple[str, ...]) 
     Raises:
         CheckpointError: config.json or generation_config.json is damaged.
     """
-    card, told = _usable_card(checkpoint.folder)
+    card, warnings = _usable_card(checkpoint.folder)
     try:
         marked = any(is_marked(checkpoint.folder / name) for name in _JSON)
-        found = _loaded(checkpoint, card if told or marked else None, parameters)
+        found = _loaded(checkpoint, card if warnings or marked else None, parameters)
     except (*_DAMAGED, yaml.YAMLError):
         raise CheckpointError(
             "config.json or generation_config.json can't be read.",
@@ -106,10 +107,10 @@ def read_card(checkpoint: Checkpoint, parameters: int, called: tuple[str, ...]) 
     adapters = tuple(name for name, _ in checkpoint.merged)
     if adapters:
         found.name = called[0]
-    return Card(found, licence, told, fingerprint(checkpoint), adapters)
+    return Card(found, licence, warnings, fingerprint(checkpoint), adapters)
 
 
-def _usable_card(folder: Path) -> tuple[dict[str, Any], tuple[Told, ...]]:
+def _usable_card(folder: Path) -> tuple[dict[str, Any], tuple[Finding, ...]]:
     """The header of the model card without what isn't text, and what that was."""
     path = folder / CARD
     try:
@@ -124,11 +125,13 @@ def _usable_card(folder: Path) -> tuple[dict[str, Any], tuple[Told, ...]]:
     usable = {key: value for key, value in card.items() if _is_usable(key, value)}
     dropped = [str(key) for key in card if key not in usable]
     text = f"{CARD}: what it says of {listed(dropped, 9)} isn't text, and is left out."
-    return usable, (Told("model_card", text),) if dropped else ()
+    return usable, (Finding("model_card", text),) if dropped else ()
 
 
-def _left_out(reason: str) -> tuple[Told, ...]:
-    return (Told("model_card", f"{CARD} is left out: {reason}. Only its name and terms are lost."),)
+def _left_out(reason: str) -> tuple[Finding, ...]:
+    return (
+        Finding("model_card", f"{CARD} is left out: {reason}. Only its name and terms are lost."),
+    )
 
 
 def _is_usable(key: object, value: object) -> bool:

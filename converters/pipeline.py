@@ -19,7 +19,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from converters.commit import commit, held, prepare, withdraw
+from converters.commit import commit, locked_folder, prepare, withdraw
 from converters.conversion_plan import ConversionPlan, TensorPlan, make_plan
 from converters.findings import listed
 from converters.lora.records import records
@@ -34,13 +34,12 @@ from converters.slabs import (
     source_files,
 )
 from converters.stages import Stage, Stopwatch
-from converters.writer import FileWriter, told_disk_errors
+from converters.writer import FileWriter, disk_errors
 from edge_med import __version__, _platform
 from edge_med.artifacts import manifest as manifests
 from edge_med.artifacts.manifest import (
     FORMAT,
     FileEntry,
-    Finding,
     Manifest,
     ModelFacts,
     Recipe,
@@ -51,7 +50,7 @@ from edge_med.artifacts.manifest import (
 from edge_med.errors import ArtifactError, CheckpointError, DiskShortError, InputError
 
 Advance = Callable[[int, int], None]
-"""Told how many bytes of the source are done, and how many there are."""
+"""Finding how many bytes of the source are done, and how many there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +88,15 @@ def convert(
 def run(plan: ConversionPlan, advance: Advance = lambda _done, _total: None) -> Conversion:
     """Follow a plan; raises as `convert` does."""
     folder, watch = plan.request.folder, Stopwatch()
-    with held(folder) as recovered:
-        standing = _standing(plan)
-        plan = _without_kept_projector(plan, standing)
+    with locked_folder(folder) as recovered:
+        existing = _existing(plan)
+        plan = _without_existing_projector(plan, existing)
         _check_disk(plan)
         with _writers(plan, watch) as writers:
             sources = _stream(plan, writers, watch, advance)
             entries = tuple(writer.finish() for writer in writers)
-            manifest = _manifest(plan, entries, sources, standing)
-            with told_disk_errors("the manifest", folder):
+            manifest = _manifest(plan, entries, sources, existing)
+            with disk_errors("the manifest", folder):
                 prepare(folder, manifest)
         commit(folder, manifest)
     return Conversion(manifest, tuple(e.path for e in entries), recovered, watch.seconds())
@@ -160,7 +159,7 @@ def _check_filled(empty: set[str]) -> None:
     if lost := sorted(empty - added):
         verb = "hold" if len(lost) > 1 else "holds"
         raise CheckpointError(
-            f"{listed(lost)} {verb} nothing but zeros: the weights are lost.",
+            f"{listed(lost)} {verb} only zeros: the weights are lost.",
             "Save or download the checkpoint again.",
         )
 
@@ -192,7 +191,7 @@ def _write_oldest(
     return slab.raw.nbytes
 
 
-def _standing(plan: ConversionPlan) -> Manifest | None:
+def _existing(plan: ConversionPlan) -> Manifest | None:
     """The manifest that is there already, if the new files may join it.
 
     Raises:
@@ -201,57 +200,58 @@ def _standing(plan: ConversionPlan) -> Manifest | None:
     """
     request, folder = plan.request, plan.request.folder
     try:
-        standing = manifests.load(folder)
+        existing = manifests.load(folder)
     except ArtifactError:
         if not request.force:
             raise
         return None
-    different = _difference(plan, standing) if standing else None
-    if different is None or standing is None:
-        return standing
+    different = _difference(plan, existing) if existing else None
+    if different is None or existing is None:
+        return existing
     if not request.force:
         raise InputError(
-            f"{folder.resolve().name} holds {standing.name}, which was made {different}.",
+            f"{folder.resolve().name} holds {existing.name}, which was made {different}.",
             "Choose another --out, or add --force to drop the old files from the manifest.",
         )
     return None
 
 
-def _difference(plan: ConversionPlan, standing: Manifest) -> str | None:
-    """What the new files wouldn't have in common with those of the manifest, before any is read."""
-    known = {f.path: f for f in standing.source.files}
+def _difference(plan: ConversionPlan, existing: Manifest) -> str | None:
+    """The difference between the new files and those of the manifest, before any is read."""
+    known = {f.path: f for f in existing.source.files}
     shards = {shard.path.name: shard.size for shard in plan.checkpoint.shards}
     small = {f.path: f for f in source_files(plan.checkpoint.small.all())}
-    beside = {name: path.stat().st_size for name, path in plan.checkpoint.beside.items()}
+    beside = {name: path.stat().st_size for name, path in plan.checkpoint.adapter_files.items()}
     sizes = shards | beside
     if (
-        standing.name != plan.request.model_name
+        existing.name != plan.request.model_name
         or known.keys() != sizes.keys() | small.keys()
         or any(known[name].size != size for name, size in sizes.items())
         or any(known[name] != file for name, file in small.items())
     ):
         return "from other files"
-    merged = tuple((one.name, one.strength) for one in standing.recipe.lora or ())
+    merged = tuple((one.name, one.strength) for one in existing.recipe.lora or ())
     if merged != plan.checkpoint.merged:
         return f"with {', '.join(f'{name}={scale:g}' for name, scale in merged)} merged into it"
-    if standing.recipe.tensor_types != plan.request.tensor_types:
-        return f"with --tensor-type {' '.join(standing.recipe.tensor_types) or 'nowhere'}"
-    if standing.model.template_sha256 != plan.template_sha256:
+    if existing.recipe.tensor_types != plan.request.tensor_types:
+        types = " ".join(existing.recipe.tensor_types)
+        return f"with --tensor-type {types}" if types else "without --tensor-type"
+    if existing.model.template_sha256 != plan.template_sha256:
         return "with another chat template"  # of a --base, say, which no file of ours tells
-    if standing.recipe.mmproj not in (None, plan.request.mmproj):
-        return f"with --mmproj {standing.recipe.mmproj}"
+    if existing.recipe.mmproj not in (None, plan.request.mmproj):
+        return f"with --mmproj {existing.recipe.mmproj}"
     return None
 
 
-def _without_kept_projector(plan: ConversionPlan, standing: Manifest | None) -> ConversionPlan:
-    """Leave out a projector that the manifest has already: another text type needs no other.
+def _without_existing_projector(plan: ConversionPlan, existing: Manifest | None) -> ConversionPlan:
+    """Leave out a projector that the manifest lists already: all text types share one.
 
     Raises:
         InputError: any other file is there already.
     """
     folder, fresh = plan.request.folder, []
     for file in plan.files:
-        known = standing.entry(file.name) if standing else None
+        known = existing.entry(file.name) if existing else None
         there = (folder / file.name).exists()
         if there and not plan.request.force:
             if file.role == "projector" and known and known.size == file.size:
@@ -277,17 +277,17 @@ def _manifest(
     plan: ConversionPlan,
     entries: tuple[FileEntry, ...],
     sources: tuple[SourceFile, ...],
-    standing: Manifest | None,
+    existing: Manifest | None,
 ) -> Manifest:
     request = plan.request
-    if standing is not None and standing.source.files != sources:
+    if existing is not None and existing.source.files != sources:
         if not request.force:
             raise InputError(
                 f"The weights have changed since {request.folder.resolve().name} was made.",
-                "Add --force, and name all --quant that you want, to make them anew.",
+                "Add --force, and give every --quant that you want, to convert all files again.",
             )
-        standing = None
-    files = _kept(standing, entries, request.folder) + entries
+        existing = None
+    files = _remaining_files(existing, entries, request.folder) + entries
     quants = dict.fromkeys(entry.quant for entry in files if entry.role == "text")
     return Manifest(
         format=FORMAT,
@@ -299,7 +299,7 @@ def _manifest(
             request.origin.revision,
             plan.licence,
             sources,
-            tuple(Finding(told.code, told.text) for told in plan.told),
+            plan.warnings,
         ),
         recipe=Recipe(
             quants=tuple(quants),
@@ -314,14 +314,14 @@ def _manifest(
     )
 
 
-def _kept(
-    standing: Manifest | None, entries: tuple[FileEntry, ...], folder: Path
+def _remaining_files(
+    existing: Manifest | None, entries: tuple[FileEntry, ...], folder: Path
 ) -> tuple[FileEntry, ...]:
-    """Files of the standing manifest that are still there and aren't replaced."""
+    """Files of the existing manifest that are still there and aren't replaced."""
     fresh = {entry.path for entry in entries}
     return tuple(
         entry
-        for entry in (standing.files if standing else ())
+        for entry in (existing.files if existing else ())
         if entry.path not in fresh and (folder / entry.path).is_file()
     )
 

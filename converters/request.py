@@ -1,4 +1,4 @@
-"""What a conversion is asked for."""
+"""The request for a conversion, checked."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ class ConversionRequest:
     """What to convert, and into what.
 
     Attributes:
-        source: the checkpoint's folder.
+        source: folder of the checkpoint.
         folder: folder for the files.
         quants: quants of the text model, out of `edge_med.artifacts.file_names.QUANTS`.
         mmproj: type of the projector, out of `PROJECTOR_TYPES`; a text model has none.
         name: name of the model; if empty that of the source folder or of the hub's cache.
         tensor_types: REGEX=TYPE overrides for the text model; the first that matches decides.
         threads: number of threads that quantize; by default the number of usable cores.
-        force: replace files that are there already.
+        force: whether existing files are replaced.
         source_id: name of the source, such as `google/medgemma-4b-it`; for the records.
         revision: revision of the source; for the records.
-        adapters: folders of LoRA adapters that are merged in their order, each with what its effect
-            is multiplied with.
-        base: a folder that supplies the small files that the checkpoint lacks.
+        adapters: folders of LoRA adapters that are merged in their order, each with the factor of
+            its effect.
+        base: folder that supplies the small files that the checkpoint lacks.
 
     Raises:
         UsageError: a quantization or a name that doesn't exist.
@@ -62,7 +62,7 @@ class ConversionRequest:
         unknown = [quant for quant in self.quants if quant not in QUANTS]
         if unknown or not self.quants:
             raise UsageError(
-                f"There is no quantization {unknown[0]}." if unknown else "No quantization given.",
+                f"There is no quant {unknown[0]}." if unknown else "There is no --quant.",
                 f"Choose --quant out of: {', '.join(QUANTS)}.",
             )
         if self.mmproj not in PROJECTOR_TYPES:
@@ -72,7 +72,7 @@ class ConversionRequest:
             )
         check_adapters(self.adapters)
         if self.threads is not None and self.threads < 1:
-            raise UsageError("--threads must be 1 or more.", "Leave it out for all usable cores.")
+            raise UsageError("--threads is less than 1.", "Leave it out for all usable cores.")
         check_model_name(self.model_name)
 
     @property
@@ -118,7 +118,7 @@ def check_adapters(adapters: tuple[tuple[Path, float], ...]) -> None:
             )
         if not math.isfinite(scale) or not scale:
             raise UsageError(
-                f"The adapter {folder.name} can't be {scale:g} times as strong.",
+                f"The adapter {folder.name} can't have the scale {scale:g}.",
                 "Give a number other than 0, such as --adapter FOLDER=0.5, or none.",
             )
 

@@ -63,8 +63,8 @@ class SourceReader:
         self.empty: set[str] = set()  # matrices of nothing but zeros, among those that were read
         self._free: list[Workspace] = []
         self._hasher = ThreadPoolExecutor(1, "hash-source")
-        self._beside = ThreadPoolExecutor(1, "hash-adapters")
-        self._adapters = self._beside.submit(source_files, checkpoint.beside)
+        self._adapter_hasher = ThreadPoolExecutor(1, "hash-adapters")
+        self._adapters = self._adapter_hasher.submit(source_files, checkpoint.adapter_files)
 
     def release(self, slab: Slab) -> None:
         """Say that a slab has been written, so that its memory can be used again."""
@@ -73,7 +73,7 @@ class SourceReader:
 
     def close(self) -> None:
         """Stop hashing."""
-        for pool in (self._hasher, self._beside):
+        for pool in (self._hasher, self._adapter_hasher):
             pool.shutdown(wait=True, cancel_futures=True)
 
     def slabs(self) -> Iterator[Slab]:
@@ -167,7 +167,7 @@ def encode_slab(slab: Slab, wanted: Sequence[TensorPlan], watch: Stopwatch) -> l
             )
         for plan in wanted:
             if _widened(plan) not in widened:
-                raw = _kept_rows(slab, plan, _changed(slab, plan))
+                raw = _gemma_rows(slab, plan, _changed(slab, plan))
                 # By its number, so that the next tensor's numbers lie in the same memory.
                 widened[_widened(plan)] = widen(raw, plan.widening, slab.space, len(widened))
     with watch.time("quantize"):
@@ -198,7 +198,7 @@ def _changed(slab: Slab, plan: TensorPlan) -> Bytes:
     return raw
 
 
-def _kept_rows(slab: Slab, plan: TensorPlan, raw: Bytes) -> Bytes:
+def _gemma_rows(slab: Slab, plan: TensorPlan, raw: Bytes) -> Bytes:
     """The slab without rows beyond the vocabulary, and with filters as Gemma 3 has them."""
     if plan.shape == slab.tensor.shape:
         return raw

@@ -1,4 +1,4 @@
-"""The files beside the weights: what a conversion needs of them, and where they are.
+"""The small files that come with the weights: what a conversion needs of them, and their paths.
 
 Whoever merges a fine-tune and saves it leaves some of them behind. All that are missing are named
 at once, and another folder, that of the base model, can supply them: a need that the checkpoint
@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from converters.findings import Told, listed
+from converters.findings import listed
 from edge_med.artifacts.json_file import read_json
+from edge_med.artifacts.manifest import Finding
 from edge_med.errors import CheckpointError, UsageError
 
 PATTERNS = (
@@ -67,7 +68,7 @@ class SmallFiles:
     """Where each small file is, by the name that the checkpoint would have it under.
 
     Attributes:
-        folder: the checkpoint's.
+        folder: folder of the checkpoint.
         elsewhere: files from another folder, with the folder's name in the records: `base` or
             `adapter`. What isn't there either has no part in the result.
         template: the chat template of another folder, where the checkpoint's doesn't count.
@@ -114,7 +115,9 @@ class SmallFiles:
             yield Path(made)
 
 
-def gather(folder: Path, base: Path | None, *, sees: bool) -> tuple[SmallFiles, tuple[Told, ...]]:
+def gather(
+    folder: Path, base: Path | None, *, sees: bool
+) -> tuple[SmallFiles, tuple[Finding, ...]]:
     """The small files of a checkpoint, those of its base where it has none itself.
 
     Args:
@@ -145,7 +148,7 @@ def gather(folder: Path, base: Path | None, *, sees: bool) -> tuple[SmallFiles, 
         borrowed += [n for n in TEMPLATE_FILES if (base / n).is_file()][:1]
     supplied = {name: ("base", base / name) for name in borrowed} if base else {}
     files = SmallFiles(folder, supplied, template)
-    return files, (*_told(base, borrowed, template), *_templates_told(files))
+    return files, (*_warnings_of(base, borrowed, template), *_template_warnings(files))
 
 
 def chat_template(files: SmallFiles) -> str | None:
@@ -166,14 +169,14 @@ def _templates(files: SmallFiles) -> dict[str, str]:
     return found
 
 
-def _templates_told(files: SmallFiles) -> tuple[Told, ...]:
+def _template_warnings(files: SmallFiles) -> tuple[Finding, ...]:
     """Which of several chat templates counts, where they aren't the same."""
     (first, taken), *others = [*_templates(files).items()] or [("", "")]
     differ = [name for name, text in others if text.strip() != taken.strip()]
     if not differ:
         return ()
     text = f"The chat template in {first} counts; in {listed(differ)} stands another."
-    return (Told("templates", text),)
+    return (Finding("templates", text),)
 
 
 def is_marked(path: Path) -> bool:
@@ -198,24 +201,24 @@ def default(templates: list[Any]) -> str | None:
 def _refuse(folder: Path, base: Path | None, missing: list[str]) -> None:
     where = f" and {base.resolve().name} have" if base else " has"
     raise CheckpointError(
-        f"{folder.resolve().name}{where} not all that is needed beside the weights. Missing: "
+        f"{folder.resolve().name}{where} not all small files that a conversion needs. Missing: "
         f"{'; '.join(missing)}.",
         "A fine-tune has these from its base model: --base FOLDER takes them from there, or copy "
-        "them beside the weights.",
+        "them into the folder of the weights.",
     )
 
 
-def _told(base: Path | None, borrowed: list[str], template: str | None) -> tuple[Told, ...]:
+def _warnings_of(
+    base: Path | None, borrowed: list[str], template: str | None
+) -> tuple[Finding, ...]:
     if base is None:
         return ()
     names = [*borrowed]
     if template is not None and not {*TEMPLATE_FILES, _TOKENIZER_CONFIG} & set(borrowed):
         names.append("the chat template")
     text = (
-        f"From {base.resolve().name} came: {listed(names, 9)}."
+        f"{base.resolve().name} supplied: {listed(names, 9)}."
         if names
-        else (
-            f"Nothing was taken from {base.resolve().name}: the checkpoint has all that is needed."
-        )
+        else (f"{base.resolve().name} supplied nothing: the checkpoint has all that is needed.")
     )
-    return (Told("base", text),)
+    return (Finding("base", text),)

@@ -1,4 +1,4 @@
-"""What a tokenizer's files say twice, or of another model than the weights: told or refused."""
+"""What a tokenizer's files say twice, or of another model than the weights: reported or refused."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from converters.checkpoint import Checkpoint
-from converters.findings import Told, listed
+from converters.findings import listed
 from converters.sentencepiece import UNUSED
 from converters.vocabulary import PADDING_SCORE, SPACE, Vocabulary
 from edge_med.artifacts.json_section import short
+from edge_med.artifacts.manifest import Finding
 from edge_med.errors import CheckpointError
 
 _FEW = 0.01
@@ -33,7 +34,7 @@ _GEMMAS = (_SPACES, _SPLIT, _META)
 _INSIDE = {"normalizer": "normalizers", "pre_tokenizer": "pretokenizers"}
 
 
-def tokenizer_told(checkpoint: Checkpoint, vocabulary: Vocabulary) -> tuple[Told, ...]:
+def tokenizer_warnings(checkpoint: Checkpoint, vocabulary: Vocabulary) -> tuple[Finding, ...]:
     """Where the tokenizer's files contradict each other, the model's rows, or Gemma's way.
 
     Raises:
@@ -47,7 +48,7 @@ def tokenizer_told(checkpoint: Checkpoint, vocabulary: Vocabulary) -> tuple[Told
     )
 
 
-def _rows(vocabulary: Vocabulary) -> Iterable[Told]:
+def _rows(vocabulary: Vocabulary) -> Iterable[Finding]:
     """Tokens without a row, and rows without a token."""
     size, beyond = len(vocabulary), vocabulary.beyond
     if beyond:
@@ -59,15 +60,17 @@ def _rows(vocabulary: Vocabulary) -> Iterable[Told]:
                 "It is another model's: take the one that the model was trained with, or give "
                 "--base its own base model.",
             )
-        yield Told("tokens", text + " They are left out: in a text they are read letter by letter.")
+        yield Finding(
+            "tokens", text + " They are left out: in a text they are read letter by letter."
+        )
     kinds = zip(vocabulary.types, vocabulary.scores, strict=True)
     empty = sum(1 for kind in kinds if kind == (UNUSED, PADDING_SCORE))
     if empty > max(_ROUNDED, size * _FEW):
         text = f"The tokenizer has no token for {empty} of the model's {size} rows: is it its own?"
-        yield Told("tokens", text)
+        yield Finding("tokens", text)
 
 
-def _names(checkpoint: Checkpoint, vocabulary: Vocabulary) -> Iterable[Told]:
+def _names(checkpoint: Checkpoint, vocabulary: Vocabulary) -> Iterable[Finding]:
     """Whether tokenizer.json has other tokens than the vocabulary."""
     said = _of_tokenizer_json(checkpoint)
     differ = [
@@ -87,7 +90,7 @@ def _names(checkpoint: Checkpoint, vocabulary: Vocabulary) -> Iterable[Told]:
     )
     if len(differ) > len(vocabulary) * _FEW:
         raise CheckpointError(text, "Remove the file that isn't this model's.")
-    yield Told("tokenizers", text + " The first counts; transformers takes the second.")
+    yield Finding("tokenizers", text + " The first counts; transformers takes the second.")
 
 
 def _of_tokenizer_json(checkpoint: Checkpoint) -> dict[int, str]:
@@ -102,7 +105,7 @@ def _of_tokenizer_json(checkpoint: Checkpoint) -> dict[int, str]:
     return {n: text for n, text in found if type(n) is int and isinstance(text, str)}
 
 
-def _added(checkpoint: Checkpoint, vocabulary: Vocabulary) -> Iterable[Told]:
+def _added(checkpoint: Checkpoint, vocabulary: Vocabulary) -> Iterable[Finding]:
     """Names in added_tokens.json that another file has put aside."""
     said = {int(n): text for text, n in checkpoint.json("added_tokens.json").items()}
     differ = [
@@ -112,10 +115,10 @@ def _added(checkpoint: Checkpoint, vocabulary: Vocabulary) -> Iterable[Told]:
     ]
     if differ:
         text = f"added_tokens.json and the tokenizer's other files call {listed(differ)}: "
-        yield Told("tokenizers", text + "the latter count.")
+        yield Finding("tokenizers", text + "the latter count.")
 
 
-def _steps(tokenizer: Mapping[str, Any]) -> Iterable[Told]:
+def _steps(tokenizer: Mapping[str, Any]) -> Iterable[Finding]:
     """Steps of tokenizer.json that change a text before it is split, which no GGUF can hold."""
     if not tokenizer:
         return
@@ -125,7 +128,7 @@ def _steps(tokenizer: Mapping[str, Any]) -> Iterable[Told]:
     if other or not any(step in (_SPACES, _META) for step in steps):
         what = f"has the steps {listed(other)}" if other else "doesn't replace spaces"
         text = f"tokenizer.json {what}, unlike Gemma's. Texts are split as Gemma's tokenizer does."
-        yield Told("tokenizer_steps", text)
+        yield Finding("tokenizer_steps", text)
 
 
 def _flat(step: Any, inside: str) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Which files of a folder are its weights, where more than one answer would be possible.
+"""The choice of a folder's weights, where more than one set of files is possible.
 
 transformers takes `model.safetensors` if it is there, whatever the index says; an index is left
 behind where a model is saved in one file over an earlier one in shards, and a base model's shards
@@ -13,10 +13,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from converters.findings import Told, listed
+from converters.findings import listed
 from edge_med.artifacts import tensor_names as names
 from edge_med.artifacts.file_names import is_bare_file_name
 from edge_med.artifacts.json_file import DAMAGED, read_json
+from edge_med.artifacts.manifest import Finding
 from edge_med.artifacts.safetensors import Shard, read_shard
 from edge_med.errors import CheckpointError
 
@@ -28,7 +29,7 @@ _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _PICKLED = re.compile(r"(?:pytorch_model|model|consolidated)[\w.-]*\.(?:bin|pth?|ckpt)")
 """Weights as older programs save them; what a trainer keeps for itself has other names."""
 
-Found = tuple[tuple[Shard, ...], tuple[Told, ...]]
+Found = tuple[tuple[Shard, ...], tuple[Finding, ...]]
 
 
 def find_weights(folder: Path) -> Found:
@@ -37,11 +38,11 @@ def find_weights(folder: Path) -> Found:
     Raises:
         CheckpointError: there are none, or two sets; a shard is missing or damaged.
     """
-    shards, told = _chosen(folder)
-    return shards, (*told, *_passed_over(folder, {shard.path.name for shard in shards}))
+    shards, warnings = _chosen(folder)
+    return shards, (*warnings, *_unused_weights(folder, {shard.path.name for shard in shards}))
 
 
-def _passed_over(folder: Path, taken: set[str]) -> tuple[Told, ...]:
+def _unused_weights(folder: Path, taken: set[str]) -> tuple[Finding, ...]:
     """Other weights beside those that are taken; an adapter's are spoken of elsewhere."""
     there = sorted(path.name for path in folder.iterdir() if path.is_file())
     # macOS leaves ._model.safetensors beside a file on another system's disk.
@@ -53,7 +54,7 @@ def _passed_over(folder: Path, taken: set[str]) -> tuple[Told, ...]:
         f"Not read: {_dated(folder, others)}. The weights are {_dated(folder, sorted(taken))}, as "
         "transformers takes them."
     )
-    return (Told("other_weights", text),)
+    return (Finding("other_weights", text),)
 
 
 def _chosen(folder: Path) -> Found:
@@ -64,8 +65,8 @@ def _chosen(folder: Path) -> Found:
     if (folder / SINGLE).is_file():
         _refuse_two_sets(folder, [SINGLE], sorted({*there, *numbered} - {SINGLE}))
         single = _plain(folder, [SINGLE])
-        told = _stale(meant, [SINGLE]) if meant != [SINGLE] else _other_names(index, single)
-        return single, told
+        warnings = _stale(meant, [SINGLE]) if meant != [SINGLE] else _other_names(index, single)
+        return single, warnings
     if index is None or not there:
         paths = numbered or sorted(p.name for p in folder.glob("model*.safetensors"))
         _refuse_none(folder, paths, meant)
@@ -88,21 +89,21 @@ def _named(index: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _stale(meant: list[str], taken: list[str]) -> tuple[Told, ...]:
+def _stale(meant: list[str], taken: list[str]) -> tuple[Finding, ...]:
     if not meant:
         return ()
     how = "is taken, as transformers does" if taken == [SINGLE] else "are taken by their names"
     text = f"{INDEX} names {listed(meant)}, and none of them is there: {listed(taken)} {how}."
-    return (Told("stale_index", text),)
+    return (Finding("stale_index", text),)
 
 
-def _other_names(index: Mapping[str, Any] | None, shards: tuple[Shard, ...]) -> tuple[Told, ...]:
+def _other_names(index: Mapping[str, Any] | None, shards: tuple[Shard, ...]) -> tuple[Finding, ...]:
     """An index of one file, that transformers doesn't look at, may be of another save."""
     found = _differing(index["weight_map"], shards) if index is not None else None
     if found is None:
         return ()
     text = f"{INDEX} lists other tensors than {SINGLE} has, such as {found}: the file is taken, as "
-    return (Told("stale_index", text + "transformers does."),)
+    return (Finding("stale_index", text + "transformers does."),)
 
 
 def _refuse_two_sets(folder: Path, one: list[str], other: list[str]) -> None:
@@ -110,7 +111,7 @@ def _refuse_two_sets(folder: Path, one: list[str], other: list[str]) -> None:
         raise CheckpointError(
             f"{folder.resolve().name} holds two sets of weights: {_dated(folder, one)} and "
             f"{_dated(folder, other)}.",
-            f"Remove the one that isn't meant, and {INDEX} if that belongs to it.",
+            f"Remove the set that you don't need, and {INDEX} if that belongs to it.",
         )
 
 
@@ -127,7 +128,7 @@ def _refuse_missing(folder: Path, missing: list[str]) -> None:
         raise CheckpointError(
             f"The shard{'s' if several else ''} {listed(missing)} {'are' if several else 'is'} "
             f"missing, which {INDEX} names.",
-            f"Copy or download what is missing into {folder.name}, beside the others.",
+            f"Copy or download the missing files into {folder.name}.",
         )
 
 
@@ -141,7 +142,7 @@ def _refuse_gaps(folder: Path, paths: list[str]) -> None:
     if totals and len(paths) != (total_count := totals.pop()):
         raise CheckpointError(
             f"{folder.resolve().name} has {len(paths)} of {total_count} shards: {listed(paths)}.",
-            f"Copy or download what is missing into {folder.name}, beside the others.",
+            f"Copy or download the missing files into {folder.name}.",
         )
 
 
@@ -176,10 +177,10 @@ def _indexed(folder: Path, files: list[str], weight_map: Mapping[str, Any]) -> t
     shards = _plain(folder, files)
     name = _differing(weight_map, shards)
     if name is not None:
-        held = {t.name: shard.path.name for shard in shards for t in shard.tensors}
+        shard_of = {t.name: shard.path.name for shard in shards for t in shard.tensors}
         raise CheckpointError(
             f"{INDEX} says that {name} is in {weight_map.get(name, 'no shard')}, "
-            f"but it is in {held.get(name) or 'no shard'}.",
+            f"but it is in {shard_of.get(name) or 'no shard'}.",
             "The index or a shard is of another save: copy the checkpoint again.",
         )
     return shards
@@ -187,12 +188,12 @@ def _indexed(folder: Path, files: list[str], weight_map: Mapping[str, Any]) -> t
 
 def _differing(weight_map: Mapping[str, Any], shards: tuple[Shard, ...]) -> str | None:
     """A tensor that an index has elsewhere than it is; heads and buffers may be in one alone."""
-    held = {t.name: shard.path.name for shard in shards for t in shard.tensors}
-    for name in [*weight_map, *held]:
-        alone = name not in weight_map or name not in held
+    shard_of = {t.name: shard.path.name for shard in shards for t in shard.tensors}
+    for name in [*weight_map, *shard_of]:
+        alone = name not in weight_map or name not in shard_of
         if alone and (names.is_head(name) or names.is_buffer(name)):
             continue
-        if weight_map.get(name) != held.get(name):
+        if weight_map.get(name) != shard_of.get(name):
             return name
     return None
 

@@ -22,12 +22,12 @@ SYNC_BYTES = 64 << 20
 """Bytes are brought to the disk in portions, beside the work, so that none are left at the end."""
 
 _SPACE = "Free some space, or choose another --out."
-_TOLD = {
+_DISK_ERRORS = {
     errno.ENOSPC: (
         "The disk became full while {name} was written; {free:.2f} GB are left.",
         _SPACE,
     ),
-    errno.EDQUOT: ("Your share of the disk became full while {name} was written.", _SPACE),
+    errno.EDQUOT: ("Your disk quota was reached while {name} was written.", _SPACE),
     errno.EFBIG: (
         "{name} is larger than this drive's file system allows; FAT32 ends at 4 GB.",
         "Choose an --out on another drive, or format this one as exFAT.",
@@ -36,8 +36,8 @@ _TOLD = {
 
 
 @contextlib.contextmanager
-def told_disk_errors(what: str, folder: Path) -> Iterator[None]:
-    """Tell a disk that is too small as what it is.
+def disk_errors(what: str, folder: Path) -> Iterator[None]:
+    """Raise errors of a disk that is too small as `DiskShortError`.
 
     Raises:
         DiskShortError: the disk is full, or can't hold so large a file.
@@ -45,9 +45,9 @@ def told_disk_errors(what: str, folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _TOLD:
+        if error.errno not in _DISK_ERRORS:
             raise
-        message, hint = _TOLD[error.errno]
+        message, hint = _DISK_ERRORS[error.errno]
         free = shutil.disk_usage(folder).free / 1e9
         raise DiskShortError(message.format(name=what, free=free), hint) from None
 
@@ -102,9 +102,9 @@ class FileWriter:
         Raises:
             DiskShortError: the disk is full.
         """
-        with self._watch.time("sync"), told_disk_errors(self.plan.name, self.partial.parent):
+        with self._watch.time("sync"), disk_errors(self.plan.name, self.partial.parent):
             self._stop_threads()
-            self._heed_sync()
+            self._raise_sync_error()
             _platform.sync_file(self._file.fileno())
         self._file.close()
         plan = self.plan
@@ -136,11 +136,11 @@ class FileWriter:
             self._tensor = following
 
     def _put(self, data: memoryview) -> None:
-        """Write bytes and hash them beside; the slab of a tensor counts for both hashes."""
+        """Write bytes while another thread hashes them; a tensor's slab counts for both hashes."""
         hashed = self._hasher.submit(self._watch.timed, "hash", self._update_hashes, data)
-        with told_disk_errors(self.plan.name, self.partial.parent):
+        with disk_errors(self.plan.name, self.partial.parent):
             self._write_all(data)
-            self._sync_beside(data.nbytes)
+            self._sync_in_background(data.nbytes)
         hashed.result()
 
     def _update_hashes(self, data: memoryview) -> None:
@@ -158,15 +158,15 @@ class FileWriter:
         self._hasher.shutdown(wait=True)
         self._syncer.shutdown(wait=True)
 
-    def _sync_beside(self, written: int) -> None:
+    def _sync_in_background(self, written: int) -> None:
         self._unsynced += written
         if self._unsynced >= SYNC_BYTES and (self._sync is None or self._sync.done()):
-            self._heed_sync()
+            self._raise_sync_error()
             # The last sync goes through the drive's own cache (_platform); these needn't.
             self._sync = self._syncer.submit(os.fsync, self._file.fileno())
             self._unsynced = 0
 
-    def _heed_sync(self) -> None:
+    def _raise_sync_error(self) -> None:
         """Linux tells of lost bytes once for each open file: what isn't heard here is lost."""
         if self._sync is not None:
             self._sync.result()

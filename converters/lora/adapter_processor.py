@@ -10,18 +10,18 @@ import dataclasses
 from collections.abc import Sequence
 
 from converters.checkpoint import Checkpoint
-from converters.findings import Told
 from converters.image_processor import NAMES, read_processor
 from converters.lora.adapter_files import blamed, folder_with
 from converters.small_files import PROCESSOR, SmallFiles
 from edge_med.artifacts.adapters.peft_adapter import OpenedAdapter
 from edge_med.artifacts.file_names import called
+from edge_med.artifacts.manifest import Finding
 from edge_med.artifacts.normalization import Channels, read_normalization
 
 
 def with_processor(
     checkpoint: Checkpoint, adapters: Sequence[OpenedAdapter]
-) -> tuple[Checkpoint, tuple[Told, ...]]:
+) -> tuple[Checkpoint, tuple[Finding, ...]]:
     """A checkpoint with the image processor's settings of the last adapter that has its own.
 
     Args:
@@ -31,7 +31,7 @@ def with_processor(
     Raises:
         CheckpointError: an adapter's settings are damaged, or can't be honoured.
     """
-    base, small, told = _pictures(checkpoint.small), checkpoint.small, list[Told]()
+    base, small, warnings = _pictures(checkpoint.small), checkpoint.small, list[Finding]()
     for where in filter(None, (folder_with(a.folder, PROCESSOR.one_of) for a in adapters)):
         own = {file: ("adapter", where / file) for file in PROCESSOR.one_of}
         files = dataclasses.replace(checkpoint.small, elsewhere={**small.elsewhere, **own})
@@ -42,8 +42,8 @@ def with_processor(
             text = (
                 f"Images are prepared by the settings in {called(where)}, which aren't the base's."
             )
-            told.append(Told("adapter_processor", text))
-    return dataclasses.replace(checkpoint, small=small), tuple(told)
+            warnings.append(Finding("adapter_processor", text))
+    return dataclasses.replace(checkpoint, small=small), tuple(warnings)
 
 
 def _says_something(files: SmallFiles) -> bool:

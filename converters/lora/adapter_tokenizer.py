@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from converters.checkpoint import Checkpoint
-from converters.findings import Told, listed
+from converters.findings import listed
 from converters.lora.adapter_files import blamed, folder_with
 from converters.metadata import special_ids
 from converters.small_files import TOKENIZER, SmallFiles, chat_template
@@ -20,6 +20,7 @@ from edge_med.artifacts.adapters.find_folder import folders
 from edge_med.artifacts.adapters.peft_adapter import OpenedAdapter
 from edge_med.artifacts.file_names import called
 from edge_med.artifacts.json_section import short
+from edge_med.artifacts.manifest import Finding
 from edge_med.errors import CheckpointError
 
 _OTHER = 0.01
@@ -33,7 +34,7 @@ Said = dict[int | str, str]
 
 def with_tokenizer(
     checkpoint: Checkpoint, adapters: Sequence[OpenedAdapter], size: int
-) -> tuple[Checkpoint, tuple[Told, ...]]:
+) -> tuple[Checkpoint, tuple[Finding, ...]]:
     """A checkpoint with the tokenizer and the template of the adapters that have their own.
 
     Each is compared with the base: a plain copy of what the base has takes nothing away.
@@ -47,22 +48,22 @@ def with_tokenizer(
         CheckpointError: a tokenizer is damaged, another model's, or contradicts another adapter's.
     """
     base = checkpoint.small
-    small, told = _with_tokens(checkpoint, [adapter.folder for adapter in adapters], size)
+    small, warnings = _with_tokens(checkpoint, [adapter.folder for adapter in adapters], size)
     own = [one for adapter in adapters if (one := _own_template(base, adapter.folder))]
     if own:
         small = dataclasses.replace(small, template=own[-1][1])
-        told.append(_template_taken(own))
-    return dataclasses.replace(checkpoint, small=small), tuple(told)
+        warnings.append(_template_taken(own))
+    return dataclasses.replace(checkpoint, small=small), tuple(warnings)
 
 
-def unnamed_told(adapters: Sequence[OpenedAdapter], more: int) -> list[Told]:
+def unnamed_warnings(adapters: Sequence[OpenedAdapter], more: int) -> list[Finding]:
     """That nobody says what the tokens are called that adapters have more of than the base."""
     text = (
         "{} has {} tokens more than the base, and no tokenizer: they have no names, and no text is "
         "read as one of them. Copy tokenizer.json and tokenizer_config.json beside the adapter."
     )
     return [
-        Told("adapter_tokenizer", text.format(adapter.name, more))
+        Finding("adapter_tokenizer", text.format(adapter.name, more))
         for adapter in adapters
         if folder_with(adapter.folder, TOKENIZER.one_of) is None
     ]
@@ -70,11 +71,11 @@ def unnamed_told(adapters: Sequence[OpenedAdapter], more: int) -> list[Told]:
 
 def _with_tokens(
     checkpoint: Checkpoint, given: Sequence[Path], size: int
-) -> tuple[SmallFiles, list[Told]]:
+) -> tuple[SmallFiles, list[Finding]]:
     """The small files with the tokenizer that says all that the adapters' say."""
     places = dict.fromkeys(where for one in given if (where := folder_with(one, TOKENIZER.one_of)))
     base = _said(checkpoint, size) if places else Said()
-    taken, said, whose, told = checkpoint.small, Said(), "", list[Told]()
+    taken, said, whose, warnings = checkpoint.small, Said(), "", list[Finding]()
     for where in places:
         name, files = called(where), _with_files(checkpoint.small, where)
         with blamed("The tokenizer", where):
@@ -83,14 +84,14 @@ def _with_tokens(
         if not other:
             continue
         _refuse_another(name, other, size)
-        told.append(
-            Told("adapter_tokenizer", f"{name} has a tokenizer with {_words(other, size)}.")
+        warnings.append(
+            Finding("adapter_tokenizer", f"{name} has a tokenizer with {_words(other, size)}.")
         )
         if said.items() <= other.items():
             taken, said, whose = files, other, name
         elif not other.items() <= said.items():
             _refuse_both(whose, said, name, other)
-    return taken, told
+    return taken, warnings
 
 
 def _with_files(base: SmallFiles, where: Path) -> SmallFiles:
@@ -137,7 +138,7 @@ def _refuse_both(one: str, said: Said, name: str, other: Said) -> None:
     )
 
 
-def template_told(base: SmallFiles, folder: Path) -> list[Told]:
+def template_warnings(base: SmallFiles, folder: Path) -> list[Finding]:
     """That an adapter's own chat template counts for nothing where it isn't merged."""
     if chat_template(base) is None or _own_template(base, folder) is None:
         return []
@@ -145,7 +146,7 @@ def template_told(base: SmallFiles, folder: Path) -> list[Told]:
         f"{called(folder)} was trained with another chat template than its base's. A model "
         "that it is applied to is asked in its own turns; a merge takes the adapter's template."
     )
-    return [Told("adapter_template", text)]
+    return [Finding("adapter_template", text)]
 
 
 def _own_template(base: SmallFiles, folder: Path) -> tuple[str, str] | None:
@@ -158,10 +159,10 @@ def _own_template(base: SmallFiles, folder: Path) -> tuple[str, str] | None:
     return called(where), own
 
 
-def _template_taken(own: Sequence[tuple[str, str]]) -> Told:
+def _template_taken(own: Sequence[tuple[str, str]]) -> Finding:
     """Whose template counts, of adapters that have their own."""
     last, template = own[-1]
     text = f"The chat template is the one in {last}, which isn't the base's."
     if others := [name for name, one in own if one.strip() != template.strip()]:
         text += f" Another one, of {listed(others)}, isn't taken."
-    return Told("adapter_template", text)
+    return Finding("adapter_template", text)

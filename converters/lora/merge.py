@@ -15,15 +15,15 @@ from pathlib import Path
 
 from converters.checkpoint import Checkpoint
 from converters.entries import Entry
-from converters.findings import Told
 from converters.lora.adapter_ends import with_ends
-from converters.lora.adapter_tokenizer import unnamed_told, with_tokenizer
+from converters.lora.adapter_tokenizer import unnamed_warnings, with_tokenizer
 from converters.lora.arithmetic import AdapterChange, changes_nothing, same_change
-from converters.lora.records import files, told
+from converters.lora.records import files, warnings
 from converters.lora.shape_checks import check, own_base
 from edge_med.artifacts import tensor_names as names
 from edge_med.artifacts.adapters.peft_adapter import OpenedAdapter, StoredTensor, TensorUpdate
 from edge_med.artifacts.hparams import ModelParams, TextParams
+from edge_med.artifacts.manifest import Finding
 from edge_med.artifacts.safetensors import SourceTensor
 from edge_med.artifacts.tensor_names import EMBEDDING
 from edge_med.errors import CheckpointError
@@ -86,7 +86,7 @@ def merge(
 
 def with_adapters(
     checkpoint: Checkpoint, merged: Merged, base: str
-) -> tuple[Checkpoint, tuple[Told, ...]]:
+) -> tuple[Checkpoint, tuple[Finding, ...]]:
     """The checkpoint with all that the adapters bring along, and what is to be known of them.
 
     Args:
@@ -103,14 +103,14 @@ def with_adapters(
     checkpoint = dataclasses.replace(
         checkpoint,
         again=merged.again,
-        beside=files(adapters),
+        adapter_files=files(adapters),
         merged=tuple((adapter.name, adapter.strength) for adapter in adapters),
     )
-    said = tuple(one for adapter in adapters for one in told(adapter, base))
+    said = tuple(one for adapter in adapters for one in warnings(adapter, base))
     checkpoint, more = with_tokenizer(checkpoint, adapters, size)
     checkpoint, ends = with_ends(checkpoint, adapters)
     grown = [adapter for adapter in adapters if merged.more > 0 and _rows(adapter) == size]
-    return checkpoint, (*said, *more, *ends, *unnamed_told(grown, merged.more))
+    return checkpoint, (*said, *more, *ends, *unnamed_warnings(grown, merged.more))
 
 
 def _rows(adapter: OpenedAdapter) -> int:

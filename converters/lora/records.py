@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from converters.findings import Told, listed
+from converters.findings import listed
 from edge_med.artifacts.adapters.find_folder import beside
 from edge_med.artifacts.adapters.peft_adapter import OpenedAdapter, TensorUpdate
 from edge_med.artifacts.adapters.peft_folder import CONFIG, merge_command
 from edge_med.artifacts.adapters.runtime_part import Division
-from edge_med.artifacts.manifest import MergedAdapter, SourceFile, Touched
+from edge_med.artifacts.manifest import Finding, MergedAdapter, SourceFile, Touched
 from edge_med.artifacts.tensor_names import PLACE_WORDS, counted, place
 
 _FOUR_BITS = re.compile(r"[-_](?:unsloth[-_])?(?:bnb[-_])?4bit$", re.IGNORECASE)
@@ -44,7 +44,7 @@ def _how(part: TensorUpdate) -> str:
     return "+".join(kind for kind, there in kinds.items() if there) or "made"
 
 
-def told(adapter: OpenedAdapter, base: str) -> list[Told]:
+def warnings(adapter: OpenedAdapter, base: str) -> list[Finding]:
     """What the user should know of an adapter.
 
     Args:
@@ -55,7 +55,7 @@ def told(adapter: OpenedAdapter, base: str) -> list[Told]:
     text = f"The adapter {adapter.name} is merged{strength}: {counted(adapter.parts)}."
     if any(not part.stored for part in adapter.parts.values()):
         text += " The head is one of its own now, and stays as the base's."
-    found = [Told("adapter", text)]
+    found = [Finding("adapter", text)]
     trained_on = adapter.settings.base_name
     plain = _FOUR_BITS.sub("", trained_on)
     if plain != trained_on:
@@ -63,20 +63,20 @@ def told(adapter: OpenedAdapter, base: str) -> list[Told]:
             f"{adapter.name} was trained on a base of four bits ({trained_on}). It is merged into "
             "the full weights, whose answers may differ a little from those in training."
         )
-        found.append(Told("adapter_four_bits", text))
+        found.append(Finding("adapter_four_bits", text))
     if plain and plain.lower() != base.lower():
         text = f"{adapter.name} names {plain} as its base, and is merged into {base}."
-        found.append(Told("adapter_base", text))
+        found.append(Finding("adapter_base", text))
     if others := beside(adapter.folder):
         text = f"{adapter.name} holds more adapters, which aren't merged: {listed(others)}."
-        found.append(Told("adapters_beside", text))
+        found.append(Finding("adapters_beside", text))
     found += _patterns(adapter)
     if adapter.settings.early:
         found += _early(adapter)
     return found
 
 
-def _patterns(adapter: OpenedAdapter) -> list[Told]:
+def _patterns(adapter: OpenedAdapter) -> list[Finding]:
     """That several patterns fit a module: PEFT sorts them by name when it saves."""
     alphas = {part.module: adapter.settings.alphas_of(part.module) for part in _pairs(adapter)}
     several = [module for module, values in alphas.items() if len(values) > 1]
@@ -88,14 +88,14 @@ def _patterns(adapter: OpenedAdapter) -> list[Told]:
         f"{values} for {several[0]}. The first counts, as where PEFT loads it; but PEFT sorts them "
         "when it saves, and in training another one may have been the first."
     )
-    return [Told("adapter_patterns", text)]
+    return [Finding("adapter_patterns", text)]
 
 
 def _pairs(adapter: OpenedAdapter) -> list[TensorUpdate]:
     return [part for part in adapter.parts.values() if part.down]
 
 
-def left_out(file: str, division: Division, folder: Path) -> list[Told]:
+def left_out(file: str, division: Division, folder: Path) -> list[Finding]:
     """What a GGUF adapter hasn't got of the adapter that it is made of."""
     if not division.left:
         return []
@@ -107,10 +107,10 @@ def left_out(file: str, division: Division, folder: Path) -> list[Told]:
             f"Answers about texts differ without {many}that of {text[0].name}: {text[0].reason}."
         )
     said.append(f"All of it is merged by: {merge_command(folder)}")
-    return [Told("adapter_left_out", " ".join(said))]
+    return [Finding("adapter_left_out", " ".join(said))]
 
 
-def _early(adapter: OpenedAdapter) -> list[Told]:
+def _early(adapter: OpenedAdapter) -> list[Finding]:
     """What PEFT before 0.18 did otherwise with Gemma's embedding, whose rows count √width times."""
     parts = adapter.parts.values()
     embedding = adapter.parts.get("token_embd.weight")
@@ -126,7 +126,7 @@ def _early(adapter: OpenedAdapter) -> list[Told]:
         )
     else:
         return []
-    return [Told("adapter_early", text)]
+    return [Finding("adapter_early", text)]
 
 
 def files(adapters: Sequence[OpenedAdapter]) -> dict[str, Path]:

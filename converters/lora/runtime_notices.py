@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from converters.checkpoint import Checkpoint
-from converters.findings import Told
 from converters.lora.adapter_ends import with_ends
 from converters.lora.adapter_processor import with_processor
-from converters.lora.adapter_tokenizer import template_told, with_tokenizer
-from converters.lora.records import told
+from converters.lora.adapter_tokenizer import template_warnings, with_tokenizer
+from converters.lora.records import warnings
 from converters.small_files import PROCESSOR, TOKENIZER
 from edge_med.artifacts.adapters.peft_adapter import OpenedAdapter
+from edge_med.artifacts.manifest import Finding
 from edge_med.artifacts.tensor_names import EMBEDDING
 from edge_med.errors import CheckpointError
 
@@ -24,7 +24,9 @@ _WORDS = {
 """What a merge tells as well, in the words for a file of its own."""
 
 
-def applied_told(adapter: OpenedAdapter, base: Checkpoint, called: str, size: int) -> list[Told]:
+def applied_warnings(
+    adapter: OpenedAdapter, base: Checkpoint, called: str, size: int
+) -> list[Finding]:
     """What differs between the base of an adapter and the model that it will be applied to.
 
     Args:
@@ -35,36 +37,36 @@ def applied_told(adapter: OpenedAdapter, base: Checkpoint, called: str, size: in
     """
     words = {"name": adapter.name, "base": adapter.settings.base_name, "called": called}
     found = [
-        Told(one.code, _WORDS[one.code].format(text=one.text, **words))
-        for one in told(adapter, called)
+        Finding(one.code, _WORDS[one.code].format(text=one.text, **words))
+        for one in warnings(adapter, called)
         if one.code in _WORDS
     ]
-    own = (*_tokenizer(adapter, base, size), *template_told(base.small, adapter.folder))
+    own = (*_tokenizer(adapter, base, size), *template_warnings(base.small, adapter.folder))
     return [*found, *own, *_pictures(adapter, base), *_ends(adapter, base)]
 
 
-def _ends(adapter: OpenedAdapter, base: Checkpoint) -> list[Told]:
+def _ends(adapter: OpenedAdapter, base: Checkpoint) -> list[Finding]:
     """That it was trained to end its answers otherwise."""
     rest = "A model that it is applied to doesn't; a merge does."
-    return [Told(one.code, f"{one.text} {rest}") for one in with_ends(base, [adapter])[1]]
+    return [Finding(one.code, f"{one.text} {rest}") for one in with_ends(base, [adapter])[1]]
 
 
-def _pictures(adapter: OpenedAdapter, base: Checkpoint) -> list[Told]:
+def _pictures(adapter: OpenedAdapter, base: Checkpoint) -> list[Finding]:
     """That it was trained on pictures that were prepared otherwise."""
     if not any((base.folder / name).is_file() for name in PROCESSOR.one_of):
         return []
     try:
         _, said = with_processor(base, [adapter])
     except CheckpointError as error:
-        return [Told("adapter_processor", error.message)]
+        return [Finding("adapter_processor", error.message)]
     text = (
         f"{adapter.name} was trained on images that were prepared otherwise than its base's. A "
         "model that it is applied to sees them as its base does; a merge takes the adapter's way."
     )
-    return [Told(one.code, text) for one in said]
+    return [Finding(one.code, text) for one in said]
 
 
-def _tokenizer(adapter: OpenedAdapter, base: Checkpoint, size: int) -> list[Told]:
+def _tokenizer(adapter: OpenedAdapter, base: Checkpoint, size: int) -> list[Finding]:
     """That tokens of its own are no tokens of the model."""
     if not any((base.folder / name).is_file() for name in TOKENIZER.one_of):
         return []
@@ -74,6 +76,8 @@ def _tokenizer(adapter: OpenedAdapter, base: Checkpoint, size: int) -> list[Told
     try:
         _, said = with_tokenizer(base, [adapter], size)
     except CheckpointError as error:
-        return [Told("adapter_tokenizer", error.message)]
+        return [Finding("adapter_tokenizer", error.message)]
     rest = "A model that it is applied to keeps its own tokens; a merge takes the adapter's."
-    return [Told(one.code, f"{one.text} {rest}") for one in said if one.code == "adapter_tokenizer"]
+    return [
+        Finding(one.code, f"{one.text} {rest}") for one in said if one.code == "adapter_tokenizer"
+    ]

@@ -46,7 +46,7 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found out of the checkpoint and told; `code` is for programs."""
+    """A sentence on the checkpoint for people, and its code for programs."""
 
     code: str
     text: str

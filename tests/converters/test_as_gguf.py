@@ -106,16 +106,16 @@ def test_what_it_leaves_out_is_told_tensor_by_tensor(base: Path, tmp_path: Path)
         "blk.1.attn_norm.weight": ("it", True),
         "token_embd.weight": ("rows", True),
     }
-    (told,) = plan.told
-    assert "changed in 2 tensors of the text model, 1 of the vision tower" in told.text
-    assert "Answers about texts differ without 2 of them" in told.text
-    assert f"edge-med convert BASE --adapter {chest} --out" in told.text
+    (warning,) = plan.warnings
+    assert "changed in 2 tensors of the text model, 1 of the vision tower" in warning.text
+    assert "Answers about texts differ without 2 of them" in warning.text
+    assert f"edge-med convert BASE --adapter {chest} --out" in warning.text
 
 
 def test_without_the_vision_tower_alone_texts_are_not_spoken_of(base: Path, tmp_path: Path) -> None:
     tensors = pair(Q, 256, 256) | pair(f"{TOWER}self_attn.q_proj", 64, 64)
     (plan,) = planned(base, tmp_path, save_adapter(tmp_path / "chest", tensors))
-    assert "Answers about texts" not in plan.told[0].text
+    assert "Answers about texts" not in plan.warnings[0].text
 
 
 def test_of_dora_nothing_is_held(base: Path, tmp_path: Path) -> None:
@@ -265,7 +265,7 @@ def test_several_become_a_file_each(base: Path, tmp_path: Path) -> None:
     assert [entry.path for entry in entries] == ["chest.gguf", "skin.gguf"]
 
 
-def test_another_chat_template_is_told(base: Path, tmp_path: Path) -> None:
+def test_another_chat_template_is_reported(base: Path, tmp_path: Path) -> None:
     own = tmp_path / "own"
     own.mkdir()
     (own / "config.json").write_bytes((base / "config.json").read_bytes())
@@ -277,16 +277,16 @@ def test_another_chat_template_is_told(base: Path, tmp_path: Path) -> None:
         if template:
             (own / "chat_template.jinja").write_text(template)
         (plan,) = planned(own, tmp_path, chest)
-        assert [told.code for told in plan.told] == codes
+        assert [one.code for one in plan.warnings] == codes
 
 
-def test_another_base_is_told(base: Path, tmp_path: Path) -> None:
+def test_another_base_is_reported(base: Path, tmp_path: Path) -> None:
     named = "unsloth/medgemma-bnb-4bit"
     chest = save_adapter(tmp_path / "chest", pair(Q, 256, 256), base_model_name_or_path=named)
     (plan,) = planned(base, tmp_path, chest, source_id="google/medgemma")
-    assert [told.code for told in plan.told] == ["adapter_four_bits"]
+    assert [one.code for one in plan.warnings] == ["adapter_four_bits"]
     (plan,) = planned(base, tmp_path, chest, source_id="google/gemma")
-    assert [told.code for told in plan.told] == ["adapter_four_bits", "adapter_base"]
+    assert [one.code for one in plan.warnings] == ["adapter_four_bits", "adapter_base"]
 
 
 def test_a_trainers_folder_names_the_adapters_inside(base: Path, tmp_path: Path) -> None:

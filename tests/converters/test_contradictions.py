@@ -1,4 +1,4 @@
-"""What the files of a checkpoint say twice, and differently, is told or refused."""
+"""What the files of a checkpoint say twice, and differently, is reported or refused."""
 
 from __future__ import annotations
 
@@ -49,32 +49,32 @@ SILENT: dict[str, tuple[Callable[[dict[str, Any]], object], str, str]] = {
 
 
 @pytest.mark.parametrize("case", SILENT)
-def test_what_config_json_says_twice_is_told(case: str, tmp_path: Path) -> None:
+def test_what_config_json_says_twice_is_reported(case: str, tmp_path: Path) -> None:
     change, code, words = SILENT[case]
     source = write_tiny(SEEING, tmp_path / "a/left")
     change_json(source / CONFIG, change)
     plan = plan_of(source)
-    (told,) = plan.told
-    assert (told.code, words in told.text) == (code, True)
+    (warning,) = plan.warnings
+    assert (warning.code, words in warning.text) == (code, True)
     assert plan.files[0].header == plan_of(write_tiny(SEEING, tmp_path / "b/left")).files[0].header
 
 
-def test_weights_that_arent_read_are_told(tmp_path: Path) -> None:
+def test_weights_that_arent_read_are_reported(tmp_path: Path) -> None:
     source = write_tiny(TEXT, tmp_path / "left")
     write_safetensors(source / "model.fp16.safetensors", stored_weights(TEXT, "F16"))
-    (told,) = plan_of(source).told
-    assert told.code == "other_weights"
-    assert told.text.startswith("Not read: model.fp16.safetensors (written 2")
-    assert "The weights are model.safetensors (written 2" in told.text
+    (warning,) = plan_of(source).warnings
+    assert warning.code == "other_weights"
+    assert warning.text.startswith("Not read: model.fp16.safetensors (written 2")
+    assert "The weights are model.safetensors (written 2" in warning.text
 
 
-def test_a_number_that_is_not_the_published_one_is_told(
+def test_a_number_that_is_not_the_published_one_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     params = plan_of(source := write_tiny(TEXT, tmp_path / "left")).params.text
     monkeypatch.setitem(WINDOWS, (params.layers, params.hidden), 1024)
-    (told,) = plan_of(source).told
-    assert (told.code, f"sliding_window {params.window}, there 1024" in told.text) == (
+    (warning,) = plan_of(source).warnings
+    assert (warning.code, f"sliding_window {params.window}, there 1024" in warning.text) == (
         "published",
         True,
     )
@@ -85,21 +85,21 @@ def test_weights_in_pickles_beside_are_told_with_their_dates(name: str, tmp_path
     source = write_tiny(TEXT, tmp_path / "left")
     (source / name).write_bytes(b"\x80\x04")
     os.utime(source / name, (1_700_000_000, 1_700_000_000))
-    (told,) = plan_of(source).told
-    assert (told.code, told.text.count(f"{name} (written 2023-11-1")) == ("other_weights", 1)
+    (warning,) = plan_of(source).warnings
+    assert (warning.code, warning.text.count(f"{name} (written 2023-11-1")) == ("other_weights", 1)
 
 
 @pytest.mark.parametrize("name", ["training_args.bin", "optimizer.pt", "rng_state.pth"])
 def test_what_a_trainer_keeps_for_itself_is_no_weights(name: str, tmp_path: Path) -> None:
     source = write_tiny(TEXT, tmp_path / "left")
     (source / name).write_bytes(b"\x80\x04")
-    assert plan_of(source).told == ()
+    assert plan_of(source).warnings == ()
 
 
 def test_what_macos_leaves_beside_a_file_is_not_spoken_of(tmp_path: Path) -> None:
     source = write_tiny(TEXT, tmp_path / "left")
     (source / "._model.safetensors").write_bytes(b"\0\5\x16\7")
-    assert plan_of(source).told == ()
+    assert plan_of(source).warnings == ()
 
 
 HEADS = {
@@ -134,7 +134,7 @@ def test_two_copies_of_a_tied_head_are_the_embedding(tmp_path: Path) -> None:
         return weights | copies
 
     plan = plan_of(written(TEXT, tmp_path / "left", two))
-    assert (plan.told, plan.params.text.tied) == ((), True)
+    assert (plan.warnings, plan.params.text.tied) == ((), True)
 
 
 def test_an_index_of_one_file_may_list_other_tensors(tmp_path: Path) -> None:
@@ -142,10 +142,10 @@ def test_an_index_of_one_file_may_list_other_tensors(tmp_path: Path) -> None:
     names = dict.fromkeys(stored_weights(TEXT, "BF16"), "model.safetensors")
     index = source / "model.safetensors.index.json"
     index.write_text(json.dumps({"weight_map": names}))
-    assert plan_of(source).told == ()
+    assert plan_of(source).warnings == ()
     index.write_text(json.dumps({"weight_map": {"gone.weight": "model.safetensors"}}))
-    (told,) = plan_of(source).told
-    assert (told.code, "such as gone.weight" in told.text) == ("stale_index", True)
+    (warning,) = plan_of(source).warnings
+    assert (warning.code, "such as gone.weight" in warning.text) == ("stale_index", True)
 
 
 def test_an_older_revision_is_not_taken_for_the_main_one(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_another_model_is_refused_by_its_architecture_before_its_tensors(tmp_pat
         plan_of(source)
 
 
-def test_a_token_that_two_tokenizers_name_differently_is_told(tmp_path: Path) -> None:
+def test_a_token_that_two_tokenizers_name_differently_is_reported(tmp_path: Path) -> None:
     source = write_tiny(TEXT, tmp_path / "left")
 
     def rename(data: dict[str, Any]) -> None:
@@ -176,10 +176,10 @@ def test_a_token_that_two_tokenizers_name_differently_is_told(tmp_path: Path) ->
         data["model"]["vocab"] = {("odd" if n == 300 else text): n for text, n in vocab.items()}
 
     change_json(source / "tokenizer.json", rename)
-    (told,) = plan_of(source).told
-    assert told.code == "tokenizers"
-    assert "differ in 1 of" in told.text
-    assert "and 'odd'" in told.text
+    (warning,) = plan_of(source).warnings
+    assert warning.code == "tokenizers"
+    assert "differ in 1 of" in warning.text
+    assert "and 'odd'" in warning.text
 
 
 def test_tokenizers_of_two_models_are_refused(tmp_path: Path) -> None:

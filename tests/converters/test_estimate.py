@@ -1,4 +1,4 @@
-"""How long a conversion will take: told beforehand, and the right way round."""
+"""How long a conversion will take, known beforehand, in the right proportions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NUMBER, HASHED_BYTE = 1e-6, 1e-12
 
 @pytest.fixture
 def slow_quantizing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine whose time goes into quantizing, so that figures can be told exactly."""
+    """A machine whose time goes into quantizing, so that figures are exact."""
     monkeypatch.setattr(estimate, "_seconds_per_number", lambda _kind: NUMBER)
     monkeypatch.setattr(estimate, "_seconds_per_hashed_byte", lambda: HASHED_BYTE)
 

@@ -14,8 +14,8 @@ from tests.conftest import Checkpoints, Models
 
 def test_text_model_and_projector_carry_the_same(checkpoint: Checkpoints, model: Models) -> None:
     folder = model("multimodal", "Q8_0")
-    told = {read_header(path).text(SOURCE) for path in folder.glob("*.gguf")}
-    assert told == {fingerprint(open_checkpoint(checkpoint("multimodal")))}
+    warnings = {read_header(path).text(SOURCE) for path in folder.glob("*.gguf")}
+    assert warnings == {fingerprint(open_checkpoint(checkpoint("multimodal")))}
 
 
 def test_a_tensor_that_was_trained_changes_it(checkpoint: Checkpoints, tmp_path: Path) -> None:

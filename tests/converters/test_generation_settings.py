@@ -1,4 +1,4 @@
-"""Ends of answers are those of generation_config.json; what else it wishes is told."""
+"""Ends of answers are those of generation_config.json; its other settings are reported."""
 
 from __future__ import annotations
 
@@ -58,16 +58,16 @@ def test_ends_that_llama_cpp_finds_change_no_byte(ends: object, tmp_path: Path) 
     clean = plan_of(source_with({}, tmp_path / "clean"))
     plan = plan_of(source_with({"eos_token_id": ends}, tmp_path / "said"))
     assert plan.files[0].header == clean.files[0].header
-    assert plan.told == ()
+    assert plan.warnings == ()
 
 
-def test_other_ends_are_written_and_told(tmp_path: Path) -> None:
+def test_other_ends_are_written_and_reported(tmp_path: Path) -> None:
     source = source_with({"eos_token_id": [EOS, STRUCK, 300, 300, 1 << 30]}, tmp_path)
     done = convert(ConversionRequest(source=source, folder=tmp_path / "out", quants=("Q8_0",)))
     ends = read_header(tmp_path / "out" / done.manifest.files[0].path).array(ENDS)
     assert ends is not None
     assert ends.values() == [STRUCK, 300]
-    kept, beyond = plan_of(source).told
+    kept, beyond = plan_of(source).warnings
     assert (kept.code, beyond.code) == ("ends", "ends")
     assert f"'</s>' ({STRUCK})" in kept.text
     assert str(1 << 30) in beyond.text
@@ -76,12 +76,12 @@ def test_other_ends_are_written_and_told(tmp_path: Path) -> None:
 def test_without_the_file_config_json_says_the_ends(tmp_path: Path) -> None:
     source = source_with(None, tmp_path)
     change_json(source / "config.json", lambda c: c.update(eos_token_id=[EOS, 300]))
-    assert [told.code for told in plan_of(source).told] == ["ends"]
+    assert [one.code for one in plan_of(source).warnings] == ["ends"]
 
 
-def test_wishes_that_arent_carried_out_are_told(tmp_path: Path) -> None:
+def test_wishes_that_arent_carried_out_are_reported(tmp_path: Path) -> None:
     wishes = {"suppress_tokens": [5], "bad_words_ids": [[6]], "repetition_penalty": 1.2}
     nothing = {"begin_suppress_tokens": None, "min_length": 0, "no_repeat_ngram_size": 0}
-    (told,) = plan_of(source_with(wishes | nothing, tmp_path)).told
-    assert told.code == "generation"
-    assert "has suppress_tokens, bad_words_ids, repetition_penalty, which" in told.text
+    (warning,) = plan_of(source_with(wishes | nothing, tmp_path)).warnings
+    assert warning.code == "generation"
+    assert "has suppress_tokens, bad_words_ids, repetition_penalty, which" in warning.text

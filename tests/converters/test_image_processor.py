@@ -19,23 +19,25 @@ def read(folder: Path, alone: object, whole: object) -> tuple[dict[str, Any], st
     for name, data in (("preprocessor_config.json", alone), ("processor_config.json", whole)):
         if data is not None:
             (folder / name).write_text(json.dumps(data), "utf-8")
-    settings, told = read_processor(SmallFiles(folder))
-    return settings, " ".join(f"{one.code}: {one.text}" for one in told)
+    settings, warnings = read_processor(SmallFiles(folder))
+    return settings, " ".join(f"{one.code}: {one.text}" for one in warnings)
 
 
-def test_what_the_processor_has_inside_counts_alone_and_the_rest_is_told(tmp_path: Path) -> None:
+def test_what_the_processor_has_inside_counts_alone_and_the_rest_is_reported(
+    tmp_path: Path,
+) -> None:
     inside = {"image_mean": [0.1] * 3, "size": ALONE["size"]}
-    settings, told = read(tmp_path, ALONE, {"image_processor": inside})
+    settings, warnings = read(tmp_path, ALONE, {"image_processor": inside})
     assert settings == inside | {"image_seq_length": None}
-    assert told.startswith("processor: image_processor in processor_config.json counts")
-    assert told.endswith("preprocessor_config.json says otherwise of image_mean, resample.")
+    assert warnings.startswith("processor: image_processor in processor_config.json counts")
+    assert warnings.endswith("preprocessor_config.json says otherwise of image_mean, resample.")
 
 
 @pytest.mark.parametrize("whole", [None, {}, {"image_seq_length": 4}, {"image_processor": ALONE}])
 def test_files_that_agree_are_not_spoken_of(whole: object, tmp_path: Path) -> None:
-    settings, told = read(tmp_path, ALONE, whole)
+    settings, warnings = read(tmp_path, ALONE, whole)
     assert settings.items() >= ALONE.items()
-    assert not told
+    assert not warnings
 
 
 def test_two_numbers_of_tokens_are_refused_with_both(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Checkpoints as other tools leave them behind: the rows of the table in docs/guide/conversion.md.
 
 Each becomes what the same model makes when it is saved cleanly, tensor by tensor, and what was
-contradictory is told; or it is refused by a message that names what is wrong.
+contradictory is reported; or it is refused by a message that names what is wrong.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def plan_of(source: Path, **more: Any) -> ConversionPlan:
 
 
 def codes(plan: ConversionPlan) -> list[str]:
-    return [told.code for told in plan.told]
+    return [one.code for one in plan.warnings]
 
 
 def hashes(source: Path, folder: Path, **more: Any) -> dict[str, str]:
@@ -211,7 +211,7 @@ def test_an_index_whose_shards_are_gone_is_passed_over(clean: Clean, tmp_path: P
     write_safetensors(source / "model.safetensors", stored_weights(SEEING, "BF16"))
     plan = plan_of(source)
     assert codes(plan) == ["stale_index"]
-    assert "as transformers does" in plan.told[0].text
+    assert "as transformers does" in plan.warnings[0].text
     assert hashes(source, tmp_path / "out") == clean("multimodal")
 
 
@@ -221,7 +221,7 @@ def test_shards_beside_another_saves_index_are_taken_by_their_names(tmp_path: Pa
     index.write_text(index.read_text().replace("-of-00003", "-of-00009"))
     plan = plan_of(source)
     assert codes(plan) == ["stale_index"]
-    assert "are taken by their names" in plan.told[0].text
+    assert "are taken by their names" in plan.warnings[0].text
 
 
 def test_two_sets_of_weights_are_refused_with_names_and_dates(tmp_path: Path) -> None:
@@ -267,9 +267,9 @@ def test_adapter_files_beside_weights_are_told_unless_they_are_merged(tmp_path: 
     source = write_tiny(TEXT, tmp_path / "left")
     for path in write_peft(Lora(seed=1), TEXT, tmp_path / "adapter").iterdir():
         shutil.copy(path, source)
-    (told,) = plan_of(source).told
-    assert (told.code, "(adapter_model.safetensors)" in told.text) == ("adapter_beside", True)
-    assert "--adapter with this folder" in told.text
+    (warning,) = plan_of(source).warnings
+    assert (warning.code, "(adapter_model.safetensors)" in warning.text) == ("adapter_beside", True)
+    assert "--adapter with this folder" in warning.text
     assert "adapter_beside" not in codes(plan_of(source, adapters=((source, 1.0),)))
 
 
@@ -291,7 +291,7 @@ def test_what_is_told_stands_in_the_manifest(tmp_path: Path) -> None:
     hashes(source, tmp_path / "out")
     manifest = manifests.load(tmp_path / "out")
     assert manifest is not None
-    assert [told.code for told in manifest.source.warnings] == ["names"]
+    assert [one.code for one in manifest.source.warnings] == ["names"]
 
 
 def test_docs_have_every_code_and_no_other() -> None:

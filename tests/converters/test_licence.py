@@ -91,8 +91,8 @@ def test_every_file_of_a_set_carries_them(checkpoint: Checkpoints, tmp_path: Pat
 def test_the_manifest_keeps_what_the_user_calls_the_source(
     checkpoint: Checkpoints, tmp_path: Path
 ) -> None:
-    told = {"source_id": "google/medgemma-4b-it", "revision": "290cda5"}
-    source = converted(checkpoint("text"), tmp_path, **told).source
+    warnings = {"source_id": "google/medgemma-4b-it", "revision": "290cda5"}
+    source = converted(checkpoint("text"), tmp_path, **warnings).source
     assert (source.id, source.revision) == ("google/medgemma-4b-it", "290cda5")
 
 

@@ -33,7 +33,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def converted(base: Path, out: Path, *adapters: Path) -> set[str]:
-    """Convert the base with adapters; returns the codes of all that is told."""
+    """Convert the base with adapters; returns the codes of all warnings."""
     request = ConversionRequest(
         source=base,
         folder=out,
@@ -43,7 +43,7 @@ def converted(base: Path, out: Path, *adapters: Path) -> set[str]:
         adapters=tuple((adapter, 1.0) for adapter in adapters),
     )
     convert(request)
-    return {told.code for told in make_plan(request).told}
+    return {one.code for one in make_plan(request).warnings}
 
 
 def embedding(out: Path) -> np.ndarray:
@@ -128,7 +128,7 @@ def test_dora_of_an_embedding_before_peft_0_18_is_refused(base: Path, tmp_path: 
     assert "Train it again" in caught.value.hint
 
 
-def test_rows_of_tokens_before_peft_0_18_are_told(base: Path, tmp_path: Path) -> None:
+def test_rows_of_tokens_before_peft_0_18_are_reported(base: Path, tmp_path: Path) -> None:
     rows = {f"{EMBEDDING}.token_adapter.trainable_tokens_delta": whole(5, 2, WIDTH)}
     early = save_adapter(
         tmp_path / "chest", rows, trainable_token_indices=[7, 8], peft_version=None
@@ -166,6 +166,6 @@ def test_a_head_is_recorded_by_the_adapters_that_make_or_change_it(
         assert found == heads
         written = {tensor.name for tensor in plan.files[0].tensors}
         assert ("output.weight" in written) == bool(heads)
-        assert any("head is one of its own" in one.text for one in plan.told) == (
+        assert any("head is one of its own" in one.text for one in plan.warnings) == (
             ("output.weight", "made") in heads
         )

@@ -54,7 +54,7 @@ def test_ends_of_the_base_are_not_spoken_of(
     ends: int | list[int], base: Path, tmp_path: Path
 ) -> None:
     plan = make_plan(request(base, tmp_path, adapter(tmp_path / "chest", ends)))
-    assert "adapter_ends" not in [one.code for one in plan.told]
+    assert "adapter_ends" not in [one.code for one in plan.warnings]
     assert f"adapter/{NAME}" not in plan.checkpoint.small.all()
 
 
@@ -62,7 +62,7 @@ def test_a_gguf_adapter_leaves_the_bases_ends_and_says_so(base: Path, tmp_path: 
     chest = adapter(tmp_path / "chest", 120)
     wanted = AdapterRequest(base=base, folder=tmp_path, adapters=((chest, 1.0),))
     (plan,) = plan_adapters(wanted)
-    (said,) = [one.text for one in plan.told if one.code == "adapter_ends"]
+    (said,) = [one.text for one in plan.warnings if one.code == "adapter_ends"]
     assert "the token 120" in said
     assert "a merge does" in said
 

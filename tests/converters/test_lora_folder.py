@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from converters.conversion_plan import make_plan
-from converters.lora.records import record, told
+from converters.lora.records import record, warnings
 from converters.request import ConversionRequest
 from devtools.checkpoints.peft import EVERYTHING, LAYER, SETTINGS, pair, save_adapter
 from devtools.checkpoints.tiny import TINY, write_tiny
@@ -51,10 +51,10 @@ def test_the_end_of_training_counts_and_its_checkpoints_are_passed_over(tmp_path
     assert beside(folder) == []
 
 
-def test_more_adapters_in_the_folder_are_told(tmp_path: Path) -> None:
+def test_more_adapters_in_the_folder_are_reported(tmp_path: Path) -> None:
     folder = save(tmp_path / "out")
     save(folder / "skin")
-    said = {one.code: one.text for one in told(open_adapter(folder), "tiny")}
+    said = {one.code: one.text for one in warnings(open_adapter(folder), "tiny")}
     assert "skin" in said["adapters_beside"]
 
 
@@ -114,7 +114,7 @@ def test_an_adapter_of_mlx_is_told_as_that_wherever_it_is_given(tmp_path: Path) 
     assert "mlx_lm.fuse --model BASE --adapter-path" in found.ways
 
 
-def test_tensors_that_deepspeed_has_not_gathered_are_told(tmp_path: Path) -> None:
+def test_tensors_that_deepspeed_has_not_gathered_are_reported(tmp_path: Path) -> None:
     empty = dict.fromkeys(Q, np.zeros(0, np.float32))
     with pytest.raises(CheckpointError, match="is empty") as caught:
         open_adapter(save_adapter(tmp_path / "chest", empty))
@@ -136,7 +136,7 @@ def test_a_base_in_the_hubs_cache_is_called_as_there(where: str, tmp_path: Path)
         request = ConversionRequest(
             source=tmp_path / where, folder=tmp_path, quants=("Q8_0",), adapters=((chest, 1.0),)
         )
-        assert "adapter_base" not in {one.code for one in make_plan(request).told}
+        assert "adapter_base" not in {one.code for one in make_plan(request).warnings}
 
 
 def test_an_adapter_in_the_hubs_cache_is_called_as_there(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_an_adapter_in_the_hubs_cache_is_called_as_there(tmp_path: Path) -> None
     plan = make_plan(request)
     assert plan.request.model_name == "tiny-chest"
     assert [adapter.name for adapter in plan.adapters] == ["chest"]
-    assert "The adapter chest is merged" in plan.told[0].text
+    assert "The adapter chest is merged" in plan.warnings[0].text
     assert "with chest merged into it" in plan.notice
 
 

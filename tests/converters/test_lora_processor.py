@@ -45,7 +45,7 @@ def adapter(folder: Path, name: str = "preprocessor_config.json", **settings: An
 
 
 def codes(plan: ConversionPlan) -> list[str]:
-    return [one.code for one in plan.told]
+    return [one.code for one in plan.warnings]
 
 
 @pytest.mark.parametrize("name", ["preprocessor_config.json", "processor_config.json"])
@@ -85,7 +85,7 @@ def test_a_gguf_adapter_keeps_the_bases_pictures_and_says_so(
     chest = adapter(tmp_path / "chest", **settings)
     wanted = AdapterRequest(base=base, folder=tmp_path, adapters=((chest, 1.0),))
     (plan,) = plan_adapters(wanted)
-    assert "adapter_processor" in [one.code for one in plan.told]
+    assert "adapter_processor" in [one.code for one in plan.warnings]
 
 
 def test_a_damaged_file_is_told_as_the_adapters(base: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Settings of an adapter: what changes nothing is taken, the rest is refused or told."""
+"""Settings of an adapter: what changes nothing is taken, the rest is refused or reported."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from converters.checkpoint import open_checkpoint
-from converters.lora.records import told
-from converters.lora.runtime_notices import applied_told
+from converters.lora.records import warnings
+from converters.lora.runtime_notices import applied_warnings
 from devtools.checkpoints.peft import LAYER, pair, save_adapter
 from devtools.checkpoints.tiny import TINY, write_tiny
 from edge_med.artifacts.adapters.peft_adapter import open_adapter
@@ -18,22 +18,22 @@ Q = pair(f"{LAYER}self_attn.q_proj", 256, 256)
 SEVERAL = {"layers.1.self_attn.q_proj": 16, "q_proj": 4}
 
 
-def test_several_values_of_alpha_are_told(tmp_path: Path) -> None:
+def test_several_values_of_alpha_are_reported(tmp_path: Path) -> None:
     adapter = open_adapter(save_adapter(tmp_path / "chest", Q, alpha_pattern=SEVERAL))
-    said = {one.code: one.text for one in told(adapter, "tiny")}
+    said = {one.code: one.text for one in warnings(adapter, "tiny")}
     assert (
         "such as 16 and 4 for model.language_model.layers.1.self_attn.q_proj"
         in (said["adapter_patterns"])
     )
     base = open_checkpoint(write_tiny(TINY["multimodal"], tmp_path / "tiny"))
-    codes = [one.code for one in applied_told(adapter, base, "tiny", 704)]
+    codes = [one.code for one in applied_warnings(adapter, base, "tiny", 704)]
     assert "adapter_patterns" in codes
 
 
 def test_one_value_by_two_patterns_is_not_spoken_of(tmp_path: Path) -> None:
     same = dict.fromkeys(SEVERAL, 16)
     adapter = open_adapter(save_adapter(tmp_path / "chest", Q, alpha_pattern=same))
-    assert "adapter_patterns" not in {one.code for one in told(adapter, "tiny")}
+    assert "adapter_patterns" not in {one.code for one in warnings(adapter, "tiny")}
 
 
 @pytest.mark.parametrize("start", [True, False, "gaussian", "eva", "orthogonal", "mica"])

@@ -64,13 +64,15 @@ def name_of(plan: ConversionPlan, token: int) -> str:
     return read_vocabulary(plan.checkpoint, plan.params.text.vocabulary).tokens[token]
 
 
-def told(plan: ConversionPlan) -> list[str]:
-    return [one.text for one in plan.told if one.code in ("adapter_tokenizer", "adapter_template")]
+def warnings(plan: ConversionPlan) -> list[str]:
+    return [
+        one.text for one in plan.warnings if one.code in ("adapter_tokenizer", "adapter_template")
+    ]
 
 
 def test_a_copy_of_the_bases_files_changes_nothing(base: Path, tmp_path: Path) -> None:
     plan = planned(base, tokens(chest(tmp_path / "chest"), {}))
-    assert told(plan) == []
+    assert warnings(plan) == []
     assert not plan.checkpoint.small.elsewhere
 
 
@@ -83,7 +85,7 @@ def test_a_named_adapters_tokenizer_lies_in_the_folder_around_it(
         plan = planned(base, given)
         assert name_of(plan, FREE) == "<report>"
         assert plan.checkpoint.small.template == TURNS
-        assert all("run" in text for text in told(plan))
+        assert all("run" in text for text in warnings(plan))
 
 
 def test_the_files_of_a_whole_model_around_an_adapter_are_its_own(
@@ -92,7 +94,7 @@ def test_the_files_of_a_whole_model_around_an_adapter_are_its_own(
     inside = chest(tmp_path / "model/chest")
     around = tokens(tmp_path / "model", {FREE: "<report>"}, TURNS)
     (around / "config.json").write_text("{}")
-    assert told(planned(base, inside)) == []
+    assert warnings(planned(base, inside)) == []
 
 
 @pytest.mark.parametrize("names", ["one two", "two one"])
@@ -104,8 +106,8 @@ def test_a_copy_beside_another_adapter_takes_no_tokens_away(
     plan = planned(base, *(tmp_path / name for name in names.split()))
     assert name_of(plan, FREE) == "<report>"
     assert plan.checkpoint.small.template == TURNS
-    assert len(told(plan)) == 2
-    assert all("one" in text and "two" not in text for text in told(plan))
+    assert len(warnings(plan)) == 2
+    assert all("one" in text and "two" not in text for text in warnings(plan))
 
 
 @pytest.mark.parametrize("names", ["one two", "two one"])
@@ -127,30 +129,30 @@ def test_two_tokenizers_of_which_each_has_its_own_tokens_are_refused(
         planned(base, tmp_path / "one", tmp_path / "two")
 
 
-def test_a_template_that_another_adapters_replaces_is_told(base: Path, tmp_path: Path) -> None:
+def test_a_template_that_another_adapters_replaces_is_reported(base: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         folder = chest(tmp_path / name)
         (folder / "chat_template.jinja").write_text(f"{TURNS}{name}")
     plan = planned(base, tmp_path / "one", tmp_path / "two")
     assert plan.checkpoint.small.template == f"{TURNS}two"
-    assert told(plan)[0].endswith("Another one, of one, isn't taken.")
+    assert warnings(plan)[0].endswith("Another one, of one, isn't taken.")
 
 
 def test_an_end_token_of_its_own_counts_as_in_a_whole_checkpoint(
     base: Path, tmp_path: Path
 ) -> None:
     plan = planned(base, tokens(chest(tmp_path / "chest"), {}, eos_token="<unused3>"))
-    assert told(plan) == ["chest has a tokenizer with another token for eos ('<unused3>')."]
+    assert warnings(plan) == ["chest has a tokenizer with another token for eos ('<unused3>')."]
     assert plan.checkpoint.small.path("tokenizer_config.json").parent.name == "chest"
 
 
-def test_rows_that_nobody_names_are_told(base: Path, tmp_path: Path) -> None:
-    (text,) = told(planned(base, grown(tmp_path / "chest")))
+def test_rows_that_nobody_names_are_reported(base: Path, tmp_path: Path) -> None:
+    (text,) = warnings(planned(base, grown(tmp_path / "chest")))
     assert text.startswith("chest has 64 tokens more than the base, and no tokenizer")
 
 
 def test_rows_that_round_up_a_vocabulary_need_no_names(base: Path, tmp_path: Path) -> None:
-    assert told(planned(base, tokens(grown(tmp_path / "chest"), {}))) == []
+    assert warnings(planned(base, tokens(grown(tmp_path / "chest"), {}))) == []
 
 
 def test_a_damaged_tokenizer_is_told_as_the_adapters(base: Path, tmp_path: Path) -> None:

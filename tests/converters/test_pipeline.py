@@ -61,15 +61,15 @@ def test_the_source_is_read_once_whatever_is_made_of_it(
 
 
 def test_progress_ends_with_all_of_the_source(checkpoint: Checkpoints, tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
+    steps: list[tuple[int, int]] = []
     request = ConversionRequest(
         source=checkpoint("text"), folder=tmp_path / "out", quants=("Q8_0",)
     )
-    convert(request, lambda done, total: told.append((done, total)))
-    done, total = told[-1]
+    convert(request, lambda done, total: steps.append((done, total)))
+    done, total = steps[-1]
     opened = open_checkpoint(checkpoint("text"))
     assert total == done == sum(tensor.size for tensor in opened.tensors.values())
-    assert [d for d, _ in told] == sorted(d for d, _ in told)
+    assert [d for d, _ in steps] == sorted(d for d, _ in steps)
 
 
 def test_a_second_type_joins_the_manifest(converted: Convert, tmp_path: Path) -> None:

@@ -59,8 +59,8 @@ def test_the_base_supplies_all_that_is_missing(tmp_path: Path, base: Path) -> No
     whole = plan_of(base)
     plan = plan_of(merged(tmp_path, *SMALL), base=base)
     assert header(plan) == header(whole)
-    assert [told.code for told in plan.told] == ["base"]
-    assert all(name in plan.told[0].text for name in SMALL)
+    assert [one.code for one in plan.warnings] == ["base"]
+    assert all(name in plan.warnings[0].text for name in SMALL)
 
 
 def test_what_the_fine_tune_has_is_never_taken_from_its_base(tmp_path: Path, base: Path) -> None:
@@ -85,7 +85,7 @@ def test_a_template_comes_from_the_base_wherever_it_stands_there(
     change_json(source / "tokenizer_config.json", lambda data: data.pop("chat_template"))
     plan = plan_of(source, base=base)
     assert TEMPLATE.encode() in header(plan)
-    assert "the chat template" in plan.told[0].text or place in plan.told[0].text
+    assert "the chat template" in plan.warnings[0].text or place in plan.warnings[0].text
 
 
 def test_a_template_counts_without_a_tokenizer_config(tmp_path: Path) -> None:
@@ -124,8 +124,8 @@ def test_a_missing_template_is_told_with_what_is_assumed(case: str, tmp_path: Pa
     change_json(source / "tokenizer_config.json", lambda data: data.pop("chat_template"))
     (source / "generation_config.json").write_text(json.dumps({"eos_token_id": ends}))
     plan = plan_of(source)
-    assert [told.code for told in plan.told] == [code]
-    assert "--base" in plan.told[0].text
+    assert [one.code for one in plan.warnings] == [code]
+    assert "--base" in plan.warnings[0].text
     assert (SAID.encode() in header(plan)) is bool(said)
     assert said in header(plan)
 
@@ -134,11 +134,11 @@ def test_a_foreign_template_is_told_by_its_content(tmp_path: Path) -> None:
     source = merged(tmp_path)
     foreign = "{{ '<|im_start|>' + message['role'] }}"
     change_json(source / "tokenizer_config.json", lambda data: data.update(chat_template=foreign))
-    (told,) = plan_of(source).told
-    assert (told.code, "no <start_of_turn>" in told.text) == ("template", True)
+    (warning,) = plan_of(source).warnings
+    assert (warning.code, "no <start_of_turn>" in warning.text) == ("template", True)
     own = TEMPLATE.replace("message", "m")
     change_json(source / "tokenizer_config.json", lambda data: data.update(chat_template=own))
-    assert plan_of(source).told == ()
+    assert plan_of(source).warnings == ()
 
 
 def test_ends_are_found_without_a_tokenizer_json(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_no_model_card_stops_a_conversion(case: str, tmp_path: Path) -> None:
     source = merged(tmp_path)
     (source / "README.md").write_bytes(CARDS[case])
     plan = plan_of(source)
-    assert [told.code for told in plan.told] == ["model_card"]
+    assert [one.code for one in plan.warnings] == ["model_card"]
 
 
 def test_what_a_card_says_soundly_counts_beside_what_it_doesnt(tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_what_a_card_says_soundly_counts_beside_what_it_doesnt(tmp_path: Path) -
 def test_a_sound_card_is_not_spoken_of(tmp_path: Path) -> None:
     source = merged(tmp_path)
     (source / "README.md").write_text("---\nlicense: gemma\ninference: false\n---\n# A model\n")
-    assert plan_of(source).told == ()
+    assert plan_of(source).warnings == ()
 
 
 def test_a_base_may_be_a_folder_of_the_hubs_cache_and_its_terms_hold(tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ FOREIGN = "{{ '<|im_start|>' + message['role'] }}"
 
 
 @pytest.mark.parametrize("name", ["chat_template.jinja", "chat_template.json"])
-def test_a_templates_own_file_comes_before_the_tokenizers_and_the_other_is_told(
+def test_a_templates_own_file_comes_before_the_tokenizers_and_the_other_is_reported(
     name: str, tmp_path: Path
 ) -> None:
     source = merged(tmp_path)
@@ -215,15 +215,15 @@ def test_a_templates_own_file_comes_before_the_tokenizers_and_the_other_is_told(
     plan = plan_of(source)
     assert FOREIGN.encode() in header(plan)
     assert TEMPLATE.encode() not in header(plan)
-    assert [told.code for told in plan.told] == ["templates", "template"]
-    assert f"in {name} counts; in tokenizer_config.json" in plan.told[0].text
+    assert [one.code for one in plan.warnings] == ["templates", "template"]
+    assert f"in {name} counts; in tokenizer_config.json" in plan.warnings[0].text
 
 
 def test_the_same_template_in_several_places_is_not_spoken_of(tmp_path: Path) -> None:
     source = merged(tmp_path)
     (source / "chat_template.jinja").write_text(TEMPLATE + "\n", "utf-8")
     (source / "chat_template.json").write_text(json.dumps({"chat_template": TEMPLATE}), "utf-8")
-    assert plan_of(source).told == ()
+    assert plan_of(source).warnings == ()
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
@@ -235,7 +235,7 @@ def test_a_json_file_may_begin_with_a_byte_order_mark(
     (source / name).write_text((base / name).read_text("utf-8"), encoding)
     plan = plan_of(source)
     assert header(plan) == header(plan_of(base))
-    assert plan.told == ()
+    assert plan.warnings == ()
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
@@ -246,7 +246,7 @@ def test_so_may_a_templates_own_file(encoding: str, tmp_path: Path) -> None:
     (source / "chat_template.json").write_text(text, encoding)
     plan = plan_of(source)
     assert TEMPLATE.encode() in header(plan)
-    assert plan.told == ()
+    assert plan.warnings == ()
 
 
 def test_a_base_may_have_a_template_with_a_byte_order_mark(tmp_path: Path, base: Path) -> None:
@@ -266,12 +266,12 @@ def test_no_model_card_stops_a_conversion_of_the_folder_that_one_is_in(
     (source / "below").mkdir()
     monkeypatch.chdir(source / "below" if ".." in given else source)
     plan = make_plan(ConversionRequest(source=Path(given), folder=tmp_path, quants=("F16",)))
-    assert [told.code for told in plan.told] == ["model_card"]
+    assert [one.code for one in plan.warnings] == ["model_card"]
     assert header(plan) == whole
 
 
-def test_a_card_with_a_byte_order_mark_is_left_out_and_told(tmp_path: Path) -> None:
+def test_a_card_with_a_byte_order_mark_is_left_out_and_reported(tmp_path: Path) -> None:
     source = merged(tmp_path)
     (source / "README.md").write_text("---\nlicense: gemma\n---\n", "utf-8-sig")
-    (told,) = plan_of(source).told
-    assert (told.code, "byte-order mark" in told.text) == ("model_card", True)
+    (warning,) = plan_of(source).warnings
+    assert (warning.code, "byte-order mark" in warning.text) == ("model_card", True)

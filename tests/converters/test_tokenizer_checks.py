@@ -1,4 +1,4 @@
-"""A tokenizer that doesn't fit the model, itself or Gemma's way is told or refused."""
+"""A tokenizer that doesn't fit the model, itself or Gemma's way is reported or refused."""
 
 from __future__ import annotations
 
@@ -56,47 +56,47 @@ def test_a_token_without_a_row_is_named(source: Path) -> None:
     clean = plan_of(source).files[0].header
     add(source, (707, "<report>"))
     plan = plan_of(source)
-    (told,) = plan.told
-    assert (told.code, "707: '<report>'" in told.text) == ("tokens", True)
+    (warning,) = plan.warnings
+    assert (warning.code, "707: '<report>'" in warning.text) == ("tokens", True)
     assert plan.files[0].header == clean
 
 
 def test_the_place_of_a_picture_needs_no_row(source: Path) -> None:
     add(source, (707, "<image_soft_token>"))
-    assert plan_of(source).told == ()
+    assert plan_of(source).warnings == ()
 
 
 def test_a_token_that_vocab_size_cuts_off_is_named(source: Path) -> None:
     size = len(tiny_tokenizer().tokens) - 1
     change_json(source / "config.json", lambda c: c.update(vocab_size=size))
-    rows, tokens = plan_of(source).told
+    rows, tokens = plan_of(source).warnings
     assert (rows.code, tokens.code) == ("vocabulary", "tokens")
     assert f"{size}: '<end_of_image>'" in tokens.text
 
 
-def test_many_rows_without_a_token_are_told(source: Path) -> None:
+def test_many_rows_without_a_token_are_reported(source: Path) -> None:
     write_tokenizer(source, tokenizer=gemma_tokenizer(["\u2581the"], 3))
-    (told,) = plan_of(source).told
-    assert told.code == "tokens"
-    assert f"of the model's {PADDED_VOCABULARY} rows" in told.text
+    (warning,) = plan_of(source).warnings
+    assert warning.code == "tokens"
+    assert f"of the model's {PADDED_VOCABULARY} rows" in warning.text
 
 
 @pytest.mark.parametrize("model", [True, False])
-def test_another_name_in_added_tokens_json_is_told(model: bool, source: Path) -> None:
+def test_another_name_in_added_tokens_json_is_reported(model: bool, source: Path) -> None:
     if not model:
         (source / "tokenizer.model").unlink()
     (source / "added_tokens.json").write_text(json.dumps({"<mine>": 5, "<mask>": 4}))
-    (told,) = plan_of(source).told
-    assert told.code == "tokenizers"
-    assert "call 5 '<mine>' and '[multimodal]': the latter count" in told.text
+    (warning,) = plan_of(source).warnings
+    assert warning.code == "tokenizers"
+    assert "call 5 '<mine>' and '[multimodal]': the latter count" in warning.text
 
 
 def test_another_name_in_tokenizer_config_is_told_without_a_tokenizer_model(source: Path) -> None:
     (source / "tokenizer.model").unlink()
     add(source, (300, "<report>"))
-    (told,) = plan_of(source).told
-    assert told.code == "tokenizers"
-    assert "tokenizer_config.json and tokenizer.json differ in 1 of" in told.text
+    (warning,) = plan_of(source).warnings
+    assert warning.code == "tokenizers"
+    assert "tokenizer_config.json and tokenizer.json differ in 1 of" in warning.text
 
 
 STEPS: dict[str, tuple[dict[str, Any], str]] = {
@@ -122,13 +122,13 @@ STEPS: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("case", STEPS)
 @pytest.mark.parametrize("model", [True, False])
-def test_steps_that_arent_gemmas_are_told(case: str, model: bool, source: Path) -> None:
+def test_steps_that_arent_gemmas_are_reported(case: str, model: bool, source: Path) -> None:
     change, words = STEPS[case]
     if not model:
         (source / "tokenizer.model").unlink()
     change_json(source / "tokenizer.json", lambda data: data.update(change))
-    (told,) = plan_of(source).told
-    assert (told.code, words in told.text) == ("tokenizer_steps", True)
+    (warning,) = plan_of(source).warnings
+    assert (warning.code, words in warning.text) == ("tokenizer_steps", True)
 
 
 def test_steps_as_transformers_5_saves_them_are_gemmas(source: Path) -> None:
@@ -137,4 +137,4 @@ def test_steps_as_transformers_5_saves_them_are_gemmas(source: Path) -> None:
         "pre_tokenizer": SPLIT,
     }
     change_json(source / "tokenizer.json", lambda data: data.update(saved))
-    assert plan_of(source).told == ()
+    assert plan_of(source).warnings == ()

@@ -52,9 +52,9 @@ def test_every_mixture_of_files_is_found_or_refused(files: set[str], tmp_path: P
             find_weights(tmp_path)
         assert caught.value.hint
         return
-    shards, told = find_weights(tmp_path)
+    shards, warnings = find_weights(tmp_path)
     assert [shard.path.name for shard in shards] == wanted
-    assert [one.code for one in told] == ["stale_index"] * (files == {SINGLE, INDEX})
+    assert [one.code for one in warnings] == ["stale_index"] * (files == {SINGLE, INDEX})
 
 
 WRAPPERS = st.lists(st.sampled_from(["module.", "_orig_mod.", "base_model.model."]), max_size=4)

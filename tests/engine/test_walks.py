@@ -45,7 +45,7 @@ SHARP = Tiny(
     text=Text(layers=6, hidden=64, feed_forward=128, heads=1, key_value_heads=1, context=1024),
     vision=Vision(),
 )
-"""With opinions: where probabilities are nearly equal, any two engines would agree."""
+"""With opinions: where probabilities are nearly equal, any two engines would check_config."""
 
 
 @dataclass(frozen=True)
