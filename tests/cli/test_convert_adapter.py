@@ -92,7 +92,7 @@ def test_without_an_adapter_there_is_nothing_to_make(
     edge_med: Command, base: Path, tmp_path: Path
 ) -> None:
     done = edge_med("convert", base, "--as-gguf", "--out", tmp_path)
-    assert (done.code, "No adapter is given" in done.err) == (2, True)
+    assert (done.code, "There is no --adapter." in done.err) == (2, True)
 
 
 def test_the_file_is_applied_and_what_it_lacks_is_told(

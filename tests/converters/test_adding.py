@@ -42,7 +42,7 @@ def test_what_was_said_of_the_source_is_not_forgotten(request_: ConversionReques
 
 @pytest.mark.parametrize(
     ("other", "message"),
-    [({"tensor_types": ("attn_v=Q8_0",)}, "--tensor-type nowhere"), ({"mmproj": "BF16"}, "F16")],
+    [({"tensor_types": ("attn_v=Q8_0",)}, "without --tensor-type"), ({"mmproj": "BF16"}, "F16")],
 )
 def test_another_recipe_needs_another_folder_or_force(
     other: dict[str, object], message: str, request_: ConversionRequest

@@ -218,7 +218,7 @@ def test_what_cannot_be_is_refused_and_nothing_is_left(
 
 def test_two_of_one_name_are_refused(base: Path, tmp_path: Path) -> None:
     folders = [save_adapter(tmp_path / n / "chest", pair(Q, 256, 256)) for n in "ab"]
-    with pytest.raises(UsageError, match="Two adapters would be called chest"):
+    with pytest.raises(UsageError, match="Two adapters have the name chest"):
         planned(base, tmp_path, *folders)
 
 

@@ -166,7 +166,7 @@ def without(tmp_path: Path) -> Callable[..., ConversionRequest]:
 def test_a_matrix_of_zeros_is_refused_by_its_name(
     lost: str, value: float, without: Callable[..., ConversionRequest], tmp_path: Path
 ) -> None:
-    with pytest.raises(CheckpointError, match=rf"{lost}.* nothing but zeros"):
+    with pytest.raises(CheckpointError, match=rf"{lost}.* only zeros"):
         convert(without("multimodal", lost, value=value))
     assert names(tmp_path / "out") == []
 
