@@ -290,12 +290,12 @@ Event = Progress | Piece | Notice | End
 
 
 def whole(events: Iterator[Event]) -> Answer:
-    """The answer at the end of a stream, which is exhausted; errors are those of `given`."""
+    """The answer at the end of a stream; raises as `checked_whole` does."""
     (answer,) = [event.answer for event in events if isinstance(event, End)]
-    return given(answer)
+    return checked_whole(answer)
 
 
-def given(answer: Answer) -> Answer:
+def checked_whole(answer: Answer) -> Answer:
     """An answer to whoever has waited for the whole of it.
 
     Raises:

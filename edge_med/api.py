@@ -11,8 +11,7 @@ from typing import Self, Unpack
 
 from edge_med import _platform, scoring
 from edge_med.answer_hooks import Hook, answering, measuring
-from edge_med.answers import Answer, Choice, End, Event, Score, Tokens, whole
-from edge_med.answers import given as given_whole
+from edge_med.answers import Answer, Choice, End, Event, Score, Tokens, checked_whole, whole
 from edge_med.closing import Closeable
 from edge_med.config import LOAD_DEFAULTS, Fit, LoadArguments, LoadOptions, Options
 from edge_med.conversation.session import Conversation
@@ -149,7 +148,7 @@ class MedGemma(Closeable):
         """`ask` for asyncio; cancelling the task ends the answer."""
         async with aclosing(self.stream_async(prompt, **given)) as events:
             (answer,) = [event.answer async for event in events if isinstance(event, End)]
-        return given_whole(answer)
+        return checked_whole(answer)
 
     @shows(QuestionArgs, DEFAULTS)
     def stream_async(

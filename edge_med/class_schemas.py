@@ -48,16 +48,16 @@ def _of_type(kind: Any) -> object:
     """The schema of a type, by the package that reads all that its annotations say."""
     import msgspec
 
-    said = [one for one in _annotations(kind) if not isinstance(one, str)]
-    for_msgspec = [one for one in said if isinstance(one, msgspec.Meta)]
+    annotations = [one for one in _annotations(kind) if not isinstance(one, str)]
+    for_msgspec = [one for one in annotations if isinstance(one, msgspec.Meta)]
     pydantic = sys.modules.get("pydantic")
     if pydantic and not (for_msgspec or _is_struct(kind)):
         try:
             return pydantic.TypeAdapter(kind).json_schema()
         except Exception:
-            if said:
+            if annotations:
                 raise  # else msgspec may know it: before Python 3.12 pydantic takes no TypedDict
-    if lost := [one for one in said if one not in for_msgspec]:
+    if lost := [one for one in annotations if one not in for_msgspec]:
         raise UsageError(
             f"{_name(kind)} is annotated with {type(lost[0]).__name__}, which only pydantic reads.",
             "Import pydantic, annotate with msgspec.Meta, or give the schema as a mapping.",

@@ -1,4 +1,4 @@
-"""What a user can set: how a model is loaded, and how an answer is written."""
+"""Options of a user: of the load of a model, and of an answer."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ LARGEST_SCALE = 1000.0
 
 
 class LoadArguments(TypedDict, total=False):
-    """How a model is loaded, as keyword arguments (PEP 692): those of `LoadOptions` by name."""
+    """Keyword arguments of a load (PEP 692), as `LoadOptions` has them by name."""
 
     context: int
     kv: KV
@@ -60,29 +60,29 @@ class LoadArguments(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadOptions:
-    """How a model is loaded.
+    """Options of a load.
 
     Attributes:
-        context: tokens that prompt and answer may have together.
+        context: largest number of tokens of prompt and answer together.
         kv: type of the KV cache.
         threads: number of compute threads; by default the number of usable performance cores.
         device: device that computes: `auto`, `cpu` or a device's name.
         gpu_layers: number of layers on devices; the output head is one; `auto` for as many as fit.
-        tensor_split: proportions by which the devices share these layers, in their order; if empty,
-            one after the other is filled.
+        tensor_split: proportions in which the devices share these layers, in their order; if empty,
+            the devices are filled one after the other.
         tensor_overrides: REGEX=DEVICE each: matrices of layers whose names match go to a device, or
             to `cpu`, wherever their layer is; the first that matches decides.
         projector_device: device of the projector, likewise.
-        parallel: sequences that share the cache; each needs cells of the window for itself.
+        parallel: number of sequences that share the cache; each needs its own window cells.
         memory: rule for a plan that is larger than the free memory: `plan` refuses, `warn` says
             so in the log, `ignore` loads.
         isolation: place of llama.cpp: a `process` of its own, so that no fault in it ends the
             program, or in a `thread` of the program.
-        python: the interpreter of that process; by default this one, or what EDGE_MED_PYTHON names.
+        python: interpreter of that process; by default this one, or that of EDGE_MED_PYTHON.
         mmap: whether the weights stay in the file, which must not change then, and are read from it
             as they are needed; else they are copied into memory first.
-        batch: tokens that are read at once; an image block must fit into one batch.
-        outputs: rows of logits that a batch may give; each takes 1 MB with Gemma's vocabulary.
+        batch: number of tokens that are read at once; an image block must fit into one batch.
+        outputs: largest number of rows of logits of a batch; each takes 1 MB with Gemma.
         checkpoint_bytes: memory for window checkpoints, so that an earlier turn can be taken back.
         embedding_bytes: memory for embeddings of images that were seen.
         copies: ggml's buffer types that the CPU's weights may be copied into, such as AMX and
@@ -135,27 +135,27 @@ class LoadOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How one answer is written; greedily, if nothing else is said.
+    """Options of one answer, which is greedy by default.
 
     Attributes:
         max_new_tokens: largest number of tokens of an answer; a thought before it doesn't count.
         think: whether the model may think before it answers: `off` forbids it, `auto` leaves it to
             the model, `on` asks for it.
-        think_budget: tokens of a thought, after which it is ended and the answer follows.
-        temperature: 0 takes the most probable token each time; else the logits are divided by it.
-        top_k: only that many of the most probable tokens are chosen from; 0 for all.
-        top_p: only the most probable tokens are, that together have this probability.
-        min_p: only tokens are, that have this share of the best one's probability.
+        think_budget: largest number of tokens of a thought; after it the answer follows.
+        temperature: divisor of the logits; 0 takes the most probable token each time.
+        top_k: number of the most probable tokens that are sampled from; 0 for all.
+        top_p: probability that the sampled tokens, the most probable ones, have together.
+        min_p: least probability of a sampled token, as a part of the most probable one's.
         seed: seed of the sampling; if None a new one, which is in `provenance.seed`.
-        stop: texts that end the answer, and aren't part of it; a single one may stand alone.
-        stop_ids: tokens that end it, besides the model's own.
-        logit_bias: added to the logit of a token; -inf bans it.
+        stop: texts that end the answer, and aren't part of it; a single text is allowed.
+        stop_ids: ids of tokens that end the answer, besides the model's own.
+        logit_bias: numbers that are added to the logits of tokens; -inf bans a token.
         logprobs: number of the best tokens of each position that are returned; 0 for none.
         stop_loops: whether an answer that repeats itself is ended.
         schema: JSON schema that the answer fits: a mapping, JSON, or a class that has one, such as
-            pydantic's or a dataclass, which becomes a mapping; the model is told it, and
-            `Answer.parsed` has the value.
-        grammar: GBNF that the answer fits, with its rule `root`; one of the two.
+            pydantic's or a dataclass, which becomes a mapping; the prompt shows it to the model,
+            and `Answer.parsed` has the value.
+        grammar: GBNF grammar that the answer fits, with a rule `root`; not with a schema.
         fit: way in which images are fitted to the model's square.
         adapters: scales of the loaded adapters that are applied, by name.
     """
@@ -228,21 +228,25 @@ _LOAD_RANGES = {
 
 def _check_kinds(options: Options) -> None:
     if not isinstance(options.adapters, Mapping):
-        raise UsageError("adapters aren't scales by name.", 'Give adapters={"chest": 1.0}.')
+        raise UsageError(
+            "`adapters` isn't a mapping of names to scales.", 'Give adapters={"chest": 1.0}.'
+        )
     bias: object = options.logit_bias
     if not isinstance(bias, Mapping) or not all(
         is_whole(id) and isinstance(value, SupportsFloat) for id, value in bias.items()
     ):
-        raise UsageError("logit_bias isn't numbers by token.", "Give logit_bias={1: -1.0}.")
+        raise UsageError(
+            "`logit_bias` isn't a mapping of token ids to numbers.", "Give logit_bias={1: -1.0}."
+        )
     if not (options.grammar is None or isinstance(options.grammar, str)):
         raise UsageError("A grammar is a text of GBNF.", "Give one with the rule root.")
     ids: object = options.stop_ids
     if not isinstance(ids, Collection) or not all(is_whole(id) and id >= 0 for id in ids):
-        raise UsageError("stop_ids aren't tokens.", "Give their ids: stop_ids=(1, 106).")
+        raise UsageError("`stop_ids` has a value that is no token id.", "Give stop_ids=(1, 106).")
 
 
 def _within(name: str, value: Any, low: float, high: float, *, whole: bool = False) -> float:
-    """A number as Python's own, whoever's it was: NumPy's are none that JSON knows."""
+    """A number as Python's own type: JSON doesn't know NumPy's."""
     number = is_whole(value) or (isinstance(value, Real) and not isinstance(value, bool | int))
     if not number or (whole and not is_whole(value)) or not low <= value <= high:
         kind = "a whole number" if whole else "a number"
@@ -256,36 +260,36 @@ def is_whole(value: object) -> bool:
 
 
 def _split(parts: object) -> tuple[float, ...]:
-    told = tuple(parts) if isinstance(parts, Sequence) and not isinstance(parts, str) else None
-    if told is not None:
-        for part in told:
+    split = tuple(parts) if isinstance(parts, Sequence) and not isinstance(parts, str) else None
+    if split is not None:
+        for part in split:
             _within("A part of tensor_split", part, 0, LARGEST_PART)
-        if not told or any(told):
-            return told
-    raise UsageError("tensor_split isn't made of proportions.", "Give some as in (3, 1).")
+        if not split or any(split):
+            return split
+    raise UsageError("`tensor_split` isn't a list of proportions.", "Give one such as (3, 1).")
 
 
 def _overrides(given: object) -> tuple[str, ...]:
-    told = _texts(given, "tensor_overrides")
-    for text in told:
+    overrides = _texts(given, "tensor_overrides")
+    for text in overrides:
         pattern, _, device = text.rpartition("=")
         try:
             re.compile(pattern)
         except re.error:
             pattern = ""
         if not pattern or not device:
-            raise UsageError(f"'{text}' isn't REGEX=DEVICE.", r"Such as: blk\.\d+\.ffn_.*=cpu")
-    return told
+            raise UsageError(f"'{text}' isn't REGEX=DEVICE.", r"Example: blk\.\d+\.ffn_.*=cpu")
+    return overrides
 
 
 def _texts(stop: object, name: str = "stop") -> tuple[str, ...]:
     texts = (stop,) if isinstance(stop, str) else stop
     if isinstance(texts, Sequence) and all(isinstance(text, str) for text in texts):
         return tuple(texts)
-    raise UsageError(f"{name} isn't made of texts.", f"Give a text or several: {name}=('.', ';').")
+    raise UsageError(f"`{name}` isn't a list of texts.", f"Give texts: {name}=('.', ';').")
 
 
 LOAD_DEFAULTS: Mapping[str, Any] = {
     name: getattr(LoadOptions(), name) for name in LoadArguments.__annotations__
 }
-"""Of the keyword arguments of `MedGemma.load`."""
+"""Defaults of the keyword arguments of `MedGemma.load`."""

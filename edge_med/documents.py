@@ -32,7 +32,7 @@ OTHERS: tuple[tuple[bytes, str, str], ...] = (
     (b"PK\x03\x04", "a zip", "Unpack it, and give the text in it."),
     (b"\x1f\x8b", "packed with gzip", "Unpack it first, as with: gunzip report.txt.gz"),
 )
-"""What is given as a text and is none: how it begins, what it is, and what to do."""
+"""Files that aren't plain text: their first bytes, their kind, and the hint."""
 
 _OFFICE = ((b"word/", "a Word document (DOCX)"), (b"xl/", "an Excel sheet (XLSX)"))
 """What a zip is that has such a folder near its beginning (ECMA-376)."""
@@ -48,7 +48,7 @@ _UNSEEN = "\u115f\u1160\u2800\u3164\uffa0"
 
 
 def is_blank(text: str) -> bool:
-    """Whether there is nothing to read: spaces, marks that show nothing, marks of no letter."""
+    """Whether a text has nothing to read: only spaces, or marks that show nothing."""
     return all(unicodedata.category(one)[0] in "ZCM" or one in _UNSEEN for one in text)
 
 
@@ -61,7 +61,7 @@ def read(path: str | os.PathLike[str]) -> str:
     file = Path(path)
     try:
         if file.exists() and not file.is_file():  # a pipe or a device may never end
-            raise InputError("The text isn't in a file.", "Give the path of a file.")
+            raise InputError("The path of the text isn't a file's.", "Give the path of a file.")
         with file.open("rb") as opened:
             return decode(opened.read(MOST_BYTES + 1))
     except (OSError, ValueError) as error:
@@ -77,7 +77,9 @@ def report(path: str | os.PathLike[str]) -> str:
     """
     text = read(path)
     if is_blank(text):
-        raise InputError(f"{Path(path).name} is empty.", "Give one with a text in it, or none.")
+        raise InputError(
+            f"{Path(path).name} is empty.", "Give a file with a text, or leave it out."
+        )
     return text
 
 
@@ -90,7 +92,7 @@ def decode(data: bytes) -> str:
     _check_kind(data)
     if len(data) > MOST_BYTES:
         raise InputError(
-            f"The text has more than {MOST_BYTES >> 20} MiB.", "Give the part that matters."
+            f"The text has more than {MOST_BYTES >> 20} MiB.", "Give only the part that you need."
         )
     return _text(data).replace("\r\n", "\n")
 
@@ -100,9 +102,11 @@ def _check_kind(data: bytes) -> None:
     for begin, what, hint in OTHERS:
         if data.startswith(begin):
             named = next((name for mark, name in _OFFICE if what == "a zip" and mark in data), None)
-            raise InputError(f"It is {named or what}, and no plain text.", _COPY if named else hint)
+            raise InputError(
+                f"The file is {named or what}, not plain text.", _COPY if named else hint
+            )
     if data[_DICOM] == b"DICM":
-        raise InputError("It is a DICOM file, and no plain text.", _IMAGE)
+        raise InputError("The file is a DICOM file, not plain text.", _IMAGE)
 
 
 def _text(data: bytes) -> str:
@@ -122,19 +126,19 @@ def _zero(data: bytes) -> InputError:
     if max(even, odd) > min(len(data), _PROBED) // 4:
         kind = "UTF-16BE" if even > odd else "UTF-16LE"
         return InputError(
-            f"The text is in {kind} without a mark.",
+            f"The text is in {kind} without a byte-order mark.",
             f"Convert it: iconv -f {kind} -t UTF-8 report.txt > report-utf8.txt",
         )
-    return InputError(f"There is a zero byte at place {data.index(0) + 1}: it is no text.", _COPY)
+    return InputError(f"Byte {data.index(0) + 1} is zero: the file is no plain text.", _COPY)
 
 
 def _undecodable(data: bytes, error: UnicodeDecodeError) -> InputError:
     if error.encoding != "utf-8":
-        return InputError("The text's mark says UTF-16, and it isn't.", _COPY)
+        return InputError("The text begins as UTF-16 does, and isn't UTF-16.", _COPY)
     byte, place = data[error.start], error.start + 1
     return InputError(
-        f"The text isn't in UTF-8: byte {byte:#04x} at place {place} isn't. Windows-1252 and "
-        "Latin-1 are likely.",
+        f"The text isn't UTF-8: byte {place} is {byte:#04x}. Likely encodings are Windows-1252 and "
+        "Latin-1.",
         "Convert it: iconv -f WINDOWS-1252 -t UTF-8 report.txt > report-utf8.txt; or save it as a "
         ".txt file in UTF-8.",
     )
@@ -145,20 +149,20 @@ _BEGINS = (f"{_NAME}:\n", f"{_NAME} 1:\n")
 """How a text begins that has documents in it."""
 
 
-def above(question: str, documents: Iterable[str]) -> str:
-    """A question with documents before it, in one text; what their files are called isn't in it."""
+def prepend(question: str, documents: Iterable[str]) -> str:
+    """A question with documents before it, in one text, without their files' names."""
     texts = [text.strip() for text in documents]
     names = [_NAME] if len(texts) == 1 else [f"{_NAME} {n + 1}" for n in range(len(texts))]
     blocks = [f"{name}:\n{text}\n\n" for name, text in zip(names, texts, strict=True)]
     return "".join(blocks) + question
 
 
-def asked(text: str) -> str:
-    """What is asked below the documents of a text: its last block, since they may have several."""
+def question_of(text: str) -> str:
+    """The question after a text's documents: its last block, as a document may have several."""
     return text.rpartition("\n\n")[2] if text.startswith(_BEGINS) else text
 
 
-def below(prompt: str, known: Iterable[str]) -> str:
-    """A prompt below lines of what is known of its images; empty ones are left out."""
+def prepend_facts(prompt: str, known: Iterable[str]) -> str:
+    """A prompt after lines of facts about its images; empty lines are left out."""
     lines = [line for line in known if line]
     return "\n".join([*lines, "", prompt]) if lines else prompt

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 REPORT = "This is a fault of edge-med: please report it, with the command that you ran."
 
 TEXT = "the error's `text` has the answer"
-"""A part of a hint where an answer was written that can't be used as it was wanted."""
+"""A part of a hint where an answer doesn't fit its schema or grammar."""
 
 AS_IMAGE = "Give it as an image: `image`, or a part {'type': 'image', 'image': …} of a message"
 """A part of a hint where an image stands in a text as letters."""
@@ -55,8 +55,8 @@ LISTED = (
 """The end of a hint where one of several series should be chosen."""
 
 
-ROOM = 1024
-"""Tokens that an answer may have unless it is told otherwise."""
+ANSWER_TOKENS = 1024
+"""Default of the largest number of tokens of an answer."""
 
 LARGEST = 131_072
 """Tokens of context that MedGemma was made for."""
@@ -109,11 +109,11 @@ class PromptError(InputError):
 
 
 class SchemaError(InputError):
-    """A schema or grammar can't be used, or an answer doesn't keep to it.
+    """A schema or grammar can't be used, or an answer doesn't fit it.
 
     Attributes:
-        text: the answer that doesn't; None if it isn't about one.
-        answer: the whole of what there is of it, as far as it came.
+        text: text of the answer that doesn't fit; None without an answer.
+        answer: the answer, as far as it was written.
     """
 
     def __init__(
@@ -152,7 +152,7 @@ class PairingError(IntegrityError):
 
 
 class ResourceError(EdgeMedError):
-    """This machine hasn't got enough of something."""
+    """This machine has too little of something."""
 
     exit_code = 5
 
@@ -172,7 +172,7 @@ class EngineError(EdgeMedError):
 
 
 class CancelledError(EngineError):
-    """The user stopped it.
+    """The user stopped a call.
 
     Attributes:
         answer: the part of the answer that was written; None if there was no answer.
@@ -201,7 +201,7 @@ class AccessError(EdgeMedError):
 
 
 def too_long(what: str, tokens: int, context: int, hint: str) -> ContextOverflowError:
-    """The error of something with more tokens than the context.
+    """The error of a text or prompt with more tokens than the context.
 
     Args:
         what: name of the thing that is too long, with its number of tokens.
@@ -210,7 +210,7 @@ def too_long(what: str, tokens: int, context: int, hint: str) -> ContextOverflow
         hint: way to make it shorter; a large enough `context` is added, if a model could have one.
     """
     over = tokens - context
-    enough = -(-(tokens + ROOM) // ROOM) * ROOM
+    enough = -(-(tokens + ANSWER_TOKENS) // ANSWER_TOKENS) * ANSWER_TOKENS
     if enough <= LARGEST:
         hint = f"{hint.removesuffix('.')}, or load the model with `context={enough}`."
     return ContextOverflowError(f"{what}, {over} tokens too long for a context of {context}.", hint)
@@ -219,7 +219,7 @@ def too_long(what: str, tokens: int, context: int, hint: str) -> ContextOverflow
 def blind(model: str = "This model") -> ImageError:
     """The error of a model without a projector that is shown an image."""
     return ImageError(
-        f"{model} can't see: it has no projector.",
+        f"{model} can't see images: it has no projector.",
         "Put its -mmproj- file into the same folder, or convert the whole checkpoint; a projector "
-        "of another model is passed over.",
+        "of another model isn't used.",
     )

@@ -19,7 +19,7 @@ from edge_med.engine.service.process import Starter
 from edge_med.engine.service.protocol import EngineSpec
 from edge_med.engine.tasks.answer_notices import ModelIdentity
 from edge_med.engine.vision import pair
-from edge_med.library.integrity import Listed, Watch
+from edge_med.library.integrity import HashedFile, Watch
 from edge_med.library.known_hashes import SeenFiles
 from edge_med.library.loaded_adapters import FoundAdapter
 from edge_med.library.store import ModelFiles
@@ -85,7 +85,7 @@ def opened(
     known = (*((TOY,) if text.toy else ()), *_of_window(text))
     notices = (*known, *of_pair(found), *_of_adapters(adapters))
     spec = EngineSpec(found.text, found.projector, subject, identity, options, adapters, notices)
-    watch = Watch(_listed(found))
+    watch = Watch(_hashed_files(found))
     client = connect(spec, starter)
     client.watch = watch
     told = client.opened
@@ -93,13 +93,13 @@ def opened(
     return client, info
 
 
-def _listed(found: ModelFiles) -> list[Listed]:
+def _hashed_files(found: ModelFiles) -> list[HashedFile]:
     """The files of a model, with the hashes that are told of them."""
-    files = [Listed("text", found.text, found.model_sha256)]
+    files = [HashedFile("text", found.text, found.model_sha256)]
     if len(found.parts) > 1:  # such a model has no hash of its own
-        files = [Listed("part", part, None) for part in found.parts]
+        files = [HashedFile("part", part, None) for part in found.parts]
     if found.projector is not None:
-        files.append(Listed("projector", found.projector, found.projector_sha256))
+        files.append(HashedFile("projector", found.projector, found.projector_sha256))
     return files
 
 

@@ -1,4 +1,4 @@
-"""What wrote an answer, and when: what a conversation's files say of each of its answers."""
+"""Records of answers: model, options and date of each answer in a conversation's files."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ SETTINGS = (
     *("temperature", "top_k", "top_p", "min_p", "think", "think_budget", "max_new_tokens"),
     "fit",
 )
-"""Options that are told of each answer; the seed is that of its tokens."""
+"""Options that are recorded of each answer; the seed is that of its tokens."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What wrote an answer.
+    """The record of an answer.
 
     Attributes:
         date: time of the answer: ISO 8601 with the difference from UTC.
@@ -103,21 +103,21 @@ class Record:
             yield f"adapters: {', '.join(self.adapters)}"
         versions = [f"{name.replace('_', '-')} {of}" for name, of in self.versions.items()]
         yield f"by: {', '.join([*versions, self.device])}"
-        told = [f"{n.replace('_', '-')} {v}" for n, v in self.settings.items() if v is not None]
-        yield f"settings: {', '.join(told)}"
+        settings = [f"{n.replace('_', '-')} {v}" for n, v in self.settings.items() if v is not None]
+        yield f"settings: {', '.join(settings)}"
 
 
 Records = Sequence[Record | None]
-"""Of the answers of a conversation, in order; None for one of which nobody knows."""
+"""Records of a conversation's answers, in order; None for an answer without one."""
 
 
 IMAGE_DROPPED = Notice(
-    "image_dropped", "An image was shown for this answer that was taken out afterwards."
+    "image_dropped", "The model saw an image for this answer that was removed afterwards."
 )
 
 
-def told_from(records: Records, first: int, notice: Notice) -> tuple[Record | None, ...]:
-    """Records that tell one thing more from one answer on; each tells it once."""
+def with_notice_from(records: Records, first: int, notice: Notice) -> tuple[Record | None, ...]:
+    """Records with another notice from one answer on, which each has only once."""
     return tuple(
         replace(record, notices=(*record.notices, notice))
         if record and number >= first and notice not in record.notices
@@ -126,8 +126,8 @@ def told_from(records: Records, first: int, notice: Notice) -> tuple[Record | No
     )
 
 
-def alike(records: Records) -> list[tuple[Record | None, list[int]]]:
-    """What wrote answers, whenever that was, and the numbers of these from 1 on."""
+def grouped(records: Records) -> list[tuple[Record | None, list[int]]]:
+    """Records without their dates, each with the numbers from 1 on of its answers."""
     found: dict[str, tuple[Record | None, list[int]]] = {}
     for number, record in enumerate(records, 1):
         same = record and replace(record, date="", finish_reason="", notices=())

@@ -1,4 +1,4 @@
-"""What a loaded model thinks of given texts: their probability, and the best of several."""
+"""Scores of texts by a loaded model: their probability, and the best of several."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def score(
     """
     check_top(top)
     if not isinstance(continuation, str):
-        raise PromptError("A continuation isn't a text.", "Give texts, such as ' yes'.")
+        raise PromptError("The continuation isn't a text.", "Give a text, such as ' yes'.")
     reply = service.reply(ScoreRequest(question, continuation, top), call)
     assert isinstance(reply, Score)
     return reply
@@ -50,7 +50,7 @@ def check_top(top: Any) -> None:
         UsageError: it is out of range.
     """
     if not (is_whole(top) and 0 <= top <= MOST_CANDIDATES):
-        raise UsageError(f"top is {top!r}.", f"It can be anything from 0 to {MOST_CANDIDATES}.")
+        raise UsageError(f"top is {top!r}.", f"It is a whole number from 0 to {MOST_CANDIDATES}.")
 
 
 def texts(options: object) -> tuple[Any, ...]:
@@ -61,7 +61,7 @@ def texts(options: object) -> tuple[Any, ...]:
     """
     given = tuple(options) if isinstance(options, Iterable) and not isinstance(options, str) else ()
     if len(given) < 2:
-        raise PromptError("There is nothing to choose from.", "Give two options or more.")
+        raise PromptError("There are fewer than two options.", "Give two options or more.")
     return given
 
 

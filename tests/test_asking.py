@@ -56,12 +56,12 @@ def test_asking_nothing_is_an_error(case: str, tiny: MedGemma) -> None:
 def test_the_name_of_an_image_is_no_question(tiny: MedGemma) -> None:
     chat = tiny.chat()
     for ask in (tiny.ask, chat.send):
-        with pytest.raises(PromptError, match="nothing but a file's name"):
+        with pytest.raises(PromptError, match="only a file's name"):
             ask("phantom.png", options=SHORT)
     chat.send("where is it", options=SHORT)
-    with pytest.raises(PromptError, match="nothing but a file's name"):
+    with pytest.raises(PromptError, match="only a file's name"):
         chat.edit(0, "phantom.png", options=SHORT)
-    with pytest.raises(PromptError, match="nothing but a file's name"):
+    with pytest.raises(PromptError, match="only a file's name"):
         chat.instruct("phantom.png")
 
 
@@ -74,12 +74,12 @@ def test_a_question_that_names_an_image_and_shows_none_is_refused(
     asked, chat = text.format(path), tiny.chat(options=SHORT)
     row = [{"role": "user", "content": [{"type": "text", "text": asked}]}]
     for ask in (tiny.ask, chat.send, lambda _: tiny.ask(row)):
-        with pytest.raises(PromptError, match="names a file that is there"):
+        with pytest.raises(PromptError, match="names a file that exists"):
             ask(asked)
     assert tiny.ask(asked, image=PHOTO, options=SHORT).usage.image
     assert tiny.ask(Message("user", (TextPart(asked),)), options=SHORT).usage.answer
     chat.send("where is it")
-    with pytest.raises(PromptError, match="names a file that is there"):
+    with pytest.raises(PromptError, match="names a file that exists"):
         chat.edit(0, asked)
     chat.send("where is it", image=path)
     assert chat.send(asked).usage.answer  # it was shown

@@ -58,7 +58,7 @@ SEEN = {
     "Windows-1252": ("Lungenödem".encode("cp1252"), "byte 0xf6 at place 7", "-f WINDOWS-1252"),
     "UTF-16 as Windows has it": ("Befund".encode("utf-16-le"), "UTF-16LE", "-f UTF-16LE"),
     "UTF-16 as networks have it": ("Befund".encode("utf-16-be"), "UTF-16BE", "-f UTF-16BE"),
-    "a zero": (b"text\x00 and more of it" * 9, "zero byte at place 5", "UTF-8"),
+    "a zero": (b"text\x00 and more of it" * 9, "Byte 5 is zero", "UTF-8"),
     "a PDF": (b"%PDF-1.7\n", "a PDF", "pdftotext"),
     "a large PDF": (b"%PDF-1.7\n" + bytes(documents.MOST_BYTES), "a PDF", "pdftotext"),
     "a PNG": (b"\x89PNG\r\n\x1a\n", "a PNG image", "`image`"),
@@ -79,13 +79,13 @@ def test_what_isnt_a_text_is_named_with_the_next_step(case: str) -> None:
 
 
 def test_documents_stand_before_the_question() -> None:
-    assert documents.above("Normal?", []) == "Normal?"
-    assert documents.above("Normal?", ["\nno effusion\n"]) == "Document:\nno effusion\n\nNormal?"
-    assert documents.above("Which?", ["a", "b"]) == "Document 1:\na\n\nDocument 2:\nb\n\nWhich?"
+    assert documents.prepend("Normal?", []) == "Normal?"
+    assert documents.prepend("Normal?", ["\nno effusion\n"]) == "Document:\nno effusion\n\nNormal?"
+    assert documents.prepend("Which?", ["a", "b"]) == "Document 1:\na\n\nDocument 2:\nb\n\nWhich?"
 
 
 def test_what_is_asked_is_found_below_documents() -> None:
     reports = ["no effusion\n\nheart normal", "a"]
     for count in range(3):
-        assert documents.asked(documents.above("Normal?", reports[:count])) == "Normal?"
-    assert documents.asked("Is it?\n\nNormal?") == "Is it?\n\nNormal?"
+        assert documents.question_of(documents.prepend("Normal?", reports[:count])) == "Normal?"
+    assert documents.question_of("Is it?\n\nNormal?") == "Is it?\n\nNormal?"

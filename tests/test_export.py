@@ -49,7 +49,7 @@ def test_markdown_tells_answers_apart_that_others_wrote() -> None:
     text = export.markdown([*MESSAGES, *MESSAGES[1:] * 3], (RECORD, other, None, later))
     assert "Answer 1, 4:\n\n- model: micro-Q8_0.gguf" in text
     assert "Answer 2:\n\n- model: medgemma-Q8_0.gguf" in text
-    assert "Answer 3:\n\n- what wrote it isn't known" in text
+    assert "Answer 3:\n\n- its model isn't known" in text
 
 
 def test_markdown_has_a_line_for_a_series() -> None:

@@ -60,10 +60,10 @@ def test_a_files_name_instead_of_a_text_is_refused(name: str) -> None:
         [ours],
     ]
     for prompt in prompts:
-        with pytest.raises(PromptError, match=r"nothing but a file's name") as caught:
+        with pytest.raises(PromptError, match=r"only a file's name") as caught:
             as_messages(prompt, side=SIDE)
         assert "`image`" in caught.value.hint
-    with pytest.raises(PromptError, match=r"nothing but a file's name"):
+    with pytest.raises(PromptError, match=r"only a file's name"):
         as_messages("ask", system=name)
 
 
@@ -75,7 +75,7 @@ def test_as_many_names_as_images_are_their_labels() -> None:
     assert len(message.pictures) == 2
     assert message.text == "before.pngafter.pngWhat has changed?"
     for lost in (user(labels[0], shown[0], labels[1], text("?")), user(shown[0], labels[1])):
-        with pytest.raises(PromptError, match=r"nothing but a file's name"):
+        with pytest.raises(PromptError, match=r"only a file's name"):
             as_messages(lost, side=SIDE)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_med.documents import above
+from edge_med.documents import prepend
 from edge_med.errors import PromptError
 from edge_med.messages import as_messages
 from tests.test_reader import BLUE, FILE, RED, SIDE, seen, text, user
@@ -133,7 +133,7 @@ def test_what_is_cited_or_measured_is_passed_over(key: str, cited: Any) -> None:
         (user(text("ask <image>")), [RED], ["ask ", "red"]),
         (user({"type": "image"}, text("what is <image>?")), [RED], ["red", "what is <image>?"]),
         ("a feed's <image><url/></image>", [RED], ["red", "a feed's <image><url/></image>"]),
-        (above("ask", ["<image>"]), [RED], ["red", "Document:\n<image>\n\nask"]),
+        (prepend("ask", ["<image>"]), [RED], ["red", "Document:\n<image>\n\nask"]),
         ("what is <image>?", [], ["what is <image>?"]),
     ],
 )

@@ -18,7 +18,7 @@ from devtools.images.dicom import dicom
 from devtools.images.photos import saved
 from edge_med import imaging
 from edge_med.errors import EdgeMedError
-from edge_med.message_forms.keys import BESIDE, CONTENT, IMAGE_TYPES, NEXT, SOURCES, TEXT_TYPES
+from edge_med.message_forms.keys import CONTENT, IMAGE_KEYS, IMAGE_TYPES, NEXT, SOURCES, TEXT_TYPES
 from edge_med.message_forms.keys import WITHOUT_CONTENT as PASSED_OVER
 from edge_med.messages import as_messages
 from tests.test_reader import BASE64, FILE, RED, SHA, SIDE, URL, text
@@ -40,7 +40,7 @@ PICTURES: dict[str, Callable[[], Any]] = {
     "bytes as numbers": lambda: [*FILE],
     "a picture": lambda: imaging.open(RED, side=SIDE),
 }
-KEYS = sorted({*CONTENT, *BESIDE, *SOURCES, *PASSED_OVER, *NEXT, "text", "caption", "scan"})
+KEYS = sorted({*CONTENT, *IMAGE_KEYS, *SOURCES, *PASSED_OVER, *NEXT, "text", "caption", "scan"})
 OUTER = [*("content", "parts", "images", "image") * 30, *KEYS]
 INNER = [*sorted(SOURCES) * 10, *KEYS]
 TYPES = sorted(TEXT_TYPES | IMAGE_TYPES | {"file", "base64", "url"})

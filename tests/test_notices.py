@@ -56,8 +56,8 @@ def test_each_question_about_an_image_that_isnt_there_has_a_notice(model: Models
         assert codes(tiny, "What does the heart do?") == []
         assert codes(tiny, "Look at <image>. Effusion?") == ["no_image"]
         report = ["The CT shows a nodule.\n\nCompared with the prior radiograph, it is larger."]
-        assert codes(tiny, documents.above("Summarize the report", report)) == []
-        assert codes(tiny, documents.above("Describe this X-ray", report)) == ["no_image"]
+        assert codes(tiny, documents.prepend("Summarize the report", report)) == []
+        assert codes(tiny, documents.prepend("Describe this X-ray", report)) == ["no_image"]
         assert codes(tiny, "Describe this X-ray", image=image) == []
         earlier = [
             {"role": "user", "content": "Describe this X-ray", "image": image},
@@ -70,7 +70,7 @@ def test_each_question_about_an_image_that_isnt_there_has_a_notice(model: Models
 def test_what_is_looked_at_is_an_image_unless_something_was_said_before(model: Models) -> None:
     with MedGemma.load(model("multimodal", "F32"), context=256, threads=1) as tiny:
         assert codes(tiny, "Findings?") == ["no_image"]
-        assert codes(tiny, documents.above("Findings?", ["The heart is large."])) == []
+        assert codes(tiny, documents.prepend("Findings?", ["The heart is large."])) == []
         earlier = [
             {"role": "user", "content": "The heart is large."},
             {"role": "assistant", "content": "Yes."},

@@ -65,7 +65,7 @@ class Rows:
 
 @pytest.mark.parametrize("images", [np.zeros((20, 20, 3), np.uint8), Rows(20, 20), Rows(3, 9, 9)])
 def test_one_array_is_no_list_of_images(images: Any, tiny: MedGemma) -> None:
-    with pytest.raises(UsageError, match="one array, of the shape") as caught:
+    with pytest.raises(UsageError, match="one array of the shape") as caught:
         tiny.ask("what is it", images=images)
     assert "image=…" in caught.value.hint
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from edge_med import imaging
 from edge_med.errors import ImageError, PromptError
-from edge_med.message_forms.keys import BESIDE, CONTENT, IMAGE_TYPES, ROLES, SOURCES, TEXT_TYPES
+from edge_med.message_forms.keys import CONTENT, IMAGE_KEYS, IMAGE_TYPES, ROLES, SOURCES, TEXT_TYPES
 from edge_med.message_forms.keys import WITHOUT_CONTENT as PASSED_OVER
 from edge_med.messages import Message, TextPart, as_messages
 
@@ -189,7 +189,7 @@ def test_what_openai_hands_back_can_be_sent_on() -> None:
 
 def test_the_documentation_names_every_key_that_is_known() -> None:
     documented = (Path(__file__).parents[1] / "docs/guide/python.md").read_text("utf-8")
-    known = SOURCES | PASSED_OVER | TEXT_TYPES | IMAGE_TYPES | {*CONTENT, *BESIDE, *ROLES}
+    known = SOURCES | PASSED_OVER | TEXT_TYPES | IMAGE_TYPES | {*CONTENT, *IMAGE_KEYS, *ROLES}
     assert [key for key in sorted(known) if f"`{key}`" not in documented] == []
 
 
@@ -271,7 +271,7 @@ def test_what_would_get_lost_is_refused_by_its_name(case: str) -> None:
 
 
 def test_a_row_has_as_many_images_as_places() -> None:
-    with pytest.raises(PromptError, match="More images were given"):
+    with pytest.raises(PromptError, match="more images than places"):
         as_messages({"messages": user(text("ask")), "images": [RED]}, side=SIDE)
 
 
@@ -294,5 +294,5 @@ def test_an_image_that_is_lost_on_the_way_is_an_error(monkeypatch: pytest.Monkey
     monkeypatch.setattr(
         "edge_med.messages._message", lambda *_: Message("user", (TextPart("an image"),))
     )
-    with pytest.raises(PromptError, match="1 images were given, and the conversation shows 0"):
+    with pytest.raises(PromptError, match="The call has 1 images, and the conversation shows 0"):
         as_messages(user({"type": "image", "image": RED}), side=SIDE)

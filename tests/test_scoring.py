@@ -221,7 +221,7 @@ def test_only_texts_are_chosen_from(options: Any, gemma: MedGemma) -> None:
 
 @pytest.mark.parametrize("options", [None, 5, ["a"], "ab", iter(["a"])])
 def test_two_texts_or_more_are_chosen_from(options: Any, gemma: MedGemma) -> None:
-    with pytest.raises(PromptError, match="nothing to choose from"):
+    with pytest.raises(PromptError, match="fewer than two options"):
         gemma.choose("x", options)
 
 

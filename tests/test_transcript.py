@@ -81,8 +81,8 @@ def test_a_file_of_an_earlier_version_is_loaded(content: bytes, path: Path) -> N
 @pytest.mark.parametrize(
     ("content_", "told"),
     [
-        (b"\x89PNG\r\n\x1a\n", "chat.json isn't a saved chat, it is no JSON."),
-        (b"no json", "chat.json isn't a saved chat, it is no JSON."),
+        (b"\x89PNG\r\n\x1a\n", "chat.json isn't a saved chat, it isn't JSON."),
+        (b"no json", "chat.json isn't a saved chat, it isn't JSON."),
         (b"[]", "chat.json isn't a saved chat, it has another form."),
         (b'{"format": 9}', "chat.json isn't a saved chat: it is of another version."),
         (None, "There is no file chat.json."),

@@ -12,7 +12,7 @@ from edge_med.artifacts.adapters.find_folder import beside
 from edge_med.artifacts.adapters.peft_adapter import OpenedAdapter, TensorUpdate
 from edge_med.artifacts.adapters.peft_folder import CONFIG, merge_command
 from edge_med.artifacts.adapters.runtime_part import Division
-from edge_med.artifacts.manifest import Finding, MergedAdapter, SourceFile, Touched
+from edge_med.artifacts.manifest import ChangedTensor, Finding, MergedAdapter, SourceFile
 from edge_med.artifacts.tensor_names import PLACE_WORDS, counted, place
 
 _FOUR_BITS = re.compile(r"[-_](?:unsloth[-_])?(?:bnb[-_])?4bit$", re.IGNORECASE)
@@ -29,7 +29,7 @@ def record(adapter: OpenedAdapter, sha256: str) -> MergedAdapter:
         sha256=sha256,
         strength=adapter.strength,
         **{kind: counts[kind] for kind in PLACE_WORDS},
-        tensors=tuple(Touched(name, _how(part), part.scale) for name, part in parts),
+        tensors=tuple(ChangedTensor(name, _how(part), part.scale) for name, part in parts),
     )
 
 

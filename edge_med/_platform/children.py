@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import subprocess
 
 AGAIN = 75
-"""The exit code of a child that another shall follow (EX_TEMPFAIL of sysexits.h)."""
+"""The exit code of a child that another child follows (EX_TEMPFAIL of sysexits.h)."""
 
 _CODE = """import sys
 sys.path[:] = {!r}
@@ -38,11 +38,11 @@ _BY_OTHERS = ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP", "SIGXCPU")
 
 
 def command(module: str, python: str | None = None, **arguments: object) -> list[str]:
-    """What starts an interpreter, to call `main` of a module with some arguments.
+    """The command line of an interpreter that calls `main` of a module with arguments.
 
     Args:
-        module: the name that it is imported by.
-        python: the interpreter that is wanted; see `interpreter.starter`.
+        module: name of the module for imports.
+        python: path of the requested interpreter, as in `interpreter.starter`.
         arguments: arguments of `main`: values that JSON and `repr` write alike.
 
     Raises:
@@ -74,7 +74,7 @@ def run(
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a process that a fault may end, and take what it has written to stdout until then.
 
-    Ctrl-C is the program's alone; nothing that the process complains of is shown.
+    Ctrl-C is the program's alone; what the process writes to stderr isn't shown.
 
     Args:
         command: command line of the child.
@@ -128,23 +128,23 @@ def attend(command: Sequence[str]) -> int:
             signal.signal(signal.SIGINT, before)
 
 
-def say(**told: object) -> None:
-    """Tell the parent something, on a line of its own, before whatever may end this process."""
-    sys.stdout.write(json.dumps(told) + "\n")
+def report(**facts: object) -> None:
+    """Report facts to the parent, on a line of their own, before a fault may end this process."""
+    sys.stdout.write(json.dumps(facts) + "\n")
     sys.stdout.flush()
 
 
-def heard(lines: bytes) -> dict[str, Any]:
-    """All that a child has said until its end; a line that was broken off is left out."""
-    told: dict[str, Any] = {}
+def reports(lines: bytes) -> dict[str, Any]:
+    """All that a child has reported until its end; a line that isn't complete is left out."""
+    facts: dict[str, Any] = {}
     for line in lines.splitlines():
         with suppress(ValueError):
-            told.update(json.loads(line))
-    return told
+            facts.update(json.loads(line))
+    return facts
 
 
 def fault(code: int) -> str | None:
-    """What ended a process that was ended by its own code, in words; None if nothing did.
+    """The fault that ended a process, in words; None if there was none.
 
     Args:
         code: exit code of the child; on POSIX a signal's number below zero.
@@ -165,8 +165,8 @@ def go_on(program: int | None) -> None:
     A child that ends otherwise ends its parent. Only for a process without threads.
 
     Args:
-        program: tells of the end of a program (`parent.opened`), with which the child is ended,
-            whatever it is busy with; None where nothing does.
+        program: handle of a program (`parent.opened`), at whose end the child is ended at once;
+            None where there is no such handle.
     """
     while child := os.fork():
         if program is not None and parent.ends_before(program, child):

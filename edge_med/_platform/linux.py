@@ -88,8 +88,8 @@ def available_memory(
     Source: https://docs.kernel.org/filesystems/proc.html (MemAvailable).
     """
     free = _kilobytes(memory, "MemAvailable")
-    rooms = [free, *(_room(group) for group in control_groups("memory", root, membership))]
-    return min((room for room in rooms if room is not None), default=None)
+    sizes = [free, *(_free_bytes(group) for group in control_groups("memory", root, membership))]
+    return min((size for size in sizes if size is not None), default=None)
 
 
 def total_memory(
@@ -202,7 +202,7 @@ _LIMITS = (
 """Of version 2 and 1: https://docs.kernel.org/admin-guide/cgroup-v2.html (memory), cgroup-v1."""
 
 
-def _room(group: Path) -> int | None:
+def _free_bytes(group: Path) -> int | None:
     """Bytes that a group's limit leaves; None without a limit."""
     for files in _LIMITS:
         limit, used = _number(group / files.limit), _number(group / files.used)

@@ -67,7 +67,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Touched:
+class ChangedTensor:
     """A tensor that an adapter changes, by its GGUF name; of what is replaced the scale is 1.
 
     `how` is one of `lora`, `dora`, `whole`, `rows` and `bias`, or several joined by `+`; or `made`,
@@ -91,7 +91,7 @@ class MergedAdapter:
     head: int
     vision: int
     projector: int
-    tensors: tuple[Touched, ...]
+    tensors: tuple[ChangedTensor, ...]
 
 
 @dataclass(frozen=True, slots=True)

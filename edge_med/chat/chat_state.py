@@ -62,10 +62,10 @@ class PendingAttachments:
     def turn(self, text: str, before: Sequence[Picture] = ()) -> Message:
         """A question with all of it, and with pictures before that."""
         parts = [part for image in [*before, *self.pictures] for part in shown_parts(image)]
-        whole = documents.above(text, [report.text for report in self.reports])
+        whole = documents.prepend(text, [report.text for report in self.reports])
         tagged = set(map(id, self.tagged))
         known = [image.about.told() for image in self.pictures if id(image) in tagged]
-        whole = documents.below(whole, known)
+        whole = documents.prepend_facts(whole, known)
         return Message("user", (*parts, TextPart(whole)))
 
 

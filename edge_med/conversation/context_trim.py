@@ -1,4 +1,4 @@
-"""Which turns of a conversation are shown once it has outgrown the context."""
+"""The turns of a conversation that the model is shown once they exceed the context."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Count = Callable[[Sequence[Message]], int]
 
 
 class Trimming:
-    """Leaves the oldest turns without images out, and remembers which, as long as there's need."""
+    """Leaves out the oldest turns without images, and remembers which, as long as necessary."""
 
     def __init__(self, context: int) -> None:
         """For a context of so many tokens; nothing is left out yet."""
@@ -33,7 +33,7 @@ class Trimming:
         self,
         system: Sequence[Message],
         turns: Sequence[Message],
-        room: int,
+        reserved: int,
         count: Count,
         size: Count,
     ) -> tuple[list[Message], int]:
@@ -42,18 +42,18 @@ class Trimming:
         Args:
             system: system text, which stays.
             turns: questions and answers, and a last question, which stays.
-            room: tokens that should stay free for the answer.
-            count: tells how many tokens the prompt of messages has, instructions included.
-            size: tells how many the messages alone have; called for a turn only once.
+            reserved: number of tokens that stay free for the answer.
+            count: function that counts the tokens of a prompt of messages, with instructions.
+            size: function that counts the tokens of messages alone; called once for a turn.
 
         Raises:
             ContextOverflowError: it doesn't fit the context however much is left out.
         """
         places = [place for place in range(0, len(turns) - 2, 2) if not _pictures(turns, place)]
         self._left_out.intersection_update(places)
-        limit = self._context - room
-        kept = [*system, *self._without(turns)]
-        tokens = count(kept)
+        limit = self._context - reserved
+        remaining = [*system, *self._without(turns)]
+        tokens = count(remaining)
         if tokens + sum(self._size(turns, place, size) for place in self._left_out) <= limit:
             self._left_out.clear()
         elif tokens > limit:

@@ -13,7 +13,7 @@ from edge_med.errors import InputError, UsageError
 from edge_med.imaging import Picture
 from edge_med.imaging.volume.slice_selection import ranges, series_among
 from edge_med.messages import ImagePart, Message, Part, TextPart
-from edge_med.provenance import NOTICE, Record, Records, alike
+from edge_med.provenance import NOTICE, Record, Records, grouped
 
 TITLES = {"system": "System", "user": "Question", "assistant": "Answer"}
 
@@ -32,15 +32,17 @@ def write(path: Path, messages: Sequence[Message], records: Records = ()) -> Non
     """
     form = FORMS.get(path.suffix.lower())
     if form is None:
-        raise UsageError("Only .md and .json can be exported.", "Give a name that ends so.")
+        raise UsageError(
+            "An export ends in .md or .json.", "Give a name with one of these endings."
+        )
     if os.path.lexists(path):
-        raise UsageError(f"There is already a file {path.name}.", "Give another name.")
+        raise UsageError(f"The file {path.name} exists already.", "Give another name.")
     try:
         _platform.write_private(path, form(messages, records).encode())
     except OSError as error:
         raise InputError(
             f"The conversation can't be exported: {error.strerror}.",
-            "Give a path in a folder that is there, and that you may write in.",
+            "Give a path in an existing folder that you may write to.",
         ) from None
 
 
@@ -51,7 +53,7 @@ def markdown(messages: Sequence[Message], records: Records = ()) -> str:
     for message in messages:
         blocks.append(f"## {TITLES[message.role]}")
         if message.role == "assistant":
-            blocks += [message.text, *_told(next(left, None))]
+            blocks += [message.text, *_record_lines(next(left, None))]
         else:
             blocks += [*_images(message), message.question]
     return "\n\n".join(blocks) + "\n"
@@ -80,15 +82,15 @@ FORMS: dict[str, Callable[[Sequence[Message], Records], str]] = {
 
 def _head(records: Records) -> Iterator[str]:
     """What wrote the answers, once where it is the same."""
-    found = alike(records)
+    found = grouped(records)
     for record, numbers in found:
         which = "The answers" if len(found) == 1 else f"Answer {ranges(numbers)}"
-        lines = record.lines() if record else ["what wrote it isn't known"]
+        lines = record.lines() if record else ["its model isn't known"]
         yield "\n".join((f"{which}:\n", *(f"- {line}" for line in lines)))
 
 
-def _told(record: Record | None) -> Iterator[str]:
-    """When an answer was written, and what the user was told of it."""
+def _record_lines(record: Record | None) -> Iterator[str]:
+    """The date and the notices of an answer."""
     if record is None:
         return
     for notice in record.notices:
@@ -123,5 +125,5 @@ def _which(group: Sequence[Picture]) -> str:
         return ""
     numbers, total = [number for number, _ in places], places[0][1]
     word = "slice" if len(numbers) == 1 else "slices"
-    told = str(group[0].came or "")
-    return f", {word} {ranges(numbers)} of {total}{told and f' of {told}'}"
+    series = str(group[0].came or "")
+    return f", {word} {ranges(numbers)} of {total}{series and f' of {series}'}"

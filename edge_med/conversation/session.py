@@ -22,11 +22,11 @@ from edge_med.engine.service.protocol import CountRequest
 from edge_med.errors import BusyError, CancelledError, UsageError
 from edge_med.messages import Message, TextPart, checked_text
 from edge_med.protocols import Fitting, Service
-from edge_med.provenance import IMAGE_DROPPED, Record, told_from
+from edge_med.provenance import IMAGE_DROPPED, Record, with_notice_from
 from edge_med.question import Question, check_asked
 
-ROOM_SHARE = 4
-"""A chat keeps a quarter of the context for the answer, or all that it may have if that's less."""
+ANSWER_SHARE = 4
+"""A chat reserves a quarter of the context for the answer, or its largest length if that's less."""
 
 
 class Conversation:
@@ -79,12 +79,12 @@ class Conversation:
         images: Sequence[Any] = (),
         options: Options | None = None,
     ) -> Answer:
-        """Say something, and wait for the answer.
+        """Send a turn, and wait for the answer.
 
         Args:
             text: text of the user's turn; or the turn as a message.
-            image: shown before the text; see `MedGemma.ask`.
-            images: several.
+            image: image that is shown before the text, as in `MedGemma.ask`.
+            images: several images.
             options: options of this answer, instead of the conversation's.
 
         Raises:
@@ -105,10 +105,10 @@ class Conversation:
         images: Sequence[Any] = (),
         options: Options | None = None,
     ) -> Iterator[Event]:
-        """Say something, and get the answer while it is written; arguments are those of `send`.
+        """Send a turn, and get the answer while it is written; arguments are those of `send`.
 
-        The turn counts once the stream has ended. One that was cancelled stays with what was
-        written, and goes if nothing was; an answer that is empty of itself stays.
+        The turn counts once the stream has ended. A cancelled turn stays with the text that was
+        written, and is removed if there is none; an answer that the model left empty stays.
         """
         chosen = options or self._options
         several: object = images  # an array, say, which has no truth of its own, is refused below
@@ -118,8 +118,8 @@ class Conversation:
         asked = self._model.messages(text, image=image, images=images, options=chosen)
         if [message.role for message in asked] != ["user"]:
             raise UsageError(
-                "What was given isn't one message of the user's.",
-                "Give its text; a whole conversation is for `MedGemma.ask`.",
+                "A turn is one message of the user, and this is something else.",
+                "Give a text; a whole conversation is for `MedGemma.ask`.",
             )
         check_asked(asked)
         return self._answered(lambda turns: (*turns, *asked), chosen)
@@ -141,11 +141,11 @@ class Conversation:
         )
 
     def edit(self, turn: int, text: str, *, options: Options | None = None) -> Answer:
-        """Change what the user said in a turn; it keeps its images, and later turns go.
+        """Change the text of a user's turn; it keeps its images, and later turns are removed.
 
         Args:
-            turn: 0 for the user's first, -1 for the last.
-            text: the new one.
+            turn: number of the turn: 0 for the user's first, -1 for the last.
+            text: new text of the turn.
             options: options of this answer.
 
         Raises:
@@ -184,7 +184,7 @@ class Conversation:
         The records of these answers say so from then on, and what `save` and `export` write.
 
         Args:
-            number: 0 for the conversation's first.
+            number: number of the image: 0 for the conversation's first.
 
         Raises:
             UsageError: there is no such image.
@@ -193,7 +193,7 @@ class Conversation:
         with self._alone():
             left = without_image(self._turns, number)
             turn = next(n for n, was in enumerate(self._turns) if left[n] != was)
-            self._records = told_from(self._records, _answers(left[:turn]), IMAGE_DROPPED)
+            self._records = with_notice_from(self._records, _answers(left[:turn]), IMAGE_DROPPED)
             self._turns = left
 
     def undo(self) -> None:
@@ -220,7 +220,7 @@ class Conversation:
         transcript.save(Path(path), self.messages, self._records, images=images)
 
     def load(self, path: str | Path, *, images: Sequence[Any] = ()) -> None:
-        """Go on with a saved conversation instead of this one.
+        """Continue a saved conversation instead of this one.
 
         Args:
             path: path of the file.
@@ -268,7 +268,7 @@ class Conversation:
         if not self._busy.acquire(blocking=False):
             raise BusyError(
                 "An answer of this conversation is being written.",
-                "Wait for it; a stream is at its end once it is exhausted or closed.",
+                "Wait for its end; a stream ends once it is exhausted or closed.",
             )
         try:
             yield
@@ -325,14 +325,14 @@ class Conversation:
             return reply.prompt
 
         plain = functools.partial(count, how=Options())
-        share = self._model.info.options.context // ROOM_SHARE
-        room = min(options.max_new_tokens, share)
-        room += min(options.think_budget, share) if options.think == "on" else 0
+        share = self._model.info.options.context // ANSWER_SHARE
+        reserved = min(options.max_new_tokens, share)
+        reserved += min(options.think_budget, share) if options.think == "on" else 0
         try:
-            shown, dropped = self._trimming.shown(self._system, turns, room, count, plain)
+            shown, dropped = self._trimming.shown(self._system, turns, reserved, count, plain)
         except CancelledError:  # the engine says so again, with an answer that has ended
             return [*self._system, *turns], None
-        text = f"{dropped} of the oldest turns no longer fit and were left out."
+        text = f"The {dropped} oldest turns no longer fit the context and were left out."
         return shown, Notice("trimmed", text) if dropped else None
 
 

@@ -53,7 +53,7 @@ def save(path: Path, messages: Sequence[Message], records: Records = (), *, imag
     except OSError as error:
         raise InputError(
             f"The conversation can't be saved: {error.strerror}.",
-            "Give a path in a folder that is there, and that you may write in.",
+            "Give a path in an existing folder that you may write to.",
         ) from None
 
 
@@ -92,7 +92,7 @@ def _why(error: Exception) -> str:
     """What is wrong with a file, where that can be said in words."""
     match error:
         case UnicodeDecodeError() | json.JSONDecodeError():
-            return ", it is no JSON"
+            return ", it isn't JSON"
         case OSError():
             return f", or can't be read: {error.strerror}"
         case InputError():
@@ -106,7 +106,7 @@ def _records(data: Sequence[Any], messages: Sequence[Message]) -> tuple[Record |
     """What wrote each answer; nothing is known in files of earlier versions."""
     answers = sum(message.role == "assistant" for message in messages)
     if len(data) not in (0, answers):
-        raise _DamageError("it tells of other answers than it has")
+        raise _DamageError("its records don't match its answers")
     return tuple(None if one is None else Record.read(one) for one in data) or (None,) * answers
 
 
@@ -116,7 +116,7 @@ def _check_turns(messages: Sequence[Message]) -> None:
     if [turn.role for turn in turns] != ["user", "assistant"] * (len(turns) // 2):
         raise _DamageError("its turns don't alternate")
     if any(message.pictures for message in messages if message.role != "user"):
-        raise _DamageError("an image stands outside of a question")
+        raise _DamageError("an image is outside of a question")
 
 
 def _part_data(part: Part, *, images: bool) -> dict[str, Any]:
@@ -138,7 +138,7 @@ def _part(data: Mapping[str, Any], known: Mapping[tuple[str, Fit], Picture], sid
         data["text"].encode()  # half a pair of surrogates is no text, though JSON knows it
         return TextPart(data["text"])
     if data["type"] != "image":
-        raise _DamageError("it has a part that isn't known")
+        raise _DamageError("it has a part of an unknown type")
     picture = known.get((data["sha256"], data["fit"])) or _picture(data, side)
     if picture is None:
         raise InputError(
@@ -157,7 +157,7 @@ def _came(data: Mapping[str, Any]) -> Came:
 
 
 _WORDS = re.compile(r"[\w. ]{0,40}", re.ASCII)
-"""What is told of a series: numbers, and words of ours."""
+"""Facts of a series: numbers, and words of ours."""
 
 
 def _picture(data: Mapping[str, Any], side: int) -> Picture | None:

@@ -26,7 +26,7 @@ def questions(turns: Sequence[Message], least: int = 0) -> list[int]:
     """
     places = [n for n, message in enumerate(turns) if message.role == "user"]
     if len(places) < least:
-        raise UsageError("Nothing was asked yet.", "Send something first.")
+        raise UsageError("The conversation has no turn yet.", "Send a question first.")
     return places
 
 

@@ -35,11 +35,11 @@ UNVERIFIED = Notice(
 
 Note = Callable[[Path, Facts, str], None]
 Stopped = Callable[[], bool]
-Told = TypeVar("Told", bound=Answer | Score)
+Result = TypeVar("Result", bound=Answer | Score)
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class HashedFile:
     """A file of a model, and its hash if a manifest tells it."""
 
     role: Literal["text", "projector", "part"]
@@ -54,7 +54,7 @@ class Watch:
     every load, until `edge-med verify` has taken the file as what is meant.
     """
 
-    def __init__(self, files: Sequence[Listed], folder: Path | None = None) -> None:
+    def __init__(self, files: Sequence[HashedFile], folder: Path | None = None) -> None:
         """Look up what was read before, and read what is small.
 
         Args:
@@ -123,7 +123,7 @@ class Watch:
         """Read no further; nobody waits for that."""
         self._stop()
 
-    def marked(self, answer: Told) -> tuple[Told, list[Notice]]:
+    def marked(self, answer: Result) -> tuple[Result, list[Notice]]:
         """An answer or a score with what is known of the files, and what of that is to be told."""
         notices, source = self.notices, answer.provenance
         hashes = {file.role: self._found.get(file.path) for file in self._files}
@@ -140,7 +140,7 @@ class Watch:
     def _left(self) -> list[Path]:
         return [file.path for file in self._files if file.path not in self._found]
 
-    def _damaged(self) -> Iterator[Listed]:
+    def _damaged(self) -> Iterator[HashedFile]:
         for file in self._files:
             if file.sha256 and self._found.get(file.path, file.sha256) != file.sha256:
                 yield file
@@ -152,7 +152,7 @@ class Watch:
                 self._compare(file, found)
         self._seen.note(path, facts, found)
 
-    def _compare(self, file: Listed, found: str) -> None:
+    def _compare(self, file: HashedFile, found: str) -> None:
         """Without a manifest, a file is what it was first, until somebody says otherwise."""
         first = None if file.sha256 else self._seen.first(file.path)
         if first and first.sha256 != found:
@@ -183,7 +183,7 @@ def _hashed(path: Path, stopped: Stopped = lambda: False) -> tuple[Facts, str] |
     return (before, digest.hexdigest()) if facts_of(path) == before else None
 
 
-def _damage(file: Listed) -> str:
+def _damage(file: HashedFile) -> str:
     return (
         f"{file.path.name} isn't what it was when it was made: its bytes are others than its hash "
         "says."

@@ -110,9 +110,9 @@ def find(model: str | Path, projector: str | Path | None = None) -> ModelFiles:
     manifest = manifests.load(path if path.is_dir() else path.parent)
     chosen, *others = _texts_in(path, manifest) if path.is_dir() else [path]
     text = _opened_text(chosen, manifest)
-    vision = _given(Path(projector), text) if projector else None
+    vision = _named_projector(Path(projector), text) if projector else None
     if vision is None and not pulled:
-        vision = _beside(text, manifest)
+        vision = _matching_projector(text, manifest)
     return ModelFiles(
         text=text.path,
         projector=vision.path if vision else None,
@@ -222,7 +222,7 @@ def _opened_text(path: Path, manifest: Manifest | None) -> _File:
     return file
 
 
-def _given(path: Path, text: _File) -> _File:
+def _named_projector(path: Path, text: _File) -> _File:
     """The projector that was named, if it fits."""
     file = _opened_projector(path, manifests.load(path.parent))
     check_pair(text.header, file.header)
@@ -240,7 +240,7 @@ def _opened_projector(path: Path, manifest: Manifest | None) -> _File:
     return file
 
 
-def _beside(text: _File, manifest: Manifest | None) -> _File | None:
+def _matching_projector(text: _File, manifest: Manifest | None) -> _File | None:
     """The best projector in the text model's folder that fits it; None if none does.
 
     One that names the same model is preferred: MedGemma's and Gemma's have the same shapes. F16

@@ -23,7 +23,7 @@ FORM = "Give messages as {'role': 'user', 'content': 'text' or [{'type': 'text',
 CONTENT = ("content", "parts")
 """Of a message; the second is Gemini's."""
 
-BESIDE = ("images", "image")
+IMAGE_KEYS = ("images", "image")
 """Where a message, or a dataset's row, has images beside its content; the first is Ollama's."""
 
 TEXT_TYPES = frozenset(["text", "input_text", "output_text"])
@@ -37,7 +37,7 @@ SOURCES = frozenset(
 )
 """Under which a part has its image, or a mapping in its place has it."""
 
-SHOWING = SOURCES | IMAGE_TYPES | {*BESIDE}
+SHOWING = SOURCES | IMAGE_TYPES | {*IMAGE_KEYS}
 """Under which an image may stand in a mapping."""
 
 CITED = frozenset(["url", "uri", "source", "data"])

@@ -12,15 +12,15 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edge_med.documents import asked
+from edge_med.documents import question_of
 from edge_med.errors import PromptError
 from edge_med.imaging.files.addresses import from_base64
 from edge_med.message_forms.keys import (
-    BESIDE,
     CONTENT,
     ENCODED,
     FORM,
     IMAGE,
+    IMAGE_KEYS,
     IMAGE_TYPES,
     LEAVE,
     NEXT,
@@ -63,8 +63,8 @@ def row(prompt: Mapping[str, Any]) -> tuple[Sequence[Any], tuple[Any, ...]]:
         raise PromptError(
             "A value of type dict isn't a prompt: it has neither role nor messages.", FORM
         )
-    images = tuple(given.image for given in _beside(fields))
-    _refuse_others("A conversation", fields, BESIDE, shown=bool(images))
+    images = tuple(given.image for given in _own_images(fields))
+    _refuse_others("A conversation", fields, IMAGE_KEYS, shown=bool(images))
     return messages, images
 
 
@@ -84,10 +84,10 @@ def read(message: object) -> tuple[Role, tuple[Piece, ...]]:
     if not isinstance(role, str) or role not in ROLES:
         raise _refused("A message", "role", role, f"there are {', '.join(ROLES)}")
     contents = [fields[key] for key in CONTENT if key in fields]
-    images = _beside(fields)
+    images = _own_images(fields)
     pieces = [piece for content in contents for piece in _pieces(content)]
     shown = any(isinstance(piece, GivenImage) for piece in (*images, *pieces))
-    _refuse_others("A message", fields, (*CONTENT, *BESIDE), shown=shown)
+    _refuse_others("A message", fields, (*CONTENT, *IMAGE_KEYS), shown=shown)
     if len(contents) > 1 or not (contents or images):
         raise PromptError(f"A message has {'two contents' if contents else 'no content'}.", FORM)
     if images and role == "user":
@@ -110,7 +110,7 @@ def marked(pieces: Sequence[Piece]) -> list[Piece]:
 
 
 def _split(text: str) -> list[Piece]:
-    question = asked(text)
+    question = question_of(text)
     if not _MARK.search(question) or "</image>" in question:
         return [text]
     first, *others = _MARK.split(question)
@@ -123,9 +123,9 @@ def content_key(message: Mapping[str, Any]) -> str:
     return next(key for key in CONTENT if not is_absent(message.get(key)))
 
 
-def _beside(fields: Mapping[str, Any]) -> list[GivenImage]:
+def _own_images(fields: Mapping[str, Any]) -> list[GivenImage]:
     """The images beside a content."""
-    found = [fields[key] for key in BESIDE if key in fields]
+    found = [fields[key] for key in IMAGE_KEYS if key in fields]
     lists = [[value] if (items := _items(value)) is None else items for value in found]
     return [GivenImage(_source(one)) for items in lists for one in items if not is_absent(one)]
 
@@ -236,7 +236,7 @@ def _refuse_others(
         other = WITHIN if key in WITHOUT_CONTENT else LEAVE
         raise PromptError(
             f"{what} has {_named('key', key)}, which isn't understood there.",
-            NEXT.get(key, IMAGE if key in SOURCES | set(BESIDE) else other),
+            NEXT.get(key, IMAGE if key in SOURCES | set(IMAGE_KEYS) else other),
         )
 
 

@@ -59,5 +59,5 @@ def test_a_file_that_is_named_in_any_form_is_not_passed_over(
 def test_a_system_text_is_no_name_of_a_file(edge_med: Command, tiny: Path) -> None:
     done = edge_med("ask", "Is it large?", "--model", tiny, "--system", "@sys.txt")
     assert (done.code, done.out) == (3, "")
-    assert "nothing but a file's name" in done.err
+    assert "only a file's name" in done.err
     assert "of a text file, give the text" in " ".join(done.err.split())

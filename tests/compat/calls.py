@@ -279,7 +279,7 @@ CALLS = (
     refused(
         "`pipe(text=messages)`, a place and no image",
         lambda k: k.seer(text=PLACE),
-        "place for an image that wasn't given",
+        "place for an image, and there is no image for it",
         PromptError,
     ),
     refused(

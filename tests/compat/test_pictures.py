@@ -91,7 +91,7 @@ def test_a_question_that_names_an_image_and_shows_none_is_refused(tmp_path: Path
         lambda: pipe(text=f"Is it large in {path}?"),
         lambda: pipe(text=asked(f"Is it large? {path.as_uri()}")),
     ):
-        with pytest.raises(PromptError, match="names a file that is there"):
+        with pytest.raises(PromptError, match="names a file that exists"):
             call()
     pipe(text=asked(f"Is it large in {path}?", path))
 

@@ -29,4 +29,4 @@ def main() -> None:
     kind = ctypes.CFUNCTYPE(ctypes.c_uint32, ctypes.c_uint32, ctypes.POINTER(ctypes.c_int))
     ask = kind(ctypes.addressof(ctypes.c_char.from_buffer(memory)))
     ecx_of_1, ebx_of_7 = ask(1, ctypes.c_int(1)), ask(7, ctypes.c_int(0))
-    children.say(avx=bool(ecx_of_1 >> 28 & 1), avx512=bool(ebx_of_7 >> 16 & 1))
+    children.report(avx=bool(ecx_of_1 >> 28 & 1), avx512=bool(ebx_of_7 >> 16 & 1))

@@ -33,7 +33,7 @@ import json, sys
 sys.path[:0] = {path!r}
 from edge_med._platform import children
 done = children.run(children.command("tests.emulated.cpuid"), {{}}, 60)
-print(json.dumps(children.heard(done.stdout)), flush=True)
+print(json.dumps(children.reports(done.stdout)), flush=True)
 sys.argv[1:] = {arguments!r}
 from edge_med.cli import main
 main()

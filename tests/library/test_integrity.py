@@ -18,7 +18,7 @@ from edge_med import MedGemma, Options, _platform, cli
 from edge_med.answers import Answer, Notice
 from edge_med.errors import ArtifactError
 from edge_med.library import integrity
-from edge_med.library.integrity import Listed, Watch
+from edge_med.library.integrity import HashedFile, Watch
 from edge_med.library.known_hashes import FILE, SeenFiles
 from tests.conftest import Models
 
@@ -219,7 +219,7 @@ def test_closing_waits_for_no_reading(folder: Path, held: threading.Event) -> No
 def test_a_watch_that_nobody_has_any_more_reads_no_further(
     folder: Path, held: threading.Event
 ) -> None:
-    watch = Watch([Listed("text", folder / TEXT, "0" * 64)])
+    watch = Watch([HashedFile("text", folder / TEXT, "0" * 64)])
     watch.begin()
     thread, stopped = watch._thread, watch._stopped
     del watch

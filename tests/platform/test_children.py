@@ -123,12 +123,13 @@ def test_a_process_that_has_ended_is_left_alone(monkeypatch: pytest.MonkeyPatch)
     assert process.killed == 0
 
 
-def test_a_child_is_heard_up_to_its_end() -> None:
+def test_reports_of_a_child_up_to_its_end() -> None:
     code = (
-        "from edge_med._platform import children as c; c.say(a=1); c.say(b=[2]); print('{', end='')"
+        "from edge_med._platform import children as c\n"
+        "c.report(a=1); c.report(b=[2]); print('{', end='')"
     )
     done = children.run([sys.executable, "-c", code], {}, 60)
-    assert children.heard(done.stdout) == {"a": 1, "b": [2]}
+    assert children.reports(done.stdout) == {"a": 1, "b": [2]}
 
 
 def test_a_frozen_program_does_not_start_itself(monkeypatch: pytest.MonkeyPatch) -> None:

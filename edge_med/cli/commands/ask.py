@@ -86,7 +86,7 @@ def ask(
     question = _asked(text, named=[*images, *files], quiet=quiet)
     options = _options(settings)
     search = Search(question, images, save_box, force) if save_box else None
-    prompt = documents.above(search.prompt if search else question, map(documents.report, files))
+    prompt = documents.prepend(search.prompt if search else question, map(documents.report, files))
     shown = not (as_json or search) and sys.stdout.isatty()
     taken = chosen(model, quiet=quiet, as_json=as_json)
     with (

@@ -91,7 +91,7 @@ def pictures_of(
 
 def with_tags(prompt: str, images: Sequence[Picture | Study]) -> str:
     """A prompt below what its images' files say of modality, body part and view."""
-    return documents.below(prompt, [image.about.told() for image in images])
+    return documents.prepend_facts(prompt, [image.about.told() for image in images])
 
 
 def notices(image: Picture | Study) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from edge_med.answers import Notice
-from edge_med.documents import asked
+from edge_med.documents import question_of
 from edge_med.engine.decode.image_questions import points_at_an_image
 from edge_med.engine.decode.short_questions import looks_at_something
 from edge_med.messages import Message
@@ -74,6 +74,6 @@ def unseen(messages: Sequence[Message]) -> Iterator[Notice]:
     if any(message.pictures for message in messages) or not questions:
         return
     text = questions[-1].text
-    alone = asked(text) == text and len(questions) == 1
-    if points_at_an_image(asked(text)) or (alone and looks_at_something(text)):
+    alone = question_of(text) == text and len(questions) == 1
+    if points_at_an_image(question_of(text)) or (alone and looks_at_something(text)):
         yield NO_IMAGE

@@ -78,7 +78,7 @@ def _asked(*, measure: bool) -> tuple[dict[str, Any], EngineError | None]:
     except (OSError, subprocess.SubprocessError) as error:
         fault = f"No process can be started to examine llama.cpp: {type(error).__name__}."
         return {}, EngineError(fault, "Close other programs, and try again.")
-    said = children.heard(done.stdout)
+    said = children.reports(done.stdout)
     if "error" in said:
         return said, EngineError(*said["error"])
     ended = children.fault(done.returncode) or (done.returncode and f"code {done.returncode}")
@@ -99,10 +99,10 @@ def main(*, measure: bool) -> None:
     _platform.forgo_core_dumps()
     try:
         load(CodeVerdict(AS_BUILT, tried=False))  # nothing that is asked here needs more
-        children.say(version=native.LLAMA_CPP_PYTHON, features=devices.features())
-        children.say(backends=devices.backends())
-        children.say(devices=[asdict(one) for one in devices.hardware()])
+        children.report(version=native.LLAMA_CPP_PYTHON, features=devices.features())
+        children.report(backends=devices.backends())
+        children.report(devices=[asdict(one) for one in devices.hardware()])
         if measure:
-            children.say(rates=cpu_benchmark.measure())
+            children.report(rates=cpu_benchmark.measure())
     except EdgeMedError as error:
-        children.say(error=[error.message, error.hint])
+        children.report(error=[error.message, error.hint])

@@ -16,8 +16,8 @@ from edge_med.errors import EngineError
 
 BEFORE = """
 from edge_med._platform import children
-children.say(version="0.3.36", features={"AVX": True, "AVX2": False})
-children.say(backends=["CUDA", "CPU"])
+children.report(version="0.3.36", features={"AVX": True, "AVX2": False})
+children.report(backends=["CUDA", "CPU"])
 """
 
 
@@ -54,7 +54,7 @@ def test_a_driver_that_ends_the_process_is_a_fault(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.skipif(sys.platform == "win32", reason="it has no signals")
 def test_what_ends_the_measuring_leaves_the_devices(monkeypatch: pytest.MonkeyPatch) -> None:
-    child("children.say(devices=[]); os.kill(os.getpid(), signal.SIGBUS)", monkeypatch)
+    child("children.report(devices=[]); os.kill(os.getpid(), signal.SIGBUS)", monkeypatch)
     (fault,) = examine(measure=True).faults
     assert fault.message == "llama.cpp ends with SIGBUS when this processor is measured."
 
@@ -67,7 +67,7 @@ def test_a_driver_that_never_answers_is_a_fault(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_an_error_in_the_child_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    child("children.say(error=['It is of another version.', 'Install it.'])", monkeypatch)
+    child("children.report(error=['It is of another version.', 'Install it.'])", monkeypatch)
     (fault,) = examine(measure=False).faults
     assert (fault.message, fault.hint) == ("It is of another version.", "Install it.")
 

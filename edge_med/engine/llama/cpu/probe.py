@@ -124,7 +124,7 @@ def _outcome(command: Callable[[], Sequence[str]]) -> Outcome:
         return Outcome(untried=f"the test took longer than {SECONDS} seconds")
     except OSError as error:
         return Outcome(untried=f"no process can be started ({type(error).__name__})")
-    said = children.heard(done.stdout)
+    said = children.reports(done.stdout)
     if "unloadable" in said:
         raise EngineError(
             f"The libraries of llama-cpp-python can't be loaded: {said['unloadable']}.",

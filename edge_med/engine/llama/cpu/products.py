@@ -52,10 +52,10 @@ def main(*, amx: bool, copies: bool) -> None:
     try:
         device = ggml.cpu_device()
     except OSError as error:
-        children.say(unloadable=_without_folders(error))
+        children.report(unloadable=_without_folders(error))
         return
     found = _buffers(device, amx=amx) if copies else {}
-    children.say(copies=list(found))
+    children.report(copies=list(found))
     ordinary = ggml.functions().ggml_backend_dev_buffer_type(device)
     for name, buffer in {"": ordinary, **found}.items():
         for kind in TYPES:
@@ -63,9 +63,9 @@ def main(*, amx: bool, copies: bool) -> None:
             if name and not ggml.takes(device, buffer, one.id, COLUMNS, ROWS):
                 continue
             if not largest_error(device, buffer, one) <= TOLERANCE:  # nan isn't
-                children.say(wrong=f"{kind} in {name}" if name else kind)
+                children.report(wrong=f"{kind} in {name}" if name else kind)
                 return
-    children.say(sound=True)
+    children.report(sound=True)
 
 
 def _without_folders(error: OSError) -> str:

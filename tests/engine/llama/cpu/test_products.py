@@ -67,7 +67,7 @@ def test_a_single_wrong_number_is_noticed(
 def test_the_child_says_what_it_uses_and_that_it_is_sound() -> None:
     command = children.command("edge_med.engine.llama.cpu.products", amx=False, copies=False)
     done = children.run(command, {}, 60)
-    assert children.heard(done.stdout) == {"copies": [], "sound": True}
+    assert children.reports(done.stdout) == {"copies": [], "sound": True}
 
 
 def test_a_buffer_type_tells_which_weights_it_takes(device: int) -> None:
