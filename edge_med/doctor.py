@@ -1,4 +1,4 @@
-"""What this machine and this installation are good for, and what would make them better.
+"""The state of this machine and installation, and cures for their problems.
 
 Nothing in it is personal: no path, no name of a user or of the machine.
 """
@@ -33,7 +33,7 @@ BUSY = 0.5
 """Share of the cores that others may keep busy while speeds are measured."""
 
 LEAST_DISK = 5 << 30
-"""Bytes; MedGemma 4B in Q4_K_M with its projector takes 3.1 GiB, beside its next version."""
+"""Bytes; MedGemma 4B in Q4_K_M with its projector takes 3.1 GiB, and so does its next version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +47,11 @@ class Speed:
 
 @dataclass(frozen=True, slots=True)
 class MachineReport:
-    """All that was found; sizes in bytes, and None for what nobody tells.
+    """The report on machine and installation; sizes in bytes, None for what isn't known.
 
     Attributes:
-        edge_med: version.
-        python: version.
+        edge_med: version of edge-med.
+        python: version of Python.
         system: kind of the system, and the processor's family.
         llama_cpp_python: version of the wheel; None if it can't be used.
         cpu_code: level of llama.cpp's code for the CPU, and whether that was tested;
@@ -140,7 +140,7 @@ def _findings(found: Examination, features: frozenset[str]) -> Iterator[Finding]
     if beyond := _beyond(found.features, features):
         yield Finding(
             f"llama.cpp was built for a processor with {', '.join(sorted(beyond))}, which this one "
-            "hasn't: it may end the program.",
+            "lacks: it may crash.",
             native.rebuilt(NATIVE),
         )
     yield from why_no_gpu(found.backends, found.devices, _platform.graphics())
@@ -152,8 +152,8 @@ def _findings(found: Examination, features: frozenset[str]) -> Iterator[Finding]
     free = _free_disk()
     if free is not None and free < LEAST_DISK:
         yield Finding(
-            f"{free / (1 << 30):.1f} GiB of disk are free where models are kept.",
-            "Free some, or set EDGE_MED_HOME to a folder on another disk.",
+            f"Only {free / (1 << 30):.1f} GiB are free on the disk of the models' folder.",
+            "Free some space, or set EDGE_MED_HOME to a folder on another disk.",
         )
 
 
@@ -168,8 +168,8 @@ def _circumstances(load: float | None) -> Iterator[Finding]:
         )
     if not store.default_model() and not {*store.names()} - {default_model.MICRO}:
         yield Finding(
-            "No MedGemma is here.",
-            'Convert it: README, "Convert MedGemma"; a GGUF that you have is used by its path: '
+            "There is no MedGemma on this machine.",
+            'Convert it: README, "Convert MedGemma"; or give the path of a GGUF file: '
             "edge-med chat --model FILE",
         )
 

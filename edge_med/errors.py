@@ -11,7 +11,7 @@
     │   ├── CheckpointError            4
     │   ├── ArtifactError              4
     │   └── PairingError               4
-    ├── ResourceError                  5   this machine hasn't got enough
+    ├── ResourceError                  5   this machine has too little
     │   ├── MemoryShortError           5
     │   └── DiskShortError             5
     ├── EngineError                    6   llama.cpp failed

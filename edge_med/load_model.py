@@ -29,11 +29,11 @@ from edge_med.planner.placement_types import DeviceUsage, ModelSpec, devices_of
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """What was loaded.
+    """Facts of a loaded model.
 
     Attributes:
         model: facts of the text model's file.
-        projector: facts of the projector's; None for a model that can't see.
+        projector: facts of the projector's file; None for a model without one.
         options: options of the load, with the devices that were decided.
         plan: plan of the memory.
         placement: memory that llama.cpp uses on each device; with the projector after an image.
@@ -71,13 +71,13 @@ def opened(
         EdgeMedError: as `MedGemma.load` has it.
     """
     text = facts(found.text.name, found.header)
-    eye = _facts(found.projector, found.projector_header)
+    vision = _facts(found.projector, found.projector_header)
     subject = ModelSpec(found.text.stem, found.quant, found.header, found.projector_header)
     identity = ModelIdentity(
         model_sha256=found.model_sha256,
         projector_sha256=found.projector_sha256,
         quant=found.quant,
-        image_tokens=(eye.image_tokens if eye else None) or IMAGE_TOKENS,
+        image_tokens=(vision.image_tokens if vision else None) or IMAGE_TOKENS,
         adapters={adapter.name: adapter.sha256 for adapter in adapters},
         toy=text.toy,
         model=text.file,
@@ -88,8 +88,10 @@ def opened(
     watch = Watch(_hashed_files(found))
     client = connect(spec, starter)
     client.watch = watch
-    told = client.opened
-    info = Info(text, eye, options, told.plan, (), told.cpu_code, found.others, adapters, notices)
+    ready = client.opened
+    info = Info(
+        text, vision, options, ready.plan, (), ready.cpu_code, found.others, adapters, notices
+    )
     return client, info
 
 
@@ -110,9 +112,9 @@ def _of_window(text: Facts) -> Iterator[Notice]:
 
 
 def of_pair(found: ModelFiles) -> tuple[Notice, ...]:
-    """What speaks against a text model and a projector that weren't made together.
+    """Notices of a text model and a projector that weren't made together.
 
-    Those of one conversion are searched for lost weights until the projector's hash was read once.
+    A pair of one conversion is searched for lost weights until the projector's hash was read.
 
     Raises:
         ArtifactError: weights of the projector are lost.

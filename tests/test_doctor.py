@@ -66,7 +66,7 @@ def test_a_busy_machine_is_told_as_its_speeds_are_too_low(monkeypatch: pytest.Mo
 def test_that_there_is_no_model_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (home / "models/mine").rename(home / "models/micro")
     told = [finding.problem for finding in found(monkeypatch).findings]
-    assert "No MedGemma is here." in told
+    assert "There is no MedGemma on this machine." in told
 
 
 def test_a_model_that_is_named_elsewhere_is_one(
@@ -75,7 +75,7 @@ def test_a_model_that_is_named_elsewhere_is_one(
     (home / "models/mine").rename(home / "elsewhere")
     monkeypatch.setenv("EDGE_MED_MODEL", str(home / "elsewhere"))
     told = [finding.problem for finding in found(monkeypatch).findings]
-    assert "No MedGemma is here." not in told
+    assert "There is no MedGemma on this machine." not in told
 
 
 def cures(report: MachineReport) -> list[str]:
@@ -180,7 +180,7 @@ def test_a_build_that_needs_more_than_the_processor_can(
 ) -> None:
     can("AVX")
     (finding,) = found(monkeypatch).findings
-    assert "with AVX2, which this one hasn't" in finding.problem
+    assert "with AVX2, which this one lacks" in finding.problem
 
 
 @pytest.mark.usefixtures("home")
@@ -252,7 +252,7 @@ def missing_again() -> EngineError:
 @pytest.mark.usefixtures("home")
 def test_a_full_disk_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_free_disk", lambda: 1 << 30)
-    assert "1.0 GiB of disk are free" in examine(measure=False).findings[-1].problem
+    assert "1.0 GiB are free on the disk" in examine(measure=False).findings[-1].problem
 
 
 def test_the_line_is_in_the_words_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:

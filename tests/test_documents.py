@@ -55,7 +55,7 @@ def test_utf16_is_read_by_its_mark(encoding: str, tmp_path: Path) -> None:
 
 
 SEEN = {
-    "Windows-1252": ("Lungenödem".encode("cp1252"), "byte 0xf6 at place 7", "-f WINDOWS-1252"),
+    "Windows-1252": ("Lungenödem".encode("cp1252"), "byte 7 is 0xf6", "-f WINDOWS-1252"),
     "UTF-16 as Windows has it": ("Befund".encode("utf-16-le"), "UTF-16LE", "-f UTF-16LE"),
     "UTF-16 as networks have it": ("Befund".encode("utf-16-be"), "UTF-16BE", "-f UTF-16BE"),
     "a zero": (b"text\x00 and more of it" * 9, "Byte 5 is zero", "UTF-8"),

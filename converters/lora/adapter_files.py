@@ -1,4 +1,4 @@
-"""Small files beside an adapter: where they lie, and that a damaged one is the adapter's."""
+"""Small files of an adapter: their folders, and errors that name the adapter's folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def folder_with(adapter: Path, names: Iterable[str]) -> Path | None:
 
 @contextlib.contextmanager
 def blamed(what: str, where: Path) -> Iterator[None]:
-    """Say of what can't be used that it is the adapter's, and not the base's.
+    """Raise errors of a file with the name of the adapter's folder, as it isn't the base's.
 
     Raises:
         CheckpointError: it can't.
@@ -29,6 +29,6 @@ def blamed(what: str, where: Path) -> Iterator[None]:
     except CheckpointError as error:
         name = called(where)
         raise CheckpointError(
-            f"{what} in {name}, beside the adapter, can't be used: {error}",
-            f"Copy it again from where the adapter was saved, or take it out of {name}.",
+            f"{what} in {name}, the adapter's folder, can't be used: {error}",
+            f"Copy it again from where the adapter was saved, or remove it from {name}.",
         ) from None

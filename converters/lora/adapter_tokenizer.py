@@ -60,7 +60,7 @@ def unnamed_warnings(adapters: Sequence[OpenedAdapter], more: int) -> list[Findi
     """That nobody says what the tokens are called that adapters have more of than the base."""
     text = (
         "{} has {} tokens more than the base, and no tokenizer: they have no names, and no text is "
-        "read as one of them. Copy tokenizer.json and tokenizer_config.json beside the adapter."
+        "read as one of them. Copy tokenizer.json and tokenizer_config.json into its folder."
     )
     return [
         Finding("adapter_tokenizer", text.format(adapter.name, more))
@@ -123,7 +123,7 @@ def _refuse_another(name: str, other: Said, size: int) -> None:
     if sum(isinstance(key, int) for key in other) > size * _OTHER:
         raise CheckpointError(
             f"The tokenizer in {name} isn't the base's, with {_words(other, size)}.",
-            "Give the adapter's own base model, or take the tokenizer out of the adapter's folder.",
+            "Give the adapter's own base model, or remove the tokenizer from the adapter's folder.",
         )
 
 
@@ -134,7 +134,8 @@ def _refuse_both(one: str, said: Said, name: str, other: Said) -> None:
     raise CheckpointError(
         f"The tokenizers in {one} and {name} aren't the base's, and differ: {key} is "
         f"{short(said[key])} in the first, and {theirs} in the second.",
-        "Merge one of the two adapters, or put the tokenizer that has all tokens beside both.",
+        "Merge one of the two adapters, or copy the tokenizer that has all tokens into both "
+        "folders.",
     )
 
 
@@ -164,5 +165,5 @@ def _template_taken(own: Sequence[tuple[str, str]]) -> Finding:
     last, template = own[-1]
     text = f"The chat template is the one in {last}, which isn't the base's."
     if others := [name for name, one in own if one.strip() != template.strip()]:
-        text += f" Another one, of {listed(others)}, isn't taken."
+        text += f" Another one, of {listed(others)}, isn't used."
     return Finding("adapter_template", text)

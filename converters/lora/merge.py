@@ -39,7 +39,7 @@ class Merged:
     Attributes:
         again: files that are read after the checkpoint, by name, with their paths.
         adapters: adapters with the parts of each that are applied; a new head is among them.
-        more: tokens that the base hasn't got.
+        more: number of tokens that the base lacks.
     """
 
     params: ModelParams
@@ -87,7 +87,7 @@ def merge(
 def with_adapters(
     checkpoint: Checkpoint, merged: Merged, base: str
 ) -> tuple[Checkpoint, tuple[Finding, ...]]:
-    """The checkpoint with all that the adapters bring along, and what is to be known of them.
+    """The checkpoint with the files of the adapters, and findings about them.
 
     Args:
         checkpoint: checkpoint that they are merged into.
@@ -235,7 +235,7 @@ def _refuse_one_grown(text: list[Entry], fresh: list[Entry]) -> None:
         raise CheckpointError(
             f"The adapter has {' and '.join(map(str, sorted(sizes)))} tokens for "
             f"{fresh[0].name} alone.",
-            "Save it once more with save_embedding_layers=True: both were resized in training.",
+            "Save it again with save_embedding_layers=True: both were resized in training.",
         )
 
 
@@ -249,8 +249,8 @@ def _refuse_idle(
             for name, part in adapter.parts.items()
         ):
             raise CheckpointError(
-                f"The adapter {adapter.name} changes nothing: all that it adds is zero, or is lost "
-                "when it is rounded to the numbers of its base.",
+                f"The adapter {adapter.name} changes nothing: it adds only zeros, or numbers that "
+                "are lost by rounding to the base's type.",
                 "Give the folder that was saved after training.",
             )
 

@@ -1,4 +1,4 @@
-"""What is said and recorded of adapters: what they change, and how strongly."""
+"""Findings and manifest records of adapters: the tensors that they change, and their strength."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def warnings(adapter: OpenedAdapter, base: str) -> list[Finding]:
     strength = "" if adapter.strength == 1 else f", {adapter.strength:g} times as strong"
     text = f"The adapter {adapter.name} is merged{strength}: {counted(adapter.parts)}."
     if any(not part.stored for part in adapter.parts.values()):
-        text += " The head is one of its own now, and stays as the base's."
+        text += " The head is now a tensor of its own, with the base's numbers."
     found = [Finding("adapter", text)]
     trained_on = adapter.settings.base_name
     plain = _FOUR_BITS.sub("", trained_on)

@@ -21,7 +21,7 @@ _WORDS = {
     ),
     "adapter_patterns": "{text}",
 }
-"""What a merge tells as well, in the words for a file of its own."""
+"""Findings that a merge has too, in words for an adapter's own file."""
 
 
 def applied_warnings(

@@ -21,24 +21,24 @@ def check(part: TensorUpdate, entry: Entry | None, own: str) -> None:
 
     Args:
         part: part of an adapter.
-        entry: the base's tensor; None if it hasn't got it.
+        entry: tensor of the base; None if the base lacks it.
         own: name of the base to give instead.
 
     Raises:
-        CheckpointError: the base hasn't got the tensor, or one doesn't fit.
+        CheckpointError: the base lacks the tensor, or a shape doesn't fit.
     """
     if entry is None:
         raise _missing(part, own)
     if entry.channels_last:
         raise CheckpointError(
-            f"The adapter changes {part.module}, which lies in MLX's order in this base.",
+            f"The adapter changes {part.module}, which this base has in MLX's order.",
             "Give the base as the hub has it, and not as MLX converted it.",
         )
     check_shapes(part, entry.source.shape, own)
 
 
 def check_shapes(part: TensorUpdate, base: tuple[int, ...] | None, own: str) -> None:
-    """The same, against the shape of a base's tensor; None if it hasn't got it."""
+    """Compare the shapes with that of a base's tensor; None if the base lacks it."""
     if base is None:
         raise _missing(part, own)
     outputs, inputs = base[0], math.prod(base[1:])
@@ -69,7 +69,7 @@ def check_shapes(part: TensorUpdate, base: tuple[int, ...] | None, own: str) -> 
 
 def _missing(part: TensorUpdate, own: str) -> CheckpointError:
     return CheckpointError(
-        f"The adapter changes {part.module}, which the base model hasn't got.",
+        f"The adapter changes {part.module}, which the base model lacks.",
         f"{own} A text model alone has no vision tower, and a smaller one has fewer layers.",
     )
 

@@ -163,7 +163,7 @@ def _notes(header: Header) -> tuple[str, ...]:
         return ()
     template = words(header)
     window = window_words(*map(header.integer, _WINDOW))
-    return tuple(said for said in (template and template[1], window) if said)
+    return tuple(note for note in (template and template[1], window) if note)
 
 
 def _header_problems(header: Header, entry: FileEntry) -> list[str]:
@@ -174,9 +174,9 @@ def _header_problems(header: Header, entry: FileEntry) -> list[str]:
     problems += [f"the tensor {name} isn't in the manifest" for name in found if name not in known]
     for tensor in entry.tensors:
         here = found.get(tensor.name)
-        told = (tensor.type, tensor.shape, tensor.offset, tensor.size)
-        if here and told != (here.type.name, here.shape, here.offset, here.size):
-            problems.append(f"the tensor {tensor.name} is described differently")
+        listed = (tensor.type, tensor.shape, tensor.offset, tensor.size)
+        if here and listed != (here.type.name, here.shape, here.offset, here.size):
+            problems.append(f"the tensor {tensor.name} has another type, shape or offset")
     return problems
 
 
@@ -208,7 +208,7 @@ def _sha256(path: Path, start: int, size: int, advance: Advance) -> str:
 
 
 def _pairing_problems(folder: Path, manifest: Manifest) -> Iterator[str]:
-    """Hold every projector of the set against every text model."""
+    """Compare every projector of the set with every text model."""
     headers: dict[str, list[tuple[str, Header]]] = {"text": [], "projector": []}
     for entry in manifest.files:
         try:

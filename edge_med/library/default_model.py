@@ -1,4 +1,4 @@
-"""Which model is meant when none is named, and the one that comes with edge-med."""
+"""The default model, and the embedded model micro."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ EMBEDDED = (_PACKAGE / "_models" / MICRO, _PACKAGE.parent / "models" / MICRO)
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
-    """The model that is taken.
+    """The choice of a model.
 
     Attributes:
         model: name or path for `store.find`.
-        named: whether somebody named it.
-        embedded: whether it is micro, which must have been converted first.
+        named: whether the user named it.
+        embedded: whether it is micro, which has to be converted first.
     """
 
     model: str | Path
@@ -33,7 +33,7 @@ class ModelChoice:
 
 
 def choose(named: str | Path | None) -> ModelChoice:
-    """The model that is named, else the only complete one that there is, else micro.
+    """The model that the user named, else the only complete model, else micro.
 
     `micro` as a name is the one that comes with edge-med, unless a path is called so.
 
@@ -47,8 +47,8 @@ def choose(named: str | Path | None) -> ModelChoice:
     complete = [name for name in store.names() if name != MICRO and is_complete(name)]
     if len(complete) > 1:
         raise UsageError(
-            f"No model is named, and there are several: {', '.join(complete)}.",
-            f"Name one with `model`, or once for all: edge-med config set model {complete[0]}",
+            f"There are several models: {', '.join(complete)}.",
+            f"Name one with `model`, or set a default: edge-med config set model {complete[0]}",
         )
     if complete:
         return ModelChoice(complete[0])
@@ -76,8 +76,8 @@ def embedded() -> Path:
         if (folder / "config.json").is_file():
             return folder
     raise UsageError(
-        "No model is named, and this installation has no embedded one.",
-        "Name one with `model`; edge-med convert makes one from a checkpoint.",
+        "There is no model, and this installation lacks the embedded one.",
+        "Name a model with `model`; edge-med convert makes one from a checkpoint.",
     )
 
 

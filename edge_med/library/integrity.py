@@ -1,4 +1,4 @@
-"""Whether a model's files are still what they were: their hashes, read behind the first answers.
+"""The integrity of a model's files: their hashes are compared while the first answers are written.
 
 A file that was damaged on its way here is as long as it was, and answers. So every file is read
 once after it came, by a thread that steps back behind whatever else computes; small ones at once.
@@ -24,12 +24,12 @@ SMALL = 64 << 20
 """Bytes of a file that is read before it is loaded: that takes a fifth of a second at most."""
 
 PIECE = 1 << 20
-"""Bytes between two looks at whether it shall go on."""
+"""Bytes between two checks for a stop."""
 
 UNVERIFIED = Notice(
     "unverified",
-    "The model's files haven't been compared with their hashes yet, which goes on beside the first "
-    "answers after they came here; edge-med verify does it at once.",
+    "The model's files haven't been compared with their hashes yet: that is done during the first "
+    "answers on this machine. edge-med verify does it at once.",
 )
 
 
@@ -40,7 +40,7 @@ Result = TypeVar("Result", bound=Answer | Score)
 
 @dataclass(frozen=True, slots=True)
 class HashedFile:
-    """A file of a model, and its hash if a manifest tells it."""
+    """A file of a model, with its hash if a manifest has it."""
 
     role: Literal["text", "projector", "part"]
     path: Path
@@ -50,8 +50,8 @@ class HashedFile:
 class Watch:
     """Compares the files of a loaded model with their hashes; all methods in any thread.
 
-    Without a hash to compare with, a file is noted as it is seen first, and a change is told with
-    every load, until `edge-med verify` has taken the file as what is meant.
+    Without a hash to compare with, a file is noted as it is seen first, and a change is reported
+    with every load, until `edge-med verify` has accepted the file.
     """
 
     def __init__(self, files: Sequence[HashedFile], folder: Path | None = None) -> None:
@@ -97,7 +97,7 @@ class Watch:
         return [*damaged, *self._changed, *waiting]
 
     def refuse(self) -> None:
-        """Let nothing more be answered, if a file isn't what it was.
+        """Refuse further answers, if a file is damaged.
 
         Raises:
             ArtifactError: so it is.
@@ -109,7 +109,7 @@ class Watch:
             )
 
     def begin(self) -> None:
-        """Read what hasn't been read, beside whatever else goes on."""
+        """Read the remaining files in a thread of low priority."""
         with self._lock:
             idle = self._thread is None or not self._thread.is_alive()
             if idle and not self._stopped() and self._left:
@@ -124,7 +124,7 @@ class Watch:
         self._stop()
 
     def marked(self, answer: Result) -> tuple[Result, list[Notice]]:
-        """An answer or a score with what is known of the files, and what of that is to be told."""
+        """An answer or a score with the integrity and the hashes of the files, and the notices."""
         notices, source = self.notices, answer.provenance
         hashes = {file.role: self._found.get(file.path) for file in self._files}
         provenance = replace(
@@ -133,8 +133,8 @@ class Watch:
             projector_sha256=source.projector_sha256 or hashes.get("projector"),
             integrity=self.integrity,
         )
-        told = replace(answer, notices=(*answer.notices, *notices), provenance=provenance)
-        return told, notices
+        result = replace(answer, notices=(*answer.notices, *notices), provenance=provenance)
+        return result, notices
 
     @property
     def _left(self) -> list[Path]:
@@ -184,15 +184,12 @@ def _hashed(path: Path, stopped: Stopped = lambda: False) -> tuple[Facts, str] |
 
 
 def _damage(file: HashedFile) -> str:
-    return (
-        f"{file.path.name} isn't what it was when it was made: its bytes are others than its hash "
-        "says."
-    )
+    return f"{file.path.name} is damaged: its bytes don't match the hash in its manifest."
 
 
 def _changed(path: Path, before: Seen) -> Notice:
     return Notice(
         "changed",
         f"{path.name} is another file than on {before.day}, when edge-med read it first, and no "
-        f"manifest says which of them is meant. If it is this one: edge-med verify {path.name}",
+        f"manifest has its hash. To accept the file of today: edge-med verify {path.name}",
     )

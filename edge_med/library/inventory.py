@@ -1,4 +1,4 @@
-"""The models in the models' folder: what each has, what it takes on the disk, and its removal."""
+"""The models in the models' folder: their quants, their sizes on the disk, and their removal."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class StoredModel:
     Attributes:
         name: name of the folder.
         quants: quants of its text models with their sizes in bytes, the recommended one first.
-        projector: bytes of the projector's file; None if there is none.
-        size: bytes of all files in the folder.
-        problem: why it can't be loaded; None if it can.
+        projector: size of the projector's file in bytes; None if there is none.
+        size: size of all files in the folder, in bytes.
+        problem: reason why it can't be loaded; None if it can.
     """
 
     name: str
@@ -44,7 +44,7 @@ def remove(name: str) -> list[str]:
     """Delete a model's files, and its folder if nothing else is in it.
 
     Returns:
-        What was left, because it is no model's file.
+        Names of the files that stay, because they aren't a model's.
 
     Raises:
         UsageError: no model is called so.

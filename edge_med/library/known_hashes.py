@@ -1,4 +1,4 @@
-"""Hashes of model files that were read before, in a file of our state: read once, known from then.
+"""Hashes of model files that were read before, in a file of our state.
 
 It holds hashes, sizes and times, nothing else: a path stands there as its hash. A file is known
 again by its place, size, times and inode, so that one that was copied or changed is read anew.
@@ -19,7 +19,7 @@ from edge_med.library import store
 FILE = "files.json"
 
 MOST = 200
-"""Files that are kept; those that were noted longest ago go."""
+"""Largest number of files; the oldest entries are removed."""
 
 Facts = tuple[int, int, int, int]
 
@@ -33,7 +33,7 @@ class Seen:
 
 
 def facts_of(path: Path) -> Facts:
-    """By what a file is known to be unchanged; its ctime tells of a copy that kept the time."""
+    """Facts by which a file is known to be unchanged; its ctime shows a copy with the old mtime."""
     found = path.stat()
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 
@@ -75,7 +75,7 @@ class SeenFiles:
         state_files.write(self._path, dict(list(files.items())[-MOST:]))
 
     def forget(self, path: Path) -> None:
-        """Take whatever lies in a place from now on as what is meant."""
+        """Remove the entry of a file, so that today's file is accepted."""
         if self._entry(path):
             state_files.write(self._path, self._others(path))
 

@@ -1,4 +1,4 @@
-"""The adapters that are loaded with a model: how calls name them, and that they fit it."""
+"""The adapters that are loaded with a model: their names for calls, and whether they fit it."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class FoundAdapter:
 
 
 def find_adapters(wanted: Wanted, text: Header) -> tuple[FoundAdapter, ...]:
-    """Read the headers of adapters, and hold them against the text model's.
+    """Read the headers of adapters, and compare them with the text model's.
 
     Args:
-        wanted: files, which are then called by their names without `.gguf`, or files by name.
-        text: the header of the text model.
+        wanted: files, whose names without `.gguf` calls use, or a mapping of names to files.
+        text: header of the text model.
 
     Raises:
         UsageError: two have the same name, or one has none.
@@ -54,7 +54,7 @@ def find_adapters(wanted: Wanted, text: Header) -> tuple[FoundAdapter, ...]:
     for name, path in _named(wanted):
         if not name or name in found:
             raise UsageError(
-                f"Two adapters are called '{name}'." if name else "An adapter has no name.",
+                f"Two adapters have the name '{name}'." if name else "An adapter has no name.",
                 'Give them with names: adapters={"first": "PATH", "second": "PATH"}.',
             )
         refuse_peft(path, wanted="GGUF adapter")
@@ -70,7 +70,9 @@ def _named(wanted: Wanted) -> Iterator[tuple[str, Path]]:
         yield from ((name, Path(path)) for name, path in wanted.items())
         return
     if not isinstance(wanted, str | PathLike | Iterable):
-        raise UsageError("adapters aren't files.", 'Give adapters=["PATH"], or leave them out.')
+        raise UsageError(
+            "`adapters` isn't a list of files.", 'Give adapters=["PATH"], or leave it out.'
+        )
     for path in [wanted] if isinstance(wanted, str | PathLike) else wanted:
         yield Path(path).stem, Path(path)
 

@@ -1,4 +1,4 @@
-"""What is said of files, folders and names that are no model, and where one may be."""
+"""Errors of files, folders and names that are no model, with hints where one may be."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DEPTH, MOST_FOLDERS, MOST_NAMED = 3, 500, 5
 
 
 def check_text(path: Path, header: Header) -> None:
-    """Refuse what is no text model, saying what it is.
+    """Refuse a file that is no text model, by its kind.
 
     Raises:
         ArtifactError: so it is.
@@ -28,14 +28,14 @@ def check_text(path: Path, header: Header) -> None:
     architecture = header.text("general.architecture")
     if is_adapter(header):
         raise ArtifactError(
-            f"{path.name} is an adapter, and no text model.",
+            f"{path.name} is an adapter, not a text model.",
             "Give it as an adapter, and its base model's file as the model.",
         )
     if architecture == PROJECTOR:
         raise ArtifactError(
-            f"{path.name} is a projector, and no text model.",
-            "Name the text model's file, or the folder: the projector beside it is found by "
-            "itself.",
+            f"{path.name} is a projector, not a text model.",
+            "Name the text model's file, or the folder: the projector in the same folder is found "
+            "automatically.",
         )
     if architecture != TEXT:
         raise ArtifactError(
@@ -44,7 +44,8 @@ def check_text(path: Path, header: Header) -> None:
         )
     if any(tensor.name.startswith(("v.", "mm.")) for tensor in header.tensors):
         raise ArtifactError(
-            f"{path.name} holds text model and projector in one, which only Ollama can run.",
+            f"{path.name} contains text model and projector in one file, which only Ollama can "
+            "run.",
             "Get it as two GGUF files, or convert the original checkpoint.",
         )
 
@@ -52,10 +53,10 @@ def check_text(path: Path, header: Header) -> None:
 def no_text_model(folder: Path) -> ArtifactError:
     """A folder has no text model; those below it are named."""
     name, below = folder.resolve().name, list(itertools.islice(_below(folder), MOST_NAMED))
-    message = f"{name} holds no Gemma 3 text model."
+    message = f"{name} has no Gemma 3 text model."
     if below:
         shown = ", ".join(str(folder / path) for path in below)
-        return ArtifactError(f"{message} Below it lie: {shown}.", "Name one of them.")
+        return ArtifactError(f"{message} Folders below it have one: {shown}.", "Name one of them.")
     return ArtifactError(
         message, "Make one with edge-med convert; if it should be there, edge-med verify its file."
     )

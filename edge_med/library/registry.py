@@ -21,7 +21,7 @@ FOLDERS = (_PACKAGE / "_models", _PACKAGE.parent / "models")
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The terms that a model comes under."""
+    """The licence terms of a model."""
 
     name: str
     url: str

@@ -1,4 +1,4 @@
-"""Find a model's files: the text model that is meant, and the projector that belongs to it."""
+"""Find a model's files: the text model of a path or name, and the projector that belongs to it."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ class ModelFiles:
         model_sha256: hash of the text model as the manifest, or the name of a blob of Ollama's,
             tells it; None if neither does.
         projector_sha256: the same of the projector.
-        others: text models of the same name and other quants in a folder, that weren't taken.
-        parts: the files that the text model is in, of which `text` is the first.
+        others: text models of the same name and other quants in the folder.
+        parts: files of a text model in several parts, of which `text` is the first.
         together: whether one manifest lists both, so that one conversion has made them.
     """
 
@@ -89,16 +89,16 @@ class _File:
 
 
 def find(model: str | Path, projector: str | Path | None = None) -> ModelFiles:
-    """Find the files of a model; nothing but headers and the manifest is read.
+    """Find the files of a model; only headers and the manifest are read.
 
     Args:
-        model: a GGUF file, a folder with one text model, a manifest or a blob of Ollama's, or the
-            name of such a folder in `models_folder`; what exists as a path isn't taken for a name.
-            Of several quants of one model the first in `RECOMMENDED` is taken.
-        projector: a GGUF file; if None, the one beside the text model that fits it.
+        model: path of a GGUF file, of a folder with one text model, of a manifest or a blob of
+            Ollama's, or the name of such a folder in `models_folder`; a path comes before a name.
+            Of several quants of one model the first in `RECOMMENDED` is used.
+        projector: path of a GGUF file; if None, the one in the same folder that fits.
 
     Raises:
-        UsageError: there is no such model, or several models or projectors could be meant.
+        UsageError: there is no such model, or several models or projectors are possible.
         InputError: the projector is in several parts.
         ArtifactError: a file is damaged or of another kind, or a folder has no text model.
         PairingError: the given projector doesn't fit the text model.
@@ -134,7 +134,7 @@ def text_models(model: str | Path) -> list[Path]:
 
 
 def default_model() -> str | None:
-    """The model that is meant when none is named: `EDGE_MED_MODEL`."""
+    """The default model in the environment: `EDGE_MED_MODEL`."""
     return os.environ.get("EDGE_MED_MODEL") or None
 
 
@@ -147,15 +147,14 @@ def home() -> Path:
     """Where models and settings are: `EDGE_MED_HOME`, else where the system keeps a user's data.
 
     Raises:
-        UsageError: `EDGE_MED_HOME` names no folder. It is never made: a name that is misspelt would
-            have another model answer than the one that was meant. Or it isn't set, and the user
-            has no home folder.
+        UsageError: `EDGE_MED_HOME` names no folder. It is never made: with a misspelt name another
+            model would answer than the user's. Or it isn't set, and the user has no home folder.
     """
     given = os.environ.get("EDGE_MED_HOME")
     if given and not Path(given).is_dir():
         raise UsageError(
             f"EDGE_MED_HOME is '{given}', and there is no such folder.",
-            "Correct it, or make the folder.",
+            "Correct the variable, or make the folder.",
         )
     if given:
         return Path(given)
@@ -164,8 +163,8 @@ def home() -> Path:
         if found.is_absolute():
             return found
     raise UsageError(
-        "This user has no home folder, which models and settings would be in.",
-        "Let EDGE_MED_HOME name a folder for them.",
+        "This user has no home folder for models and settings.",
+        "Set EDGE_MED_HOME to a folder.",
     )
 
 
@@ -181,9 +180,9 @@ def is_stored(name: str) -> bool:
 
 
 def _located(model: str | Path) -> Path:
-    """The file or folder that is meant."""
+    """The file or folder of a path or a name."""
     if not isinstance(model, str | os.PathLike):
-        raise UsageError("A model's name or path isn't a text.", "Give a name or a path.")
+        raise UsageError("`model` is neither a text nor a path.", "Give a name or a path.")
     name, folder = str(model), models_folder()
     if name and Path(model).exists():
         refuse_peft(Path(model))
@@ -233,8 +232,8 @@ def _opened_projector(path: Path, manifest: Manifest | None) -> _File:
     file = _opened(path, manifest)
     if len(file.parts) > 1:
         raise InputError(
-            f"{path.name} is one of {len(file.parts)} parts of a projector, which llama.cpp takes "
-            "in one file.",
+            f"{path.name} is one of {len(file.parts)} parts of a projector, which llama.cpp reads "
+            "only as one file.",
             "Merge them with its tool: llama-gguf-split --merge FIRST_PART WHOLE",
         )
     return file
@@ -309,14 +308,14 @@ def _only(paths: Iterable[Path], what: str, hint: str) -> Path:
         return first
     names = ", ".join(path.name for path in (first, *others))
     raise UsageError(
-        f"{first.parent.resolve().name} holds several {what}: {names}.", f"{hint}{first}"
+        f"{first.parent.resolve().name} has several {what}: {names}.", f"{hint}{first}"
     )
 
 
 def _opened(path: Path, manifest: Manifest | None) -> _File:
-    """Read a model's header, and hold its size against the manifest."""
+    """Read a model's header, and compare its size with the manifest."""
     if path.name.endswith(PARTIAL):
-        raise ArtifactError(f"{path.name} isn't finished.", "Run the conversion again.")
+        raise ArtifactError(f"{path.name} isn't complete.", "Run the conversion again.")
     entry = manifest.entry(path.name) if manifest else None
     if entry and path.is_file() and path.stat().st_size != entry.size:
         raise ArtifactError(

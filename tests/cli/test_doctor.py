@@ -59,7 +59,7 @@ def test_that_the_machine_was_busy_or_has_no_model_is_told(
     monkeypatch.setattr(_platform, "performance_cores", lambda: 2)
     run = edge_med("doctor")
     assert "could be better: Other programs were busy (load 3.2 on 2 cores)" in run.out
-    assert "could be better: No MedGemma is here." in run.out
+    assert "could be better: There is no MedGemma on this machine." in run.out
     assert "Tokens of an answer a second, about, on the CPU" in run.out
     assert "Nothing to be done" not in run.out
 

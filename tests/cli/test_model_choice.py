@@ -150,7 +150,7 @@ def test_without_an_embedded_model_it_says_so(
     monkeypatch.setattr(default_model, "EMBEDDED", (tmp_path,))
     done = edge_med(*ASK)
     assert done.code == 2
-    assert "no embedded one" in done.err
+    assert "lacks the embedded one" in done.err
     assert "--model" in done.err
 
 

@@ -196,7 +196,7 @@ REFUSED: dict[str, tuple[Tensors, dict[str, Any], type[EdgeMedError], str]] = {
         pair(f"{START}model.layers.7.mlp.up_proj", 512, 256),
         {},
         CheckpointError,
-        "hasn't got",
+        "lacks",
     ),
     "too large for F16": (HUGE, {"kind": "F16"}, CheckpointError, "F16 can't hold"),
     "another type": (pair(Q, 256, 256), {"kind": "Q4_0"}, UsageError, "can't be Q4_0"),

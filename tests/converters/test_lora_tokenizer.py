@@ -135,7 +135,7 @@ def test_a_template_that_another_adapters_replaces_is_reported(base: Path, tmp_p
         (folder / "chat_template.jinja").write_text(f"{TURNS}{name}")
     plan = planned(base, tmp_path / "one", tmp_path / "two")
     assert plan.checkpoint.small.template == f"{TURNS}two"
-    assert warnings(plan)[0].endswith("Another one, of one, isn't taken.")
+    assert warnings(plan)[0].endswith("Another one, of one, isn't used.")
 
 
 def test_an_end_token_of_its_own_counts_as_in_a_whole_checkpoint(

@@ -74,7 +74,7 @@ def test_the_embedded_checkpoint_is_the_first_that_is_there(
     monkeypatch.setattr(default_model, "EMBEDDED", (tmp_path, checkpoint("text")))
     assert default_model.embedded() == checkpoint("text")
     monkeypatch.setattr(default_model, "EMBEDDED", (tmp_path,))
-    with pytest.raises(UsageError, match="no embedded one"):
+    with pytest.raises(UsageError, match="lacks the embedded one"):
         default_model.embedded()
 
 

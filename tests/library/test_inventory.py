@@ -42,7 +42,7 @@ def test_a_folder_that_holds_no_model_is_told_with_its_problem(home: Path) -> No
     (home / "empty").mkdir()
     (one,) = stored()
     assert one.quants == ()
-    assert one.problem == "empty holds no Gemma 3 text model."
+    assert one.problem == "empty has no Gemma 3 text model."
 
 
 def test_without_a_folder_there_is_no_model(

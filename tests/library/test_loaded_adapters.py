@@ -44,7 +44,7 @@ def test_a_mapping_gives_other_names(chest: Path, text: Header) -> None:
 
 
 def test_two_of_the_same_name_are_refused(chest: Path, text: Header) -> None:
-    with pytest.raises(UsageError, match=r"Two adapters are called 'chest.v2'") as caught:
+    with pytest.raises(UsageError, match=r"Two adapters have the name 'chest.v2'") as caught:
         find_adapters([chest, chest], text)
     assert "adapters={" in caught.value.hint
 

@@ -121,7 +121,7 @@ def test_of_several_models_one_must_be_named(tmp_path: Path) -> None:
 
 def test_a_folder_without_a_text_model_is_an_error(tmp_path: Path) -> None:
     projector(tmp_path / "mmproj.gguf")
-    with pytest.raises(ArtifactError, match="holds no Gemma 3 text model"):
+    with pytest.raises(ArtifactError, match="has no Gemma 3 text model"):
         find(tmp_path)
 
 
@@ -134,7 +134,7 @@ def test_a_file_that_the_manifest_does_not_list_does_not_count_in_its_folder(
 
 def test_a_listed_text_model_that_was_deleted_does_not_count(converted: Path) -> None:
     (converted / TEXT).unlink()
-    with pytest.raises(ArtifactError, match="holds no Gemma 3 text model"):
+    with pytest.raises(ArtifactError, match="has no Gemma 3 text model"):
         find(converted)
 
 
@@ -151,9 +151,9 @@ def test_a_file_of_another_size_than_the_manifest_says_is_damaged(
 
 
 def test_a_file_that_is_not_finished_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match="isn't finished"):
+    with pytest.raises(ArtifactError, match="isn't complete"):
         find(text(tmp_path / "m.gguf.partial"))
-    with pytest.raises(ArtifactError, match="isn't finished"):
+    with pytest.raises(ArtifactError, match="isn't complete"):
         find(text(tmp_path / "m.gguf"), projector(tmp_path / "p.gguf.partial"))
 
 
@@ -211,7 +211,10 @@ def test_of_a_folder_without_a_model_those_below_it_are_named(tmp_path: Path) ->
     with pytest.raises(ArtifactError) as caught:
         find(tmp_path / "kept")
     named = ", ".join(str(tmp_path / "kept" / one) for one in ("micro", "models/gemma"))
-    assert caught.value.message == f"kept holds no Gemma 3 text model. Below it lie: {named}."
+    assert (
+        caught.value.message
+        == f"kept has no Gemma 3 text model. Folders below it have one: {named}."
+    )
 
 
 def test_a_model_of_another_architecture_is_refused(tmp_path: Path) -> None:
