@@ -1,4 +1,4 @@
-"""Answers, watched: a program gets figures of each that has ended."""
+"""Hooks for answers: a program gets figures of each answer at its end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOGGER = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What is measured of an answer that has ended; nothing of what was asked or said.
+    """The figures of an answer that has ended; no text of question or answer.
 
     Attributes:
         seconds: time from the call to the end of the answer, by the caller's clock.

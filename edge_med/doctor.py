@@ -179,13 +179,13 @@ def _counted(cores: int) -> str:
 
 
 def _beyond(built: frozenset[str], known: frozenset[str]) -> frozenset[str]:
-    """What the code uses and the processor hasn't got; some systems tell of little or nothing."""
+    """Features that the code uses and the processor lacks; some systems report few or none."""
     checked = (names for first, names in _CHECKED.items() if first in known)
     return built & frozenset().union(*checked) - known
 
 
 _CHECKED = {"AVX": {"AVX2", "AVX512"}, "NEON": {"DOTPROD"}}
-"""A system that tells of the first tells of the others (Windows since 10, version 2004)."""
+"""A system that reports the first reports the others (Windows since 10, version 2004)."""
 
 
 def _speeds(machine: Machine, rates: Mapping[str, float]) -> Iterator[Speed]:

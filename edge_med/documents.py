@@ -40,7 +40,7 @@ _OFFICE = ((b"word/", "a Word document (DOCX)"), (b"xl/", "an Excel sheet (XLSX)
 _DICOM = slice(128, 132)
 
 _PROBED = 64
-"""Bytes that tell whether every other one is zero, as in UTF-16 of most languages."""
+"""Bytes that are checked for zeros at every other place, as in UTF-16 of most languages."""
 
 
 _UNSEEN = "\u115f\u1160\u2800\u3164\uffa0"

@@ -96,7 +96,7 @@ def opened(
 
 
 def _hashed_files(found: ModelFiles) -> list[HashedFile]:
-    """The files of a model, with the hashes that are told of them."""
+    """The files of a model, with their known hashes."""
     files = [HashedFile("text", found.text, found.model_sha256)]
     if len(found.parts) > 1:  # such a model has no hash of its own
         files = [HashedFile("part", part, None) for part in found.parts]

@@ -126,8 +126,8 @@ def as_messages(
             question without an image names a file.
         ImageError: an image can't be read, or the model can't see.
     """
-    given, beside = _read(prompt, len(images))
-    sources = [*images, *beside]
+    given, row_images = _read(prompt, len(images))
+    sources = [*images, *row_images]
     own = [
         piece.image for read in given for piece in _pieces(read) if isinstance(piece, GivenImage)
     ]
@@ -141,7 +141,7 @@ def as_messages(
     if not any(message.pictures for message in messages):
         theirs = zip(given, messages, strict=True)
         check_named(message for read, message in theirs if not isinstance(read, Message))
-    if next(pending.beside, None) is not None:
+    if next(pending.given, None) is not None:
         raise PromptError(
             "There are more images than places for images in the conversation.",
             "Add a part {'type': 'image'} for each, or <image> in a text.",
@@ -166,15 +166,15 @@ def _read(prompt: Any, images: int) -> tuple[list[_Read], tuple[Any, ...]]:
         pieces = reader.marked([prompt]) if images else [prompt]
         before = [] if ImagePlace() in pieces else [ImagePlace()] * images
         return [("user", (*before, *pieces))], ()
-    beside: tuple[Any, ...] = ()
+    row_images: tuple[Any, ...] = ()
     try:
         if isinstance(prompt, Mapping):
-            prompt, beside = reader.row(prompt)
+            prompt, row_images = reader.row(prompt)
         given = [prompt] if isinstance(prompt, Message) else prompt
         if isinstance(given, bytes | bytearray | memoryview) or not isinstance(given, Iterable):
             raise PromptError(f"{short(given)} isn't a prompt.", f"Give a text. {FORM}")
         found = [one if isinstance(one, Message) else reader.read(one) for one in given]
-        return (_marked(found) if images or beside else found), beside
+        return (_marked(found) if images or row_images else found), row_images
     except RecursionError:
         raise PromptError("The conversation's values are nested too deeply.", FORM) from None
 
@@ -197,9 +197,9 @@ def _pieces(read: _Read) -> tuple[Piece, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """What is sent of each image: of those beside a conversation, and of those inside of it."""
+    """The parts of each image: of those given with a conversation, and of those inside of it."""
 
-    beside: Iterator[tuple[Part, ...]]
+    given: Iterator[tuple[Part, ...]]
     inside: Iterator[tuple[Part, ...]]
 
     def parts(self, piece: Piece) -> tuple[Part, ...]:
@@ -208,7 +208,7 @@ class _Opened:
             return (TextPart(piece),)
         if isinstance(piece, GivenImage):
             return next(self.inside)
-        if (shown := next(self.beside, None)) is not None:
+        if (shown := next(self.given, None)) is not None:
             return shown
         raise PromptError(
             "The conversation has a place for an image, and there is no image for it.",
@@ -271,7 +271,7 @@ def checked_text(text: Any, *, named: bool = False) -> TextPart:
 def check_named(messages: Iterable[Message]) -> None:
     """Refuse questions without an image that name one: what they name isn't opened.
 
-    A `Message` of a caller's own isn't judged: what is a `TextPart` there is meant as a text.
+    A `Message` of a caller's own isn't judged: a `TextPart` there is a text.
 
     Raises:
         PromptError: one names a file that is there, or the address of an image.

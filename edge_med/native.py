@@ -83,7 +83,7 @@ def rebuilt(flags: str) -> str:
     """The line that installs it from source anew, with the GPUs that it was built for, and flags.
 
     Args:
-        flags: CMake's, besides those of the GPUs.
+        flags: CMake's flags, besides those of the GPUs.
 
     Raises:
         EngineError: it is missing or of another version.
@@ -92,8 +92,8 @@ def rebuilt(flags: str) -> str:
     if flags == NATIVE and amx and _platform.SYSTEM == "linux":
         flags = f"{flags} {WHOLE_STORES}"
     names = [path.name for path in native_library("llama").parent.iterdir()]
-    kept = [flag for kind, flag in GPUS.items() if any(f"ggml-{kind}" in name for name in names)]
-    return built_with(" ".join([flags, *kept]))
+    gpus = [flag for kind, flag in GPUS.items() if any(f"ggml-{kind}" in name for name in names)]
+    return built_with(" ".join([flags, *gpus]))
 
 
 def built_with(flags: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from converters.findings import listed
-from edge_med.artifacts.adapters.find_folder import beside
+from edge_med.artifacts.adapters.find_folder import more_adapters
 from edge_med.artifacts.adapters.peft_adapter import OpenedAdapter, TensorUpdate
 from edge_med.artifacts.adapters.peft_folder import CONFIG, merge_command
 from edge_med.artifacts.adapters.runtime_part import Division
@@ -67,7 +67,7 @@ def warnings(adapter: OpenedAdapter, base: str) -> list[Finding]:
     if plain and plain.lower() != base.lower():
         text = f"{adapter.name} names {plain} as its base, and is merged into {base}."
         found.append(Finding("adapter_base", text))
-    if others := beside(adapter.folder):
+    if others := more_adapters(adapter.folder):
         text = f"{adapter.name} holds more adapters, which aren't merged: {listed(others)}."
         found.append(Finding("adapters_beside", text))
     found += _patterns(adapter)

@@ -55,14 +55,14 @@ def performance_cores() -> int:
 
     Threads of a model wait for each other at every step, so cores that are much slower than the
     others, and second threads of a core, hold up more than they help. All count if the system
-    doesn't tell them apart.
+    doesn't distinguish them.
     """
     usable = usable_cores()
     return min(usable, _module().performance_cores() or usable)
 
 
 def available_memory() -> int | None:
-    """Bytes of memory that this process can still take without swapping; None if nothing tells.
+    """Bytes of memory that this process can still take without swapping; None if it isn't known.
 
     Memory that holds files which can be read again counts as available, a container's limit as the
     end.
@@ -72,19 +72,19 @@ def available_memory() -> int | None:
 
 
 def total_memory() -> int | None:
-    """Bytes of memory that there are for this process; None if nothing tells."""
+    """Bytes of memory that there are for this process; None if it isn't known."""
     found: int | None = _module().total_memory()
     return found
 
 
 def cpu_features() -> frozenset[str] | None:
-    """What the processor can do, such as AVX2, by ggml's names; None if nothing tells."""
+    """What the processor can do, such as AVX2, by ggml's names; None if it isn't known."""
     found: frozenset[str] | None = _module().cpu_features()
     return found
 
 
 def processor() -> str | None:
-    """The processor's model, what it can do, and the system's version; None if nothing tells."""
+    """The processor's model, what it can do, and the system's version; None if it isn't known."""
     found = _module().processor()
     return f"{MACHINE} {platform.system()} {platform.release()} {found}" if found else None
 

@@ -6,7 +6,7 @@ import os
 
 
 def load() -> float | None:
-    """Programs that want to compute, on average of the last minute; None where nobody tells."""
+    """Programs that want to compute, on average of the last minute; None where it isn't known."""
     try:
         return os.getloadavg()[0]
     except (AttributeError, OSError):  # Windows has no such figure

@@ -1,4 +1,4 @@
-"""What Linux tells of its processors and its memory, and what control groups leave of both."""
+"""Processors and memory of Linux, within the limits of control groups."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ DISPLAY = "0x03"
 
 
 def performance_cores(devices: Path = DEVICES) -> int | None:
-    """How many of the cores that this process may use are fast ones; None if nothing tells.
+    """How many of the cores that this process may use are fast ones; None if it isn't known.
 
     Two threads of one core count once: they share the units that multiply. llama.cpp's own programs
     count so too (`common_cpu_get_num_math`).
@@ -103,7 +103,7 @@ def total_memory(
 
 
 def cpu_features(processor: Path = PROCESSOR) -> frozenset[str] | None:
-    """What the processor can do, by ggml's names; None if nothing tells."""
+    """What the processor can do, by ggml's names; None if it isn't known."""
     lines = {name.strip(): value.split() for name, value in _lines(processor, ":").items()}
     flags = lines.get("flags") or lines.get("Features")
     return frozenset(name for name, flag in FEATURES.items() if flag in flags) if flags else None
@@ -114,7 +114,7 @@ _CHANGING = ("processor", "cpu MHz", "apicid", "initial apicid", "core id", "bog
 
 
 def processor(processors: Path = PROCESSOR) -> str:
-    """Model and flags of the first processor (/proc/cpuinfo); empty if nothing tells."""
+    """Model and flags of the first processor (/proc/cpuinfo); empty if it isn't known."""
     with contextlib.suppress(OSError):
         lines = processors.read_text().partition("\n\n")[0].splitlines()
         return "\n".join(line for line in lines if not line.startswith(_CHANGING))
@@ -181,7 +181,7 @@ def _quota(group: Path) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class _Limit:
-    """The files of a group that tell its limit and its use, and the lines of memory.stat for cache.
+    """The files of a group with its limit and its use, and the lines of memory.stat for cache.
 
     A model file that was read lately counts as used, and yet makes room when room is needed.
     """

@@ -1,4 +1,4 @@
-"""What macOS tells of its processors and its memory."""
+"""Processors and memory of macOS, as it reports them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FEATURES = {
 
 
 def performance_cores() -> int | None:
-    """How many cores are of the fastest kind; None if nothing tells.
+    """How many cores are of the fastest kind; None if it isn't known.
 
     Processors of a single kind have `hw.physicalcpu` alone. Source:
     https://developer.apple.com/documentation/kernel/1387446-sysctlbyname/determining_system_capabilities

@@ -1,4 +1,4 @@
-"""What Windows tells of its processors and its memory."""
+"""Processors and memory of Windows, as it reports them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class MemoryStatus(ctypes.Structure):
 
 
 def performance_cores() -> int | None:
-    """How many cores are of the fastest kind, the highest efficiency class; None if nothing tells.
+    """How many cores are of the fastest kind, the highest efficiency class; None if it isn't known.
 
     Source: GetLogicalProcessorInformationEx; it has a record for each core, whatever its threads.
     """
@@ -93,13 +93,13 @@ def _memory_status() -> MemoryStatus | None:
 
 
 def cpu_features() -> frozenset[str] | None:
-    """What the processor can do, by ggml's names, as far as Windows tells."""
+    """What the processor can do, by ggml's names, as far as Windows reports it."""
     has = kernel().IsProcessorFeaturePresent
     return frozenset(name for name, number in FEATURES.items() if has(ctypes.c_uint32(number)))
 
 
 def processor() -> str:
-    """Model and features of the processor, as far as Windows tells."""
+    """Model and features of the processor, as far as Windows reports it."""
     return " ".join([platform.processor(), *sorted(cpu_features() or ())])
 
 

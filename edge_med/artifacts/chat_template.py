@@ -2,7 +2,7 @@
 
 A template is never run, and its hash says little, for any save may change its spaces. What counts
 is whether it writes Gemma's turns, and no text of its own besides. Without one, a model that knows
-the tokens of turns is asked in turns, unless the checkpoint that it was converted from said that it
+the tokens of turns is asked in turns, unless the checkpoint that it was converted from says that it
 is a base model.
 """
 
@@ -21,7 +21,7 @@ START, END = "<start_of_turn>", "<end_of_turn>"
 TEMPLATE = "tokenizer.chat_template"
 SAID = "edge_med.turns"
 """Key of our files without a template: `gemma` or `none`, by what its checkpoint ends answers with.
-Anybody else's base model without a template can be told by it as well."""
+The key works for base models of others without a template too."""
 
 ENDS = "edge_med.ends"
 """Key of our files: ids that end an answer besides those that llama.cpp finds by itself."""
@@ -55,9 +55,9 @@ def turns_of(header: Header) -> Turns:
     template = header.text(TEMPLATE)
     if template is not None:
         return by_template(template)
-    said = header.text(SAID)
-    if said is not None:
-        return "none" if said == "none" else "assumed"
+    turns = header.text(SAID)
+    if turns is not None:
+        return "none" if turns == "none" else "assumed"
     return "assumed" if _knows_turns(header) else "none"
 
 
@@ -101,8 +101,8 @@ _BRANCH = (
     r"""(?:<start_of_turn>)?OTHER\b"""
 )
 _SWAPPED = tuple(
-    re.compile(pattern.replace("ROLE", said).replace("OTHER", written))
-    for said, written in (("user", "model"), ("assistant", "user"))
+    re.compile(pattern.replace("ROLE", role).replace("OTHER", written))
+    for role, written in (("user", "model"), ("assistant", "user"))
     for pattern in (
         r"""(['"])OTHER\1\s*if\b[^%}=!]{0,80}==\s*(['"])ROLE\2""",
         r"""(['"])ROLE\1\s*:\s*(['"])OTHER\2""",

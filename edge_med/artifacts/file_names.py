@@ -84,8 +84,8 @@ def is_bare_file_name(name: str) -> bool:
 def path_and_scale(given: str) -> tuple[Path, float]:
     """The parts of PATH=SCALE, as an adapter is given.
 
-    A path may hold an equals sign too: folders of a training are called `run-r=16`. What is there
-    under all that is given is meant by all of it.
+    A path may hold an equals sign too: folders of a training are called `run-r=16`. A path that
+    exists as a whole has no scale.
     """
     path, _, scale = given.rpartition("=")
     try:
@@ -109,7 +109,7 @@ class Origin:
 
 
 def cached(folder: Path) -> Origin:
-    """What the hub's cache tells of a folder: `models--OWNER--NAME/snapshots/REVISION`."""
+    """Id and revision by the hub's cache: `models--OWNER--NAME/snapshots/REVISION`."""
     folder = folder.absolute()
     kind, *parts = folder.parent.parent.name.split("--")
     if folder.parent.name != "snapshots" or kind != "models" or len(parts) != 2:

@@ -55,7 +55,7 @@ _READ_AHEAD = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Array:
-    """An array of metadata, kept as its bytes until somebody wants the values.
+    """An array of metadata, stored as its bytes until its values are read.
 
     Attributes:
         kind: `enum gguf_type` of the elements.
@@ -284,16 +284,16 @@ class _Cursor:
         alignment: int,
     ) -> tuple[GgufTensor, ...]:
         """Check that the tensors follow each other without gap or overlap and end with the file."""
-        placed, at = [], data_start
+        tensors, at = [], data_start
         for name, kind, shape, offset in described:
             size = kind.row_bytes(shape[-1]) * math.prod(shape[:-1])
             if data_start + offset != at or size > MAX_TENSOR_BYTES or at + size > self._size:
                 raise self._broken(f"the tensor '{name}' outside its place")
-            placed.append(GgufTensor(name, kind, shape, at, size))
+            tensors.append(GgufTensor(name, kind, shape, at, size))
             at = pad(at + size, alignment)
         if described and self._size > at:
             raise self._broken(f"{self._size - at} bytes after the last tensor")
-        return tuple(placed)
+        return tuple(tensors)
 
     def _number(self, code: str) -> int:
         # The one float code, "f" or "d", only ever comes through `_value`, which passes it on.

@@ -25,5 +25,5 @@ def is_pointer(path: Path) -> bool:
 
 
 def words(name: str) -> str:
-    """What is said of a pointer."""
+    """The message about a pointer."""
     return f"{name} is a Git LFS pointer: the file itself was never downloaded."

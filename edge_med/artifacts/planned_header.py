@@ -82,16 +82,16 @@ def text_shape(header: Header) -> TextShape:
     found = {name: number for name, number in numbers.items() if number}
     if missing := numbers.keys() - found.keys():
         raise ArtifactError(
-            f"The file's header doesn't tell {', '.join(sorted(missing))}.",
+            f"The file's header lacks {', '.join(sorted(missing))}.",
             "Convert the original checkpoint again.",
         )
     return TextShape(**found, tied=all(t.name != "output.weight" for t in header.tensors))
 
 
 def _header(values: dict[str, Value], tensors: Iterable[tuple[str, TensorType, Shape]]) -> Header:
-    placed, at = [], 0
+    entries, at = [], 0
     for name, kind, shape in tensors:
         size = kind.row_bytes(shape[-1]) * math.prod(shape[:-1])
-        placed.append(GgufTensor(name, kind, shape, at, size))
+        entries.append(GgufTensor(name, kind, shape, at, size))
         at = pad(at + size, DEFAULT_ALIGNMENT)
-    return Header(3, values, tuple(placed), 0, at)
+    return Header(3, values, tuple(entries), 0, at)

@@ -67,8 +67,8 @@ def window_words(layers: int | None, hidden: int | None, window: int | None) -> 
     published = WINDOWS.get((layers or 0, hidden or 0))
     if published is None or window == published:
         return None
-    told = "not in it" if window is None else f"{window} tokens"
+    own = "not given" if window is None else f"{window} tokens"
     return (
-        f"The sliding window of this file is {told}, and Gemma 3 of {layers} layers has "
+        f"The sliding window of this file is {own}, and Gemma 3 of {layers} layers has "
         f"{published}: its answers differ from those of the model that was trained."
     )

@@ -24,7 +24,7 @@ THETA, THETA_WINDOW = 1_000_000.0, 10_000.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class _Setting:
     """What one place of config.json says of a kind of layer; None for what it doesn't say."""
 
     where: str
@@ -38,19 +38,19 @@ def read_rope(text: Section) -> tuple[float, float, float | None]:
     Raises:
         CheckpointError: a setting isn't known or can't be honoured, or two contradict each other.
     """
-    said = list(_said(text, GLOBAL, "rope_theta"))
-    window = list(_said(text, WINDOW, "rope_local_base_freq"))
-    theta = _agreed([(one.where, one.theta) for one in said], THETA)
+    settings = list(_settings(text, GLOBAL, "rope_theta"))
+    window = list(_settings(text, WINDOW, "rope_local_base_freq"))
+    theta = _agreed([(one.where, one.theta) for one in settings], THETA)
     theta_window = _agreed([(one.where, one.theta) for one in window], THETA_WINDOW)
     if any(one.scaling and one.scaling[0] != "default" for one in window):
         raise CheckpointError("The window layers' rope in config.json is scaled.", REFUSED)
-    kind, factor = _agreed([(one.where, one.scaling) for one in said], ("default", 1.0))
+    kind, factor = _agreed([(one.where, one.scaling) for one in settings], ("default", 1.0))
     return theta, theta_window, None if kind == "default" else factor
 
 
-def _said(text: Section, layers: str, theta_key: str) -> Iterator[_Said]:
+def _settings(text: Section, layers: str, theta_key: str) -> Iterator[_Setting]:
     if text.get(theta_key) is not None:
-        yield _Said(theta_key, theta=text.number(theta_key, 1.0))
+        yield _Setting(theta_key, theta=text.number(theta_key, 1.0))
     for key in _OBJECTS:
         whole = text.section(key)
         if whole is None:
@@ -63,17 +63,17 @@ def _said(text: Section, layers: str, theta_key: str) -> Iterator[_Said]:
             yield _read(key, whole)
 
 
-def _read(where: str, rope: Section) -> _Said:
+def _read(where: str, rope: Section) -> _Setting:
     kind = rope.get("rope_type") or rope.get("type") or "default"
     if kind not in ("default", "linear"):
         raise CheckpointError(f"rope_type in config.json is {short(kind)}.", REFUSED)
     theta = None if rope.get("rope_theta") is None else rope.number("rope_theta", 1.0)
-    return _Said(where, theta, (kind, rope.number("factor", 1.0) if kind == "linear" else 1.0))
+    return _Setting(where, theta, (kind, rope.number("factor", 1.0) if kind == "linear" else 1.0))
 
 
-def _agreed(said: list[tuple[str, T | None]], default: T) -> T:
+def _agreed(settings: list[tuple[str, T | None]], default: T) -> T:
     """The one value that several places give."""
-    found = [(where, value) for where, value in said if value is not None]
+    found = [(where, value) for where, value in settings if value is not None]
     for where, value in found[1:]:
         if value != found[0][1]:
             raise CheckpointError(

@@ -20,7 +20,7 @@ from edge_med.errors import CheckpointError
 
 DTYPES = {"BF16": BF16, "F16": F16, "F32": F32}
 RAW = BY_NAME["I8"]
-"""The type of what is passed over: its bytes are hashed, and not looked at."""
+"""The type of ignored tensors: their bytes are hashed, and not read as numbers."""
 
 MAX_HEADER = 16 << 20  # 27B's longest shard header is under 100 KB
 MAX_TENSORS = 20_000

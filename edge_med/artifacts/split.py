@@ -76,8 +76,8 @@ def _joined(headers: list[Header], name: str) -> Header:
         for number, header in enumerate(headers)
         for tensor in header.tensors
     )
-    told = [(one.integer(NUMBER), one.integer(COUNT)) for one in headers]
-    numbered = told == [(number, len(headers)) for number in range(len(headers))]
+    numbers = [(one.integer(NUMBER), one.integer(COUNT)) for one in headers]
+    numbered = numbers == [(number, len(headers)) for number in range(len(headers))]
     once = len({tensor.name for tensor in tensors}) == len(tensors)
     if not (numbered and once and first.integer(TENSORS) in (None, len(tensors))):
         raise ArtifactError(

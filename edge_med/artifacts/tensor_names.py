@@ -145,7 +145,7 @@ def counted(tensors: Iterable[str]) -> str:
 
 
 def is_buffer(source: str) -> bool:
-    """Whether a tensor is passed over: it is computed anew, whatever was saved."""
+    """Whether a tensor is ignored, because it is computed."""
     return BUFFERS.search(source) is not None
 
 

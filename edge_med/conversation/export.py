@@ -47,7 +47,7 @@ def write(path: Path, messages: Sequence[Message], records: Records = ()) -> Non
 
 
 def markdown(messages: Sequence[Message], records: Records = ()) -> str:
-    """For people: what answered, and every turn; images are told by size and hash."""
+    """For people: what answered, and every turn; images are named by size and hash."""
     blocks = [f"> {NOTICE}", *_head(records)]
     left = iter(records)
     for message in messages:
@@ -60,9 +60,9 @@ def markdown(messages: Sequence[Message], records: Records = ()) -> str:
 
 
 def chat_messages(messages: Sequence[Message], records: Records = ()) -> str:
-    """For programs: what Hugging Face's chat templates take; images are told by their hashes.
+    """For programs: what Hugging Face's chat templates take; images are named by their hashes.
 
-    Answers say what wrote them under `provenance`, a key that templates pass over.
+    Answers say what wrote them under `provenance`, a key that templates ignore.
     """
     data: list[dict[str, Any]] = [
         {"role": m.role, "content": [_part(part) for part in m.parts]} for m in messages

@@ -296,7 +296,7 @@ class Conversation:
                 yield event
 
     def _events(self, turns: Sequence[Message], options: Options) -> Iterator[Event]:
-        """Stream an answer to as many of the turns as fit; if some don't, that is said first."""
+        """Stream an answer to as many of the turns as fit; if some don't, a notice comes first."""
         with self._service.cancellable() as call:
             shown, trimmed = self._fitting(turns, options, call)
             first = tuple(filter(None, (self._restarted(), trimmed)))

@@ -61,12 +61,12 @@ def edited(turns: Sequence[Message], turn: int, text: str) -> tuple[Message, ...
 def _with_text(parts: Sequence[Part], text: TextPart) -> Iterator[Part]:
     """Images, and the labels of slices, with another text."""
     labels = {place for place in range(len(parts)) if is_label(parts, place)}
-    kept = [p for n, p in enumerate(parts) if isinstance(p, ImagePart) or n in labels]
+    images = [p for n, p in enumerate(parts) if isinstance(p, ImagePart) or n in labels]
     pieces = reader.marked([text.text])
-    if labels or pieces.count(reader.ImagePlace()) != len(kept):
-        yield from (*kept, text)
+    if labels or pieces.count(reader.ImagePlace()) != len(images):
+        yield from (*images, text)
         return
-    waiting = iter(kept)
+    waiting = iter(images)
     for piece in pieces:
         yield TextPart(piece) if isinstance(piece, str) else next(waiting)
 

@@ -166,10 +166,10 @@ def _read(paths: Sequence[Path], note: weakref.WeakMethod[Note], stopped: Stoppe
     for path in paths:
         with suppress(OSError):
             read = _hashed(path, stopped)
-            tell = note()
-            if read and tell:
-                tell(path, *read)
-            del tell  # a watch that is only kept here has no model any more
+            notify = note()
+            if read and notify:
+                notify(path, *read)
+            del notify  # a watch that is only kept here has no model any more
 
 
 def _hashed(path: Path, stopped: Stopped = lambda: False) -> tuple[Facts, str] | None:

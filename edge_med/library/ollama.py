@@ -1,7 +1,7 @@
 """Models that Ollama has pulled: which of its blobs belong together.
 
-Ollama keeps files by their hashes in `blobs`, and beside them `manifests` with a JSON file for each
-model's tag, which lists its layers (ollama: manifest/layer.go, manifest/paths.go).
+Ollama keeps files by their hashes in `blobs`. The folder `manifests` next to it has a JSON file for
+each model's tag, which lists its layers (ollama: manifest/layer.go, manifest/paths.go).
 """
 
 from __future__ import annotations

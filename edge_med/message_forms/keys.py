@@ -24,7 +24,7 @@ CONTENT = ("content", "parts")
 """Of a message; the second is Gemini's."""
 
 IMAGE_KEYS = ("images", "image")
-"""Where a message, or a dataset's row, has images beside its content; the first is Ollama's."""
+"""Where a message, or a dataset's row, has images outside of its content; the first is Ollama's."""
 
 TEXT_TYPES = frozenset(["text", "input_text", "output_text"])
 IMAGE_TYPES = frozenset(["image", "image_url", "input_image"])
@@ -41,7 +41,7 @@ SHOWING = SOURCES | IMAGE_TYPES | {*IMAGE_KEYS}
 """Under which an image may stand in a mapping."""
 
 CITED = frozenset(["url", "uri", "source", "data"])
-"""Those among them that metadata have for other things too: a text there speaks for itself."""
+"""Those among them that metadata have for other things too: a text there is judged by itself."""
 
 PAGES = frozenset(
     [

@@ -1,4 +1,4 @@
-"""Values under keys without content: passed over, unless there may be an image in them."""
+"""Values of keys without content: ignored, unless there may be an image in them."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class GivenImage:
 
 @dataclass(frozen=True, slots=True)
 class ImagePlace:
-    """A place for the next of the images that are given beside the conversation."""
+    """A place for the next of the images that are given with the conversation."""
 
 
 Piece = str | GivenImage | ImagePlace
@@ -124,7 +124,7 @@ def content_key(message: Mapping[str, Any]) -> str:
 
 
 def _own_images(fields: Mapping[str, Any]) -> list[GivenImage]:
-    """The images beside a content."""
+    """The images of a message outside of its content."""
     found = [fields[key] for key in IMAGE_KEYS if key in fields]
     lists = [[value] if (items := _items(value)) is None else items for value in found]
     return [GivenImage(_source(one)) for items in lists for one in items if not is_absent(one)]

@@ -83,7 +83,7 @@ def test_a_folder_is_described_whole(tmp_path: Path) -> None:
         ({"peft_type": "LOHA"}, "peft_type = LOHA"),
         ({"init_lora_weights": "pissa"}, "changes the base model"),
         ({"use_hydra": True}, "use_hydra = True"),
-        ({"r": 8}, "says rank 8"),
+        ({"r": 8}, "has rank 8"),
     ],
 )
 def test_of_what_cannot_be_merged_the_reason_is_told(
@@ -176,7 +176,9 @@ def test_what_was_made_of_another_adapter_is_told(
     tensors: dict[str, Floats], rank: int, tmp_path: Path
 ) -> None:
     folder = save_adapter(tmp_path / "chest", tensors, r=rank, use_rslora=True)
-    assert said(folder).endswith("was made of another adapter than chest, which lies beside it.")
+    assert said(folder).endswith(
+        "was made of another adapter than chest, which is in the same folder."
+    )
 
 
 @pytest.mark.parametrize("name", ["chest.gguf", "chest-F16-LoRA.gguf", "chest.v2.gguf"])
@@ -198,7 +200,7 @@ def test_of_ranks_by_several_patterns_the_tensors_choose(tmp_path: Path) -> None
 
 def test_another_alpha_is_of_another_training(tmp_path: Path) -> None:
     text = said(save_adapter(tmp_path / "chest", PAIRS), alpha=16)
-    assert "has an alpha of 16, and adapter_config.json beside it one of 2" in text
+    assert "has an alpha of 16, and the adapter_config.json in its folder one of 2" in text
     assert "doesn't know" not in text
 
 
@@ -211,7 +213,7 @@ def test_a_file_of_ours_that_was_made_of_other_weights_is_told(tmp_path: Path) -
     assert (lacking(file, read_adapter(file)), inspect(file).strength) == ((), 0.5)
     save_adapter(folder, {name: 2 * values for name, values in PAIRS.items()})
     (text,) = lacking(file, read_adapter(file))
-    assert "made of other weights than those beside it" in text
+    assert "made of other weights than those of" in text
 
 
 def test_a_folder_with_nothing_but_a_named_adapter_is_told_as_that(tmp_path: Path) -> None:
@@ -249,7 +251,7 @@ def test_a_file_of_others_that_was_made_before_more_training_is_told(
         for n, values in PAIRS.items()
     }
     folder = save_adapter(tmp_path / "chest", later)
-    assert "was made of other weights than those beside it, in chest" in said(folder)
+    assert "was made of other weights than those of chest in the same folder" in said(folder)
     save_adapter(folder, {name: factor * values for name, values in PAIRS.items()})
     assert said(folder) == ""
 

@@ -78,5 +78,5 @@ def test_a_header_tells_the_shape_that_it_was_drafted_from(
 
 
 def test_a_header_without_a_number_tells_no_shape() -> None:
-    with pytest.raises(ArtifactError, match=r"doesn't tell .*hidden"):
+    with pytest.raises(ArtifactError, match=r"lacks .*hidden"):
         text_shape(Header(3, {}, (), 0, 0))

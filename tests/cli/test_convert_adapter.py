@@ -106,7 +106,7 @@ def test_the_file_is_applied_and_what_it_lacks_is_told(
     done = edge_med("ask", "is it large", *small, "--adapter", file)
     assert done.code == 0
     assert (
-        "lacks what the adapter beside it, chest, changes in 1 tensor of the vision tower"
+        "lacks changes of chest, the adapter in the same folder: 1 tensor of the vision tower"
         in " ".join(done.err.split())
     )
     data = json.loads(edge_med("inspect", file, "--json").out)

@@ -298,7 +298,7 @@ REFUSED: dict[str, tuple[dict[str, Floats], dict[str, Any], str]] = {
     "another method": (Q, {"peft_type": "LOHA"}, "peft_type = LOHA"),
     "a setting of tomorrow": (Q, {"use_hydra": True}, "use_hydra = True"),
     "layers repeated": (Q, {"layer_replication": [[0, 4], [2, 5]]}, "layer_replication"),
-    "another rank": (Q, {"r": 8}, "says rank 8"),
+    "another rank": (Q, {"r": 8}, "has rank 8"),
     "half of a pair": (dict([*Q.items()][:1]), {}, "one of A and B"),
     "a single number": (
         {f"{LAYER}self_attn.q_proj.lora_A.weight": np.array(1, np.float32)},

@@ -14,7 +14,7 @@ from converters.lora.records import record, warnings
 from converters.request import ConversionRequest
 from devtools.checkpoints.peft import EVERYTHING, LAYER, SETTINGS, pair, save_adapter
 from devtools.checkpoints.tiny import TINY, write_tiny
-from edge_med.artifacts.adapters.find_folder import beside, find
+from edge_med.artifacts.adapters.find_folder import find, more_adapters
 from edge_med.artifacts.adapters.peft_adapter import open_adapter
 from edge_med.artifacts.adapters.peft_folder import peft_adapter
 from edge_med.errors import CheckpointError, UsageError
@@ -48,7 +48,7 @@ def test_the_end_of_training_counts_and_its_checkpoints_are_passed_over(tmp_path
     folder = save(tmp_path / "out")
     save(folder / "checkpoint-100")
     assert find(folder) == folder
-    assert beside(folder) == []
+    assert more_adapters(folder) == []
 
 
 def test_more_adapters_in_the_folder_are_reported(tmp_path: Path) -> None:

@@ -132,10 +132,10 @@ class Settings:
         Raises:
             CheckpointError: its config says no such rank.
         """
-        said = _fitting(self.ranks, module) or [self.rank]
-        if rank not in said:  # where several fit: PEFT sorts them by name when it saves
+        ranks = _fitting(self.ranks, module) or [self.rank]
+        if rank not in ranks:  # where several fit: PEFT sorts them by name when it saves
             raise CheckpointError(
-                f"{CONFIG} says rank {said[0]} for {module}, and its tensors have {rank}.",
+                f"{CONFIG} has rank {ranks[0]} for {module}, and its tensors have {rank}.",
                 "The two are of different adapters: copy both from the same training.",
             )
         alpha = self.alpha_of(module)

@@ -43,8 +43,8 @@ def find(path: Path) -> Path:
     return path
 
 
-def beside(folder: Path) -> list[str]:
-    """Names of more adapters in an adapter's folder; what training saved on its way is none."""
+def more_adapters(folder: Path) -> list[str]:
+    """Names of more adapters in an adapter's folder; a checkpoint of its training isn't one."""
     inside = [path.name for path in folder.iterdir() if (path / CONFIG).is_file()]
     return sorted(name for name in inside if not name.startswith("checkpoint-"))
 
@@ -86,12 +86,12 @@ def _refuse_what_is_none(folder: Path) -> None:
         )
     raise CheckpointError(
         f"{name} has no {WEIGHTS}.",
-        "Copy it from where the adapter was saved: beside its config lie its weights.",
+        "Copy it from where the adapter was saved: the folder has config and weights.",
     )
 
 
 def _for_what(missing: Path) -> str:
-    """What may have been meant by a path that isn't there: a scale, or an adapter on the hub."""
+    """A hint for a path that doesn't exist: a scale, or an adapter on the hub."""
     if "=" in missing.name:
         return "A scale is a number, as in FOLDER=0.5."
     return "From the hub: hf download OWNER/NAME --local-dir NAME"

@@ -151,7 +151,9 @@ def check_fits(adapter: GgufAdapter, text: Header) -> None:
                 _MERGE,
             )
         if name not in shapes:
-            raise PairingError(f"{adapter.file} is for a {name} that the model hasn't got.", hint)
+            raise PairingError(
+                f"{adapter.file} has a part for {name}, which the model lacks.", hint
+            )
         if pair.fits != shapes[name]:
             raise PairingError(
                 f"{adapter.file} is for a {name} of {_sides(pair.fits)}, and the model's is "

@@ -25,7 +25,7 @@ _CLOSE = 1e-3
 
 
 def lacking(path: Path, ours: GgufAdapter) -> tuple[str, ...]:
-    """Compare a GGUF adapter with the PEFT adapter that lies beside it.
+    """Compare a GGUF adapter with the PEFT adapter in the same folder.
 
     Args:
         path: path of the GGUF file.
@@ -40,10 +40,12 @@ def lacking(path: Path, ours: GgufAdapter) -> tuple[str, ...]:
     try:
         peft = open_adapter(folder)
     except CheckpointError as error:
-        return (f"Beside {path.name} lies a PEFT adapter that can't be merged: {error.message}",)
+        return (
+            f"The folder of {path.name} has a PEFT adapter that can't be merged: {error.message}",
+        )
     if not _made_of(ours, peft):
-        text = f"{path.name} was made of another adapter than {peft.name}, which lies beside it."
-        return (text,)
+        other = f"than {peft.name}, which is in the same folder."
+        return (f"{path.name} was made of another adapter {other}",)
     found = [
         *_others(path, ours, peft),
         *_missing(path.name, ours, peft),
@@ -83,7 +85,7 @@ def _others(path: Path, ours: GgufAdapter, peft: OpenedAdapter) -> Iterator[str]
         ups = ((pair.b, peft.parts[name].up) for name, pair in ours.pairs.items())
         same = of_one_training(path, [(b, up) for b, up in ups if up])
     if not same:
-        yield f"{path.name} was made of other weights than those beside it, in {peft.name}."
+        yield f"{path.name} was made of other weights than those of {peft.name} in the same folder."
 
 
 def _sha256(path: Path) -> str:
@@ -92,12 +94,12 @@ def _sha256(path: Path) -> str:
 
 
 def _missing(file: str, ours: GgufAdapter, peft: OpenedAdapter) -> Iterator[str]:
-    held = divide(peft, tied=False).tensors
-    missing = [name for name in peft.parts if name not in ours.pairs or name not in held]
+    possible = divide(peft, tied=False).tensors
+    missing = [name for name in peft.parts if name not in ours.pairs or name not in possible]
     if not missing:
         return
     tensors = names.counted(missing)
-    yield f"{file} lacks what the adapter beside it, {peft.name}, changes in {tensors}."
+    yield f"{file} lacks changes of {peft.name}, the adapter in the same folder: {tensors}."
     if names.HEAD in missing or names.EMBEDDING in missing:
         yield "Embedding or output head were trained, too: answers about texts differ without."
 
@@ -113,7 +115,7 @@ def _scales(file: str, ours: GgufAdapter, peft: OpenedAdapter) -> Iterator[str]:
     settings = peft.settings
     if not math.isclose(ours.alpha, settings.alpha, rel_tol=_CLOSE):
         yield (
-            f"{file} has an alpha of {ours.alpha:g}, and {CONFIG} beside it one of "
+            f"{file} has an alpha of {ours.alpha:g}, and the {CONFIG} in its folder one of "
             f"{settings.alpha:g}: one of the two is of another training."
         )
         return

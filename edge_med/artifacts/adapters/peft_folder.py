@@ -1,4 +1,4 @@
-"""LoRA adapters as PEFT saves them: a folder that is no model and no GGUF adapter, told as one.
+"""LoRA adapters as PEFT saves them: a folder that is neither a model nor a GGUF adapter.
 
 Layout: PEFT's `save_pretrained`, that is adapter_config.json and adapter_model.safetensors.
 """
@@ -18,7 +18,7 @@ PICKLED = "adapter_model.bin"
 """Weights as older versions save them, which could run code when they are opened."""
 
 MLX = "adapters.safetensors"
-"""Weights of mlx-lm and mlx-vlm, which are turned; an adapter_config.json of theirs lies beside."""
+"""Weights of mlx-lm and mlx-vlm, which are turned; they have an adapter_config.json too."""
 
 FILES = (CONFIG, WEIGHTS, PICKLED)
 _LARGEST = 1 << 20  # bytes; PEFT's own have under 2 KB
@@ -92,9 +92,9 @@ def peft_adapter(path: Path) -> PeftAdapter | None:
         if len(inside) != 1:
             return None
         folder = inside[0]
-    said = _config(folder / CONFIG)
+    settings = _config(folder / CONFIG)
     keys = ("peft_type", "base_model_name_or_path", "peft_version")
-    return PeftAdapter(folder, *(said.get(key, "") for key in keys))
+    return PeftAdapter(folder, *(settings.get(key, "") for key in keys))
 
 
 def is_adapter(folder: Path) -> bool:
@@ -119,7 +119,7 @@ def refuse_peft(path: Path, *, wanted: str = "whole model", alone: bool = True) 
     Args:
         path: a file or folder.
         wanted: name of the kind of file that is expected.
-        alone: whether a folder with GGUF files in it may be meant for these.
+        alone: whether the folder has no GGUF files that could be used instead.
 
     Raises:
         ArtifactError: it is an adapter as PEFT saves it.
