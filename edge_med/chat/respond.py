@@ -13,7 +13,7 @@ from edge_med.engine.decode.notices import TOY
 from edge_med.errors import CancelledError, EdgeMedError, EngineError
 from edge_med.imaging import Picture, picture_notices
 from edge_med.messages import Message
-from edge_med.planner.latency import spoken
+from edge_med.planner.latency import duration_text
 
 LONG = 60.0
 """Seconds from which on a wait is begun only by a yes."""
@@ -137,7 +137,7 @@ def agreed(ui: UI, seconds: float, what: str, *, yes: bool) -> bool:
     """Whether the user wants to wait; asked only if it is long, and never with `yes`."""
     if seconds < WORTH_TELLING:
         return True
-    told = f"{what} takes about {spoken(seconds)} on this machine."
+    told = f"{what} takes about {duration_text(seconds)} on this machine."
     if seconds < LONG:
         ui.progress(told)
         return True
@@ -187,7 +187,7 @@ def _told(chat: ChatState, event: Progress, seen: int, new: int) -> str:
     elif event.total > 1:
         parts.append(f"{event.done} of {event.total} tokens")
     if left is not None and left >= 1:
-        parts.append(f"{spoken(left)} left")
+        parts.append(f"{duration_text(left)} left")
     return ", ".join(parts)
 
 

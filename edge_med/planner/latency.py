@@ -101,7 +101,7 @@ class Estimates:
         state_files.write(self._path, _stored(self._path) | {self._key: asdict(self.rates)})
 
 
-def spoken(seconds: float) -> str:
+def duration_text(seconds: float) -> str:
     """A time as people say it."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_med.planner.latency import Estimates, Rates, spoken
+from edge_med.planner.latency import Estimates, Rates, duration_text
 
 GIGABYTE = 10**9
 
@@ -76,4 +76,4 @@ def test_a_folder_that_cannot_be_written_is_no_error(weights: Path, tmp_path: Pa
     ("seconds", "words"), [(0.2, "1 s"), (59.6, "60 s"), (130.0, "2 min"), (900.0, "15 min")]
 )
 def test_times_are_spoken(seconds: float, words: str) -> None:
-    assert spoken(seconds) == words
+    assert duration_text(seconds) == words

@@ -12,7 +12,7 @@ from edge_med.artifacts.gguf_facts import image_tokens
 from edge_med.config import Options
 from edge_med.errors import EngineError, UsageError
 from edge_med.library import default_model, store
-from edge_med.planner.latency import Estimates, spoken
+from edge_med.planner.latency import Estimates, duration_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,7 +63,7 @@ class Eye:
         seconds = self.seconds(images, tokens)
         if seconds is None:
             return f"not known yet: the first image that {self.model} sees here tells it"
-        return f"about {spoken(seconds)} until {self.model} has seen and read it"
+        return f"about {duration_text(seconds)} until {self.model} has seen and read it"
 
     def room(self, context: int) -> SliceBudget:
         """What there is for a series' slices, in so many tokens of question and answer."""
