@@ -98,5 +98,5 @@ def _unlist(folder: Path, names: list[str]) -> None:
         return  # nobody can read it, so it can't lie
     if existing is None or not any(existing.entry(name) for name in names):
         return
-    kept = tuple(entry for entry in existing.files if entry.path not in names)
-    manifests.save(dataclasses.replace(existing, files=kept), folder)
+    others = tuple(entry for entry in existing.files if entry.path not in names)
+    manifests.save(dataclasses.replace(existing, files=others), folder)

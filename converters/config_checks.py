@@ -51,8 +51,8 @@ def check_config(checkpoint: Checkpoint) -> CheckedConfig:
         CheckpointError: it is no Gemma 3, by config.json or by a tensor, or the two contradict
             each other.
     """
-    if (said := architecture(checkpoint.config)) is not None:
-        check_architecture(said)  # of another model no tensor is known
+    if (declared := architecture(checkpoint.config)) is not None:
+        check_architecture(declared)  # of another model no tensor is known
     tensors = list(checkpoint.tensors.values())
     sees = any(names.target(t.name, tied=True).part == "projector" for t in tensors)
     config: Config = dict(checkpoint.config)
@@ -87,9 +87,9 @@ def _names(tensors: Iterable[SourceTensor]) -> Iterable[Finding]:
 def _quantized(config: Config) -> Iterable[Finding]:
     inner = config.get("text_config")
     for part in (config, inner if isinstance(inner, Mapping) else {}):
-        said = part.get("quantization_config")
-        if said is not None:
-            method = said.get("quant_method") if isinstance(said, Mapping) else None
+        declared = part.get("quantization_config")
+        if declared is not None:
+            method = declared.get("quant_method") if isinstance(declared, Mapping) else None
             yield Finding(
                 "quantization_config",
                 f"config.json has a quantization_config ({method or 'of no method'}), and no "
@@ -99,8 +99,8 @@ def _quantized(config: Config) -> Iterable[Finding]:
 
 def _architecture(config: Config, *, sees: bool) -> Iterable[Finding]:
     """What the model is; `config` is changed to say so."""
-    said, is_one = architecture(config), MULTIMODAL if sees else TEXT_ALONE
-    if said is None and not (config.get("text_config") or config.get("vision_config")):
+    declared, is_one = architecture(config), MULTIMODAL if sees else TEXT_ALONE
+    if declared is None and not (config.get("text_config") or config.get("vision_config")):
         return
     if sees and not isinstance(config.get("vision_config"), Mapping):
         raise CheckpointError(
@@ -110,16 +110,16 @@ def _architecture(config: Config, *, sees: bool) -> Iterable[Finding]:
     named = bool(config.get("architectures"))
     config["architectures"] = [is_one]
     text_section(config)  # whatever it is, it is looked at before it is spoken of
-    if said == MULTIMODAL and not sees:
+    if declared == MULTIMODAL and not sees:
         yield Finding(
             "no_vision",
             "config.json describes a vision tower, and the weights have none: the text model is "
             "converted alone, without a projector.",
         )
-    elif said == TEXT_ALONE and (sees or config.get("text_config")):
+    elif declared == TEXT_ALONE and (sees or config.get("text_config")):
         yield Finding(
             "architecture",
-            f"config.json says {said}, and has its settings in text_config: "
+            f"config.json says {declared}, and has its settings in text_config: "
             f"by the weights it is {is_one}.",
         )
     elif not named:
@@ -146,25 +146,26 @@ def _outside(config: Config) -> Iterable[Finding]:
 
 
 def _vocabulary(config: Config, embedding: SourceTensor) -> Iterable[Finding]:
-    """The embedding has as many rows as it has; fewer may be meant, more can't be."""
-    rows, said = (
+    """The rows of the embedding count; config.json may have fewer tokens, but not more."""
+    rows, declared = (
         embedding.shape[0] if embedding.shape else 0,
         text_section(config).get("vocab_size"),
     )
-    if said is None:
+    if declared is None:
         _set_text(config, "vocab_size", rows)
         if rows != VOCABULARY:
             yield Finding("vocabulary", f"config.json has no vocab_size: the {rows} rows count.")
-    elif type(said) is int and said > rows:
+    elif type(declared) is int and declared > rows:
         _set_text(config, "vocab_size", rows)
         yield Finding(
             "vocabulary",
-            f"config.json says vocab_size {said}, and the embedding has {rows} rows: these count.",
+            f"config.json says vocab_size {declared}, and the embedding has {rows} rows, which "
+            "count.",
         )
-    elif type(said) is int and 0 < said < rows:
+    elif type(declared) is int and 0 < declared < rows:
         yield Finding(
             "vocabulary",
-            f"config.json says vocab_size {said}, and the embedding has {rows} rows: the rows "
+            f"config.json says vocab_size {declared}, and the embedding has {rows} rows: the rows "
             "beyond it are left out.",
         )
 
@@ -172,8 +173,8 @@ def _vocabulary(config: Config, embedding: SourceTensor) -> Iterable[Finding]:
 def _head(config: Config, checkpoint: Checkpoint, embedding: SourceTensor) -> Iterable[Finding]:
     """A head of its own is kept whatever config.json says, as transformers 5 and llama.cpp do."""
     text = text_section(config)
-    said = config.get("tie_word_embeddings")
-    tied = text.flag("tie_word_embeddings", True) if said is None else bool(said)
+    declared = config.get("tie_word_embeddings")
+    tied = text.flag("tie_word_embeddings", True) if declared is None else bool(declared)
     rows = min(text.integer("vocab_size", VOCABULARY), embedding.shape[0])
     head = _only_head(checkpoint, rows)
     if head is None:

@@ -178,8 +178,8 @@ def _opened(request: ConversionRequest) -> tuple[Checkpoint, Config, tuple[Findi
     checked = check_config(checkpoint)
     small, warnings = gather(request.source, request.base, sees=checked.sees)
     checkpoint = dataclasses.replace(checkpoint, config=checked.config, small=small)
-    beside = adapter_among_weights(request.source, (path for path, _ in request.adapters))
-    return checkpoint, checked.config, (*checkpoint.warnings, *beside, *checked.warnings, *warnings)
+    others = adapter_among_weights(request.source, (path for path, _ in request.adapters))
+    return checkpoint, checked.config, (*checkpoint.warnings, *others, *checked.warnings, *warnings)
 
 
 def _with_pictures(
@@ -196,7 +196,7 @@ def _with_pictures(
 
 
 def _with_known_origin(request: ConversionRequest) -> ConversionRequest:
-    """What the folder's manifest already says of the source needn't be said again."""
+    """What the folder's manifest already says of the source isn't asked again."""
     with contextlib.suppress(ArtifactError):
         existing = manifests.load(request.folder)
         if existing and existing.name == request.model_name and not request.force:
@@ -223,10 +223,10 @@ def _text_file(
     text = params.text
     overrides = tuple(map(parse_override, request.tensor_types))
     names_there = [entry.name for entry in entries]
-    for override, said in zip(overrides, request.tensor_types, strict=True):
+    for override, wish in zip(overrides, request.tensor_types, strict=True):
         if not any(override.pattern.search(name) for name in names_there):
             raise UsageError(
-                f"--tensor-type '{said}' matches no tensor.",
+                f"--tensor-type '{wish}' matches no tensor.",
                 "edge-med convert --dry-run --verbose prints their GGUF names.",
             )
     mixer = Mixer(quant, text.layers, text.heads // text.key_value_heads, text.tied, overrides)
@@ -254,13 +254,13 @@ def _projector_file(
 def _lay_out(
     entries: list[Entry], types: list[TensorType], *, through_bf16: bool
 ) -> tuple[TensorPlan, ...]:
-    placed, at = [], 0
+    plans, at = [], 0
     for entry, kind in zip(entries, types, strict=True):
         size = kind.row_bytes(entry.shape[-1]) * math.prod(entry.shape[:-1])
         plus = 1.0 if names.NORM_PLUS_ONE.search(entry.name) else 0.0
         # Norms are F32 in llama.cpp's intermediate file as well, so nothing rounds them.
         how = Widening(entry.source.type, plus, through_bf16 and len(entry.shape) > 1)
-        placed.append(
+        plans.append(
             TensorPlan(
                 entry.name,
                 entry.source,
@@ -274,7 +274,7 @@ def _lay_out(
             )
         )
         at = pad(at + size, DEFAULT_ALIGNMENT)
-    return tuple(placed)
+    return tuple(plans)
 
 
 def _header(values: metadata.Values, quant: str, tensors: tuple[TensorPlan, ...]) -> bytes:

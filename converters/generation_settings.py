@@ -47,8 +47,8 @@ def configured_ends(checkpoint: Checkpoint) -> list[int]:
     else:
         inner = checkpoint.config.get("text_config")
         places = [dict(checkpoint.config), dict(inner) if isinstance(inner, Mapping) else {}]
-    said: Any = next((p["eos_token_id"] for p in places if p.get("eos_token_id") is not None), [])
-    return [n for n in (said if isinstance(said, list) else [said]) if type(n) is int and n >= 0]
+    value: Any = next((p["eos_token_id"] for p in places if p.get("eos_token_id") is not None), [])
+    return [n for n in (value if isinstance(value, list) else [value]) if type(n) is int and n >= 0]
 
 
 def more_ends(checkpoint: Checkpoint, vocabulary: Vocabulary, eos: int | None) -> list[int]:

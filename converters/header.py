@@ -74,6 +74,6 @@ def _value(value: Any, kind: int, element: int | None) -> bytes:
 
 
 def _kind_of(item: object) -> int:
-    """The type of an array's elements, where none is said."""
+    """The type of an array's elements, where none is given."""
     kinds = {str: TEXT, bool: BOOL, int: INT32, float: FLOAT32}
     return kinds[type(item)]

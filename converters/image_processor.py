@@ -52,9 +52,9 @@ def read_processor(files: SmallFiles) -> tuple[dict[str, Any], tuple[Finding, ..
 
 
 def _tokens(places: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """How many tokens an image takes, if it is said: everywhere the same."""
-    said = {name: data[TOKENS] for name, data in places.items() if data.get(TOKENS) is not None}
-    (first, value), *others = [*said.items()] or [("", None)]
+    """How many tokens an image takes, if a file says it: everywhere the same."""
+    values = {name: data[TOKENS] for name, data in places.items() if data.get(TOKENS) is not None}
+    (first, value), *others = [*values.items()] or [("", None)]
     for name, other in others:
         if other != value:
             raise CheckpointError(

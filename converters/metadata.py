@@ -87,11 +87,11 @@ def ends_written(values: Values) -> list[int]:
 
 def turn_warnings(values: Values) -> tuple[Finding, ...]:
     """What is to be known of a text model's turns, and how its checkpoint can say more of them."""
-    template, said = _template(values), values.get(turns.SAID)
+    template, declared = _template(values), values.get(turns.SAID)
     if template is not None:
         kind = turns.by_template(template)
     else:
-        kind = "none" if said is not None and said.value == "none" else "assumed"
+        kind = "none" if declared is not None and declared.value == "none" else "assumed"
     if kind == "gemma":
         return ()
     code, words = turns.words_of(kind, template)
@@ -166,9 +166,9 @@ def _add_special_tokens(
     if ends := more_ends(checkpoint, vocabulary, found.special_token_ids.get("eos")):
         writer.add_array(turns.ENDS, ends)
     if found.chat_template is None and (
-        said := _turns_in_generation_config(checkpoint, vocabulary)
+        declared := _turns_in_generation_config(checkpoint, vocabulary)
     ):
-        writer.add_string(turns.SAID, said)
+        writer.add_string(turns.SAID, declared)
 
 
 _DAMAGED = (ValueError, TypeError, LookupError, AttributeError, OSError, RecursionError)

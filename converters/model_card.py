@@ -102,8 +102,8 @@ def read_card(checkpoint: Checkpoint, parameters: int, called: tuple[str, ...]) 
     found.name = found.name or checkpoint.folder.name
     found.size_label = found.size_label or gguf.size_label(parameters, parameters, 0, 0)
     bases = [str(value) for base in found.base_models or [] for value in base.values()]
-    said = [found.license, found.license_name, found.name, checkpoint.folder.name, *bases, *called]
-    licence = find_licence([str(text) for text in said if text])
+    names = [found.license, found.license_name, found.name, checkpoint.folder.name, *bases, *called]
+    licence = find_licence([str(text) for text in names if text])
     adapters = tuple(name for name, _ in checkpoint.merged)
     if adapters:
         found.name = called[0]

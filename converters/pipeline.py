@@ -221,8 +221,8 @@ def _difference(plan: ConversionPlan, existing: Manifest) -> str | None:
     known = {f.path: f for f in existing.source.files}
     shards = {shard.path.name: shard.size for shard in plan.checkpoint.shards}
     small = {f.path: f for f in source_files(plan.checkpoint.small.all())}
-    beside = {name: path.stat().st_size for name, path in plan.checkpoint.adapter_files.items()}
-    sizes = shards | beside
+    adapters = {name: path.stat().st_size for name, path in plan.checkpoint.adapter_files.items()}
+    sizes = shards | adapters
     if (
         existing.name != plan.request.model_name
         or known.keys() != sizes.keys() | small.keys()

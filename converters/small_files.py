@@ -37,7 +37,7 @@ PATTERNS = (
     "additional_chat_templates/*.jinja",
     "README.md",
 )
-"""The files beside the weights that are read; what else lies there has no part in the result."""
+"""The small files that are read; other files have no part in the result."""
 
 TEMPLATE_FILES = ("chat_template.jinja", "chat_template.json")
 _TOKENIZER_CONFIG = "tokenizer_config.json"
@@ -162,10 +162,10 @@ def _templates(files: SmallFiles) -> dict[str, str]:
     if (path := files.path(TEMPLATE_FILES[0])).is_file():
         found[path.name] = path.read_text("utf-8-sig", "replace")
     for name in (TEMPLATE_FILES[1], _TOKENIZER_CONFIG):
-        said = files.json(name).get("chat_template")
-        said = default(said) if isinstance(said, list) else said
-        if isinstance(said, str):
-            found[name] = said
+        template = files.json(name).get("chat_template")
+        template = default(template) if isinstance(template, list) else template
+        if isinstance(template, str):
+            found[name] = template
     return found
 
 

@@ -72,12 +72,12 @@ def _rows(vocabulary: Vocabulary) -> Iterable[Finding]:
 
 def _names(checkpoint: Checkpoint, vocabulary: Vocabulary) -> Iterable[Finding]:
     """Whether tokenizer.json has other tokens than the vocabulary."""
-    said = _of_tokenizer_json(checkpoint)
+    theirs = _of_tokenizer_json(checkpoint)
     differ = [
         (token_id, token)
-        for token_id, token in enumerate(vocabulary.tokens if said else ())
-        if _plain(said.get(token_id, "")) != _plain(token)
-        and (token_id in said or vocabulary.types[token_id] != UNUSED)
+        for token_id, token in enumerate(vocabulary.tokens if theirs else ())
+        if _plain(theirs.get(token_id, "")) != _plain(token)
+        and (token_id in theirs or vocabulary.types[token_id] != UNUSED)
     ]
     if not differ:
         return
@@ -86,7 +86,7 @@ def _names(checkpoint: Checkpoint, vocabulary: Vocabulary) -> Iterable[Finding]:
     there = ([n for n in names if checkpoint.small.path(n).is_file()] for names in places)
     text = (
         f"{listed(next(filter(None, there), []))} and tokenizer.json differ in {len(differ)} of "
-        f"{len(vocabulary)} tokens, such as {at}: {short(token)} and {short(said.get(at))}."
+        f"{len(vocabulary)} tokens, such as {at}: {short(token)} and {short(theirs.get(at))}."
     )
     if len(differ) > len(vocabulary) * _FEW:
         raise CheckpointError(text, "Remove the file that isn't this model's.")
@@ -107,10 +107,10 @@ def _of_tokenizer_json(checkpoint: Checkpoint) -> dict[int, str]:
 
 def _added(checkpoint: Checkpoint, vocabulary: Vocabulary) -> Iterable[Finding]:
     """Names in added_tokens.json that another file has put aside."""
-    said = {int(n): text for text, n in checkpoint.json("added_tokens.json").items()}
+    theirs = {int(n): text for text, n in checkpoint.json("added_tokens.json").items()}
     differ = [
         f"{n} {short(text)} and {short(vocabulary.tokens[n])}"
-        for n, text in said.items()
+        for n, text in theirs.items()
         if n < len(vocabulary) and _plain(text) != _plain(vocabulary.tokens[n])
     ]
     if differ:

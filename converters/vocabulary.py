@@ -192,7 +192,7 @@ def _bpe_parts(
     if not bpe or not isinstance(model, dict):
         raise CheckpointError(
             "tokenizer.json isn't a Gemma tokenizer (BPE with byte fallback).",
-            "Put the model's tokenizer.model beside it.",
+            "Put the model's tokenizer.model into the folder.",
         )
     try:
         vocab = {str(text): _token_id(token_id) for text, token_id in model["vocab"].items()}

@@ -33,7 +33,7 @@ Found = tuple[tuple[Shard, ...], tuple[Finding, ...]]
 
 
 def find_weights(folder: Path) -> Found:
-    """The weights of a checkpoint folder, with what is to be said of the choice.
+    """The weights of a checkpoint folder, with findings about the choice.
 
     Raises:
         CheckpointError: there are none, or two sets; a shard is missing or damaged.
@@ -43,9 +43,9 @@ def find_weights(folder: Path) -> Found:
 
 
 def _unused_weights(folder: Path, taken: set[str]) -> tuple[Finding, ...]:
-    """Other weights beside those that are taken; an adapter's are spoken of elsewhere."""
+    """Other weights than those that are read; an adapter has its own finding."""
     there = sorted(path.name for path in folder.iterdir() if path.is_file())
-    # macOS leaves ._model.safetensors beside a file on another system's disk.
+    # macOS leaves ._model.safetensors next to a file on another system's disk.
     other = [n for n in there if n not in taken and not n.startswith(("adapter", "."))]
     others = [n for n in other if n.endswith(".safetensors") or _PICKLED.fullmatch(n)]
     if not others:
@@ -59,21 +59,21 @@ def _unused_weights(folder: Path, taken: set[str]) -> tuple[Finding, ...]:
 
 def _chosen(folder: Path) -> Found:
     index = read_json(folder / INDEX) if (folder / INDEX).is_file() else None
-    meant = _named(index) if index is not None else []
-    there = [name for name in meant if (folder / name).is_file()]
+    indexed = _named(index) if index is not None else []
+    there = [name for name in indexed if (folder / name).is_file()]
     numbered = sorted(p.name for p in folder.glob("model-*") if _NUMBERED.fullmatch(p.name))
     if (folder / SINGLE).is_file():
         _refuse_two_sets(folder, [SINGLE], sorted({*there, *numbered} - {SINGLE}))
         single = _plain(folder, [SINGLE])
-        warnings = _stale(meant, [SINGLE]) if meant != [SINGLE] else _other_names(index, single)
+        warnings = _stale(indexed, [SINGLE]) if indexed != [SINGLE] else _other_names(index, single)
         return single, warnings
     if index is None or not there:
         paths = numbered or sorted(p.name for p in folder.glob("model*.safetensors"))
-        _refuse_none(folder, paths, meant)
+        _refuse_none(folder, paths, indexed)
         _refuse_gaps(folder, paths)
-        return _plain(folder, paths), _stale(meant, paths)
-    _refuse_missing(folder, [name for name in meant if name not in there])
-    _refuse_two_sets(folder, there, [name for name in numbered if name not in meant])
+        return _plain(folder, paths), _stale(indexed, paths)
+    _refuse_missing(folder, [name for name in indexed if name not in there])
+    _refuse_two_sets(folder, there, [name for name in numbered if name not in indexed])
     return _indexed(folder, there, index["weight_map"]), ()
 
 
@@ -89,11 +89,11 @@ def _named(index: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _stale(meant: list[str], taken: list[str]) -> tuple[Finding, ...]:
-    if not meant:
+def _stale(indexed: list[str], taken: list[str]) -> tuple[Finding, ...]:
+    if not indexed:
         return ()
     how = "is taken, as transformers does" if taken == [SINGLE] else "are taken by their names"
-    text = f"{INDEX} names {listed(meant)}, and none of them is there: {listed(taken)} {how}."
+    text = f"{INDEX} names {listed(indexed)}, and none of them is there: {listed(taken)} {how}."
     return (Finding("stale_index", text),)
 
 
@@ -146,10 +146,10 @@ def _refuse_gaps(folder: Path, paths: list[str]) -> None:
         )
 
 
-def _refuse_none(folder: Path, paths: list[str], meant: list[str]) -> None:
+def _refuse_none(folder: Path, paths: list[str], indexed: list[str]) -> None:
     if paths:
         return
-    _refuse_missing(folder, meant)
+    _refuse_missing(folder, indexed)
     name = folder.resolve().name
     if others := sorted(p.name for p in folder.glob("*.safetensors")):
         raise CheckpointError(

@@ -19,7 +19,7 @@ from edge_med.artifacts.manifest import FileEntry, TensorEntry
 from edge_med.errors import REPORT, DiskShortError, EdgeMedError
 
 SYNC_BYTES = 64 << 20
-"""Bytes are brought to the disk in portions, beside the work, so that none are left at the end."""
+"""Bytes are brought to the disk in portions, during the work, so that none are left at the end."""
 
 _SPACE = "Free some space, or choose another --out."
 _DISK_ERRORS = {

@@ -1,4 +1,4 @@
-"""Ends of answers that an adapter brings: transformers saves generation_config.json beside it.
+"""Ends of answers that an adapter brings: transformers saves generation_config.json with it.
 
 Its file counts where it has an end that the base hasn't. Fewer ends than the base's are no other
 training: trainers write the tokenizer's one end into it.

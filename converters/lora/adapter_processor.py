@@ -1,6 +1,6 @@
 """The image processor's settings that an adapter brings, where pictures differ from the base's.
 
-TRL and others save them beside the adapter. A model that was trained on pictures with other greys
+TRL and others save them with the adapter. A model that was trained on pictures with other greys
 must see the same from now on; what edge-med can't prepare so is refused, as of a whole checkpoint.
 """
 

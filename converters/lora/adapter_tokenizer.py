@@ -1,6 +1,6 @@
 """The tokenizer and the chat template that an adapter brings, where they aren't the base's.
 
-TRL, unsloth and others save both beside the adapter. They count where they say something else: a
+TRL, unsloth and others save both with the adapter. They count where they say something else: a
 model that was trained with tokens of its own, or with other turns, must be asked with these.
 """
 
@@ -28,7 +28,7 @@ _OTHER = 0.01
 
 _MARKS = ("bos", "eos", "pad")
 
-Said = dict[int | str, str]
+TokenTable = dict[int | str, str]
 """What a tokenizer says: tokens by their ids, and those that mark begin, end and padding."""
 
 
@@ -74,12 +74,12 @@ def _with_tokens(
 ) -> tuple[SmallFiles, list[Finding]]:
     """The small files with the tokenizer that says all that the adapters' say."""
     places = dict.fromkeys(where for one in given if (where := folder_with(one, TOKENIZER.one_of)))
-    base = _said(checkpoint, size) if places else Said()
-    taken, said, whose, warnings = checkpoint.small, Said(), "", list[Finding]()
+    base = _token_table(checkpoint, size) if places else TokenTable()
+    taken, table, whose, warnings = checkpoint.small, TokenTable(), "", list[Finding]()
     for where in places:
         name, files = called(where), _with_files(checkpoint.small, where)
         with blamed("The tokenizer", where):
-            theirs = _said(dataclasses.replace(checkpoint, small=files), size)
+            theirs = _token_table(dataclasses.replace(checkpoint, small=files), size)
         other = {key: text for key, text in theirs.items() if base.get(key) != text}
         if not other:
             continue
@@ -87,10 +87,10 @@ def _with_tokens(
         warnings.append(
             Finding("adapter_tokenizer", f"{name} has a tokenizer with {_words(other, size)}.")
         )
-        if said.items() <= other.items():
-            taken, said, whose = files, other, name
-        elif not other.items() <= said.items():
-            _refuse_both(whose, said, name, other)
+        if table.items() <= other.items():
+            taken, table, whose = files, other, name
+        elif not other.items() <= table.items():
+            _refuse_both(whose, table, name, other)
     return taken, warnings
 
 
@@ -100,15 +100,15 @@ def _with_files(base: SmallFiles, where: Path) -> SmallFiles:
     return SmallFiles(base.folder, {**base.elsewhere, **there}, template)
 
 
-def _said(checkpoint: Checkpoint, size: int) -> Said:
+def _token_table(checkpoint: Checkpoint, size: int) -> TokenTable:
     vocabulary = read_vocabulary(checkpoint, size)
     ids = special_ids(checkpoint, vocabulary)
     marks = {kind: vocabulary.tokens[ids[kind]] for kind in _MARKS if kind in ids}
-    said: Said = {**dict(enumerate(vocabulary.tokens))}
-    return said | {**marks}
+    table: TokenTable = {**dict(enumerate(vocabulary.tokens))}
+    return table | {**marks}
 
 
-def _words(other: Said, size: int) -> str:
+def _words(other: TokenTable, size: int) -> str:
     """What is other in a tokenizer, in words."""
     tokens = [key for key in other if isinstance(key, int)]
     marks = [f"{key} ({short(other[key])})" for key in other if isinstance(key, str)]
@@ -119,7 +119,7 @@ def _words(other: Said, size: int) -> str:
     return "; and ".join(found)
 
 
-def _refuse_another(name: str, other: Said, size: int) -> None:
+def _refuse_another(name: str, other: TokenTable, size: int) -> None:
     if sum(isinstance(key, int) for key in other) > size * _OTHER:
         raise CheckpointError(
             f"The tokenizer in {name} isn't the base's, with {_words(other, size)}.",
@@ -127,13 +127,13 @@ def _refuse_another(name: str, other: Said, size: int) -> None:
         )
 
 
-def _refuse_both(one: str, said: Said, name: str, other: Said) -> None:
+def _refuse_both(one: str, table: TokenTable, name: str, other: TokenTable) -> None:
     """Refuse two tokenizers, neither of which says all that the other says."""
-    key = next(key for key, text in said.items() if other.get(key) != text)
+    key = next(key for key, text in table.items() if other.get(key) != text)
     theirs = short(other[key]) if key in other else "what the base has"
     raise CheckpointError(
         f"The tokenizers in {one} and {name} aren't the base's, and differ: {key} is "
-        f"{short(said[key])} in the first, and {theirs} in the second.",
+        f"{short(table[key])} in the first, and {theirs} in the second.",
         "Merge one of the two adapters, or copy the tokenizer that has all tokens into both "
         "folders.",
     )
@@ -154,8 +154,8 @@ def _own_template(base: SmallFiles, folder: Path) -> tuple[str, str] | None:
     """Where the chat template of an adapter lies, and the template, if it isn't the base's."""
     found = ((f, one) for f in folders(folder) if (one := chat_template(SmallFiles(f))) is not None)
     where, own = next(found, (folder, None))
-    said = base.template or chat_template(base)
-    if own is None or (said is not None and own.strip() == said.strip()):
+    theirs = base.template or chat_template(base)
+    if own is None or (theirs is not None and own.strip() == theirs.strip()):
         return None
     return called(where), own
 

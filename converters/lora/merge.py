@@ -106,11 +106,11 @@ def with_adapters(
         adapter_files=files(adapters),
         merged=tuple((adapter.name, adapter.strength) for adapter in adapters),
     )
-    said = tuple(one for adapter in adapters for one in warnings(adapter, base))
+    findings = tuple(one for adapter in adapters for one in warnings(adapter, base))
     checkpoint, more = with_tokenizer(checkpoint, adapters, size)
     checkpoint, ends = with_ends(checkpoint, adapters)
     grown = [adapter for adapter in adapters if merged.more > 0 and _rows(adapter) == size]
-    return checkpoint, (*said, *more, *ends, *unnamed_warnings(grown, merged.more))
+    return checkpoint, (*findings, *more, *ends, *unnamed_warnings(grown, merged.more))
 
 
 def _rows(adapter: OpenedAdapter) -> int:
@@ -204,18 +204,18 @@ def _resized(
     the names of the base's tensors that they take the place of.
     """
     grown: dict[str, tuple[Path, SourceTensor]] = {}
-    kept, fresh = [], []
+    others, fresh = [], []
     changes = dict(changes)
     for entry in text:
         parts = changes.get(entry.name, [])
         last = max((at for at, part in enumerate(parts) if part.whole), default=None)
         whole = parts[last].whole if last is not None else None
         if entry.name not in (EMBEDDING, names.HEAD) or whole is None:
-            kept.append(entry)
+            others.append(entry)
             continue
         rows, width = whole.tensor.shape[0], whole.tensor.shape[1:]
         if rows == entry.source.shape[0] or width != entry.shape[1:]:
-            kept.append(entry)
+            others.append(entry)
             continue
         assert last is not None
         source = dataclasses.replace(whole.tensor, name=f"{whole.path.parent.name}/{entry.name}")
@@ -224,7 +224,7 @@ def _resized(
         rest = dataclasses.replace(parts[last], whole=None)
         changes[entry.name] = [*([rest] if rest.stored else []), *parts[last + 1 :]]
     _refuse_one_grown(text, fresh)
-    return [*kept, *fresh], changes, grown
+    return [*others, *fresh], changes, grown
 
 
 def _refuse_one_grown(text: list[Entry], fresh: list[Entry]) -> None:

@@ -100,14 +100,14 @@ def left_out(file: str, division: Division, folder: Path) -> list[Finding]:
     if not division.left:
         return []
     tensors = counted(one.name for one in division.left)
-    said = [f"Left out of {file}: what is changed in {tensors}."]
+    sentences = [f"Left out of {file}: what is changed in {tensors}."]
     if text := [one for one in division.left if one.of_text]:
         many = f"{len(text)} of them, such as " if len(text) > 1 else ""
-        said.append(
+        sentences.append(
             f"Answers about texts differ without {many}that of {text[0].name}: {text[0].reason}."
         )
-    said.append(f"All of it is merged by: {merge_command(folder)}")
-    return [Finding("adapter_left_out", " ".join(said))]
+    sentences.append(f"All of it is merged by: {merge_command(folder)}")
+    return [Finding("adapter_left_out", " ".join(sentences))]
 
 
 def _early(adapter: OpenedAdapter) -> list[Finding]:

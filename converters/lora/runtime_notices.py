@@ -56,14 +56,14 @@ def _pictures(adapter: OpenedAdapter, base: Checkpoint) -> list[Finding]:
     if not any((base.folder / name).is_file() for name in PROCESSOR.one_of):
         return []
     try:
-        _, said = with_processor(base, [adapter])
+        _, findings = with_processor(base, [adapter])
     except CheckpointError as error:
         return [Finding("adapter_processor", error.message)]
     text = (
         f"{adapter.name} was trained on images that were prepared otherwise than its base's. A "
         "model that it is applied to sees them as its base does; a merge takes the adapter's way."
     )
-    return [Finding(one.code, text) for one in said]
+    return [Finding(one.code, text) for one in findings]
 
 
 def _tokenizer(adapter: OpenedAdapter, base: Checkpoint, size: int) -> list[Finding]:
@@ -74,10 +74,12 @@ def _tokenizer(adapter: OpenedAdapter, base: Checkpoint, size: int) -> list[Find
     if embedding and embedding.whole:
         size = max(size, embedding.whole.tensor.shape[0])
     try:
-        _, said = with_tokenizer(base, [adapter], size)
+        _, findings = with_tokenizer(base, [adapter], size)
     except CheckpointError as error:
         return [Finding("adapter_tokenizer", error.message)]
     rest = "A model that it is applied to keeps its own tokens; a merge takes the adapter's."
     return [
-        Finding(one.code, f"{one.text} {rest}") for one in said if one.code == "adapter_tokenizer"
+        Finding(one.code, f"{one.text} {rest}")
+        for one in findings
+        if one.code == "adapter_tokenizer"
     ]
