@@ -18,7 +18,7 @@ from converters.entries import Entry
 from converters.lora.adapter_ends import with_ends
 from converters.lora.adapter_tokenizer import unnamed_warnings, with_tokenizer
 from converters.lora.arithmetic import AdapterChange, changes_nothing, same_change
-from converters.lora.records import files, warnings
+from converters.lora.records import adapter_warnings, files
 from converters.lora.shape_checks import check, own_base
 from edge_med.artifacts import tensor_names as names
 from edge_med.artifacts.adapters.peft_adapter import OpenedAdapter, StoredTensor, TensorUpdate
@@ -106,7 +106,7 @@ def with_adapters(
         adapter_files=files(adapters),
         merged=tuple((adapter.name, adapter.strength) for adapter in adapters),
     )
-    findings = tuple(one for adapter in adapters for one in warnings(adapter, base))
+    findings = tuple(one for adapter in adapters for one in adapter_warnings(adapter, base))
     checkpoint, more = with_tokenizer(checkpoint, adapters, size)
     checkpoint, ends = with_ends(checkpoint, adapters)
     grown = [adapter for adapter in adapters if merged.more > 0 and _rows(adapter) == size]

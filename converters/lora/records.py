@@ -44,7 +44,7 @@ def _how(part: TensorUpdate) -> str:
     return "+".join(kind for kind, there in kinds.items() if there) or "made"
 
 
-def warnings(adapter: OpenedAdapter, base: str) -> list[Finding]:
+def adapter_warnings(adapter: OpenedAdapter, base: str) -> list[Finding]:
     """What the user should know of an adapter.
 
     Args:

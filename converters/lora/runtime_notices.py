@@ -6,7 +6,7 @@ from converters.checkpoint import Checkpoint
 from converters.lora.adapter_ends import with_ends
 from converters.lora.adapter_processor import with_processor
 from converters.lora.adapter_tokenizer import template_warnings, with_tokenizer
-from converters.lora.records import warnings
+from converters.lora.records import adapter_warnings
 from converters.small_files import PROCESSOR, TOKENIZER
 from edge_med.artifacts.adapters.peft_adapter import OpenedAdapter
 from edge_med.artifacts.manifest import Finding
@@ -38,7 +38,7 @@ def applied_warnings(
     words = {"name": adapter.name, "base": adapter.settings.base_name, "called": called}
     found = [
         Finding(one.code, _WORDS[one.code].format(text=one.text, **words))
-        for one in warnings(adapter, called)
+        for one in adapter_warnings(adapter, called)
         if one.code in _WORDS
     ]
     own = (*_tokenizer(adapter, base, size), *template_warnings(base.small, adapter.folder))

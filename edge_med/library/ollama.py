@@ -26,7 +26,7 @@ _DIGEST = re.compile(r"sha256[:-]([0-9a-f]{64})")
 
 
 @dataclass(frozen=True, slots=True)
-class Pulled:
+class OllamaModel:
     """The blobs of a model; the projector is None for one that has none of its own."""
 
     text: Path
@@ -43,7 +43,7 @@ def digest(path: Path) -> str | None:
     return path.name.removeprefix("sha256-") if is_blob(path) else None
 
 
-def pulled(path: Path) -> Pulled | None:
+def pulled(path: Path) -> OllamaModel | None:
     """The model of a manifest, or that a blob is the text model of; None for any other file.
 
     Raises:
@@ -58,7 +58,7 @@ def pulled(path: Path) -> Pulled | None:
     return None if root is None else _read(path, root)
 
 
-def _with_text(blob: Path) -> Pulled | None:
+def _with_text(blob: Path) -> OllamaModel | None:
     """The model that a blob belongs to by any manifest beside the blobs."""
     manifests = blob.parent.parent / MANIFESTS
     if blob.parent.name != BLOBS or not manifests.is_dir():
@@ -69,7 +69,7 @@ def _with_text(blob: Path) -> Pulled | None:
             one = _read(path, manifests.parent) if path.is_file() else None
             if one and one.text == blob and (found is None or one.projector):
                 found = one
-    return found or Pulled(blob, None)
+    return found or OllamaModel(blob, None)
 
 
 def _root(path: Path) -> Path | None:
@@ -80,7 +80,7 @@ def _root(path: Path) -> Path | None:
     return None
 
 
-def _read(path: Path, root: Path) -> Pulled:
+def _read(path: Path, root: Path) -> OllamaModel:
     layers = dict(_layers(path, root))
     text, projector = layers.get(TEXT), layers.get(PROJECTOR)
     if text is None or not text.is_file():
@@ -88,7 +88,7 @@ def _read(path: Path, root: Path) -> Pulled:
             f"Ollama's manifest {path.parent.name}:{path.name} has no text model here.",
             "Pull the model again, or give the path of a GGUF file.",
         )
-    return Pulled(text, projector if projector and projector.is_file() else None)
+    return OllamaModel(text, projector if projector and projector.is_file() else None)
 
 
 def _layers(path: Path, root: Path) -> Iterator[tuple[str, Path]]:

@@ -184,7 +184,7 @@ def test_f16_is_half_as_large_and_near(base: Path, tmp_path: Path) -> None:
 
 HUGE = {name: values * np.float32(1e5) for name, values in pair(Q, 256, 256).items()}
 REFUSED: dict[str, tuple[Tensors, dict[str, Any], type[EdgeMedError], str]] = {
-    "the tower alone": (pair(f"{TOWER}mlp.fc1", 144, 64), {}, CheckpointError, "nothing in chest"),
+    "the tower alone": (pair(f"{TOWER}mlp.fc1", 144, 64), {}, CheckpointError, "chest has nothing"),
     "no effect": (
         {n: 0 * v if "_B" in n else v for n, v in pair(Q, 256, 256).items()},
         {},
@@ -200,7 +200,7 @@ REFUSED: dict[str, tuple[Tensors, dict[str, Any], type[EdgeMedError], str]] = {
     ),
     "too large for F16": (HUGE, {"kind": "F16"}, CheckpointError, "F16 can't hold"),
     "another type": (pair(Q, 256, 256), {"kind": "Q4_0"}, UsageError, "can't be Q4_0"),
-    "no strength": (pair(Q, 256, 256), {"strength": 0.0}, UsageError, "times as strong"),
+    "no strength": (pair(Q, 256, 256), {"strength": 0.0}, UsageError, "have the scale 0"),
     "a name that is a path": (pair(Q, 256, 256), {"name": "../x"}, UsageError, "the name of"),
 }
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from converters.conversion_plan import make_plan
-from converters.lora.records import record, warnings
+from converters.lora.records import record
 from converters.request import ConversionRequest
 from devtools.checkpoints.peft import EVERYTHING, LAYER, SETTINGS, pair, save_adapter
 from devtools.checkpoints.tiny import TINY, write_tiny
@@ -54,7 +54,7 @@ def test_the_end_of_training_counts_and_its_checkpoints_are_passed_over(tmp_path
 def test_more_adapters_in_the_folder_are_reported(tmp_path: Path) -> None:
     folder = save(tmp_path / "out")
     save(folder / "skin")
-    said = {one.code: one.text for one in warnings(open_adapter(folder), "tiny")}
+    said = {one.code: one.text for one in adapter_warnings(open_adapter(folder), "tiny")}
     assert "skin" in said["adapters_beside"]
 
 

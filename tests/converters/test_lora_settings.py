@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from converters.checkpoint import open_checkpoint
-from converters.lora.records import warnings
+from converters.lora.records import adapter_warnings
 from converters.lora.runtime_notices import applied_warnings
 from devtools.checkpoints.peft import LAYER, pair, save_adapter
 from devtools.checkpoints.tiny import TINY, write_tiny
@@ -20,7 +20,7 @@ SEVERAL = {"layers.1.self_attn.q_proj": 16, "q_proj": 4}
 
 def test_several_values_of_alpha_are_reported(tmp_path: Path) -> None:
     adapter = open_adapter(save_adapter(tmp_path / "chest", Q, alpha_pattern=SEVERAL))
-    said = {one.code: one.text for one in warnings(adapter, "tiny")}
+    said = {one.code: one.text for one in adapter_warnings(adapter, "tiny")}
     assert (
         "such as 16 and 4 for model.language_model.layers.1.self_attn.q_proj"
         in (said["adapter_patterns"])
@@ -33,7 +33,7 @@ def test_several_values_of_alpha_are_reported(tmp_path: Path) -> None:
 def test_one_value_by_two_patterns_is_not_spoken_of(tmp_path: Path) -> None:
     same = dict.fromkeys(SEVERAL, 16)
     adapter = open_adapter(save_adapter(tmp_path / "chest", Q, alpha_pattern=same))
-    assert "adapter_patterns" not in {one.code for one in warnings(adapter, "tiny")}
+    assert "adapter_patterns" not in {one.code for one in adapter_warnings(adapter, "tiny")}
 
 
 @pytest.mark.parametrize("start", [True, False, "gaussian", "eva", "orthogonal", "mica"])
