@@ -252,10 +252,10 @@ def test_answers_say_that_an_image_was_shown_that_is_gone(
     ]
     assert told == [False, True, True, False]
     chat.export(tmp_path / "x.md")
-    assert (tmp_path / "x.md").read_text().count("An image was shown for this answer") == 2
+    assert (tmp_path / "x.md").read_text().count("The model saw an image for this answer") == 2
     chat.edit(1, "what is it")
     chat.export(tmp_path / "y.md")
-    assert "An image was shown" not in (tmp_path / "y.md").read_text()
+    assert "The model saw an image" not in (tmp_path / "y.md").read_text()
 
 
 def test_another_system_text_counts_from_the_next_turn_on(

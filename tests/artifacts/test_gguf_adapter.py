@@ -156,7 +156,7 @@ def test_another_width_is_refused_with_the_first_tensor_that_does_not_fit(
 
 def test_more_layers_are_refused(tmp_path: Path, text: Header) -> None:
     adapter = read_adapter(write_gguf(LORA, TINY["text"], tmp_path / "deep.gguf"))
-    with pytest.raises(PairingError, match=r"for a blk.6.attn_q.weight that the model"):
+    with pytest.raises(PairingError, match=r"for blk.6.attn_q.weight, which the model"):
         check_fits(adapter, text)
 
 

@@ -64,7 +64,7 @@ def test_what_is_no_checkpoint_is_said_to_be_none(tmp_path: Path) -> None:
 
 def test_a_gguf_file_is_refused_as_converted_already(tmp_path: Path) -> None:
     (tmp_path / "x.gguf").write_bytes(b"GGUF")
-    with pytest.raises(CheckpointError, match="converted already"):
+    with pytest.raises(CheckpointError, match="a converted model already"):
         open_checkpoint(tmp_path / "x.gguf")
     with pytest.raises(CheckpointError) as caught:
         open_checkpoint(tmp_path)

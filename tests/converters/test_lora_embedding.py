@@ -166,6 +166,6 @@ def test_a_head_is_recorded_by_the_adapters_that_make_or_change_it(
         assert found == heads
         written = {tensor.name for tensor in plan.files[0].tensors}
         assert ("output.weight" in written) == bool(heads)
-        assert any("head is one of its own" in one.text for one in plan.warnings) == (
+        assert any("head is now a tensor of its own" in one.text for one in plan.warnings) == (
             ("output.weight", "made") in heads
         )

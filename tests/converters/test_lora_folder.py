@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from converters.conversion_plan import make_plan
-from converters.lora.records import record
+from converters.lora.records import adapter_warnings, record
 from converters.request import ConversionRequest
 from devtools.checkpoints.peft import EVERYTHING, LAYER, SETTINGS, pair, save_adapter
 from devtools.checkpoints.tiny import TINY, write_tiny

@@ -209,7 +209,7 @@ def test_a_disk_too_small_is_refused_before_the_first_byte(
     ("code", "message"),
     [
         (errno.ENOSPC, "The disk became full"),
-        (errno.EDQUOT, "Your share of the disk became full"),
+        (errno.EDQUOT, "Your disk quota was reached"),
         (errno.EFBIG, "larger than this drive's file system allows"),
     ],
 )

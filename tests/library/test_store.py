@@ -160,7 +160,7 @@ def test_a_file_that_is_not_finished_is_refused(tmp_path: Path) -> None:
 def test_a_projector_is_no_text_model(converted: Path) -> None:
     with pytest.raises(ArtifactError, match="is a projector") as caught:
         find(converted / PROJECTOR)
-    assert "the projector beside it is found by itself" in caught.value.hint
+    assert "the projector in the same folder is found automatically" in caught.value.hint
 
 
 def test_a_model_that_is_known_but_not_here_is_called_that(
