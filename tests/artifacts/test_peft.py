@@ -129,7 +129,7 @@ def test_a_tower_that_was_left_out_is_missed(tmp_path: Path) -> None:
     tower = pair(f"{TOWER}self_attn.q_proj", 64, 64) | pair(f"{TOWER}self_attn.k_proj", 64, 64)
     folder = save_adapter(tmp_path / "chest", PAIRS | tower)
     text = said(folder)
-    assert "changes in 2 tensors of the vision tower" in text
+    assert "in the same folder: 2 tensors of the vision tower" in text
     assert text.endswith(merge_command(folder))
     assert "about texts" not in text
 
@@ -145,7 +145,7 @@ def test_head_and_embedding_are_missed_in_texts_too(
 
 def test_a_norm_is_missed(tmp_path: Path) -> None:
     norm = {f"{LAYER}input_layernorm.weight": whole(3, 256)}
-    assert "changes in 1 tensor of the text model" in said(
+    assert "in the same folder: 1 tensor of the text model" in said(
         save_adapter(tmp_path / "chest", PAIRS | norm)
     )
 
@@ -153,7 +153,7 @@ def test_a_norm_is_missed(tmp_path: Path) -> None:
 def test_magnitudes_are_missed(tmp_path: Path) -> None:
     dora = {f"{module}.lora_magnitude_vector": 1 + abs(whole(8, 256)) for module in GGUF}
     folder = save_adapter(tmp_path / "chest", PAIRS | dora, use_dora=True)
-    assert "changes in 2 tensors of the text model" in said(folder)
+    assert "in the same folder: 2 tensors of the text model" in said(folder)
 
 
 def test_a_forgotten_rslora_is_told_with_the_scale_that_makes_up_for_it(tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_a_folder_beside_it_with_which_its_name_begins_is_compared(
     save_adapter(tmp_path / "che", PAIRS)
     path = foreign(tmp_path / name)
     (text,) = lacking(path, read_adapter(path))
-    assert "chest, changes in 1 tensor of the vision tower" in text
+    assert "chest, the adapter in the same folder: 1 tensor of the vision tower" in text
     assert f"--adapter {tmp_path / 'chest'} --out" in text
 
 

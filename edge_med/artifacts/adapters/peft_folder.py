@@ -114,12 +114,12 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def refuse_peft(path: Path, *, wanted: str = "whole model", alone: bool = True) -> None:
-    """Say what a path is, where a GGUF file was wanted.
+    """Refuse an adapter of PEFT's where a GGUF file is expected.
 
     Args:
-        path: a file or folder.
+        path: path of a file or folder.
         wanted: name of the kind of file that is expected.
-        alone: whether the folder has no GGUF files that could be used instead.
+        alone: whether a folder that has GGUF files too isn't refused.
 
     Raises:
         ArtifactError: it is an adapter as PEFT saves it.
