@@ -42,7 +42,7 @@ def test_a_model_with_a_file_missing_doesnt_count(home: Path, model: Models) -> 
 def test_several_models_are_named_and_none_is_taken(home: Path, model: Models) -> None:
     for name in ("skin", "chest"):
         shutil.copytree(model("text", "F32"), home / name)
-    with pytest.raises(UsageError, match="several: chest, skin"):
+    with pytest.raises(UsageError, match="several models: chest, skin"):
         default_model.choose(None)
 
 
