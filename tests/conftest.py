@@ -12,12 +12,13 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from converters.pipeline import Conversion, convert
 from converters.request import ConversionRequest
 from devtools.checkpoints.tiny import TINY, write_tiny
-from edge_med import api, load_model
+from edge_med import _platform, api, load_model
 from edge_med.artifacts.file_names import text_file
 from edge_med.demo import gemma_270m
 from edge_med.engine.llama import devices
@@ -26,6 +27,7 @@ from edge_med.engine.llama.cpu import probe
 from edge_med.engine.service import thread
 from edge_med.engine.service.client import Client
 from edge_med.library.default_model import MICRO, embedded
+from tests.shared import once, shared_folder
 
 Checkpoints = Callable[[str], Path]
 Models = Callable[..., Path]
@@ -40,6 +42,62 @@ HIDDEN = {
     "HIP_VISIBLE_DEVICES": "",
 }
 """Hides the machine's GPUs from a process that loads llama.cpp with these variables."""
+
+
+hypothesis.settings.register_profile(
+    "tests",
+    deadline=None,  # how long something takes is for the tests marked `timing`
+    print_blob=True,
+    suppress_health_check=[
+        hypothesis.HealthCheck.function_scoped_fixture,  # those that are used here don't change
+        hypothesis.HealthCheck.too_slow,
+    ],
+)
+hypothesis.settings.register_profile(
+    "nightly", hypothesis.settings.get_profile("tests"), max_examples=1000
+)
+hypothesis.settings.load_profile("tests")
+
+LONGEST = 3600
+"""Seconds for a test that isn't in the default run; the longest takes a quarter of an hour."""
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One worker for each usable core in the default run.
+
+    None, so that all runs in this process, for files that were named, where starting workers takes
+    longer than the tests, and for marked tests: they measure, or compute on all cores.
+    """
+    named = [Path(one.partition("::")[0]) for one in config.args]
+    default = config.option.markexpr in config.getini("addopts")
+    if default and not all(path.is_file() for path in named):
+        return _platform.usable_cores()
+    config.option.dist = "no"
+    return 0
+
+
+def pytest_configure() -> None:
+    """Workers share the cores out: threads of two that wait for one another take all the time."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
+
+
+@pytest.hookimpl(trylast=True)  # when -m has chosen
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests that aren't in the default run may take longer than its tests."""
+    if config.option.markexpr not in config.getini("addopts"):
+        for item in items:
+            if not item.get_closest_marker("timeout"):
+                item.add_marker(pytest.mark.timeout(LONGEST))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """After a failure, how the same order is had again."""
+    if terminalreporter.stats.get("failed") or terminalreporter.stats.get("error"):
+        seed = getattr(terminalreporter.config.option, "randomly_seed", None)
+        terminalreporter.write_line(f"The same order again: pytest --randomly-seed={seed}")
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -117,25 +175,21 @@ def sealed(
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoints:
     """A tiny checkpoint by its name; don't change its files, copy it."""
-    base = tmp_path_factory.mktemp("checkpoints")
-
-    def get(name: str) -> Path:
-        folder = base / name
-        return folder if folder.exists() else write_tiny(TINY[name], folder)
-
-    return get
+    base = shared_folder(tmp_path_factory, "checkpoints")
+    return lambda name: once(base / name, lambda folder: write_tiny(TINY[name], folder))
 
 
 @pytest.fixture(scope="session")
 def model(checkpoint: Checkpoints, tmp_path_factory: pytest.TempPathFactory) -> Models:
     """The folder of a converted tiny checkpoint; don't change its files, copy it."""
-    base = tmp_path_factory.mktemp("models")
+    base = shared_folder(tmp_path_factory, "models")
 
     def get(name: str, *quants: str) -> Path:
-        folder = base / "-".join((name, *quants))
-        if not folder.exists():
-            convert(ConversionRequest(source=checkpoint(name), folder=folder, quants=quants))
-        return folder
+        source = checkpoint(name)
+        return once(
+            base / "-".join((name, *quants)),
+            lambda folder: convert(ConversionRequest(source=source, folder=folder, quants=quants)),
+        )
 
     return get
 
@@ -143,9 +197,11 @@ def model(checkpoint: Checkpoints, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture(scope="session")
 def micro(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the embedded model in three types; don't change its files."""
-    folder = tmp_path_factory.mktemp("micro") / MICRO
-    convert(ConversionRequest(source=embedded(), folder=folder, quants=("Q8_0", "Q4_K_M", "BF16")))
-    return folder
+    quants = ("Q8_0", "Q4_K_M", "BF16")
+    return once(
+        shared_folder(tmp_path_factory, "micro") / MICRO,
+        lambda folder: convert(ConversionRequest(source=embedded(), folder=folder, quants=quants)),
+    )
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import asyncio
 import gc
 import queue
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import pytest
 from edge_med import MedGemma, Options, imaging
 from edge_med.answers import Answer, End, Event, Piece
 from edge_med.engine.service import host
+from edge_med.engine.service.client import Client
 from edge_med.engine.service.host import Host
 from edge_med.engine.service.protocol import CountRequest, Failed, Reply
 from edge_med.engine.tasks.generate import GenerateRequest
@@ -25,6 +25,7 @@ from edge_med.messages import ImagePart, Message, TextPart
 from edge_med.question import Question
 from tests.conftest import Models
 from tests.engine.llama.test_text_model import resident
+from tests.waiting import until
 
 SHORT = Options(max_new_tokens=5)
 LONG = Options(max_new_tokens=8000, stop_loops=False, logit_bias={1: float("-inf")})
@@ -39,6 +40,11 @@ def folder(model: Models) -> Path:
 def tiny(folder: Path) -> Iterator[MedGemma]:
     with MedGemma.load(folder, context=512, threads=1) as loaded:
         yield loaded
+
+
+def client(model: MedGemma) -> Client:
+    """What sends a model's requests, without the functions of `MedGemma` between."""
+    return model._client
 
 
 def end(events: list[Event]) -> Answer:
@@ -101,8 +107,8 @@ def test_a_listener_that_fails_leaves_the_thread_to_the_others(tiny: MedGemma) -
     def sink(_reply: Reply) -> None:
         raise RuntimeError("closed")
 
-    with tiny._client.cancellable() as call:
-        tiny._client.submit(GenerateRequest(Question(question(), LONG)), sink, call)
+    with client(tiny).cancellable() as call:
+        client(tiny).submit(GenerateRequest(Question(question(), LONG)), sink, call)
         assert tiny.ask("x", options=SHORT).usage.answer > 0
 
 
@@ -128,8 +134,8 @@ def test_the_last_reference_may_go_in_the_engine_thread(folder: Path) -> None:
             gc.collect()
             done.set()
 
-    with loaded._client.cancellable() as call:
-        loaded._client.submit(GenerateRequest(Question(question(), SHORT)), sink, call)
+    with client(loaded).cancellable() as call:
+        client(loaded).submit(GenerateRequest(Question(question(), SHORT)), sink, call)
         del loaded
         assert done.wait(20)
     engine.join(20)
@@ -154,26 +160,23 @@ def test_who_waits_for_a_thread_that_dies_is_told(
 
     monkeypatch.setattr(Host, "_work", die)
     replies: queue.SimpleQueue[Reply] = queue.SimpleQueue()
-    with tiny._client.cancellable() as call:
+    with client(tiny).cancellable() as call:
         for _ in range(3):
-            tiny._client.submit(CountRequest(Question(question(), Options())), replies.put, call)
+            client(tiny).submit(CountRequest(Question(question(), Options())), replies.put, call)
         assert begun.wait(20)
         go.set()
         assert [type(replies.get(timeout=20)) for _ in range(3)] == [Failed] * 3
     with pytest.raises(EngineError, match="has ended"):
         tiny.ask("x")
-    tiny._client._connection.close()
-    until = time.monotonic() + 20
-    while all(thread.is_alive() for thread in engines) and time.monotonic() < until:
-        time.sleep(0.01)
-    assert not all(thread.is_alive() for thread in engines)
+    client(tiny).connection.close()
+    until(lambda: not all(thread.is_alive() for thread in engines), "the end of a thread")
 
 
 def test_a_count_heeds_its_cancellation(tiny: MedGemma) -> None:
-    with tiny._client.cancellable() as call:
+    with client(tiny).cancellable() as call:
         tiny.cancel()
         with pytest.raises(CancelledError):
-            tiny._client.reply(CountRequest(Question(question(), Options())), call)
+            client(tiny).reply(CountRequest(Question(question(), Options())), call)
 
 
 def test_a_chat_that_is_cancelled_while_it_counts_writes_nothing(
@@ -195,10 +198,10 @@ def test_a_chat_that_is_cancelled_while_it_counts_writes_nothing(
 def test_an_answer_that_is_cancelled_before_it_is_read_tells_the_length_of_its_prompt(
     tiny: MedGemma,
 ) -> None:
-    with tiny._client.cancellable() as call:
+    with client(tiny).cancellable() as call:
         tiny.cancel()
         last = list(
-            tiny._client.events(GenerateRequest(Question(question("the heart"), SHORT)), call)
+            client(tiny).events(GenerateRequest(Question(question("the heart"), SHORT)), call)
         )
     assert end(last).finish_reason == "cancelled"
     assert end(last).usage.prompt == tiny.count("the heart").prompt
@@ -210,9 +213,7 @@ def test_cancelling_ends_calls_that_wait(tiny: MedGemma) -> None:
     waiting: list[Event] = []
     other = threading.Thread(target=lambda: waiting.extend(streams[1]))
     other.start()
-    until = time.monotonic() + 20
-    while len(tiny._client._calls) != 2:
-        assert time.monotonic() < until
+    until(lambda: client(tiny).calls == 2, "the second call")
     tiny.cancel()
     other.join(20)
     assert end(waiting).finish_reason == end(list(streams[0])).finish_reason == "cancelled"
@@ -244,7 +245,7 @@ def test_the_projector_takes_its_own_size_only(tiny: MedGemma) -> None:
     picture = imaging.open(np.zeros((8, 8, 3), np.uint8), side=112)
     messages = (Message("user", (ImagePart(picture), TextPart("x"))),)
     with pytest.raises(ImageError, match="56 x 56"):
-        list(tiny._client.events(GenerateRequest(Question(messages, SHORT))))
+        list(client(tiny).events(GenerateRequest(Question(messages, SHORT))))
 
 
 def test_an_image_is_counted_as_it_is_asked(tiny: MedGemma) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import copy
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -16,6 +15,7 @@ from edge_med import CancelledError, End, MedGemma, Options, Piece
 from edge_med.answers import Answer, Event, whole
 from tests.conftest import Models
 from tests.test_answers import ANSWER
+from tests.waiting import until
 
 LONG = Options(max_new_tokens=8000, stop_loops=False, logit_bias={1: float("-inf")})
 
@@ -46,12 +46,10 @@ def cancelled(model: MedGemma, call: Callable[[], object]) -> CancelledError:
         except CancelledError as error:
             found.append(error)
 
-    before = set(model._client._calls)
+    before = model._client.calls
     thread = threading.Thread(target=run)
     thread.start()
-    until = time.monotonic() + 20
-    while model._client._calls <= before:
-        assert time.monotonic() < until
+    until(lambda: model._client.calls > before, "the call")
     model.cancel()
     thread.join(20)
     (error,) = found

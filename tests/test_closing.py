@@ -64,9 +64,9 @@ def test_it_may_be_closed_twice() -> None:
 def test_the_last_that_is_closed_ends_the_processes_that_decode() -> None:
     first, last = Thing(), Thing()
     first.close()
-    assert POOL._living
+    assert POOL.living
     last.close()
-    assert not POOL._living
+    assert not POOL.living
 
 
 @pytest.mark.usefixtures("no_others", "decoder")

@@ -16,7 +16,7 @@ from tests.conftest import Models
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks there")
 
 PICTURES = """
-import os, sys, time
+import os, sys
 from pathlib import Path
 from edge_med import imaging
 from edge_med.errors import ImageError
@@ -25,8 +25,10 @@ data = Path(sys.argv[1]).read_bytes()
 imaging.open(data, side=224)
 lost = 0
 for number in range(10):
+    wait, go = os.pipe()
     if not (child := os.fork()):
-        time.sleep(0.02)
+        os.close(go)
+        os.read(wait, 1)  # until the parent has asked its decoder, and let go
         if number % 2:
             imaging.open(data, side=8)  # in a decoder of its own
         sys.exit(0)  # and all that is registered for the end runs
@@ -34,6 +36,7 @@ for number in range(10):
         imaging.open(data, side=224)
     except ImageError:
         lost += 1
+    os.close(go)
     _, status = os.waitpid(child, 0)
     assert status == 0, status
 print(lost)

@@ -82,7 +82,6 @@ def test_a_picture_in_any_nesting_is_seen_or_refused_and_never_dropped(
     @hypothesis.seed(1)
     @hypothesis.settings(
         max_examples=2_000,
-        deadline=None,
         database=None,
         suppress_health_check=list(hypothesis.HealthCheck),
     )

@@ -142,25 +142,7 @@ Found = imaging.Picture | imaging.Study | None
 
 
 def opened(data: bytes) -> Found:
-    """What a file holds, or nothing if it was refused as it should be; soon in either case."""
-    return timed(data)[0]
-
-
-def timed(data: bytes) -> tuple[Found, float]:
-    """The same, and the seconds that it took: at the second try, if others were before it."""
-    _ready()
-    for last in (False, True):
-        start = time.monotonic()
-        found = attempted(data)
-        seconds = time.monotonic() - start
-        if seconds < LONGEST:
-            break
-        assert not last
-    return found, seconds
-
-
-def attempted(data: bytes) -> Found:
-    """The same, however long it takes: others may be before it."""
+    """What a file holds, or nothing if it was refused as it should be."""
     try:
         return imaging.open(data, side=SIDE, slices="auto")
     except ImageError as error:
@@ -169,10 +151,23 @@ def attempted(data: bytes) -> Found:
         return None
 
 
+def timed(data: bytes) -> tuple[Found, float]:
+    """The same, soon, and the seconds that it took: at the second try, if others were before it."""
+    _ready()
+    for last in (False, True):
+        start = time.monotonic()
+        found = opened(data)
+        seconds = time.monotonic() - start
+        if seconds < LONGEST:
+            break
+        assert not last
+    return found, seconds
+
+
 def _ready() -> None:
     """Have all processes started, where some were ended with a mutant."""
     job = {"job": "describe", "paths": [None], "images": 1}
-    while len(POOL._idle) < POOL.most:
+    while len(POOL.idle) < POOL.most:
         process = Process(dicom=True)
         process.call(job, [b"nothing"], 60.0)
         POOL._idle.append(process)

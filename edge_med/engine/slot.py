@@ -89,7 +89,7 @@ class Slot:
             self.cells.truncate(self.ledger.position)
             raise
         except EngineError:
-            self._forget()
+            self.clear()
             raise
         stats.read = time.perf_counter() - job.began - stats.load - stats.encode
         return stats
@@ -160,7 +160,7 @@ class Slot:
         """Apply these adapters and no others; what was read under others is forgotten."""
         applied = self._adapters.applied(scales)
         if self.ledger.adapt(applied):
-            self._forget()
+            self.clear()
             try:
                 self.cells.context.adapt(self._adapters.handles(applied))
             except EngineError:
@@ -194,7 +194,7 @@ class Slot:
         job.done += self.ledger.position - position
         job.emit(Progress("read", job.done, job.total, job.seconds_left))
 
-    def _forget(self) -> None:
+    def clear(self) -> None:
         """Start over: what the cache holds is unknown, or no use any more."""
         self.cells.truncate(0)
         self.ledger.truncate(0)

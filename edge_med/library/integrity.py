@@ -119,6 +119,12 @@ class Watch:
                 )
                 self._thread.start()
 
+    def wait(self, seconds: float) -> bool:
+        """Wait until the reading has ended, for so long at the most; says whether it has."""
+        if (thread := self._thread) is not None:
+            thread.join(seconds)
+        return thread is None or not thread.is_alive()
+
     def stop(self) -> None:
         """Read no further; nobody waits for that."""
         self._stop()

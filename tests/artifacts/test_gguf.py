@@ -87,7 +87,8 @@ def test_mutants_take_no_memory(tmp_path: Path) -> None:
     assert peak < MOST_MEMORY
 
 
-def test_a_vocabulary_of_real_size_is_read_in_two_seconds(tmp_path: Path) -> None:
+@pytest.mark.timing
+def test_read_header_takes_a_vocabulary_of_real_size_in_two_seconds(tmp_path: Path) -> None:
     from converters.header import pack_header
     from tests.artifacts.hostile import Value
 

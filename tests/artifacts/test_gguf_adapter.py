@@ -9,7 +9,7 @@ from pathlib import Path
 import gguf
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devtools.checkpoints.adapters import Lora, finished, sound_writer, write_gguf
@@ -204,9 +204,7 @@ EDIT = st.tuples(st.integers(0, 1 << 13), st.binary(min_size=1, max_size=8))
 
 @settings(
     max_examples=400,
-    deadline=None,
     derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(edits=st.lists(EDIT, min_size=1, max_size=3), cut=st.none() | st.integers(0, 1 << 13))
 def test_damaged_headers_raise_nothing_else_and_what_passes_is_loaded(

@@ -141,7 +141,7 @@ STEMS = st.from_regex(r"[A-Za-z0-9_-]{1,9}", fullmatch=True)
 ENDINGS = st.sampled_from(sorted(FILES))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     before=WORDS,
     after=WORDS,
@@ -155,7 +155,7 @@ def test_no_question_names_a_file_that_is_not_shown(
         input_lines.files_and_question(" ".join([*before, f"zz{stem}{end}", *after]))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(stem=STEMS, end=st.from_regex(r"[A-Za-z][A-Za-z0-9]{1,11}", fullmatch=True))
 def test_a_name_alone_is_no_question_whatever_its_ending(stem: str, end: str) -> None:
     for line in (f"zz{stem}.{end}", f"<zz{stem}.{end}>", f"zz{stem}.{end}?"):

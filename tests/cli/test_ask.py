@@ -230,17 +230,27 @@ Terminal = Callable[..., tuple[subprocess.Popen[bytes], int]]
 
 
 @TERMINALS
-def test_ctrl_c_ends_the_answer_at_once_and_exits_with_130(terminal: Terminal) -> None:
+def test_ctrl_c_ends_the_answer_and_exits_with_130(terminal: Terminal) -> None:
+    assert seconds_until_ctrl_c_ends_it(terminal) < 60
+
+
+@TERMINALS
+@pytest.mark.timing
+def test_ctrl_c_ends_the_answer_at_once(terminal: Terminal) -> None:
+    assert seconds_until_ctrl_c_ends_it(terminal) < 5
+
+
+def seconds_until_ctrl_c_ends_it(terminal: Terminal) -> float:
     running, stdout = terminal("--max-new-tokens", "8000", "--context", "8192")
     assert os.read(stdout, 1)  # a terminal gets the answer while it is written
     running.send_signal(signal.SIGINT)
     pressed = time.monotonic()
     out = everything(stdout)
-    _, err = running.communicate(timeout=20)
-    assert time.monotonic() - pressed < 5
+    _, err = running.communicate(timeout=60)
     assert running.returncode == 130
     assert b"Traceback" not in err
     assert out.endswith(b"\n")
+    return time.monotonic() - pressed
 
 
 @TERMINALS

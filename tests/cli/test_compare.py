@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -119,16 +118,17 @@ def test_a_missing_file_exits_with_2(edge_med: Command, base: Path, text: Path) 
 def test_ctrl_c_ends_it_with_130(base: Path, other: Path, tmp_path: Path) -> None:
     (tmp_path / "long.txt").write_text("x7" * 200_000)
     command = ["compare", base, other, "--text", tmp_path / "long.txt", "--threads", "1"]
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "edge_med", *map(str, command)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-    )
-    time.sleep(3)
-    process.send_signal(signal.SIGINT)
-    try:
-        _out, err = process.communicate(timeout=20)
-    finally:
-        process.kill()
+    ) as process:
+        assert process.stderr
+        assert process.stderr.read(1), "its progress: it has begun"
+        process.send_signal(signal.SIGINT)
+        try:
+            _out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert b"Traceback" not in err

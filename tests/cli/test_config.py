@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_med import _platform
@@ -184,7 +184,6 @@ def test_a_full_disk_keeps_the_file_as_it_was(
 
 
 @given(st.text(min_size=1) | st.sampled_from(['a"b', "C:\\models\\x", "模型", "\U0001f600"]))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_name_that_is_taken_comes_back(name: str) -> None:
     try:
         stored.change("model", name)

@@ -25,7 +25,7 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.get_terminal_size", lambda **_: os.terminal_size((80, 24)))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(words=WORDS, used=st.integers(0, 20))
 def test_no_word_is_broken_and_none_is_lost(words: list[str], used: int) -> None:
     with pytest.MonkeyPatch.context() as patch:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from converters.as_gguf import AdapterPlan, AdapterRequest, plan_adapters, write_adapters
@@ -75,7 +75,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rslora=st.booleans(),
     strength=st.floats(-3, 3).filter(lambda value: abs(value) > 0.01),
 )
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15)
 def test_scales_of_any_kind_are_in_what_it_adds(
     rank: int,
     alpha: float,

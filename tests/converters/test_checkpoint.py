@@ -198,7 +198,7 @@ def test_a_name_twice_in_a_header_is_refused(tmp_path: Path) -> None:
 
 
 @given(data=st.data())
-@settings(max_examples=300, deadline=1000)
+@settings(max_examples=300)
 def test_any_change_of_a_header_gives_a_checkpoint_or_our_error(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -41,7 +41,7 @@ def test_pieces_are_those_of_the_sentencepiece_library(checkpoint: Checkpoints) 
     changes=st.lists(st.tuples(st.integers(0, len(SMALL) - 1), st.integers(0, 255)), max_size=4),
     cut=st.integers(),
 )
-@settings(max_examples=2000, deadline=200)
+@settings(max_examples=2000)
 def test_any_damage_gives_pieces_or_our_error(
     changes: list[tuple[int, int]], cut: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

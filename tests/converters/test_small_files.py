@@ -72,7 +72,7 @@ def changed(data: Any, path: tuple[Any, ...], value: Any) -> Any:
 
 
 @given(data=st.data())
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 def test_any_value_in_any_place(
     data: st.DataObject, sound: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

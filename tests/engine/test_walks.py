@@ -227,7 +227,7 @@ def walked(seed: int, engine: Engine, files: Files, pictures: dict[str, Picture]
         told.reused += expected > 0
         if edits % COMPARED == 0:
             told.ours.append(engine.slot.logits().copy())
-            fresh.slot._forget()
+            fresh.slot.clear()
             fresh.slot.prefill(walk.items, pictures)
             told.steps.append(step(fresh.slot.logits()))
         answer = walk.random.sample(range(300, 600), k=walk.random.randint(0, 6))
@@ -276,7 +276,7 @@ def test_ignoring_the_window_would_be_noticed(engine: Engine) -> None:
     for end in range(200, 220):
         engine.slot.cells.decode(text[end : end + 1], end)
         wrong.append(engine.context.logits().copy())
-    engine.slot._forget()
+    engine.slot.clear()
     for end in range(200, 220):
         engine.slot.prefill(text[: end + 1])
         right.append(step(engine.slot.logits()))

@@ -92,7 +92,7 @@ def one_by_one(engine: Engine) -> Iterator[Iterator[Row]]:
 def in_batches(engine: Engine) -> Iterator[Iterator[Row]]:
     """After each token of texts, read in batches from the start."""
     for text in texts():
-        engine.slot._forget()
+        engine.slot.clear()
         yield engine.slot.cells.rows(text.ids[:ALONG], 0)
 
 

@@ -25,7 +25,7 @@ from devtools.images.dicom import (
     ramp,
     written,
 )
-from devtools.images.mutants import DICOM, dicom_mutant, opened
+from devtools.images.mutants import DICOM, dicom_mutant, opened, timed
 from edge_med import imaging
 from edge_med.errors import ImageError
 from edge_med.imaging.files import image_files
@@ -48,12 +48,19 @@ def test_mutants_are_pictures_or_refused(name: str) -> None:
         opened(dicom_mutant(DICOM[name], lot))
 
 
+@pytest.mark.timing
+def test_dicom_mutants_are_opened_or_refused_in_two_seconds() -> None:
+    lot = random.Random(2)
+    for data in DICOM.values():
+        timed(dicom_mutant(data, lot))
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("name", DICOM)
 def test_five_thousand_mutants_are_pictures_or_refused(name: str) -> None:
     lot = random.Random(name + " long")
     for _ in range(-(-5000 // len(DICOM))):
-        opened(dicom_mutant(DICOM[name], lot))
+        timed(dicom_mutant(DICOM[name], lot))
 
 
 def sequences(depth: int) -> bytes:

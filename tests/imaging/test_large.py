@@ -144,7 +144,7 @@ def _jpeg_ls(pixels: Array) -> list[bytes]:
     table=st.sampled_from(["basic", "extended", "none"]),
     lot=st.randoms(use_true_random=False),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_compressed_frames_are_found_as_pydicom_finds_them(
     lengths: list[int], pieces: int, table: str, lot: Any
 ) -> None:

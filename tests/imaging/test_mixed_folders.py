@@ -82,7 +82,7 @@ def left_out(notices: tuple[str, ...]) -> int:
     return sum(int(count) for notice in notices for count in _LEFT.findall(notice))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(slices(), st.sampled_from(ORDERS), st.sampled_from([None, None, "1", "2", "1.2"]))
 def test_of_any_mix_one_volume_of_one_patient_is_shown_and_all_else_is_told(
     found: list[Slice], order: str, wanted: str | None
@@ -103,7 +103,7 @@ def test_of_any_mix_one_volume_of_one_patient_is_shown_and_all_else_is_told(
         assert len({piece.whose for piece in found}) == 1
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.sampled_from(["acquisition", "echo", "b_value", "sequence", "moment", "kernel"]),
     st.lists(st.integers(0, 60), min_size=3, max_size=30, unique=True),
@@ -128,7 +128,7 @@ def test_what_differs_is_in_one_volume_only_where_it_goes_on(
 MADE = [made for kind in KINDS for made in kind() if "series" not in made.how]
 
 
-@settings(max_examples=12, deadline=None, derandomize=True)
+@settings(max_examples=12, derandomize=True)
 @given(st.lists(st.sampled_from(MADE), min_size=2, max_size=3, unique_by=lambda made: made.name))
 def test_of_made_studies_in_one_folder_one_volume_is_shown_or_none(studies: list) -> None:  # type: ignore[type-arg]
     with tempfile.TemporaryDirectory() as folder:

@@ -59,7 +59,7 @@ def test_a_ct_that_lies_outside_of_its_windows_is_nothing_to_see() -> None:
     assert codes(data) == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.integers(1, 900),
     st.integers(1, 900),
@@ -141,7 +141,7 @@ def test_twelve_bits_without_a_marker_are_fine() -> None:
     assert codes(TWELVE_BITS) == ["own_range"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 40), st.integers(0, 215), st.integers(0, 89), st.sampled_from(FITS))
 def test_greys_are_few_wherever_they_lie(levels: int, low: int, others: int, fit: Fit) -> None:
     pixels = faint(levels, low)

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +23,7 @@ from edge_med.errors import ImageError, UsageError
 from edge_med.imaging.sandbox import decoder as worker
 from edge_med.imaging.sandbox import pipe, pool
 from edge_med.imaging.sandbox.pool import Pool, Process
+from tests.waiting import until
 
 JOB: dict[str, Any] = {"frames": [(0, 0)], "fit": "pad", "side": 8, "windows": "medgemma"}
 SOUND = dicom(ramp(12), Modality="DX")
@@ -38,14 +38,14 @@ def one() -> Iterator[Pool]:
 
 
 def process(found: Pool) -> Process:
-    (idle,) = found._idle
+    (idle,) = found.idle
     assert isinstance(idle, Process)
     return idle
 
 
 def pid(found: Pool) -> int:
     """The process that decodes: where one is forked, the child."""
-    started = process(found)._process.pid
+    started = process(found).pid
     if sys.platform != "linux":
         return started
     statuses = [path.read_text().split() for path in Path("/proc").glob("[0-9]*/stat")]
@@ -112,7 +112,7 @@ def test_where_nothing_is_forked_the_process_itself_ends(monkeypatch: pytest.Mon
 def test_a_process_that_has_died_meanwhile_is_replaced(one: Pool) -> None:
     one.run("prepare", [SOUND], **JOB)
     os.kill(pid(one), signal.SIGKILL)
-    process(one)._process.wait()  # it ends with its child
+    process(one).wait(20)  # it ends with its child
     one.run("prepare", [SOUND], **JOB)
 
 
@@ -154,7 +154,7 @@ def test_processes_end_with_the_program() -> None:
     code = (
         "import sys; from edge_med.imaging.sandbox.pool import POOL\n"
         "from tests.imaging.test_pool import JOB, SOUND\n"
-        "POOL.run('prepare', [SOUND], **JOB); print(POOL._idle[0]._process.pid)"
+        "POOL.run('prepare', [SOUND], **JOB); print(POOL.idle[0].pid)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     with pytest.raises(ProcessLookupError):
@@ -173,18 +173,14 @@ def test_what_is_busy_ends_with_a_program_that_was_killed() -> None:
         decoder = int(program.stdout.readline())
         os.kill(decoder, signal.SIGSTOP)  # it answers nobody, as one that is busy
         program.kill()
-    assert gone(decoder)
+    until(lambda: gone(decoder), "the end of the decoder")
 
 
 def gone(number: int) -> bool:
-    """Whether a process ends within two seconds."""
-    for _ in range(40):
-        with suppress(FileNotFoundError, ProcessLookupError):
-            if Path(f"/proc/{number}/stat").read_text().split()[2] != "Z":
-                time.sleep(0.05)
-                continue
-        return True
-    return False
+    """Whether a process has ended."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{number}/stat").read_text().split()[2] == "Z"
+    return True
 
 
 def test_a_program_without_a_guard_isnt_run_again(tmp_path: Path) -> None:

@@ -173,9 +173,9 @@ def test_a_process_that_dies_over_it_leaves_nothing_of_it(
 ) -> None:
     pool = Pool(1)
     pool.run("describe", [b"nothing"])
-    (process,) = pool._idle
+    (process,) = pool.idle
     assert isinstance(process, Process)
-    os.killpg(process._process.pid, signal.SIGSTOP)
+    os.killpg(process.pid, signal.SIGSTOP)
     monkeypatch.setattr("edge_med.imaging.sandbox.pool.SECONDS", 0.2)
     with pytest.raises(ImageError) as caught:
         pool.run("describe", [str(planted(kind))])

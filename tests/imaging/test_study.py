@@ -7,7 +7,7 @@ import io
 import os
 import pickle  # noqa: TID251 - to show that it could be sent
 import struct
-import time
+import threading
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -117,18 +117,22 @@ def test_slices_are_fitted_once_whichever_threads_ask(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fitted: list[int] = []
+    all_there = threading.Barrier(8, timeout=20)
 
-    def slow(image: Image.Image, side: int) -> Image.Image:
+    def noted(image: Image.Image, side: int) -> Image.Image:
         fitted.append(side)
-        time.sleep(0.01)
         return fit.pad(image, side)
 
-    monkeypatch.setitem(fit.FITS, "pad", slow)
+    def pictures(_number: int) -> tuple[Picture, ...]:
+        all_there.wait()
+        return tuple(study.pictures)
+
+    monkeypatch.setitem(fit.FITS, "pad", noted)
     study = read(folder)
     with ThreadPoolExecutor(8) as threads:
-        seen = list(threads.map(lambda _: tuple(study.pictures), range(8)))
+        seen = list(threads.map(pictures, range(8)))
     assert fitted == [16] * 5
-    assert all(pictures == seen[0] for pictures in seen)
+    assert all(one == seen[0] for one in seen)
 
 
 @pytest.mark.parametrize("side", [8, 16])

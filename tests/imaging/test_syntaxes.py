@@ -129,7 +129,7 @@ def test_a_ct_is_the_same_in_all_of_them() -> None:
 
 
 @given(width=st.integers(1, 3000), height=st.integers(1, 3000), boxed=st.booleans())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_size_of_a_frame_of_jpeg_xl_is_known_before_it_is_decoded(
     width: int, height: int, boxed: bool
 ) -> None:

@@ -90,7 +90,7 @@ def test_an_avif_is_known_by_any_of_its_brands(major: bytes) -> None:
     assert np.array_equal(np.asarray(found.image), np.asarray(Image.open(io.BytesIO(data))))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=700), st.sampled_from([data for data, _, _ in OTHERS.values()]))
 def test_whatever_follows_a_mark_is_refused_in_words(data: bytes, start: bytes) -> None:
     error = unread_formats.unknown(start[:12] + data)

@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from edge_med.library import integrity
 from edge_med.library.integrity import HashedFile, Watch
 from edge_med.library.known_hashes import FILE, SeenFiles
 from tests.conftest import Models
+from tests.waiting import until
 
 TEXT, PROJECTOR = "multimodal-F32.gguf", "multimodal-mmproj-F16.gguf"
 SHORT = Options(max_new_tokens=1)
@@ -51,7 +51,7 @@ def held(large: None, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     go, step_back = threading.Event(), _platform.step_back
 
     def wait() -> None:
-        go.wait(10)
+        go.wait(60)
         step_back()
 
     monkeypatch.setattr(_platform, "step_back", wait)
@@ -73,10 +73,9 @@ def codes(answer: Answer) -> list[str]:
 
 
 def until_read(model: MedGemma) -> None:
-    thread = model._client.watch._thread  # type: ignore[union-attr]
-    assert thread is not None
-    thread.join(10)
-    assert not thread.is_alive()
+    watch = model._client.watch
+    assert watch is not None
+    assert watch.wait(20)
 
 
 def test_small_files_are_compared_before_they_are_loaded(folder: Path) -> None:
@@ -128,8 +127,7 @@ def test_the_answer_that_runs_is_told_and_the_next_refused(
 
     def late(watch: Watch, answer: Answer) -> tuple[Answer, list[Notice]]:
         held.set()
-        assert watch._thread is not None
-        watch._thread.join(10)
+        assert watch.wait(20)
         return marked(watch, answer)
 
     monkeypatch.setattr(Watch, "marked", late)
@@ -166,9 +164,13 @@ def test_a_copy_is_read_anew(folder: Path, tmp_path: Path) -> None:
 def test_a_change_that_keeps_size_and_time_is_seen(folder: Path) -> None:
     loaded(folder).close()
     before = (folder / TEXT).stat()
-    time.sleep(0.02)  # for a clock that ticks slowly
     damage(folder / TEXT)
-    os.utime(folder / TEXT, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    def later() -> bool:  # file systems stamp with a clock that ticks slowly
+        os.utime(folder / TEXT, ns=(before.st_atime_ns, before.st_mtime_ns))
+        return (folder / TEXT).stat().st_ctime_ns > before.st_ctime_ns
+
+    until(later, "the clock's next tick")
     with pytest.raises(ArtifactError):
         loaded(folder)
 
@@ -208,9 +210,8 @@ def test_a_file_that_couldnt_be_read_is_read_with_the_next_answer(
 def test_closing_waits_for_no_reading(folder: Path, held: threading.Event) -> None:
     model = loaded(folder)
     model.ask("x", options=SHORT)
-    began = time.monotonic()
     model.close()
-    assert time.monotonic() - began < 5
+    assert not model._client.watch.wait(0), "the files aren't read yet"  # type: ignore[union-attr]
     held.set()
     until_read(model)
     assert model._client.watch.integrity == "unverified"  # type: ignore[union-attr]

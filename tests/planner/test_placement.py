@@ -60,7 +60,6 @@ wishes = st.builds(
 
 
 @given(keys, machines(), wishes)
-@settings(deadline=None)
 def test_nothing_is_lost_and_nothing_is_there_twice(
     key: Key, machine: Machine, options: LoadOptions
 ) -> None:
@@ -77,7 +76,6 @@ def test_nothing_is_lost_and_nothing_is_there_twice(
 
 
 @given(keys, machines(), wishes)
-@settings(deadline=None)
 def test_what_fits_has_room_on_every_device(
     key: Key, machine: Machine, options: LoadOptions
 ) -> None:
@@ -89,7 +87,6 @@ def test_what_fits_has_room_on_every_device(
 
 
 @given(keys, machines(), wishes)
-@settings(deadline=None)
 def test_whatever_the_cpu_can_hold_alone_is_placed(
     key: Key, machine: Machine, options: LoadOptions
 ) -> None:
@@ -100,7 +97,6 @@ def test_whatever_the_cpu_can_hold_alone_is_placed(
 
 
 @given(keys, machines(), wishes)
-@settings(deadline=None)
 def test_it_is_never_worse_than_a_simple_rule(
     key: Key, machine: Machine, options: LoadOptions
 ) -> None:
@@ -122,7 +118,7 @@ def test_it_is_never_worse_than_a_simple_rule(
 
 
 @given(keys, machines(), wishes)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_first_that_fits_is_taken_and_the_nearest_if_none_does(
     key: Key, machine: Machine, options: LoadOptions
 ) -> None:
@@ -146,7 +142,6 @@ def by_llama_cpp(placement: Placement) -> list[int]:
 
 
 @given(keys, machines(), wishes)
-@settings(deadline=None)
 def test_llama_cpp_splits_the_layers_as_planned(
     key: Key, machine: Machine, options: LoadOptions
 ) -> None:

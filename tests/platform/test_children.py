@@ -6,13 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 
 import pytest
 
 from edge_med import _platform
 from edge_med._platform import children
+from tests.waiting import until
 
 CHILDREN = """
 import os, sys
@@ -69,9 +69,7 @@ def test_a_process_is_ended_with_its_children(parent: subprocess.Popen[bytes]) -
     child = int(parent.stdout.readline())
     _platform.end_process(parent)
     assert parent.wait() == -signal.SIGKILL
-    until = time.monotonic() + 10
-    while _runs(child):
-        assert time.monotonic() < until
+    until(lambda: not _runs(child), "the end of the child")
 
 
 def _runs(pid: int) -> bool:

@@ -72,7 +72,7 @@ def followed(engine: Engine, run: Continuation) -> Agreement:
 
 def along(engine: Engine, text: Text) -> Agreement:
     """Read a text from its start and keep what the engine thought after each token."""
-    engine.slot._forget()
+    engine.slot.clear()
     return compare(text.steps, [row.copy() for row in engine.slot.cells.rows(text.ids, 0)])
 
 

@@ -51,6 +51,7 @@ class Client:
 
     Attributes:
         watch: of the model's files, if somebody has set it; it begins with the first answer.
+        connection: the engine, and who waits for its replies.
     """
 
     watch: Watch | None = None
@@ -70,28 +71,34 @@ class Client:
         self._calls: set[int] = set()
         self._numbers = itertools.count(1)
         self._maker = os.getpid()
-        self._connection = Connection(spec, start)
-        self._end = weakref.finalize(self, _end, self._connection, self._maker)
-        self.opened: EngineOpened = self._connection.open()
+        self.connection = Connection(spec, start)
+        self._end = weakref.finalize(self, _end, self.connection, self._maker)
+        self.opened: EngineOpened = self.connection.open()
 
     @property
     def status(self) -> EngineStatus:
         """How the model is loaded, as of the last reply."""
-        return self._connection.status
+        return self.connection.status
 
     @property
     def starts(self) -> int:
         """Engines that were started: one more after each crash."""
-        return self._connection.starts
+        return self.connection.starts
 
     @property
     def alive(self) -> bool:
         """Whether a request would be sent at once, and no engine started anew before."""
-        return self._connection.alive
+        return self.connection.alive
+
+    @property
+    def calls(self) -> int:
+        """Calls that have begun and not ended."""
+        with self._lock:
+            return len(self._calls)
 
     def restart(self) -> None:
         """Start the engine anew, if it has crashed; errors are those of `submit`."""
-        self._connection.restart()
+        self.connection.restart()
 
     @contextmanager
     def cancellable(self) -> Iterator[Call]:
@@ -109,7 +116,7 @@ class Client:
         finally:
             with self._lock:
                 self._calls.discard(call.number)
-            self._connection.send(Leave(call.number))
+            self.connection.send(Leave(call.number))
 
     def submit(self, request: Request, sink: Sink, call: Call) -> int:
         """Queue a request; returns its number, to be given to `forget`.
@@ -129,12 +136,12 @@ class Client:
             self.watch.refuse()
             self.watch.begin()
             sink = functools.partial(_marking, self.watch, sink)
-        self._connection.submit(Submit(number, call.number, request), sink)
+        self.connection.submit(Submit(number, call.number, request), sink)
         return number
 
     def forget(self, number: int) -> None:
         """Take no more replies to a request."""
-        self._connection.forget(number)
+        self.connection.forget(number)
 
     def events(self, request: GenerateRequest, call: Call | None = None) -> Iterator[Event]:
         """Queue a request once the first event is wanted, and yield its events.
@@ -181,7 +188,7 @@ class Client:
         with self._lock:  # so that none is cancelled after it was left
             calls = list(self._calls)
             for call in calls:
-                self._connection.send(Cancel(call))
+                self.connection.send(Cancel(call))
         return bool(calls)
 
     def close(self) -> None:

@@ -82,6 +82,12 @@ class Connection:
         self.starts = 0
         self.pause: Callable[[float], object] = self._woken.wait
 
+    @property
+    def waiting(self) -> int:
+        """Requests whose last reply hasn't come."""
+        with self._lock:
+            return len(self._pending)
+
     def open(self) -> EngineOpened:
         """Start the engine, and wait until everything is open.
 

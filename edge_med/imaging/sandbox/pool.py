@@ -76,6 +76,15 @@ class Process:
         _platform.end_process(self._process)
 
     @property
+    def pid(self) -> int:
+        """The number that the system knows it by."""
+        return self._process.pid
+
+    def wait(self, seconds: float) -> int:
+        """Wait until it has ended, for so long at the most; returns its exit code."""
+        return self._process.wait(seconds)
+
+    @property
     def alive(self) -> bool:
         """Whether it can take a job."""
         return self._goes_on and self._process.poll() is None
@@ -126,6 +135,17 @@ class Pool:
         self._lock = threading.Lock()
         self._idle: list[Process | InProgram] = []
         self._living: set[Process | InProgram] = set()
+
+    @property
+    def idle(self) -> tuple[Process | InProgram, ...]:
+        """Those that have no job."""
+        with self._lock:
+            return tuple(self._idle)
+
+    @property
+    def living(self) -> int:
+        """How many there are, with a job or without."""
+        return len(self._living)
 
     def forked(self) -> None:
         """Begin anew in a process that was forked; the processes that there are stay its parent's.

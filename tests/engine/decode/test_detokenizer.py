@@ -145,7 +145,8 @@ def test_nothing_of_a_cut_off_character_comes_after_a_stop_text() -> None:
     assert write(writer, [b"END\xe8"]) == [Piece("answer", "", (0,)), None]
 
 
-def test_a_long_answer_costs_no_more_a_token_than_a_short_one() -> None:
+@pytest.mark.timing
+def test_detokenizer_takes_no_longer_for_a_token_of_a_long_answer() -> None:
     def seconds(count: int) -> float:
         writer = StreamingDetokenizer(("<end>", "\n\nUser:"))
         began = time.perf_counter()

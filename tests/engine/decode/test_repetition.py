@@ -135,7 +135,7 @@ PERIODIC = st.builds(
 
 
 @given(st.lists(PERIODIC, max_size=4).map(lambda parts: [t for part in parts for t in part][:700]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_it_trips_where_the_rule_says(tokens: list[int]) -> None:
     assert trips_after(tokens) == first_loop(tokens)
 

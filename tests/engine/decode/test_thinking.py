@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies
+from hypothesis import given, settings, strategies
 
 from devtools.checkpoints.tokenizer import tiny_tokenizer
 from edge_med import imaging
@@ -232,9 +232,7 @@ def test_every_token_is_in_a_piece_once_marks_among_the_thoughts(
         strategies.sampled_from([OPEN, CLOSE, TURN, "\n", "fever", " is"]), max_size=30
     )
 )
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60)
 def test_an_empty_answer_says_why(parts: list[str], engine: Engine, script: Script) -> None:
     script(tokens(engine, [*parts, *([" x", TURN] * 40)]))
     answer = ended(ask(engine, Options(think_budget=8, max_new_tokens=16)))

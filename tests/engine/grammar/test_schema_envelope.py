@@ -68,7 +68,7 @@ def test_a_notice_tells_the_way_and_what_is_not_used() -> None:
 KEYS = ("response_format", "json_schema", "schema", "input_schema", "parameters", "format")
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.sampled_from(KEYS), min_size=1, max_size=5), st.booleans())
 def test_envelopes_in_envelopes_are_opened(keys: list[str], as_text: bool) -> None:
     wrapped: Any = FINDING

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_med.engine.grammar.json_schema import compile_schema
@@ -59,9 +59,7 @@ def test_numbers_are_kept_to_their_limits(
 WHOLE = st.one_of(st.integers(-200, 200), st.integers(-(2**53), 2**53))
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60)
 @given(low=WHOLE, high=WHOLE, apart=st.integers(-3, 3), is_open=st.booleans())
 def test_whole_numbers_are_kept_exactly(
     low: int, high: int, apart: int, is_open: bool, vocabulary: LlamaVocabulary

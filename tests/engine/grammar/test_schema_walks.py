@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError
 
@@ -184,10 +184,9 @@ def check(schema: Any, seed: int, vocabulary: LlamaVocabulary) -> None:
 
 
 SEEDS = st.integers(0, 2**32)
-QUIETLY = [HealthCheck.function_scoped_fixture]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=QUIETLY)
+@settings(max_examples=40)
 @given(schema=SCHEMAS, seed=SEEDS)
 def test_what_is_written_by_a_schema_fits_it(
     schema: Any, seed: int, vocabulary: LlamaVocabulary
@@ -196,7 +195,7 @@ def test_what_is_written_by_a_schema_fits_it(
 
 
 @pytest.mark.long
-@settings(max_examples=2000, deadline=None, suppress_health_check=QUIETLY)
+@settings(max_examples=2000)
 @given(schema=SCHEMAS, seed=SEEDS)
 def test_what_is_written_by_two_thousand_schemas_fits_them(
     schema: Any, seed: int, vocabulary: LlamaVocabulary

@@ -142,7 +142,7 @@ def test_what_was_read_under_other_adapters_would_be_noticed(
         opened = Opened(engine, picture())
         opened.run("text", "whole")
         monkeypatch.setattr(Ledger, "adapt", keeps_everything)
-        monkeypatch.setattr(Slot, "_forget", lambda _: None)
+        monkeypatch.setattr(Slot, "clear", lambda _: None)
         agreement = held_against("text", "other", opened.run("text", "other"))
     assert agreement.mean_kl > NOTICED
     assert not agreement.holds()

@@ -22,7 +22,7 @@ import numpy as np
 from edge_med import MedGemma, Options
 from edge_med.answers import Event, Piece, Progress
 from edge_med.errors import EdgeMedError
-from tests.engine.service.processes import engines, gone
+from tests.engine.service.processes import engines, until_gone
 
 SIGNALS = ("SIGSEGV", "SIGABRT", "SIGILL", "SIGKILL", "cut")
 STAGES = ("load", "encode", "read", "write")
@@ -152,7 +152,9 @@ def _run(folder: Path, count: int, quant: str) -> None:
             print(f"{number} {how} {stage}: {wrong}", flush=True)
         done += 1
     ends.model.close()
-    if not gone(engines(os.getpid())):
+    try:
+        until_gone(engines(os.getpid()))
+    except AssertionError:
         print("an orphan is left")
     os.kill(fork, signal.SIGKILL)
     print(json.dumps({"ended": done, "errors": ends.errors}))

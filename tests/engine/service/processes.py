@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 import numpy as np
 
 from edge_med import Options
+from tests.waiting import until
 
 PIXELS = np.full((56, 56, 3), 120, dtype=np.uint8)
 SHORT = Options(max_new_tokens=12, stop_loops=False)
@@ -42,11 +42,6 @@ def runs(pid: int) -> bool:
         return False
 
 
-def gone(pids: list[int], seconds: float = 1.0) -> bool:
-    """Whether all of some processes have ended within a time."""
-    until = time.monotonic() + seconds
-    while any(runs(pid) for pid in pids):
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.01)
-    return True
+def until_gone(pids: list[int], seconds: float = 20.0) -> None:
+    """Wait for the end of processes."""
+    until(lambda: not any(runs(pid) for pid in pids), "the end of a process", seconds)

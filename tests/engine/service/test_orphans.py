@@ -16,7 +16,7 @@ import pytest
 
 from edge_med import MedGemma
 from edge_med.errors import UsageError
-from tests.engine.service.processes import ROOT, SHORT, engines, gone, runs
+from tests.engine.service.processes import ROOT, SHORT, engines, runs, until_gone
 
 pytestmark = [
     pytest.mark.isolated,
@@ -72,6 +72,16 @@ def seconds_until_it_writes(files: Path) -> float:
 @pytest.mark.parametrize("how", ["", "thread", "fork"])
 @pytest.mark.parametrize("last", ["loaded", "Progress encode", "Progress read", "Piece"])
 def test_it_ends_with_its_parent(how: str, last: str, files: Path) -> None:
+    end_the_parent(how, last, files, seconds=20)
+
+
+@pytest.mark.timing
+def test_it_ends_with_its_parent_within_a_second(files: Path) -> None:
+    end_the_parent("", "Piece", files, seconds=1)
+
+
+def end_the_parent(how: str, last: str, files: Path, *, seconds: float) -> None:
+    """End a program when it has printed a line; its engine's process ends within a time."""
     started = program(str(files), how)
     assert started.stdout
     try:
@@ -81,7 +91,7 @@ def test_it_ends_with_its_parent(how: str, last: str, files: Path) -> None:
         pids = engines(started.pid)
         assert len(pids) == 1
         os.kill(started.pid, signal.SIGKILL)
-        assert gone(pids)
+        until_gone(pids, seconds)
     finally:
         os.killpg(started.pid, signal.SIGKILL)
         started.communicate()

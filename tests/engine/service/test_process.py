@@ -18,7 +18,17 @@ from edge_med import MedGemma, Options
 from edge_med.answers import End, Event, Piece
 from edge_med.engine.service import process
 from edge_med.errors import EdgeMedError, EngineError, UsageError
-from tests.engine.service.processes import LONG, PIXELS, ROOT, SHORT, engine, engines, gone
+from tests.engine.service.processes import (
+    LONG,
+    PIXELS,
+    ROOT,
+    SHORT,
+    engine,
+    engines,
+    runs,
+    until_gone,
+)
+from tests.waiting import until
 
 pytestmark = [
     pytest.mark.isolated,
@@ -66,14 +76,14 @@ def test_closing_ends_it(files: Path) -> None:
     with MedGemma.load(files, context=512):
         pids = engines(os.getpid())
         assert len(pids) == 1
-    assert gone(pids, 0)
+    assert not any(runs(pid) for pid in pids)
 
 
 def test_a_model_that_nobody_holds_is_closed(files: Path) -> None:
     loaded = MedGemma.load(files, context=512)
     pids = engines(os.getpid())
     del loaded
-    assert gone(pids)
+    until_gone(pids)
 
 
 def test_what_can_not_be_opened_says_why_and_leaves_nothing(files: Path) -> None:
@@ -125,8 +135,7 @@ def test_a_crash_is_an_error_of_the_call_and_the_next_one_answers(
 ) -> None:
     first = tiny.ask("is it small", options=SHORT).text
     events = tiny.stream(f"the heart {name}", options=LONG)
-    while not isinstance(next(events), Piece):
-        pass
+    next(event for event in events if isinstance(event, Piece))
     os.kill(engine(), getattr(signal, name))
     with pytest.raises(EngineError, match=name) as caught:
         list(events)
@@ -163,26 +172,19 @@ def test_each_conversation_says_once_that_it_is_read_again(tiny: MedGemma) -> No
 
 
 def test_what_waits_behind_a_crash_is_answered(tiny: MedGemma) -> None:
-    found: dict[str, object] = {}
-
-    def ask(text: str, options: Options) -> None:
-        try:
-            found[text] = tiny.ask(text, options=options).finish_reason
-        except EngineError as error:
-            found[text] = error
-
-    threads = [
-        threading.Thread(target=ask, args=("the heart", LONG)),
-        threading.Thread(target=ask, args=("is it large", SHORT)),
-    ]
-    for thread in threads:
-        thread.start()
-        time.sleep(0.3)
+    found: list[str] = []
+    first = tiny.stream("the heart", options=LONG)
+    next(event for event in first if isinstance(event, Piece))
+    second = threading.Thread(
+        target=lambda: found.append(tiny.ask("is it large", options=SHORT).finish_reason)
+    )
+    second.start()
+    until(lambda: tiny._client.calls == 2, "the second question")
     os.kill(engine(), signal.SIGSEGV)
-    for thread in threads:
-        thread.join()
-    assert isinstance(found["the heart"], EngineError)
-    assert found["is it large"] == "length"
+    with pytest.raises(EngineError):
+        list(first)
+    second.join()
+    assert found == ["length"]
 
 
 def test_a_file_that_is_cut_short_under_its_mapping_ends_the_call_alone(

@@ -98,7 +98,7 @@ def test_a_question_whose_engine_was_ended_from_outside_is_asked_again(
         with client.cancellable() as call:
             client.submit(COUNT, lambda _reply: None, call)
             transport.deliver(Closed(CRASH))
-        client._connection.pause = lambda _seconds: None
+        client.connection.pause = lambda _seconds: None
     transport.answers = True
     assert client.reply(COUNT) == Tokens(1, 0)
 
@@ -118,7 +118,7 @@ def test_crashes_in_a_row_are_followed_by_longer_pauses(
     client: Client, transport: Transport
 ) -> None:
     paused: list[float] = []
-    client._connection.pause = paused.append
+    client.connection.pause = paused.append
     transport.answers = False
     for number in range(1, 6):
         with client.cancellable() as call:
@@ -137,7 +137,7 @@ def test_closing_while_an_engine_is_started_leaves_none(
         client.submit(COUNT, lambda _reply: None, one)
         transport.begins = False
         client.submit(COUNT, replies.append, two)
-        client._connection.pause = lambda _seconds: client.close()
+        client.connection.pause = lambda _seconds: client.close()
         transport.deliver(Closed(CRASH))
     assert [type(reply) for reply in replies] == [Failed]
     assert not client.alive
@@ -165,9 +165,9 @@ def test_closing_while_an_engine_opens_ends_it_without_the_lock(
         deliver(OPENED)
         return Link(transport.send, lambda: None, abort)
 
-    lock = client._connection._lock
+    lock = client.connection._lock
     transport.deliver(Closed(CRASH))
-    monkeypatch.setattr(client._connection, "_start", start)
+    monkeypatch.setattr(client.connection, "_start", start)
     with pytest.raises(UsageError, match="closed"):
         client.reply(COUNT)
     assert free == [True]
@@ -177,7 +177,7 @@ def test_a_call_that_is_cancelled_in_the_pause_before_an_engine_is_started_ends(
     client: Client, transport: Transport
 ) -> None:
     transport.deliver(Closed(CRASH))
-    client._connection.pause = lambda _seconds: client.cancel()
+    client.connection.pause = lambda _seconds: client.cancel()
     with client.cancellable() as call:
         client.submit(COUNT, lambda _reply: None, call)
     kinds = [type(message) for message in transport.sent]
@@ -203,17 +203,17 @@ def test_half_a_character_is_refused_and_leaves_nothing(
     def send(message: object) -> None:
         Packer().pack(message)
 
-    monkeypatch.setattr(client._connection, "_link", Link(send, lambda: None, lambda: None))
+    monkeypatch.setattr(client.connection, "_link", Link(send, lambda: None, lambda: None))
     with client.cancellable() as call, pytest.raises(PromptError, match="half a character"):
         client.submit(TokenizeRequest("\ud800"), lambda _reply: None, call)
-    assert not client._connection._pending
+    assert not client.connection.waiting
 
 
 def test_a_request_that_no_engine_lives_to_begin_fails_in_the_end(
     client: Client, transport: Transport
 ) -> None:
     transport.begins = transport.answers = False
-    client._connection.pause = lambda _seconds: None
+    client.connection.pause = lambda _seconds: None
     replies: list[Reply] = []
     with client.cancellable() as call:
         client.submit(COUNT, replies.append, call)
