@@ -53,9 +53,6 @@ hypothesis.settings.register_profile(
         hypothesis.HealthCheck.too_slow,
     ],
 )
-hypothesis.settings.register_profile(
-    "nightly", hypothesis.settings.get_profile("tests"), max_examples=1000
-)
 hypothesis.settings.load_profile("tests")
 
 LONGEST = 3600

@@ -14,7 +14,7 @@ from edge_med.demo.drawing import pixels
 from edge_med.demo.phantom import phantom
 from edge_med.imaging.box_answers import locate_prompt, parse
 
-PATH = Path(__file__).parents[2] / "tests/golden/micro-exam.json"
+PATH = Path(__file__).parents[2] / "tests/snapshots/micro-exam.json"
 EACH = 100
 """Questions of each of ten kinds."""
 

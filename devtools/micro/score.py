@@ -1,9 +1,10 @@
-"""Hold micro to its exam, and tell what its quantizations lose: tests/golden/micro-scores.json.
+"""Hold micro to its exam, and tell what its quantizations lose: two files `micro-scores.json`.
 
 python -m devtools.micro.score CHECKPOINT WORK
 
 CHECKPOINT is a folder like models/micro. It is read by transformers in float32 as it is (the
-[golden] extra has it), and by edge-med in four types, which are converted into WORK.
+[golden] extra has it), and by edge-med in five types, which are converted into WORK. What
+transformers answers is written into tests/golden, what edge-med scores into tests/snapshots.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from devtools.micro.exam import Item, exam, overlap, right
 from edge_med import MedGemma, Options
 from edge_med.answers import Score
 
-SCORES = Path(__file__).parents[2] / "tests/golden/micro-scores.json"
+TESTS = Path(__file__).parents[2] / "tests"
+THEIRS, OURS = TESTS / "golden/micro-scores.json", TESTS / "snapshots/micro-scores.json"
 QUANTS = ("BF16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M")
 LONGEST = 96
 """Tokens of an answer; the longest right one has about forty, after a thought of as many."""
@@ -47,19 +49,24 @@ def main() -> None:
     report["BF16"]["swapped"] = swapped(items, answers_of(files["BF16"], items, swapped=True))
     if not options.quick:
         texts = transformers_answers(options.checkpoint, items)
-        report["transformers"] = summary(items, texts)
         for quant in quants:
             same = sum(a == b for a, b in zip(said[quant], texts, strict=True))
             report[quant]["same_as_transformers"] = same
             report[quant] |= loss(files["BF16"], files[quant], items)
-        stored = {"made_with": made_with(), "scores": report, "answers": texts}
-        SCORES.write_text(json.dumps(stored, indent=1) + "\n", "utf-8")
+        theirs = {"transformers": summary(items, texts)}
+        how = {"dtype": "float32", "attention": "eager", "image_processor": "PIL"}
+        store(THEIRS, made_with("transformers", "torch") | how, scores=theirs, answers=texts)
+        store(OURS, made_with("llama-cpp-python"), scores=report)
+        report |= theirs
     print(json.dumps(report, indent=1))
 
 
-def made_with() -> dict[str, str]:
-    tools = {package: version(package) for package in ("transformers", "torch", "llama-cpp-python")}
-    return tools | {"dtype": "float32", "attention": "eager", "image_processor": "PIL"}
+def store(path: Path, tools: dict[str, str], **found: Any) -> None:
+    path.write_text(json.dumps({"made_with": tools, **found}, indent=1) + "\n", "utf-8")
+
+
+def made_with(*packages: str) -> dict[str, str]:
+    return {package: version(package) for package in packages}
 
 
 def convert(checkpoint: Path, work: Path, quants: Sequence[str]) -> dict[str, Path]:

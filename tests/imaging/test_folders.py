@@ -99,7 +99,11 @@ def test_two_x_rays_in_one_folder_are_two_pictures(tmp_path: Path) -> None:
         (b"nothing", "One of them is a text.", "An image is wanted here"),
         (b"\0\0\0\x18ftypheic", "One of them is a HEIC photo, as phones take", "Export it as JPEG"),
         (b"%PDF-1.7", "One of them is a PDF, which isn't read.", "Save the page"),
-        (gzip.compress(b"\x5c\x01\0\0"), "One of them is a NIfTI volume that gzip", "Unpack it"),
+        (
+            gzip.compress(b"\x5c\x01\0\0", mtime=0),
+            "One of them is a NIfTI volume that gzip",
+            "Unpack it",
+        ),
         (b"\x89PNG\r\n\x1a\n", "There is no DICOM image among the files.", "their own paths"),
         (dicom(ramp(8), Modality="SEG"), "The DICOM files among these hold no image", "a folder"),
     ],

@@ -56,7 +56,7 @@ def test_the_checkpoint_is_small() -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("quant", BEYOND)
 def test_all_answers_are_those_of_transformers_but_a_few(micro: Path, quant: str) -> None:
-    stored = json.loads(score.SCORES.read_text("utf-8"))
+    stored = json.loads(score.THEIRS.read_text("utf-8"))
     said = score.answers_of(micro / f"micro-{quant}.gguf", ITEMS)
     others = sum(a != b for a, b in zip(said, stored["answers"], strict=True))
     print(f"{quant}: {others} of {len(ITEMS)} other than transformers'")
