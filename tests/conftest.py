@@ -56,7 +56,7 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("tests")
 
 LONGEST = 3600
-"""Seconds for a test that isn't in the default run; the longest takes a quarter of an hour."""
+"""Seconds for a test that isn't in the default run; the longest take some ten minutes."""
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

@@ -99,7 +99,7 @@ def test_a_conversation_may_begin_with_a_greeting(tiny: MedGemma) -> None:
     [{"image": "chest.png"}, {"images": ["chest.png"]}, {"image": PHOTO}],
     ids=["image", "images", "array"],
 )
-def test_an_image_for_a_model_that_cannot_see_is_refused_before_anything_is_opened(
+def test_image_without_projector_is_refused_before_it_is_opened(
     given: dict[str, Any], model: Models
 ) -> None:
     with MedGemma.load(model("text", "F32"), context=16, threads=1) as loaded:

@@ -195,7 +195,7 @@ def test_a_chat_that_is_cancelled_while_it_counts_writes_nothing(
     assert chat.messages == ()
 
 
-def test_an_answer_that_is_cancelled_before_it_is_read_tells_the_length_of_its_prompt(
+def test_cancelled_answer_has_the_usage_of_its_prompt(
     tiny: MedGemma,
 ) -> None:
     with client(tiny).cancellable() as call:

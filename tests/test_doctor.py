@@ -165,7 +165,7 @@ def test_a_processor_that_can_more_than_the_build_uses(
 
 
 @pytest.mark.usefixtures("home")
-def test_a_wider_build_on_a_processor_with_amx_keeps_the_stores_that_amx_needs(
+def test_doctor_keeps_amx_stores_in_a_wider_build(
     can: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_platform, "SYSTEM", "linux")

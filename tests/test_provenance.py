@@ -27,7 +27,7 @@ def test_an_answer_says_which_file_wrote_it_and_when(tiny: MedGemma) -> None:
     assert before <= date <= datetime.datetime.now().astimezone()
 
 
-def test_a_conversations_records_have_the_date_and_the_file_of_their_answers(
+def test_transcript_records_have_date_and_file_of_their_answers(
     tiny: MedGemma,
 ) -> None:
     chat = tiny.chat(options=Options(max_new_tokens=1))

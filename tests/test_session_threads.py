@@ -92,7 +92,7 @@ def test_a_stream_that_was_left_is_over(
     assert len(chat.messages) == 4
 
 
-def test_streams_that_were_made_before_are_turns_in_the_order_in_which_they_begin(
+def test_session_streams_are_turns_in_the_order_of_their_begin(
     chat: Conversation,
 ) -> None:
     first, second = chat.stream("the heart"), chat.stream("the lungs")

@@ -67,7 +67,7 @@ def test_a_missing_file_is_a_problem(folder: Path) -> None:
     ]
 
 
-def test_a_file_that_is_not_listed_is_checked_for_structure_and_said_to_be_so(folder: Path) -> None:
+def test_verify_checks_the_structure_of_an_unlisted_file(folder: Path) -> None:
     shutil.copy(folder / TEXT, folder / "other-F16.gguf")
     (folder / "._other.gguf").write_bytes(b"somebody else's")
     verdict = verify(folder)

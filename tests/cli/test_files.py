@@ -160,9 +160,7 @@ def test_verify_run_of_a_text_model_without_weights_fails(
     assert "runs" not in done.out
 
 
-def test_verify_run_of_a_projector_without_weights_says_so_and_nothing_else(
-    edge_med: Command, alone: Path
-) -> None:
+def test_verify_run_says_that_a_projector_has_no_weights(edge_med: Command, alone: Path) -> None:
     path = alone / "multimodal-mmproj-F16.gguf"
     header, data = read_header(path), bytearray(path.read_bytes())
     for tensor in header.tensors:

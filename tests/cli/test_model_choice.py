@@ -81,7 +81,7 @@ def test_another_version_of_micro_is_converted_anew(
 
 
 @pytest.mark.usefixtures("micro")
-def test_only_the_answer_of_micro_is_on_stdout_and_a_toy_is_told_even_if_quiet(
+def test_quiet_micro_still_warns_that_it_is_a_toy_on_stderr(
     edge_med: Command,
 ) -> None:
     answer = edge_med(*ASK, "--quiet", "--model", "micro")

@@ -49,7 +49,7 @@ def test_a_pipe_gets_one_line(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("narrow")
-def test_a_terminal_gets_lines_of_its_width_with_what_stands_before_counted(
+def test_wrapping_counts_the_words_before_the_first_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)

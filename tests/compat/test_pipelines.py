@@ -62,7 +62,7 @@ def test_a_pipeline_takes_the_models_own_tokenizer_and_processor(torch: Any) -> 
         compat.pipeline("text-generation", TEXT_ID, tokenizer=object())
 
 
-def test_a_model_that_cannot_see_is_refused_when_a_pipeline_for_images_is_made() -> None:
+def test_image_pipeline_refuses_a_model_without_projector() -> None:
     with pytest.raises(ImageError, match="can't see"):
         compat.pipeline("image-text-to-text", TEXT_ID)
 

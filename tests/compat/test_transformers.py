@@ -113,7 +113,7 @@ def test_a_generation_config_of_transformers_does_as_well() -> None:
     assert said(compat.GenerationConfig(**given)) == given
 
 
-def test_every_setting_of_a_generation_config_is_taken_or_refused_by_its_name() -> None:
+def test_generation_config_settings_are_taken_or_refused_by_name() -> None:
     from transformers import GenerationConfig
 
     for name, value in GenerationConfig().to_dict().items():

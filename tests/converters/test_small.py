@@ -206,9 +206,7 @@ FOREIGN = "{{ '<|im_start|>' + message['role'] }}"
 
 
 @pytest.mark.parametrize("name", ["chat_template.jinja", "chat_template.json"])
-def test_a_templates_own_file_comes_before_the_tokenizers_and_the_other_is_reported(
-    name: str, tmp_path: Path
-) -> None:
+def test_chat_template_file_comes_before_tokenizer_config(name: str, tmp_path: Path) -> None:
     source = merged(tmp_path)
     text = FOREIGN if name.endswith("jinja") else json.dumps({"chat_template": FOREIGN})
     (source / name).write_text(text, "utf-8")

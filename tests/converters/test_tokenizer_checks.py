@@ -91,7 +91,7 @@ def test_another_name_in_added_tokens_json_is_reported(model: bool, source: Path
     assert "call 5 '<mine>' and '[multimodal]': the latter count" in warning.text
 
 
-def test_another_name_in_tokenizer_config_is_told_without_a_tokenizer_model(source: Path) -> None:
+def test_tokenizer_config_with_another_token_is_noticed(source: Path) -> None:
     (source / "tokenizer.model").unlink()
     add(source, (300, "<report>"))
     (warning,) = plan_of(source).warnings

@@ -59,7 +59,7 @@ def test_without_a_gpu_everything_is_as_the_memory_plan_has_it(on: Decide) -> No
     assert (decided.placements, decided.notices) == ((), ())
 
 
-def test_without_a_gpu_a_cache_of_the_wanted_type_that_does_not_fit_is_refused(on: Decide) -> None:
+def test_kv_type_that_does_not_fit_is_refused_without_gpu(on: Decide) -> None:
     """Not made smaller by itself: the wish can be kept nowhere but here."""
     with pytest.raises(MemoryShortError, match="weights"):
         on("4GB")
@@ -129,7 +129,7 @@ def test_the_cpu_alone_is_used_if_that_is_asked_for(on: Decide) -> None:
     ],
     ids=str,
 )
-def test_a_gpu_that_llama_cpp_was_not_built_for_is_an_error_with_the_line_that_builds_it(
+def test_gpu_without_a_build_is_an_error_with_the_pip_line(
     wanted: dict[str, Any], flag: str, on: Decide, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_platform, "graphics", lambda: ("nvidia",))

@@ -99,7 +99,7 @@ def test_a_greeting_comes_first_as_llama_cpps_template_for_gemma_has_it(name: st
     assert ours == f"<bos>{buffer.raw[:size].decode()}"
 
 
-def test_the_template_in_the_file_is_not_the_one_that_the_golden_ids_come_from() -> None:
+def test_chat_template_of_the_file_differs_from_the_golden_one() -> None:
     made_with = json.loads(TINY.read_text("utf-8"))["made_with"]
     assert made_with["template_sha256"] != hashlib.sha256(TEMPLATE.encode()).hexdigest()
 

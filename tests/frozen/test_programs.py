@@ -90,7 +90,7 @@ def test_edge_med_itself_starts_its_processes(
     assert "inside this program" not in said
 
 
-def test_a_program_without_edge_med_beside_it_has_it_in_a_thread_and_says_so(
+def test_frozen_program_without_edge_med_falls_back_to_a_thread(
     programs: tuple[Path, Path], micro: Path, image: Path
 ) -> None:
     said = run(programs[1], micro, image)

@@ -153,7 +153,7 @@ def jpeg_2000_of_colours(brightest: int) -> bytes:
     return bytes(imagecodecs.jpeg2k_encode(pixels, level=0, codecformat="JP2"))
 
 
-def test_colours_that_use_the_lower_bits_alone_are_refused_where_these_are_dropped() -> None:
+def test_deep_photo_of_low_bits_alone_is_refused() -> None:
     with pytest.raises(ImageError, match="16 bits a channel, and only its lower ones"):
         imaging.open(jpeg_2000_of_colours(4095))
 

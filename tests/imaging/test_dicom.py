@@ -82,9 +82,7 @@ LOSSLESS: dict[str, tuple[str, Any]] = {
 
 @pytest.mark.parametrize("name", LOSSLESS)
 @pytest.mark.parametrize("bits", [8, 12, 16])
-def test_a_compressed_image_and_its_uncompressed_twin_give_the_same_picture(
-    name: str, bits: int
-) -> None:
+def test_compressed_dicom_gives_the_same_picture_as_uncompressed(name: str, bits: int) -> None:
     syntax, encode = LOSSLESS[name]
     pixels = ramp(bits).astype(np.uint8 if bits == 8 else np.uint16)
     twin = dicom(pixels, Modality="DX", BitsStored=bits)

@@ -35,9 +35,7 @@ def read(source: Path, **options: object) -> Study:
 
 @pytest.mark.parametrize("left", [-20, 700, 500, 300])
 @pytest.mark.parametrize("syntax", [uids.ExplicitVRLittleEndian, uids.JPEGLSLossless])
-def test_a_slice_that_is_cut_short_is_left_out_wherever_the_cut_is_and_that_is_told(
-    left: int, syntax: str, folder: Path
-) -> None:
+def test_truncated_slice_is_left_out_with_a_notice(left: int, syntax: str, folder: Path) -> None:
     whole = ct_slice(9.0)
     if syntax == uids.JPEGLSLossless:
         frame = bytes(imagecodecs.jpegls_encode(ramp(12)))
@@ -130,7 +128,7 @@ def test_files_of_which_none_is_a_dicom_image_are_refused_by_what_they_are(
         ({"StudyDate": "20260102"}, "The images are of 2 days."),
     ],
 )
-def test_a_folder_of_several_patients_studies_or_days_is_refused_until_a_series_is_chosen(
+def test_folder_of_several_patients_needs_a_series_choice(
     tags: dict[str, str], told: str, tmp_path: Path
 ) -> None:
     of = {"PatientID": "1", "PatientName": "Doe^Jane", "StudyInstanceUID": "1.8"}

@@ -47,7 +47,7 @@ def test_provenance_names_the_step(name: str, step: str) -> None:
     assert imaging.open(FILES[name]).provenance[1:-1] == (step,)
 
 
-def test_a_palette_with_transparency_is_applied_first_and_then_laid_on_white() -> None:
+def test_palette_with_transparency_is_laid_on_white() -> None:
     steps = imaging.open(FILES["PNG P with an alpha each"]).provenance[1:-1]
     assert steps == ("palette applied", "alpha laid on white")
 

@@ -49,7 +49,7 @@ def test_what_only_begins_alike_is_no_dicom() -> None:
     assert not is_dicom(b"\x02\x00\x10\x00XX" + bytes(200))
 
 
-def test_colours_without_a_planar_configuration_lie_pixel_by_pixel_and_that_is_told() -> None:
+def test_missing_planar_configuration_means_by_pixel_with_a_notice() -> None:
     data = dicom(scene(31, 24), PlanarConfiguration=None)
     assert (whole(data) == scene(31, 24)).all()
     assert "planes" in codes(data)

@@ -174,7 +174,7 @@ def test_fragments_without_frames_are_refused_with_their_numbers() -> None:
         imaging.open(data)
 
 
-def test_a_compressed_file_that_is_cut_off_anywhere_is_refused_in_the_same_words() -> None:
+def test_truncated_compressed_file_is_refused_in_the_same_words() -> None:
     (frame,) = _jpeg_ls(np.random.default_rng(1).integers(0, 9, (1, 16, 16)).astype(np.uint8))
     data = compressed([frame], np.zeros((16, 16), np.uint8), uids.JPEGLSLossless)
     imaging.open(data, side=8)

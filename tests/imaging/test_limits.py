@@ -179,7 +179,7 @@ def test_a_file_of_several_pictures_is_refused(form: str) -> None:
         imaging.open(data)
 
 
-def test_of_a_jpeg_with_previews_the_photo_itself_is_taken_and_that_is_said() -> None:
+def test_jpeg_with_previews_opens_the_photo_with_a_notice() -> None:
     data = saved(first(), "MPO", save_all=True, append_images=[second()])
     picture = imaging.open(data)
     assert picture == imaging.open(saved(first(), "JPEG"))

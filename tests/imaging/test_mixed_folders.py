@@ -84,7 +84,7 @@ def left_out(notices: tuple[str, ...]) -> int:
 
 @settings(max_examples=150)
 @given(slices(), st.sampled_from(ORDERS), st.sampled_from([None, None, "1", "2", "1.2"]))
-def test_of_any_mix_one_volume_of_one_patient_is_shown_and_all_else_is_told(
+def test_mixed_folder_shows_one_volume_of_one_patient(
     found: list[Slice], order: str, wanted: str | None
 ) -> None:
     try:

@@ -118,7 +118,7 @@ def test_frames_in_one_place_without_a_difference_are_refused() -> None:
 UNTOLD: dict[str, Any] = {"ImagePositionPatient": [0.0, 0.0, 0.0], "InstanceNumber": 1}
 
 
-def test_where_nothing_tells_how_its_frames_lie_it_is_refused_with_the_reason() -> None:
+def test_multiframe_without_frame_positions_is_refused() -> None:
     data = dicom(frames(DEPTHS), Modality="CT", **UNTOLD)
     with pytest.raises(ImageError, match="Nothing says where the frames of the CT lie") as caught:
         read(data)

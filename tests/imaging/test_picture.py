@@ -77,7 +77,7 @@ def test_one_changed_pixel_makes_another_picture() -> None:
     assert changed != imaging.open(scene(896, 896))
 
 
-def test_the_same_pixels_from_another_size_are_not_equal_since_boxes_differ() -> None:
+def test_picture_equality_includes_the_original_size() -> None:
     small, large = (imaging.open(np.zeros((n, n), np.uint8), side=8) for n in (10, 20))
     assert small.sha256 == large.sha256
     assert small != large

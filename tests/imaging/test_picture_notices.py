@@ -180,7 +180,7 @@ MOSAIC: dict[str, Any] = {
 }
 
 
-def test_slices_that_lie_side_by_side_in_one_picture_are_told_with_their_number() -> None:
+def test_picture_of_slices_side_by_side_has_a_notice_with_their_number() -> None:
     data = elements(ramp(12), MOSAIC)
     data.private_block(0x0019, "SIEMENS MR HEADER", create=True).add_new(0x0A, "US", 60)
     (text,) = (

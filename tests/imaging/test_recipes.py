@@ -54,7 +54,7 @@ def test_an_x_ray_of_eight_bits_stays_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(("slope", "intercept"), [(1, 0), (0.5, -7), (-2, 300)])
-def test_an_x_ray_of_eight_bits_that_is_rescaled_is_spread_as_in_googles_code(
+def test_recipe_spreads_a_rescaled_8_bit_x_ray_as_google_does(
     slope: float, intercept: float
 ) -> None:
     pixels = (ramp(8) // 2 + 40).astype(np.uint8)
@@ -99,7 +99,7 @@ def with_table(pixels: Pixels, bits: int, order: str = "<", **tags: Any) -> byte
 
 
 @pytest.mark.parametrize("bits", [8, 16])
-def test_a_table_of_eight_bits_isnt_spread_and_of_more_is_as_in_googles_code(bits: int) -> None:
+def test_recipe_spreads_lookup_tables_above_8_bits_as_google_does(bits: int) -> None:
     pixels = ramp(12)
     data = with_table(pixels, bits, BitsStored=12)
     theirs = np.asarray(apply_modality_lut(pixels, dcmread(io.BytesIO(data))))

@@ -149,7 +149,7 @@ def test_what_there_is_least_of_decides_and_that_is_told(
     assert (len(found.chosen), found.reason) == (count, why)
 
 
-def test_what_is_asked_for_and_doesnt_fit_is_an_error_that_says_by_how_much() -> None:
+def test_slices_that_do_not_fit_are_an_error_with_the_excess() -> None:
     with pytest.raises(ContextOverflowError, match=f"40 slices are {40 * EACH:,} tokens") as caught:
         plan(512, "40", SliceBudget(tokens=8000))
     assert f"at most {8000 // EACH}" in caught.value.hint

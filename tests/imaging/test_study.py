@@ -243,7 +243,7 @@ def test_other_files_are_left_out_and_that_is_told(folder: Path) -> None:
     )
 
 
-def test_a_slice_that_says_small_first_and_large_after_its_pixels_is_left_out(folder: Path) -> None:
+def test_slice_with_contradicting_sizes_is_left_out(folder: Path) -> None:
     large = np.zeros((1000, 1000), np.uint8)
     rows, columns = (struct.pack("<HH2sHH", 0x28, n, b"US", 2, 1000) for n in (0x10, 0x11))
     data = compressed(

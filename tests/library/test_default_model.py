@@ -53,7 +53,7 @@ def test_without_any_it_is_micro_wherever_that_came_from(home: Path, model: Mode
     assert default_model.choose("") == micro
 
 
-def test_micro_is_the_one_that_comes_with_edge_med_unless_a_path_is_called_so(
+def test_default_model_micro_is_embedded_unless_a_path_has_this_name(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -15,7 +15,7 @@ from tests.library.headers import projector, text
 PROJECTOR = "multimodal-mmproj-F16.gguf"
 
 
-def test_of_several_projectors_the_one_whose_numbers_are_computed_with_as_they_are_is_taken(
+def test_projector_choice_prefers_the_type_that_is_computed_with(
     tmp_path: Path,
 ) -> None:
     model = text(tmp_path / "m.gguf")

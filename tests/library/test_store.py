@@ -125,7 +125,7 @@ def test_a_folder_without_a_text_model_is_an_error(tmp_path: Path) -> None:
         find(tmp_path)
 
 
-def test_a_file_that_the_manifest_does_not_list_does_not_count_in_its_folder(
+def test_store_ignores_files_that_the_manifest_does_not_list(
     converted: Path,
 ) -> None:
     text(converted / "another.gguf", width=64)

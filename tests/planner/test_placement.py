@@ -325,7 +325,7 @@ def test_an_override_that_says_nothing_is_refused(override: str, told: str) -> N
         placed(FOUR, "16GB,gpu=8GB", tensor_overrides=(override,))
 
 
-def test_where_nothing_fits_the_cpu_swaps_and_no_device_is_asked_for_more_than_it_has() -> None:
+def test_placement_never_exceeds_a_device_where_nothing_fits() -> None:
     found = place(BIG, parse_machine("16GB,gpu=6GB"), LoadOptions())
     gpu, cpu = found.devices
     assert not found.fits

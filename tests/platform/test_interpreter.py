@@ -46,7 +46,7 @@ def test_what_is_no_python_of_this_version_is_passed_over(
     assert interpreter.starter() is None
 
 
-def test_in_a_program_that_embeds_python_the_one_that_it_comes_from_is_taken(
+def test_interpreter_of_an_embedding_program_is_its_base_python(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     found = sys.executable
@@ -72,7 +72,7 @@ def test_the_one_that_a_model_was_loaded_with_is_taken_for_the_rest(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="it has no such scripts")
-def test_a_program_that_embeds_python_is_not_started_where_its_python_is_found(
+def test_interpreter_is_never_the_embedding_program(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     viewer = script(tmp_path / "viewer", f"touch {tmp_path / 'started'}; sleep 9")

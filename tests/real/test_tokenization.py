@@ -93,7 +93,7 @@ def test_tokenizer_model_gives_the_published_vocabulary(
     assert [pair for pair in pairs if pair[0] != pair[1]] == []
 
 
-def test_tokenizer_json_gives_the_published_vocabulary_but_for_the_image_marks(
+def test_tokenizer_json_gives_the_published_vocabulary(
     json_model: Path, published_gguf: Path
 ) -> None:
     pairs = zip(vocabulary(published_gguf), vocabulary(json_model), strict=True)

@@ -92,15 +92,13 @@ def test_llama_mtmd_cli_sees_the_image_through_our_projector(
     assert grey != colour
 
 
-def test_llama_server_continues_a_text_with_the_same_tokens_and_probabilities(
-    our_server: Server, their_server: Server
-) -> None:
+def test_llama_server_continues_a_text_alike(our_server: Server, their_server: Server) -> None:
     written = continuation(our_server, TEXT)
     assert len(written["tokens"]) == 16
     assert written == continuation(their_server, TEXT)
 
 
-def test_llama_server_answers_about_an_image_with_the_same_tokens_and_probabilities(
+def test_llama_server_answers_about_an_image_alike(
     our_server: Server, their_server: Server, images: tuple[Path, Path]
 ) -> None:
     written = answer(our_server, images[0])
@@ -116,7 +114,7 @@ def test_llama_server_sees_the_image_through_our_projector(
 
 
 @pytest.mark.real
-def test_llama_server_continues_a_text_on_real_weights_with_the_same_tokens_and_probabilities(
+def test_llama_server_continues_a_text_on_real_weights_alike(
     real_checkpoint: Path, tmp_path: Path
 ) -> None:
     folder = real_checkpoint.parent

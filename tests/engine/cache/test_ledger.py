@@ -30,7 +30,7 @@ def test_another_image_ends_what_is_shared() -> None:
     assert ledger(1, IMAGE, 3).reuse([1, OTHER, 3], 0) == Reuse(1, 1)
 
 
-def test_a_token_is_always_left_to_read_since_logits_must_come_from_somewhere() -> None:
+def test_ledger_reuse_leaves_one_token_for_logits() -> None:
     assert ledger(1, 2, 3).reuse([1, 2, 3], 0) == Reuse(2, 2)
     assert ledger(1, 2, 3, 4, 5).reuse([1, 2, 3], 0) == Reuse(2, 2)
 

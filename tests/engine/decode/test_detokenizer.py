@@ -55,7 +55,7 @@ def test_what_was_held_back_comes_at_the_end() -> None:
     assert pieces(("END",), "EN") == [None, ("EN", (0,))]
 
 
-def test_a_stop_text_across_tokens_ends_the_answer_and_is_cut_off_with_what_follows() -> None:
+def test_stop_text_across_tokens_ends_the_answer() -> None:
     writer = StreamingDetokenizer(("END",))
     assert write(writer, [b"done E", b"N", b"D, and more", b"never"]) == [
         Piece("answer", "done ", (0,)),

@@ -195,9 +195,7 @@ def test_thought_and_answer_come_apart(name: str, engine: Engine, script: Script
     assert ("thought_ended" in [notice.code for notice in answer.notices]) == cut
 
 
-def test_a_thought_is_closed_when_its_budget_is_used_up_and_an_answer_follows(
-    engine: Engine, script: Script
-) -> None:
+def test_think_budget_closes_the_thought_before_the_answer(engine: Engine, script: Script) -> None:
     words = tokens(engine, ["the heart is not enlarged there is no effusion"])
     script([*tokens(engine, [OPEN]), *words[:5], *tokens(engine, [ANSWER, TURN])])
     answer = ended(ask(engine, Options(think_budget=5)))

@@ -173,7 +173,7 @@ def test_closing_while_an_engine_opens_ends_it_without_the_lock(
     assert free == [True]
 
 
-def test_a_call_that_is_cancelled_in_the_pause_before_an_engine_is_started_ends(
+def test_cancel_in_the_pause_before_a_restart_ends_the_call(
     client: Client, transport: Transport
 ) -> None:
     transport.deliver(Closed(CRASH))

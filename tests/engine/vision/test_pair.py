@@ -140,7 +140,7 @@ def base_projector(alone: Path, checkpoint: Checkpoints, tmp_path: Path) -> Path
     return alone
 
 
-def test_a_projector_of_another_checkpoint_is_told_by_the_hash_in_both_headers(
+def test_projector_of_another_checkpoint_is_noticed_by_its_source_hash(
     base_projector: Path,
 ) -> None:
     assert checked(base_projector) == ["pair"]
