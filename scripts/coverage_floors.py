@@ -10,6 +10,7 @@ more may raise it. It ends with the number of rooms below their floors.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -62,7 +63,8 @@ def measure(report: Path) -> int:
     tests = sorted(str(path) for pattern in TESTS for path in Path().glob(pattern))
     measured = (f"--cov={room}" for room in FLOORS)
     command = ["pytest", "-q", *measured, "--cov-branch", f"--cov-report=json:{report}", *tests]
-    return subprocess.run(command, check=False).returncode
+    environment = {**os.environ, "COVERAGE_FILE": str(report.with_name("data"))}
+    return subprocess.run(command, check=False, env=environment).returncode
 
 
 def covered(room: str, files: dict[str, Any]) -> float:

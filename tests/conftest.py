@@ -24,6 +24,7 @@ from edge_med.demo import gemma_270m
 from edge_med.engine.llama import devices
 from edge_med.engine.llama.bindings import load
 from edge_med.engine.llama.cpu import probe
+from edge_med.engine.llama.cpu.code_levels import CodeVerdict
 from edge_med.engine.service import thread
 from edge_med.engine.service.client import Client
 from edge_med.library.default_model import MICRO, embedded
@@ -121,22 +122,27 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def llama_cpp(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """llama.cpp with what is sound of its code for this processor, and no notice if it isn't all.
+@pytest.fixture(scope="session")
+def code(tmp_path_factory: pytest.TempPathFactory) -> CodeVerdict:
+    """What is sound of llama.cpp's code for this processor, without a notice if it isn't all.
 
     Tests speak of what is used. That a build is faulty here: tests/engine/llama/cpu.
     """
-    found = probe.verdict(tmp_path_factory.mktemp("state"))
-    load(dataclasses.replace(found, fault=None))
+    state = once(shared_folder(tmp_path_factory, "cpu") / "state", probe.verdict)
+    return dataclasses.replace(probe.verdict(state), fault=None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def llama_cpp(code: CodeVerdict) -> None:
+    """llama.cpp is loaded in this process."""
+    load(code)
 
 
 @pytest.fixture(scope="session")
-def tried(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tried(code: CodeVerdict, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home for processes in which llama.cpp's code needn't be tried again."""
     home = tmp_path_factory.mktemp("home")
-    found = dataclasses.replace(probe.verdict(home / "state"), fault=None)
-    probe.remember(home / "state", found)
+    probe.remember(home / "state", code)
     return home
 
 
