@@ -123,7 +123,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 
 @pytest.fixture(scope="session")
-def code(tmp_path_factory: pytest.TempPathFactory) -> CodeVerdict:
+def cpu_verdict(tmp_path_factory: pytest.TempPathFactory) -> CodeVerdict:
     """What is sound of llama.cpp's code for this processor, without a notice if it isn't all.
 
     Tests speak of what is used. That a build is faulty here: tests/engine/llama/cpu.
@@ -133,16 +133,16 @@ def code(tmp_path_factory: pytest.TempPathFactory) -> CodeVerdict:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def llama_cpp(code: CodeVerdict) -> None:
+def llama_cpp(cpu_verdict: CodeVerdict) -> None:
     """llama.cpp is loaded in this process."""
-    load(code)
+    load(cpu_verdict)
 
 
 @pytest.fixture(scope="session")
-def tried(code: CodeVerdict, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tried(cpu_verdict: CodeVerdict, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home for processes in which llama.cpp's code needn't be tried again."""
     home = tmp_path_factory.mktemp("home")
-    probe.remember(home / "state", code)
+    probe.remember(home / "state", cpu_verdict)
     return home
 
 
