@@ -134,7 +134,7 @@ def _zero(data: bytes) -> InputError:
 
 def _undecodable(data: bytes, error: UnicodeDecodeError) -> InputError:
     if error.encoding != "utf-8":
-        return InputError("The text begins as UTF-16 does, and isn't UTF-16.", _COPY)
+        return InputError("The text has the mark of UTF-16, and isn't UTF-16.", _COPY)
     byte, place = data[error.start], error.start + 1
     return InputError(
         f"The text isn't UTF-8: byte {place} is {byte:#04x}. Likely encodings are Windows-1252 and "
