@@ -70,6 +70,6 @@ def test_a_gguf_adapter_leaves_the_bases_ends_and_says_so(base: Path, tmp_path: 
 def test_a_damaged_file_is_told_as_the_adapters(base: Path, tmp_path: Path) -> None:
     chest = save_adapter(tmp_path / "chest", Q)
     (chest / "generation_config.json").write_text("{")
-    with pytest.raises(CheckpointError, match="in chest, beside the adapter") as caught:
+    with pytest.raises(CheckpointError, match="in chest, the adapter's folder") as caught:
         make_plan(request(base, tmp_path, chest))
     assert "take it out of chest" in caught.value.hint

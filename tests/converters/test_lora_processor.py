@@ -67,7 +67,7 @@ def test_greys_of_its_own_are_the_models(name: str, base: Path, tmp_path: Path) 
 
 def test_what_cannot_be_honoured_is_refused_as_the_adapters(base: Path, tmp_path: Path) -> None:
     chest = adapter(tmp_path / "chest", do_pan_and_scan=True)
-    with pytest.raises(CheckpointError, match="in chest, beside the adapter") as caught:
+    with pytest.raises(CheckpointError, match="in chest, the adapter's folder") as caught:
         make_plan(request(base, tmp_path, chest))
     assert "do_pan_and_scan" in str(caught.value)
 
@@ -91,6 +91,6 @@ def test_a_gguf_adapter_keeps_the_bases_pictures_and_says_so(
 def test_a_damaged_file_is_told_as_the_adapters(base: Path, tmp_path: Path) -> None:
     chest = save_adapter(tmp_path / "chest", Q)
     (chest / "preprocessor_config.json").write_text("{")
-    with pytest.raises(CheckpointError, match="in chest, beside the adapter") as caught:
+    with pytest.raises(CheckpointError, match="in chest, the adapter's folder") as caught:
         make_plan(request(base, tmp_path, chest))
     assert "take it out of chest" in caught.value.hint

@@ -158,5 +158,5 @@ def test_rows_that_round_up_a_vocabulary_need_no_names(base: Path, tmp_path: Pat
 def test_a_damaged_tokenizer_is_told_as_the_adapters(base: Path, tmp_path: Path) -> None:
     folder = chest(tmp_path / "chest")
     (folder / "tokenizer.json").write_text("{")
-    with pytest.raises(CheckpointError, match="tokenizer in chest, beside the adapter"):
+    with pytest.raises(CheckpointError, match="tokenizer in chest, the adapter's folder"):
         planned(base, folder)
