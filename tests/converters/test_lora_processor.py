@@ -93,4 +93,4 @@ def test_a_damaged_file_is_told_as_the_adapters(base: Path, tmp_path: Path) -> N
     (chest / "preprocessor_config.json").write_text("{")
     with pytest.raises(CheckpointError, match="in chest, the adapter's folder") as caught:
         make_plan(request(base, tmp_path, chest))
-    assert "take it out of chest" in caught.value.hint
+    assert "remove it from chest" in caught.value.hint
