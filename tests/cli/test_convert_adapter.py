@@ -73,8 +73,8 @@ def test_json_has_all_of_it(edge_med: Command, base: Path, chest: Path, tmp_path
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["--mmproj", "F32"], "--mmproj says nothing"),
-        (["--tensor-type", "attn_v=Q8_0"], "--tensor-type says nothing"),
+        (["--mmproj", "F32"], "--mmproj has no meaning"),
+        (["--tensor-type", "attn_v=Q8_0"], "--tensor-type has no meaning"),
         (["--quant", "Q4_K_M"], "can't be Q4_K_M"),
         (["--quant", "F16", "--quant", "F32"], "one type"),
     ],
