@@ -78,7 +78,7 @@ def _timed(work: Callable[[], Any]) -> float:
 
 def _peak() -> float:
     """MB that the processes that decode have had at the most, as Linux counts them."""
-    started = {one._process.pid for one in POOL._idle if isinstance(one, Process)}
+    started = {one.pid for one in POOL.idle if isinstance(one, Process)}
     found = 0.0
     for folder in Path("/proc").glob("[0-9]*"):
         parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from edge_med import MedGemma, Options
 from edge_med.chat.chat_state import ChatState
@@ -63,8 +64,10 @@ def cached(talk: Held) -> tuple[int, int]:
 
 
 def test_an_image_is_encoded_once_in_a_conversation(
-    talk: Held, picture: Path, encoded: list[str]
+    talk: Held, tmp_path: Path, encoded: list[str]
 ) -> None:
+    picture = tmp_path / "seen by no other test.png"  # the model remembers what it has encoded
+    Image.new("RGB", (60, 40), "navy").save(picture)
     talk.enter(f"/image {picture}", "what is it")
     first = cached(talk)[1]
     for line in ("and the heart", "/regen", "/locate heart", "/edit 1 where is it", "/undo"):
