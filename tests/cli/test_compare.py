@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from converters.request import ConversionRequest
 from devtools.checkpoints.tiny import PADDED_VOCABULARY, Text, Tiny, write_tiny
 from edge_med import _platform
 from tests.cli.conftest import Run
+from tests.cli.test_ask import everything
 from tests.conftest import Models
 
 Command = Callable[..., Run]
@@ -115,20 +117,24 @@ def test_a_missing_file_exits_with_2(edge_med: Command, base: Path, text: Path) 
     assert edge_med("compare", base, text.parent / "none.gguf", "--text", text).code == 2
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
 def test_ctrl_c_ends_it_with_130(base: Path, other: Path, tmp_path: Path) -> None:
     (tmp_path / "long.txt").write_text("x7" * 200_000)
     command = ["compare", base, other, "--text", tmp_path / "long.txt", "--threads", "1"]
+    ours, theirs = os.openpty()  # only a terminal is shown the progress
     with subprocess.Popen(
         [sys.executable, "-m", "edge_med", *map(str, command)],
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=theirs,
     ) as process:
-        assert process.stderr
-        assert process.stderr.read(1), "its progress: it has begun"
-        process.send_signal(signal.SIGINT)
+        os.close(theirs)
         try:
-            _out, err = process.communicate(timeout=60)
+            assert os.read(ours, 1), "its progress: it has begun"
+            process.send_signal(signal.SIGINT)
+            err = everything(ours)
+            process.communicate(timeout=60)
         finally:
             process.kill()
+            os.close(ours)
     assert process.returncode == 130
     assert b"Traceback" not in err
