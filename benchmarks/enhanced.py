@@ -33,7 +33,7 @@ def run(work: Path, runs: int) -> list[Result]:
     frames = [_timed(lambda: imaging.open(path, frame=FRAMES // 2)) for _ in range(runs)]
     more = _peak() - before
     rounds = [
-        (_timed(lambda: study.described([str(path)])), _timed(lambda: _places(path)))
+        (_timed(lambda: study.describe_files([str(path)])), _timed(lambda: _places(path)))
         for _ in range(runs + 1)
     ]
     ours, theirs = zip(*rounds[1:], strict=True)

@@ -76,8 +76,8 @@ def test_earlier_chat_without_its_image() -> None:
 def test_earlier_chat_with_an_image_of_a_series_in_it() -> None:
     messages, _ = transcript.load(EARLIER / "chat-with-images.json", (), 8)
     (picture,) = messages[1].pictures
-    assert picture.came is not None
-    assert "from feet to head" in str(picture.came)
+    assert picture.series_origin is not None
+    assert "from feet to head" in str(picture.series_origin)
 
 
 def test_earlier_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

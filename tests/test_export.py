@@ -13,7 +13,7 @@ import pytest
 from edge_med.conversation import export
 from edge_med.errors import InputError, UsageError
 from edge_med.imaging import About
-from edge_med.imaging.picture import Came
+from edge_med.imaging.picture import SeriesOrigin
 from edge_med.messages import ImagePart, Message, TextPart
 from edge_med.provenance import NOTICE
 from tests.test_transcript import MESSAGES, RECORD
@@ -62,7 +62,7 @@ def test_markdown_has_a_line_for_a_series() -> None:
                     PICTURE,
                     provenance=(f"slice {n} of 28",),
                     about=About("CT", "HEAD"),
-                    came=Came("a", "2", "feet to head", "position"),
+                    series_origin=SeriesOrigin("a", "2", "feet to head", "position"),
                 )
             ),
             TextPart(f"SLICE {n}"),

@@ -277,7 +277,7 @@ def test_a_row_has_as_many_images_as_places() -> None:
 
 @pytest.mark.parametrize("key", ["image", "url", "image_url"])
 def test_nothing_is_fetched(key: str) -> None:
-    with pytest.raises(ImageError, match=r"https: address, and edge-med is offline") as caught:
+    with pytest.raises(ImageError, match=r"https: address, and edge-med works offline") as caught:
         as_messages(user({"type": "image", key: "https://example.org/a.png"}), side=SIDE)
     assert "Save it" in caught.value.hint
 

@@ -93,7 +93,7 @@ def test_pictures_of_two_patients_are_told_with_an_answer(tmp_path: Path, model:
     with MedGemma.load(model("multimodal", "F32"), context=512, threads=1) as opened:
         answer = opened.ask("well?", images=images, options=Options(max_new_tokens=2))
     told = {notice.code: notice.text for notice in answer.notices}
-    assert told["several_patients"] == "The images are of 2 patients."
+    assert told["several_patients"] == "The images come from 2 patients."
 
 
 def test_of_two_series_each_says_from_which_image_on_it_is(folder: Path) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 from devtools.micro.questions import LOCATED, place_of
 from edge_med.demo.drawing import pixels
 from edge_med.demo.phantom import phantom
-from edge_med.imaging.boxes import Placed, draw
+from edge_med.imaging.boxes import PixelBox, draw
 
 COLUMNS, ROWS, SIDE = 4, 2, 224
 
@@ -36,7 +36,7 @@ def boxed(seed: int) -> Image.Image:
     for name in LOCATED:
         if place := place_of(drawn, name):
             y0, x0, y1, x1 = (share * SIDE for share in place)
-            boxes.append(Placed(name, x0, y0, x1, y1))
+            boxes.append(PixelBox(name, x0, y0, x1, y1))
     return draw(Image.fromarray(pixels(drawn, SIDE)), boxes)
 
 

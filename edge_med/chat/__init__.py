@@ -1,1 +1,1 @@
-"""A conversation by lines and commands; it knows nothing of the terminal that it is held in."""
+"""A conversation by lines and commands, independent of the terminal."""

@@ -1,4 +1,4 @@
-"""What a chat holds beside its conversation: what waits, and how answers are written."""
+"""State of a chat besides its conversation: attachments, and options of its answers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from edge_med import documents
 from edge_med.answers import Answer
-from edge_med.chat.image_options import Looking, Sources
+from edge_med.chat.image_options import ImageOptions, PictureOrigins
 from edge_med.chat.ui import UI
 from edge_med.config import Options
 from edge_med.conversation.session import Conversation
@@ -29,7 +29,7 @@ def counted(number: int, name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class AttachedText:
-    """A text that goes before the next question."""
+    """A text that is sent before the next question."""
 
     text: str
     tokens: int
@@ -37,12 +37,12 @@ class AttachedText:
 
 @dataclass(slots=True)
 class PendingAttachments:
-    """What goes with the next question.
+    """Images and texts that are sent with the next question.
 
     Attributes:
-        pictures: images.
-        reports: texts.
-        tagged: those of the images that the model is told of.
+        pictures: images of the next question.
+        reports: texts of the next question.
+        tagged: images whose modality, body part and view are in the prompt.
     """
 
     pictures: list[Picture | Study] = field(default_factory=list)
@@ -52,7 +52,7 @@ class PendingAttachments:
     def __bool__(self) -> bool:
         return bool(self.pictures or self.reports)
 
-    def told(self) -> str:
+    def phrase(self) -> str:
         """How many there are, as the beginning of a sentence."""
         pictures = counted(len(self.pictures), "image") if self.pictures else ""
         reports = counted(len(self.reports), "text") if self.reports else ""
@@ -64,7 +64,7 @@ class PendingAttachments:
         parts = [part for image in [*before, *self.pictures] for part in shown_parts(image)]
         whole = documents.prepend(text, [report.text for report in self.reports])
         tagged = set(map(id, self.tagged))
-        known = [image.about.told() for image in self.pictures if id(image) in tagged]
+        known = [image.about.prompt_line() for image in self.pictures if id(image) in tagged]
         whole = documents.prepend_facts(whole, known)
         return Message("user", (*parts, TextPart(whole)))
 
@@ -74,19 +74,19 @@ class ChatState:
     """A chat.
 
     Attributes:
-        yes: nothing is asked.
-        keep: the file that the conversation is written to after each answer.
-        sources: where pictures are from, so that they are named, and boxes drawn there.
-        looking: how images are opened where a command has no flags for it.
-        read: what the engine has read, as far as anybody knows.
+        yes: whether long waits begin without a question.
+        keep: path of the file that the conversation is written to after each answer.
+        picture_origins: files of the pictures, for their names and for drawing boxes.
+        image_options: options for opening images, where a command has no flags.
+        seen: messages that the engine has read, as far as is known.
         last: the last answer.
-        thoughts: whether they are shown.
-        above: texts that stand before questions, by the whole that was sent.
-        sent: what had waited for a question and went with it, which waits again if it is undone.
-        files: of this chat, which may be written again without asking.
-        doubts: that were told of its images; each is told once.
-        again: asks once more what the engine failed at; None if it didn't.
-        leaving: whether it is over.
+        thoughts: whether thoughts are shown.
+        attached_text: texts that were put before a question, by the whole message.
+        sent: attachments of each question, which are attached again if it is undone.
+        files: paths that this chat may overwrite without asking.
+        shown_doubts: texts of doubts about images that were shown; each is shown once.
+        retry: function that repeats the request that failed; None if none failed.
+        leaving: whether the user has left.
     """
 
     model: LoadedModel
@@ -96,17 +96,17 @@ class ChatState:
     estimates: Estimates
     yes: bool = False
     keep: Path | None = None
-    waiting: PendingAttachments = field(default_factory=PendingAttachments)
-    sources: Sources = field(default_factory=Sources)
-    looking: Looking = field(default_factory=Looking)
-    read: Sequence[Message] = ()
+    pending: PendingAttachments = field(default_factory=PendingAttachments)
+    picture_origins: PictureOrigins = field(default_factory=PictureOrigins)
+    image_options: ImageOptions = field(default_factory=ImageOptions)
+    seen: Sequence[Message] = ()
     last: Answer | None = None
     thoughts: bool = False
-    above: dict[str, str] = field(default_factory=dict)
+    attached_text: dict[str, str] = field(default_factory=dict)
     sent: dict[Message, PendingAttachments] = field(default_factory=dict)
     files: set[Path] = field(default_factory=set)
-    doubts: set[str] = field(default_factory=set)
-    again: Callable[[], object] | None = None
+    shown_doubts: set[str] = field(default_factory=set)
+    retry: Callable[[], object] | None = None
     leaving: bool = False
 
     @property
@@ -114,28 +114,28 @@ class ChatState:
         """The user's turns."""
         return [message for message in self.conversation.messages if message.role == "user"]
 
-    def asked(self, question: Message) -> str:
-        """What was typed of a question, without texts that stand before it."""
+    def typed_text(self, question: Message) -> str:
+        """The typed part of a question, without texts before it."""
         whole = question.question
-        return whole.removeprefix(self.above.get(whole, ""))
+        return whole.removeprefix(self.attached_text.get(whole, ""))
 
-    def wait_again(self, question: Message) -> None:
+    def reattach(self, question: Message) -> None:
         """Let what went with a question wait for the next one, before what waits already.
 
         Of a question that was loaded, or has lost an image, these are its images; slices with
         labels are a series. Pictures that another question has shown as well stay there.
         """
         before = self.sent.get(question) or PendingAttachments([*self._shown(question)])
-        waiting, left = self.waiting, {picture.sha256 for _turn, picture in self.pictures}
+        pending, left = self.pending, {picture.sha256 for _turn, picture in self.pictures}
         pictures = [
             image
             for image in before.pictures
             if isinstance(image, Study) or image.sha256 not in left
         ]
-        self.waiting = PendingAttachments(
-            [*pictures, *waiting.pictures],
-            [*before.reports, *waiting.reports],
-            [*before.tagged, *waiting.tagged],
+        self.pending = PendingAttachments(
+            [*pictures, *pending.pictures],
+            [*before.reports, *pending.reports],
+            [*before.tagged, *pending.tagged],
         )
 
     def _shown(self, question: Message) -> Iterator[Picture | Study]:
@@ -176,8 +176,8 @@ class ChatState:
     def begin_anew(self) -> None:
         """An empty conversation with the same system text and settings; nothing waits."""
         self.conversation = self.model.chat(self.system, self.options)
-        self.waiting, self.sent = PendingAttachments(), {}
-        self.last = self.again = None
+        self.pending, self.sent = PendingAttachments(), {}
+        self.last = self.retry = None
 
     def set(self, **options: Any) -> None:
         """Change options of the answers to come."""

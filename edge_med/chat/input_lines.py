@@ -1,4 +1,4 @@
-"""What was entered: files, a question, or both. What looks like a file is no question."""
+"""What was entered: files, a question, or both. What looks like a file isn't a question."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _UID = re.compile(r"(?:[A-Za-z]{1,4}\.)?[0-2](?:\.\d+){4,}")
 """A unique identifier of DICOM's (PS3.5 9), by which archives name files."""
 
 _NESTED = re.compile(r"(?=.*[A-Za-z])[\w.-]+(?:/[\w.-]+){2,}/?")
-"""A path of three names or more, if it stands alone; with a question mark it may be words."""
+"""A path of three names or more, if it is alone; with a question mark it may be words."""
 
 TEXTS = frozenset((".txt", ".text", ".md", ".csv"))
 """Endings of files that are dropped as texts; everything else is taken for an image."""
@@ -42,7 +42,7 @@ _SHOWING = frozenset(
         *("this", "to", "u", "und", "vs", "with", "y"),
     )
 )
-"""Words beside files that ask nothing: the files are shown, and the question comes."""
+"""Words next to files that ask nothing: the files are shown, and the question comes."""
 
 _FLAG = re.compile(r"(?:^|\s)(--(?!(?:images?|files?)$)[a-z][\w-]*)")
 """A flag, which isn't read here; but `--image` before a file says no more than `image`."""
@@ -52,10 +52,10 @@ _PAGE = re.compile(r"[a-z]+://[^/\s]+/\S", re.IGNORECASE)
 
 
 def files_and_question(line: str) -> tuple[list[Path], str]:
-    """The files that stand before or after a question, and the question.
+    """The files before or after a question, and the question.
 
     Raises:
-        UsageError: what looks like a file or an address stands elsewhere, or isn't there.
+        UsageError: something like a file or an address is elsewhere, or doesn't exist.
     """
     line = line.strip()
     for names in ([line], dropped_paths.split(line)):
@@ -73,22 +73,22 @@ def files_and_question(line: str) -> tuple[list[Path], str]:
 
 
 def _asks(question: str) -> bool:
-    """Whether more than a verb or an `and` is left beside files.
+    """Whether more than a verb or an `and` is left besides files.
 
     Raises:
         UsageError: a flag is.
     """
     if flag := _FLAG.search(question):
         raise UsageError(
-            f"{flag[1]} stands beside a file, where flags aren't read.",
-            "Flags stand last behind a command, as in: /image ct-folder --slices 2:10:2",
+            f"{flag[1]} is next to a file without a command, so it isn't read.",
+            "Put flags at the end of a command, as in: /image ct-folder --slices 2:10:2",
         )
     words = re.findall(r"[^\W_]+", question.lower())
     return not _SHOWING.issuperset(words)
 
 
 def is_name(line: str) -> bool:
-    """Whether a line is nothing but names of files, which needn't be there."""
+    """Whether a line has only names of files, existing or not."""
     words = [bare(piece[1]) for piece in PIECE.finditer(line)]
     nested = _NESTED.fullmatch(line.strip()) is not None
     return nested or (bool(words) and all(map(_is_name, words)))
@@ -147,10 +147,10 @@ def refuse_names(
     A text of several lines was pasted, and may name what it likes, but for whole lines.
 
     Args:
-        question: of one line.
-        shown: what an image is given by.
-        there: whether files that there aren't may be named, and pages at the ends.
-        given: names of files that are shown with it, and may be spoken of.
+        question: text of one line.
+        shown: command or flag that gives an image.
+        there: whether files that don't exist may be named, and pages at the ends.
+        given: names of files that are sent with it, which the question may name.
 
     Raises:
         UsageError: that.
@@ -167,8 +167,8 @@ def refuse_names(
             at_an_end = place in (0, len(words) - 1) and _PAGE.match(word) and not there
             wrong = bool(at_an_end) or len(words) == 1
         else:
-            meant = (named or looks_like_file(word)) and Path(word).name not in given
-            wrong = meant and (not there or written.startswith("@") or is_there(word))
+            is_file = (named or looks_like_file(word)) and Path(word).name not in given
+            wrong = is_file and (not there or written.startswith("@") or is_there(word))
         if wrong:
             raise _named(word, shown)
 
@@ -176,17 +176,17 @@ def refuse_names(
 def _named(word: str, shown: str) -> UsageError:
     if ADDRESS.match(word):
         return UsageError(
-            f"{word} isn't opened: edge-med is offline.",
-            f"Save the picture, and give its path: {shown} chest.png",
+            f"{word} can't be opened: edge-med works offline.",
+            f"Save the image, and give its path: {shown} chest.png",
         )
     if is_there(word):
         if Path(word).suffix.lower() in {*TEXTS, ".json"}:
             shown = shown.replace("image", "file")
         return UsageError(
-            f"{word} stands within the question, where it isn't opened.",
+            f"{word} is inside the question, so it isn't opened.",
             f"Give it first: {shown} {word}",
         )
-    slashes = " A question that names a file has two slashes and a blank before it: // …"
+    slashes = " To ask it anyway, begin the question with two slashes and a space: // …"
     return UsageError(
         f"There is no file {word}.", f"Check its path.{slashes if shown == '/image' else ''}"
     )

@@ -27,74 +27,76 @@ def greet(ui: UI) -> None:
 def introduce(chat: ChatState) -> None:
     """What was loaded, and where help is."""
     info = chat.model.info
-    sees = "sees images" if info.projector else "reads text only"
+    sees = "reads images" if info.projector else "reads text only"
     chat.ui.notice(f"{info.model.file}, {sees}. /help lists commands, Ctrl-D leaves.")
     if info.model.toy:
         chat.ui.notice(TOY.text, always=True)
-    if said := WORDS.get(info.model.turns or "gemma"):
+    if word := WORDS.get(info.model.turns or "gemma"):
         more = " /clear comes before another text." if info.model.turns == "none" else ""
-        chat.ui.notice(f"{said[1]}{more}")
+        chat.ui.notice(f"{word[1]}{more}")
 
 
 def run(chat: ChatState) -> None:
-    """Go on until the user leaves; errors are told, and the chat goes on."""
+    """Run until the user leaves; errors are shown, and the chat continues."""
     while not chat.leaving:
         try:
             line = chat.ui.read(_prompt(chat), status=chat.status())
             if line is None:
                 return
-            take(chat, line)
+            handle_line(chat, line)
         except CancelledError:
             chat.ui.notice("Stopped.")
         except EdgeMedError as error:
             chat.ui.fail(error)
-            if chat.again:
-                chat.ui.notice("Your question waits: Enter or /regen asks it again.")
+            if chat.retry:
+                chat.ui.notice(
+                    "Your question has no answer yet. Press Enter, or type /regen, to ask it again."
+                )
 
 
-def take(chat: ChatState, line: str) -> None:
+def handle_line(chat: ChatState, line: str) -> None:
     """Do what one line asks for; errors are those of what it does."""
-    text = stray_commands.meant(line) or line.strip()
+    text = stray_commands.command_for(line) or line.strip()
     if not text:
-        if chat.again:
-            chat.again()
+        if chat.retry:
+            chat.retry()
     elif text.startswith("//"):
         _ask_as_it_is(chat, text.removeprefix("//"))
     elif command_table.is_one(text):
-        _go_on(chat, command_table.run(chat, text))
+        _handle_rest(chat, command_table.run(chat, text))
     else:
         _ask(chat, text)
 
 
-def _go_on(chat: ChatState, after: str) -> None:
+def _handle_rest(chat: ChatState, after: str) -> None:
     """Lines that were pasted below a command."""
     if after.strip():
-        take(chat, after)
+        handle_line(chat, after)
 
 
 def _ask_as_it_is(chat: ChatState, after: str) -> None:
-    """Ask what stands behind two slashes; without a blank behind them the second is the text's."""
+    """Ask the text after two slashes; without a space after them the second is part of it."""
     if not after.strip("/ \t"):
-        raise UsageError("Nothing stands behind the slashes.", "As in: // exit")
+        raise UsageError("There is no question after the slashes.", "As in: // exit")
     respond.ask(chat, after.strip() if after[0].isspace() else f"/{after}")
 
 
 def _ask(chat: ChatState, text: str) -> None:
-    """Ask, and show the files that stand before or after a question; they may come alone."""
+    """Ask a question, with the files before or after it; files may also come alone."""
     stray_commands.refuse_command(text)
     command_table.refuse_without_slash(text)
     paths, question = input_lines.files_and_question(text)
-    images.take_dropped(chat, paths)
+    images.attach_dropped(chat, paths)
     if question:
         respond.ask(chat, question)
 
 
 def _prompt(chat: ChatState) -> str:
-    """The number of the next question, and what goes with it."""
-    waiting = chat.waiting
+    """The number of the next question, and its attachments."""
+    pending = chat.pending
     parts = [
         counted(len(some), name)
-        for some, name in ((waiting.pictures, "image"), (waiting.reports, "text"))
+        for some, name in ((pending.pictures, "image"), (pending.reports, "text"))
         if some
     ]
     before = f"[{', '.join(parts)}] " if parts else ""

@@ -19,7 +19,7 @@ LONG = 60.0
 """Seconds from which on a wait is begun only by a yes."""
 
 WORTH_TELLING = 2.0
-"""Seconds from which on a wait is told."""
+"""Seconds from which on a wait is announced."""
 
 AT_THE_START = {"research_only", TOY.code, *(code for code, _ in WORDS.values())}
 """Codes of what the first lines have said: what it is not for, and what the model is."""
@@ -30,51 +30,51 @@ STAGES = {"load": "opening the projector", "encode": "looking at the image", "re
 
 
 def ask(chat: ChatState, text: str, pictures: Sequence[Picture] = ()) -> Answer | None:
-    """Ask, with everything that waits; it goes on waiting if no turn comes of it.
+    """Ask, with everything that waits; it stays attached if no turn comes of it.
 
     Args:
         chat: the chat.
-        text: of the question.
-        pictures: shown besides those that wait.
+        text: text of the question.
+        pictures: pictures besides the attached ones.
     """
-    with repeatable(chat, lambda: ask(chat, text, pictures)):
+    with retryable(chat, lambda: ask(chat, text, pictures)):
         return _asked(chat, text, pictures)
 
 
 @contextmanager
-def repeatable(chat: ChatState, again: Callable[[], object]) -> Iterator[None]:
+def retryable(chat: ChatState, retry: Callable[[], object]) -> Iterator[None]:
     """If the engine fails at what is asked within, it waits to be asked again."""
-    chat.again = None
+    chat.retry = None
     try:
         yield
     except CancelledError:
         raise
     except EngineError:
-        chat.again = again
+        chat.retry = retry
         raise
 
 
 def _asked(chat: ChatState, text: str, pictures: Sequence[Picture]) -> Answer | None:
-    waiting = chat.waiting
-    turn = waiting.turn(text, pictures)
+    pending = chat.pending
+    turn = pending.turn(text, pictures)
     whole = turn.question
     if whole != text:
-        chat.above[whole] = whole.removesuffix(text)
+        chat.attached_text[whole] = whole.removesuffix(text)
     before = len(chat.questions)
     answer = respond(
         chat,
         [*chat.conversation.messages, turn],
         lambda: chat.conversation.stream(
             whole if turn.pictures else turn,
-            images=[*pictures, *waiting.pictures],
+            images=[*pictures, *pending.pictures],
             options=chat.options,
         ),
     )
     if len(chat.questions) > before:
-        chat.sent[turn] = waiting
-        chat.waiting = PendingAttachments()
+        chat.sent[turn] = pending
+        chat.pending = PendingAttachments()
     else:
-        rest = f" {waiting.told()} still attached to your next question." if waiting else ""
+        rest = f" {pending.phrase()} still attached to your next question." if pending else ""
         chat.ui.notice(f"Cancelled.{rest}")
     return answer
 
@@ -84,32 +84,32 @@ def respond(chat: ChatState, messages: Sequence[Message], stream: Stream) -> Ans
 
     Args:
         chat: the chat.
-        messages: all that the model will be shown.
-        stream: begins the answer.
+        messages: whole conversation for the model.
+        stream: function that begins the answer.
     """
     new = len(_unseen(chat, messages))
     what = "Looking at this" if new else "Reading this"
-    if not agreed(chat.ui, wait(chat, messages), what, yes=chat.yes):
+    if not confirm_wait(chat.ui, wait(chat, messages), what, yes=chat.yes):
         return None
     answer: Answer | None = None
-    told: set[str] = set()
+    shown: set[str] = set()
     encoded = 0
     with chat.ui.answering(chat.model.cancel):
         for event in stream():
             match event:
                 case Progress():
                     encoded += event.stage == "encode" and event.done == event.total
-                    chat.ui.progress(_told(chat, event, encoded, new))
+                    chat.ui.progress(_progress_text(chat, event, encoded, new))
                 case Piece():
                     _show(chat, event)
                 case Notice():
-                    _tell(chat, event, told)
+                    _show_notice(chat, event, shown)
                 case End():
                     answer = event.answer
     assert answer is not None
-    _finish(chat, answer, told)
+    _finish(chat, answer, shown)
     _learn(chat, answer, encoded)
-    chat.read = chat.conversation.messages
+    chat.seen = chat.conversation.messages
     _keep(chat)
     return answer
 
@@ -117,7 +117,7 @@ def respond(chat: ChatState, messages: Sequence[Message], stream: Stream) -> Ans
 def wait(chat: ChatState, messages: Sequence[Message]) -> float:
     """Seconds, estimated, until the first word of an answer to messages."""
     same = 0
-    while same < min(len(messages), len(chat.read)) and messages[same] == chat.read[same]:
+    while same < min(len(messages), len(chat.seen)) and messages[same] == chat.seen[same]:
         same += 1
     fresh = messages[same:]
     new = _unseen(chat, fresh)
@@ -129,35 +129,35 @@ def wait(chat: ChatState, messages: Sequence[Message]) -> float:
 
 def _unseen(chat: ChatState, messages: Sequence[Message]) -> set[str]:
     """Hashes of pictures that the model hasn't looked at yet."""
-    seen = {picture.sha256 for message in chat.read for picture in message.pictures}
+    seen = {picture.sha256 for message in chat.seen for picture in message.pictures}
     return {p.sha256 for message in messages for p in message.pictures} - seen
 
 
-def agreed(ui: UI, seconds: float, what: str, *, yes: bool) -> bool:
+def confirm_wait(ui: UI, seconds: float, what: str, *, yes: bool) -> bool:
     """Whether the user wants to wait; asked only if it is long, and never with `yes`."""
     if seconds < WORTH_TELLING:
         return True
-    told = f"{what} takes about {duration_text(seconds)} on this machine."
+    text = f"{what} takes about {duration_text(seconds)} on this machine."
     if seconds < LONG:
-        ui.progress(told)
+        ui.progress(text)
         return True
-    ui.notice(told)
-    return yes or ui.confirm("Go on?", otherwise=True)
+    ui.notice(text)
+    return yes or ui.confirm("Continue?", otherwise=True)
 
 
 UNTRUE = frozenset(("no_image", "beyond_context", "damaged", "changed"))
 """Codes of answers that mean nothing, which is said even where no notices are wanted."""
 
 
-def _tell(chat: ChatState, notice: Notice, told: set[str]) -> None:
+def _show_notice(chat: ChatState, notice: Notice, shown: set[str]) -> None:
     """Each notice once; what is always so, and what images are like, was said before."""
-    if notice.code in told | AT_THE_START | picture_notices.CODES - picture_notices.DOUBTFUL:
+    if notice.code in shown | AT_THE_START | picture_notices.CODES - picture_notices.DOUBTFUL:
         return
     if notice.code in picture_notices.DOUBTFUL:
-        if notice.text in chat.doubts:
+        if notice.text in chat.shown_doubts:
             return
-        chat.doubts.add(notice.text)
-    told.add(notice.code)
+        chat.shown_doubts.add(notice.text)
+    shown.add(notice.code)
     chat.ui.notice(notice.text, always=notice.code in picture_notices.DOUBTFUL | UNTRUE)
 
 
@@ -168,19 +168,19 @@ def _show(chat: ChatState, piece: Piece) -> None:
         chat.ui.progress("thinking")
 
 
-def _told(chat: ChatState, event: Progress, seen: int, new: int) -> str:
-    """A stage of the way to the first word, and how long it still takes.
+def _progress_text(chat: ChatState, event: Progress, seen: int, new: int) -> str:
+    """The stage before the first word, and the time that is left.
 
     Args:
         chat: the chat.
-        event: how far it is.
-        seen: images that were looked at.
-        new: images that are looked at in all.
+        event: progress so far.
+        seen: number of images that were encoded.
+        new: number of images to be encoded in all.
     """
     parts, left = [STAGES[event.stage]], event.seconds_left
     projector = chat.model.info.projector
-    looking = event.stage == "encode" or (seen < new and (event.stage == "read" or seen > 0))
-    if looking and projector:  # several are opened, looked at and read in turn: that is one stage
+    encoding = event.stage == "encode" or (seen < new and (event.stage == "read" or seen > 0))
+    if encoding and projector:  # several are opened, looked at and read in turn: that is one stage
         at = min(seen + 1, new)
         parts = [STAGES["encode"] if new < 2 else f"looking at image {at} of {new}"]
         left = chat.estimates.encode(new - seen, projector.size) if seen < new else None
@@ -192,20 +192,20 @@ def _told(chat: ChatState, event: Progress, seen: int, new: int) -> str:
 
 
 ENDS = {
-    "length": "The answer was cut off at the length it may have (/set max-new-tokens).",
-    "cancelled": "Stopped; what came is kept.",
-    "thought_budget": "The thought took all the tokens it may have, and no answer came.",
+    "length": "The answer was cut off. Allow a longer one with /set max-new-tokens.",
+    "cancelled": "Stopped. The answer so far is kept.",
+    "thought_budget": "The thought used all its tokens, so there is no answer.",
 }
 
 
-def _finish(chat: ChatState, answer: Answer, told: set[str]) -> None:
+def _finish(chat: ChatState, answer: Answer, shown: set[str]) -> None:
     """Say what hasn't been said yet."""
     chat.last = answer
     for notice in answer.notices:
-        _tell(chat, notice, told)
-    if answer.finish_reason in ENDS and "context_full" not in told:
-        kept = answer.text or answer.finish_reason != "cancelled"
-        chat.ui.notice(ENDS[answer.finish_reason] if kept else "Stopped before a word came.")
+        _show_notice(chat, notice, shown)
+    if answer.finish_reason in ENDS and "context_full" not in shown:
+        has_text = answer.text or answer.finish_reason != "cancelled"
+        chat.ui.notice(ENDS[answer.finish_reason] if has_text else "Stopped before the first word.")
     elif not answer.text.strip():
         chat.ui.notice("The answer is empty.")
 

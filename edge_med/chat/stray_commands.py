@@ -19,7 +19,7 @@ _WRITTEN = {
     "^z": "/quit",
     "?": "/help",
 }
-"""Lines that other programs take for commands, as those that they stand for here: by their words,
+"""Lines that are commands in other programs, with the commands for them here: by their words,
 and as they are written."""
 
 _STOPPING = frozenset(("stop", "cancel", "abort", "ciao", "close", "done", "end", "finish"))
@@ -54,8 +54,8 @@ COMMAND = re.compile(r"\s*/[a-z?]+(?:[ \t][^\n]*)?\s*", re.IGNORECASE)
 """A line of the chat's; a text of several lines is none."""
 
 
-def meant(line: str) -> str:
-    """The command that a word for leaving or for help stands for; empty if a line is none."""
+def command_for(line: str) -> str:
+    """The command for a word for leaving or for help; empty for another line."""
     return _WRITTEN.get(line.strip().lower()) or _WORDS.get(_bare(line), "")
 
 
@@ -67,19 +67,19 @@ def refuse_command(line: str) -> None:
     """
     if _bare(line) in _STOPPING or line.lower() == "^c":
         raise UsageError(
-            f"{line} is no question.",
-            f"Ctrl-C stops an answer, /quit leaves. To ask it all the same: // {line}",
+            f"{line} isn't a question.",
+            f"Ctrl-C stops an answer, /quit leaves the chat. To ask it anyway: // {line}",
         )
     if "\n" not in line and _is_for_the_shell(line):
         raise UsageError(
-            "That is a command for the shell, and this is the chat.",
-            f"/quit leaves, /help lists the chat's. To ask it: // {line}",
+            "That is a command of the shell, but this is the chat.",
+            f"/quit leaves the chat, /help lists its commands. To ask it anyway: // {line}",
         )
     if not any(map(str.isalnum, line)):
-        raise UsageError(f"{line} is no question.", "Ask in words; /help lists the commands.")
+        raise UsageError(f"{line} isn't a question.", "Ask in words; /help lists the commands.")
 
 
-def instead(line: str) -> str:
+def replacement(line: str) -> str:
     """The text that is asked instead of another, without the slashes before what must have them.
 
     Raises:
@@ -87,10 +87,10 @@ def instead(line: str) -> str:
     """
     if line.startswith("//"):
         return line[2:].strip() if line[2:3].isspace() else line[1:]
-    if meant(line) or COMMAND.fullmatch(line):
+    if command_for(line) or COMMAND.fullmatch(line):
         raise UsageError(
-            f"{line.strip()} is a command, and no question: nothing was changed.",
-            f"To ask it all the same: // {line.strip()}",
+            f"{line.strip()} is a command, not a question. Nothing was changed.",
+            f"To ask it anyway: // {line.strip()}",
         )
     refuse_command(line)
     return line

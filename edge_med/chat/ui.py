@@ -1,4 +1,4 @@
-"""What the chat needs of whatever it is held in: a terminal, a pipe, a test."""
+"""What the chat needs of its surface: a terminal, a pipe, a test."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class UI(Protocol):
         """What the user enters next, of one line or several; None at the end.
 
         Args:
-            prompt: stands before it.
-            status: what may be shown below it.
-            text: stands there already, to be changed.
+            prompt: text before the input.
+            status: text that may be shown below the input.
+            text: text in the input, to be changed.
         """
 
     def say(self, text: str) -> None:
@@ -48,7 +48,7 @@ class UI(Protocol):
         """Show an answer while the block runs, and let the user end it.
 
         Args:
-            cancel: ends it, and says whether there was something to end.
+            cancel: function that ends the answer; true if there was one.
         """
 
     def confirm(self, question: str, *, otherwise: bool) -> bool:

@@ -1,4 +1,4 @@
-"""The command line: one file a command, and the one place where errors are told to a user."""
+"""The command line: one file a command, and the one place where errors are shown to a user."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def root(ctx: click.Context) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command and exit with its code; errors are told in two lines, never as a traceback."""
+    """Run a command and exit with its code; errors are shown in two lines, never as a traceback."""
     if arguments is not None or not _is_process():
         _fill_closed_streams()
         sys.exit(_run(arguments))
@@ -124,11 +124,11 @@ def _run(arguments: Sequence[str] | None) -> int:
     except EdgeMedError as error:
         from edge_med.cli.shared.hints import in_flags
 
-        code = _tell(error.message, in_flags(error.hint), error.exit_code)
+        code = _show_error(error.message, in_flags(error.hint), error.exit_code)
     except click.UsageError as error:
         code = _misused(error)
     except click.ClickException as error:
-        code = _tell(error.format_message(), "", error.exit_code)
+        code = _show_error(error.format_message(), "", error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
         code = CancelledError.exit_code
@@ -137,17 +137,19 @@ def _run(arguments: Sequence[str] | None) -> int:
     except SystemExit as stopped:  # with 1 click ends where it has met a broken pipe
         code = 0 if stopped.code == 1 else stopped.code
     except OSError as error:
-        code = _tell(_of_system(error), "Check the path, and that you may write there.", 3)
+        code = _show_error(_of_system(error), "Check the path, and that you may write there.", 3)
     except Exception as error:
         if sys.flags.dev_mode:
             raise
         fault = f"This is a fault of edge-med: {type(error).__name__}: {error}"
-        code = _tell(fault, "Please report it; python -X dev -m edge_med … shows where it is.", 1)
+        code = _show_error(
+            fault, "Please report it; python -X dev -m edge_med … shows where it is.", 1
+        )
     return code if isinstance(code, int) else 0
 
 
 def _called(arguments: Sequence[str]) -> object:
-    if child_command.wanted(arguments):
+    if child_command.is_needed(arguments):
         return child_command.run(arguments)
     return root.main(arguments, prog_name="edge-med", standalone_mode=False)
 
@@ -177,7 +179,7 @@ def _misused(error: click.UsageError) -> int:
         return 0
     from edge_med.cli.shared import usage_errors
 
-    return _tell(*usage_errors.told(error), 2)
+    return _show_error(*usage_errors.message_and_hint(error), 2)
 
 
 def _of_system(error: OSError) -> str:
@@ -189,7 +191,7 @@ def styled(text: str, colour: str) -> str:
     return text if os.environ.get("NO_COLOR") else click.style(text, fg=colour, bold=True)
 
 
-def _tell(message: str, hint: str, code: int) -> int:
+def _show_error(message: str, hint: str, code: int) -> int:
     from edge_med.cli.render.wrapping import say
 
     say(message, first=f"{styled('error:', 'red')} ")

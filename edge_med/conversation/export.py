@@ -111,7 +111,7 @@ def _images(message: Message) -> Iterator[str]:
     for group, labels in series_among(message.pictures, message.labels):
         first = group[0]
         width, height = first.original_size
-        known = first.about.told() or "image"
+        known = first.about.prompt_line() or "image"
         size = f"{width} x {height} pixels, fit {first.fit}"
         label = f", labelled SLICE {ranges(labels)}" if labels else ""
         of_first = " of the first" if len(group) > 1 else ""
@@ -125,5 +125,5 @@ def _which(group: Sequence[Picture]) -> str:
         return ""
     numbers, total = [number for number, _ in places], places[0][1]
     word = "slice" if len(numbers) == 1 else "slices"
-    series = str(group[0].came or "")
+    series = str(group[0].series_origin or "")
     return f", {word} {ranges(numbers)} of {total}{series and f' of {series}'}"

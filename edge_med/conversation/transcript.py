@@ -6,7 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from edge_med import _platform, imaging
 from edge_med.config import Fit
 from edge_med.errors import ImageError, InputError, UsageError
 from edge_med.imaging import Picture
-from edge_med.imaging.picture import Came
+from edge_med.imaging.picture import SeriesOrigin
 from edge_med.message_forms.keys import ROLES
 from edge_med.messages import ImagePart, Message, Part, TextPart
 from edge_med.provenance import NOTICE, Record, Records
@@ -129,7 +129,7 @@ def _part_data(part: Part, *, images: bool) -> dict[str, Any]:
         data["side"] = len(picture.pixels)
         data["original_size"] = list(picture.original_size)
         data["provenance"] = list(picture.provenance)
-        data |= {"series": asdict(picture.came)} if picture.came else {}
+        data |= {"series": _series_data(picture.series_origin)} if picture.series_origin else {}
     return data
 
 
@@ -148,12 +148,20 @@ def _part(data: Mapping[str, Any], known: Mapping[tuple[str, Fit], Picture], sid
     return ImagePart(picture)
 
 
-def _came(data: Mapping[str, Any]) -> Came:
-    """With which series an image came."""
-    values = [data[field.name] for field in fields(Came)]
+_SERIES_KEYS = {"opened": "opened", "series": "series", "way": "direction", "order": "order"}
+"""Keys of a series in the file, with the attributes of `SeriesOrigin` in their order."""
+
+
+def _series_data(origin: SeriesOrigin) -> dict[str, str]:
+    return {key: getattr(origin, name) for key, name in _SERIES_KEYS.items()}
+
+
+def _series_origin(data: Mapping[str, Any]) -> SeriesOrigin:
+    """The series that an image was opened with."""
+    values = [data[key] for key in _SERIES_KEYS]
     if not all(_WORDS.fullmatch(value) for value in values):
         raise _DamageError("its series have another form")
-    return Came(*values)
+    return SeriesOrigin(*values)
 
 
 _WORDS = re.compile(r"[\w. ]{0,40}", re.ASCII)
@@ -173,7 +181,7 @@ def _picture(data: Mapping[str, Any], side: int) -> Picture | None:
         imaging.open(base64.b64decode(data["png"]), fit=data["fit"], side=side),
         original_size=(width, height),
         provenance=tuple(str(step) for step in data["provenance"]),
-        came=_came(data["series"]) if data.get("series") else None,
+        series_origin=_series_origin(data["series"]) if data.get("series") else None,
     )
     if picture.sha256 != data["sha256"]:
         raise _DamageError("an image was changed in it")

@@ -1,4 +1,4 @@
-"""A phantom's picture: soft-edged shapes laid over each other, exposed by lot."""
+"""A phantom's picture: soft-edged shapes on top of each other, with a random exposure."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def render(drawn: Phantom, side: int = SIDE) -> Plane:
         brightness from 0 to 1, of shape (side, side): bone and metal bright, air dark.
     """
     picture = layers(drawn, side)["picture"]
-    lot = np.random.default_rng([drawn.seed, 2])
-    gain, gamma = lot.uniform(0.85, 1.1), lot.uniform(0.8, 1.25)
+    rng = np.random.default_rng([drawn.seed, 2])
+    gain, gamma = rng.uniform(0.85, 1.1), rng.uniform(0.8, 1.25)
     inside = picture > 0
-    slope = np.linspace(-1, 1, side, dtype=np.float32) * np.float32(lot.uniform(-0.06, 0.06))
+    slope = np.linspace(-1, 1, side, dtype=np.float32) * np.float32(rng.uniform(-0.06, 0.06))
     lit = (picture + slope[None, :] * inside) * np.float32(gain)
-    noise = lot.standard_normal((side, side), np.float32) * np.float32(lot.uniform(0.005, 0.03))
+    noise = rng.standard_normal((side, side), np.float32) * np.float32(rng.uniform(0.005, 0.03))
     exposed = np.clip(lit + noise * inside, 0, 1) ** np.float32(gamma)
     return exposed.astype(np.float32)
 
@@ -36,7 +36,7 @@ def pixels(drawn: Phantom, side: int = SIDE) -> npt.NDArray[np.uint8]:
 
 
 def layers(drawn: Phantom, side: int = SIDE) -> dict[str, Plane]:
-    """The picture without noise, and beside it how much of each structure is in each pixel."""
+    """The picture without noise, and how much of each structure is in each pixel."""
     g, (fx, fy) = drawn.geometry, drawn.frame
     x, y = _axis(side, fx)[None, :], _axis(side, fy)[:, None]
     canvas = Canvas(x, y, 1.0 / side)
@@ -68,7 +68,7 @@ def layers(drawn: Phantom, side: int = SIDE) -> dict[str, Plane]:
 
 
 def _axis(side: int, share: float) -> Plane:
-    """Where the square's pixels lie in the body's picture, which takes a share of it."""
+    """Positions of the square's pixels in the body's picture, which takes a share of it."""
     steps = (np.arange(side) + 0.5) / side
     return ((steps - 0.5) / share + 0.5).astype(np.float32)
 
@@ -76,7 +76,7 @@ def _axis(side: int, share: float) -> Plane:
 def _findings(
     canvas: Canvas, drawn: Phantom, lungs: dict[str, Plane]
 ) -> Iterator[tuple[str, Plane, float]]:
-    """Name, layer and brightness of what lies in the chest, from back to front."""
+    """Name, layer and brightness of the structures in the chest, from back to front."""
     g = drawn.geometry
     if drawn.pneumothorax:
         x, y, rx, ry = _collapsed(g, drawn.pneumothorax)

@@ -2,7 +2,7 @@
 
 It stands in for MedGemma, whose weights need an account on the hub: the same architecture, real
 weights, a real vocabulary. The package carries them quantized (Q4_K_M), so the checkpoint's numbers
-are those, widened again. That is good for showing the way and for nothing else.
+are those, converted back. They are good for a demonstration and for nothing else.
 """
 
 from __future__ import annotations
@@ -88,9 +88,9 @@ def write_checkpoint(gguf: Path, folder: Path, advance: Advance = lambda _: None
     """Write config, tokenizer and BF16 weights as they would come from the hub.
 
     Args:
-        gguf: the assembled file.
-        folder: of the checkpoint; it is made.
-        advance: told how many more numbers have been written.
+        gguf: path of the assembled file.
+        folder: folder of the checkpoint, which is created.
+        advance: function that gets the count of numbers just written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     header = read_header(gguf)
@@ -152,14 +152,14 @@ def _config(header: Header) -> dict[str, object]:
 
 
 def _pieces(header: Header) -> list[tuple[str, float, int]]:
-    """The vocabulary as Google's files have it: where GGUF writes runs of spaces, U+2581 stands."""
+    """The vocabulary as Google's files have it: where GGUF has runs of spaces, they have U+2581."""
     arrays = [header.array(f"tokenizer.ggml.{n}") for n in ("tokens", "scores", "token_type")]
     rows = zip(*(array.values() for array in arrays if array), strict=True)
     return [(text.replace(" ", _SPACE), score, kind) for text, score, kind in rows]
 
 
 def _tokenizer_config(header: Header) -> dict[str, object]:
-    """Added tokens are told by their type; a base model has no chat template.
+    """Added tokens are known by their type; a base model has no chat template.
 
     Their score of -1000 wouldn't do: a normal token, " high", has it as well.
     """

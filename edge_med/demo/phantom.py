@@ -26,7 +26,7 @@ ZONES: tuple[Zone, ...] = ("upper", "middle", "lower")
 DEVICES: tuple[Device, ...] = ("pacemaker", "tube")
 FINDINGS = ("opacity", "effusion", "enlarged heart", "pneumothorax", "device")
 STRUCTURES = ("right lung", "left lung", "heart", "opacity", "effusion", "pneumothorax", "device")
-"""Of which `render` can tell where they are."""
+"""Structures whose boxes `where` knows."""
 
 CAN, TUBE = (0.045, 0.038), 0.014
 """Half width and height of a pacemaker, and half the width of a tube."""
@@ -40,13 +40,13 @@ class Phantom:
     """What is to be seen in a phantom, and where.
 
     Attributes:
-        seed: that it was drawn from; its noise comes from it too.
+        seed: seed of the drawing and of its noise.
         opacity: side and zone of a round opacity.
         effusion: side of fluid at the bottom of a lung.
-        enlarged: whether the heart is.
+        enlarged: whether the heart is enlarged.
         pneumothorax: side of air around the top of a lung.
         device: a pacemaker, or a tube in the windpipe.
-        places: of every structure that is there, as `where` gives them.
+        places: boxes of all structures, as `where` gives them.
         frame: width and height of the body's picture in shares of the square; the rest is black,
             as with a picture that was padded.
     """
@@ -85,26 +85,26 @@ class Geometry:
 
 
 def phantom(seed: int, *, padded: float = 0.3) -> Phantom:
-    """Draw a phantom's anatomy and findings by lot.
+    """Draw a phantom's anatomy and findings at random.
 
     Args:
-        seed: the same one gives the same phantom.
+        seed: seed; the same one gives the same phantom.
         padded: share of phantoms whose picture isn't square, and has black bars.
     """
-    lot = np.random.default_rng([seed, 1])
-    there = {name: lot.random() < share for name, share in SHARES.items()}
-    effusion, pneumothorax = _side(lot), _side(lot)
-    opacity = (_side(lot), ZONES[int(lot.integers(3))])
+    rng = np.random.default_rng([seed, 1])
+    there = {name: rng.random() < share for name, share in SHARES.items()}
+    effusion, pneumothorax = _side(rng), _side(rng)
+    opacity = (_side(rng), ZONES[int(rng.integers(3))])
     effusion_there, air_there = there["effusion"], there["pneumothorax"]
     if opacity[1] == "lower" and effusion_there:  # fluid and air hide what lies in them
         effusion = _other(opacity[0])
     if opacity[1] != "lower" and air_there:
         pneumothorax = _other(opacity[0])
     enlarged = bool(there["heart"])
-    device = DEVICES[int(lot.integers(2))]
-    geometry = _geometry(lot, opacity, enlarged=enlarged)
-    narrow = lot.uniform(0.72, 1.0) if lot.random() < padded else 1.0
-    frame = (narrow, 1.0) if lot.random() < 0.7 else (1.0, narrow)
+    device = DEVICES[int(rng.integers(2))]
+    geometry = _geometry(rng, opacity, enlarged=enlarged)
+    narrow = rng.uniform(0.72, 1.0) if rng.random() < padded else 1.0
+    frame = (narrow, 1.0) if rng.random() < 0.7 else (1.0, narrow)
     return Phantom(
         seed=seed,
         opacity=opacity if there["opacity"] else None,
@@ -117,38 +117,38 @@ def phantom(seed: int, *, padded: float = 0.3) -> Phantom:
     )
 
 
-def _side(lot: np.random.Generator) -> Side:
-    return SIDES[int(lot.integers(2))]
+def _side(rng: np.random.Generator) -> Side:
+    return SIDES[int(rng.integers(2))]
 
 
 def _other(side: Side) -> Side:
     return "left" if side == "right" else "right"
 
 
-def _geometry(lot: np.random.Generator, opacity: tuple[Side, Zone], *, enlarged: bool) -> Geometry:
-    centre, top = lot.uniform(0.46, 0.54), lot.uniform(0.10, 0.17)
-    width, height = lot.uniform(0.145, 0.175), lot.uniform(0.30, 0.36)
-    offset = width + lot.uniform(0.045, 0.065)
+def _geometry(rng: np.random.Generator, opacity: tuple[Side, Zone], *, enlarged: bool) -> Geometry:
+    centre, top = rng.uniform(0.46, 0.54), rng.uniform(0.10, 0.17)
+    width, height = rng.uniform(0.145, 0.175), rng.uniform(0.30, 0.36)
+    offset = width + rng.uniform(0.045, 0.065)
     chest = 2 * (offset + width)
     # The heart is enlarged where it is wider than half the chest; the gap keeps it decidable.
-    share = lot.uniform(0.58, 0.68) if enlarged else lot.uniform(0.38, 0.46)
+    share = rng.uniform(0.58, 0.68) if enlarged else rng.uniform(0.38, 0.46)
     half = share * chest / 2
     bottom = top + 2 * height
     heart = (
-        centre + half * lot.uniform(0.22, 0.32),
-        bottom - height * lot.uniform(0.42, 0.52),
+        centre + half * rng.uniform(0.22, 0.32),
+        bottom - height * rng.uniform(0.42, 0.52),
         half,
-        height * lot.uniform(0.36, 0.42) * (1.12 if enlarged else 1.0),
+        height * rng.uniform(0.36, 0.42) * (1.12 if enlarged else 1.0),
     )
     third = ZONES.index(opacity[1])
     sign = -1 if opacity[0] == "right" else 1
     spot = (
-        centre + sign * (offset + width * lot.uniform(-0.05, 0.35)),
-        top + 2 * height * (third / 3 + lot.uniform(0.13, 0.21)),
-        lot.uniform(0.05, 0.085),
+        centre + sign * (offset + width * rng.uniform(-0.05, 0.35)),
+        top + 2 * height * (third / 3 + rng.uniform(0.13, 0.21)),
+        rng.uniform(0.05, 0.085),
     )
-    can_side = -1 if lot.random() < 0.3 else 1
-    can = (centre + can_side * offset * lot.uniform(1.0, 1.25), top + lot.uniform(0.0, 0.07))
+    can_side = -1 if rng.random() < 0.3 else 1
+    can = (centre + can_side * offset * rng.uniform(1.0, 1.25), top + rng.uniform(0.0, 0.07))
     return Geometry(
         centre=centre,
         top=top,
@@ -157,10 +157,10 @@ def _geometry(lot: np.random.Generator, opacity: tuple[Side, Zone], *, enlarged:
         lung_offset=offset,
         heart=heart,
         opacity=spot,
-        level=lot.uniform(0.62, 0.76),
-        collapse=lot.uniform(0.66, 0.78),
+        level=rng.uniform(0.62, 0.76),
+        collapse=rng.uniform(0.66, 0.78),
         can=can,
-        tip=top + height * lot.uniform(0.55, 0.8),
+        tip=top + height * rng.uniform(0.55, 0.8),
     )
 
 

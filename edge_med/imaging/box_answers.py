@@ -36,10 +36,10 @@ MOST = 100
 """Boxes that are read from an answer: more are a model that repeats itself."""
 
 UNMARKED = "the list isn't marked as JSON"
-"""A quirk that nobody can act on: those who look at a picture aren't told of it."""
+"""A quirk that nobody can act on: people aren't shown it."""
 
 NOTHING = "The model marked nothing. That doesn't mean it isn't there."
-"""What is said of an answer without a box."""
+"""The text about an answer without a box."""
 
 _THOUGHT, _THOUGHT_ENDS = "<unused94>", "<unused95>"
 
@@ -62,7 +62,7 @@ class Box:
     """A box as the model gives it.
 
     Attributes:
-        label: what it shows; may be empty.
+        label: name of what it shows; may be empty.
         corners: y0, x0, y1, x1 in thousandths of the square that the model sees.
     """
 
@@ -78,7 +78,7 @@ class Parsed:
     quirks: tuple[str, ...]
 
     @property
-    def told(self) -> tuple[str, ...]:
+    def remarks(self) -> tuple[str, ...]:
         """The quirks that people should know."""
         return tuple(quirk for quirk in self.quirks if quirk != UNMARKED)
 
@@ -87,7 +87,7 @@ def locate_prompt(what: str) -> str:
     """The prompt that MedGemma was trained to answer with boxes; it stands after the image.
 
     Args:
-        what: to be found, such as `right clavicle`; the prompt itself says `the`.
+        what: structure to find, such as `right clavicle`; the prompt itself says `the`.
 
     Raises:
         PromptError: it is empty.
@@ -141,14 +141,14 @@ def parse(text: str) -> Parsed:
         _tell_form(rest, quirks)
     boxes = tuple(dict.fromkeys(found))
     if len(boxes) < len(found):
-        quirks.append("a box that came several times counts once")
+        quirks.append("a repeated box counts once")
     return Parsed(boxes, tuple(dict.fromkeys(quirks)))
 
 
 def _without_thought(text: str, quirks: list[str]) -> str:
     _, closed, answer = text.rpartition(_THOUGHT_ENDS)
     if closed or _THOUGHT in text:
-        quirks.append("a thought was left in" if closed else "a thought was left in, and open")
+        quirks.append("it holds a thought" if closed else "it holds a thought without an end")
     return answer
 
 
@@ -157,7 +157,7 @@ def _tell_form(text: str, quirks: list[str]) -> None:
     if "```" not in text:
         quirks.append(UNMARKED)
     if "{" in text and not _LIST.search(text):
-        quirks.append("an object instead of a list")
+        quirks.append("it has an object instead of a list")
     elif text.count("[") > text.count("]"):
         quirks.append("the list isn't closed")
 
@@ -167,7 +167,7 @@ def _boxes(text: str, quirks: list[str]) -> list[Box]:
     boxes: list[Box] = []
     for label, corners in _raw(text, quirks):
         if len(boxes) == MOST:
-            quirks.append(f"only the first {MOST} boxes are taken")
+            quirks.append(f"only the first {MOST} boxes are used")
             break
         box = _mended(label, corners, quirks)
         if box:
@@ -185,7 +185,7 @@ def _raw(text: str, quirks: list[str]) -> Iterator[tuple[str, Any]]:
             yield str(value.get("label") or ""), value["box_2d"]
     if not found:
         for match in _BARE.finditer(text):
-            quirks.append("a list of numbers without a label")
+            quirks.append("it has a list of numbers without a label")
             yield "", _loaded(match[0], quirks)
 
 
@@ -194,8 +194,8 @@ def _loaded(text: str, quirks: list[str]) -> Any:
     commas = _TRAILING.sub(r"\1", text)
     attempts = (
         (text, ""),
-        (commas, "a comma too many"),
-        (commas.replace("'", '"'), "single quotes"),
+        (commas, "it has a comma too many"),
+        (commas.replace("'", '"'), "it has single quotes"),
     )
     for attempt, quirk in attempts:
         try:
@@ -215,10 +215,10 @@ def _mended(label: str, corners: Any, quirks: list[str]) -> Box | None:
         return None
     y0, x0, y1, x1 = numbers
     if y0 > y1 or x0 > x1:
-        quirks.append("swapped corners")
+        quirks.append("a box had swapped corners")
     ordered = (min(y0, y1), min(x0, x1), max(y0, y1), max(x0, x1))
     if ordered[0] < 0 or ordered[1] < 0 or max(ordered) > SCALE:
-        quirks.append("a box that left the picture was cut off at its edge")
+        quirks.append("a box outside the image was cut off at its edge")
     top, left, bottom, right = (min(max(number, 0.0), float(SCALE)) for number in ordered)
     if top == bottom or left == right:
         quirks.append("a box without an area was left out")

@@ -24,6 +24,7 @@ __all__ = [
     "NOTHING",
     "Box",
     "Parsed",
+    "PixelBox",
     "Placed",
     "check_target",
     "draw",
@@ -41,8 +42,8 @@ _DARK = (0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
-    """A box in pixels of the original picture, held upright."""
+class PixelBox:
+    """A box in pixels of the upright original picture."""
 
     label: str
     x0: float
@@ -51,12 +52,16 @@ class Placed:
     y1: float
 
 
-def place(box: Box, picture: Picture) -> Placed:
+Placed = PixelBox
+"""The name of `PixelBox` before 0.1."""
+
+
+def place(box: Box, picture: Picture) -> PixelBox:
     """Where a box lies in the original of the picture that the model saw."""
-    return Placed(box.label, *picture.box_to_original(box.corners))
+    return PixelBox(box.label, *picture.box_to_original(box.corners))
 
 
-def draw(image: Image.Image, boxes: Sequence[Placed]) -> Image.Image:
+def draw(image: Image.Image, boxes: Sequence[PixelBox]) -> Image.Image:
     """A copy of a picture in RGB with the boxes and their labels; nothing else is taken over."""
     canvas = Image.new("RGB", image.size)
     canvas.paste(image)
@@ -71,7 +76,9 @@ def draw(image: Image.Image, boxes: Sequence[Placed]) -> Image.Image:
     return canvas
 
 
-def _rectangle(pen: ImageDraw.ImageDraw, box: Placed, width: int, colour: tuple[int, ...]) -> None:
+def _rectangle(
+    pen: ImageDraw.ImageDraw, box: PixelBox, width: int, colour: tuple[int, ...]
+) -> None:
     """The box's edges, just within it, with a dark line on their inner side."""
     left, top = math.floor(box.x0), math.floor(box.y0)
     right, bottom = max(left, math.ceil(box.x1) - 1), max(top, math.ceil(box.y1) - 1)
@@ -81,7 +88,7 @@ def _rectangle(pen: ImageDraw.ImageDraw, box: Placed, width: int, colour: tuple[
             pen.rectangle(edges, outline=ink, width=width)
 
 
-def _label(pen: ImageDraw.ImageDraw, box: Placed, font: Any, colour: tuple[int, ...]) -> None:
+def _label(pen: ImageDraw.ImageDraw, box: PixelBox, font: Any, colour: tuple[int, ...]) -> None:
     """The label on a dark ground: above the box, or in it where there is no room."""
     text = safe_line(box.label)[:60]
     canvas_width, canvas_height = pen.im.size
@@ -95,7 +102,7 @@ def _label(pen: ImageDraw.ImageDraw, box: Placed, font: Any, colour: tuple[int, 
 
 def save(
     source: Source,
-    boxes: Sequence[Placed],
+    boxes: Sequence[PixelBox],
     path: str | os.PathLike[str],
     *,
     frame: int = 1,
@@ -107,12 +114,12 @@ def save(
     The file appears whole or not at all. No error names the picture's file.
 
     Args:
-        source: what the boxes were found in; its original, so no `Picture`.
-        boxes: to be drawn.
-        path: of the new file, with the ending .png.
-        frame: of a DICOM file with several, from 1 on.
-        windows: of a CT, as in `edge_med.imaging.open`.
-        force: replace a file that is there already; the source never is.
+        source: original image of the boxes, so no `Picture`.
+        boxes: boxes to draw.
+        path: path of the new file, with the ending .png.
+        frame: frame of a DICOM file with several, from 1 on.
+        windows: HU windows of a CT, as in `edge_med.imaging.open`.
+        force: whether an existing file is replaced; the source never is.
 
     Raises:
         ImageError: the picture can't be read.
@@ -127,8 +134,8 @@ def save(
         _platform.write_private(target, buffer.getvalue())
     except OSError as error:
         raise InputError(
-            f"The picture with the boxes can't be written: {error.strerror}.",
-            "Name a file in a folder that you may write to.",
+            f"The image with the boxes can't be written: {error.strerror}.",
+            "Give a file in a folder that you may write to.",
         ) from None
 
 
@@ -140,18 +147,21 @@ def check_target(source: Source, target: Path, *, force: bool) -> None:
         InputError: there is no such folder.
     """
     if target.suffix.lower() != ".png":
-        raise UsageError("The picture with the boxes is a PNG file.", "Give a name ending in .png.")
+        raise UsageError(
+            "The image with the boxes must be a PNG file.", "Give a name ending in .png."
+        )
     if not target.parent.is_dir():
         raise InputError(
-            "The folder for the picture with the boxes isn't there.", "Make it, or name another."
+            "There is no folder for the image with the boxes.",
+            "Create it, or give another path.",
         )
     if not os.path.lexists(target):
         return
-    given = Path(source) if isinstance(source, (str, os.PathLike)) else None
-    if given and given.exists() and target.exists() and target.samefile(given):
-        raise UsageError("The picture itself is never replaced.", "Give another name.")
+    original = Path(source) if isinstance(source, (str, os.PathLike)) else None
+    if original and original.exists() and target.exists() and target.samefile(original):
+        raise UsageError("The original image is never replaced.", "Give another name.")
     if target.is_dir() or not force:
         raise UsageError(
-            "There is already a file where the picture with the boxes should go.",
+            "The file for the image with the boxes exists already.",
             "Give another name, or replace it with `force`.",
         )

@@ -19,7 +19,7 @@ def sheet(pictures: Sequence[Picture], *, labelled: bool = False) -> Pixels:
     """A picture alone as it is; several in rows from left to right, each made small.
 
     Args:
-        pictures: they.
+        pictures: pictures in order.
         labelled: whether they are slices, whose numbers are written into their corners: what an
             answer calls each, and which of its series it is.
     """

@@ -19,7 +19,7 @@ MAX_SIDE = 20_000
 MAX_PARTS = 100_000
 """Chunks or segments of a file; its size allows for 32,768 of the 8 KiB that libpng writes."""
 
-DAMAGED = "Copy the image again from where it came, or save it anew."
+DAMAGED = "Copy the image again from its source, or save it again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,12 @@ class Container:
     """A file that has been walked through, part by part.
 
     Attributes:
-        kind: its format, or where else it is from.
-        data: the file without what doesn't bear on its pixels: names, places, comments, profiles.
-        orientation: EXIF's, 1 to 8; None if its EXIF block can't be read.
-        depth: bits of a channel.
-        negative: whether zero is white and Pillow doesn't turn that round.
-        steps: what was done up to here.
+        kind: name of its format, or of its other source.
+        data: bytes of the file without names, places, comments and profiles.
+        orientation: orientation by EXIF, 1 to 8; None if its EXIF block can't be read.
+        depth: number of bits of a channel.
+        negative: whether zero is white and Pillow doesn't invert it.
+        steps: descriptions of what was done up to here.
     """
 
     kind: str
@@ -55,7 +55,7 @@ def check_size(width: int, height: int) -> None:
         raise ImageError(
             f"The image is too large: {width} x {height} pixels.",
             f"Crop or shrink it: at most {MAX_SIDE:,} pixels a side and {MAX_PIXELS // 10**6} "
-            "megapixels are taken.",
+            "megapixels are allowed.",
         )
 
 
@@ -68,7 +68,7 @@ def check_bytes(size: int) -> None:
     if size > MAX_BYTES:
         raise ImageError(
             f"The image's file has more than {MAX_BYTES >> 20} MiB.",
-            "Save it smaller, or as PNG; of a whole slide, export the region that you mean. DICOM "
+            "Save it smaller, or as PNG. From a whole-slide image, export one region. DICOM "
             "may have any size where it is given by its own path.",
         )
 
@@ -87,5 +87,5 @@ def several(kind: str) -> ImageError:
     """A file with pages or an animation."""
     return ImageError(
         f"The {kind} image holds several pictures.",
-        "Save the one that you mean as a file of its own.",
+        "Save the one that you need as a separate file.",
     )

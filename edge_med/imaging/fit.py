@@ -56,7 +56,7 @@ def box_to_original(box: Box, fit: Fit, size: Size) -> Box:
 
     Args:
         box: y0, x0, y1, x1 in thousandths of the square.
-        fit: how the picture came into the square.
+        fit: fit of the picture into the square.
         size: width and height of the picture.
 
     Returns:
@@ -79,8 +79,8 @@ def inside(size: Size, fit: Fit, side: int) -> tuple[slice, slice]:
 
     Args:
         size: width and height of the picture.
-        fit: how it came into the square.
-        side: of the square, in pixels.
+        fit: fit of the picture into the square.
+        side: side of the square, in pixels.
     """
     if fit == "stretch" or size[0] == size[1]:
         return slice(None), slice(None)

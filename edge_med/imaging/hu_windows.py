@@ -53,8 +53,8 @@ def windows(name: str) -> Windows:
     pairs = [(float(match[1]), float(match[2])) for match in found if match]
     if len(pairs) != len(found) or len(pairs) not in (1, 3) or any(a >= b for a, b in pairs):
         raise UsageError(
-            f"There are no windows {name[:_SHOWN]!r}.",
-            f"Use one of {', '.join(WINDOWS)}; or HU from black to white, as -150:250, or three of"
+            f"Unknown CT window: {name[:_SHOWN]!r}.",
+            f"Use one of {', '.join(WINDOWS)}; or a range in HU, as -150:250, or three of"
             " them with commas for red, green and blue.",
         )
     red, green, blue = pairs * (3 // len(pairs))

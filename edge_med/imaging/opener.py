@@ -76,22 +76,22 @@ def open(
     """Open a picture for the model, or, where slices are asked for, a series of them.
 
     Args:
-        source: a file's path, its `file:` or `data:` URL or its base64; its bytes; the file, open
+        source: path of a file, its `file:` or `data:` URL or its base64; its bytes; the file, open
             for reading bytes; an image of Pillow's; an array of uint8 or uint16, grey, RGB or RGBA;
             a folder, a zip or a file with the slices of a CT or an MR; or a picture or study, which
             is returned as it is.
-        fit: how it comes into the model's square.
-        side: of that square, in pixels.
-        frame: of a DICOM file with several, from 1 on; None for the slices of a CT or an MR, if
-            slices are asked for, and for the first frame otherwise.
-        windows: of a CT: a name, or numbers in HU (`edge_med.imaging.hu_windows`).
-        slices: which of a series: `auto`, `all`, a number, `first:last:step`, or a list of them;
-            None where one picture alone will do.
-        series: which of several, by the number that `contents` gives it, such as 2 or "2.1"; None
+        fit: fit into the model's square.
+        side: side of that square, in pixels.
+        frame: frame of a DICOM file with several, from 1 on; None for the slices of a CT or an MR,
+            if slices are asked for, and for the first frame otherwise.
+        windows: HU windows of a CT: a name, or numbers (`edge_med.imaging.hu_windows`).
+        slices: choice of a series' slices: `auto`, `all`, a number, `first:last:step`, or a list of
+            them; None where one picture alone will do.
+        series: number of one of several series, as `contents` gives it, such as 2 or "2.1"; None
             for the one that is taken if nobody chooses.
-        order: of its slices: `numbers`, as the machine numbered them where that runs through the
-            body; or `position`, along their normal.
-        room: what there is for a series' slices.
+        order: order of its slices: `numbers`, as the machine numbered them where that runs through
+            the body; or `position`, along their normal.
+        room: budget for a series' slices.
 
     Returns:
         a study, if slices are asked for and there are several images, else a picture.
@@ -121,8 +121,8 @@ def open(
         raise no_series(chosen)
     if wanted is None or frame is not None:
         raise _several()
-    found = study.described(entries)
-    if single and not found.is_volume and not entries.passed:
+    found = study.describe_files(entries)
+    if single and not found.is_volume and not entries.skipped:
         return _decoded(entries[0], 1, job)
     return study.read(entries, found, wanted=wanted, series=chosen, order=order, room=room, **job)
 
@@ -134,11 +134,11 @@ def contents(source: str | os.PathLike[str] | Bytes) -> Contents:
         ImageError: it holds no DICOM image that can be read.
     """
     entries = _entries(_given(source))
-    found = study.described(entries)
+    found = study.describe_files(entries)
     if len(entries) == 1 and not (found.slices or found.unread):  # it may say itself why not
         _decoded(entries[0], 1, {"fit": "pad", "side": 1, "windows": DEFAULT})
         raise ImageError(
-            "It is a single picture, which has no series.", "Give a folder, a zip or a DICOM file."
+            "It is a single picture, so it has no series.", "Give a folder, a zip or a DICOM file."
         )
     return study.contents_of(entries, found)
 
@@ -153,11 +153,11 @@ def open_all(
     """Open several; with `auto` they share the tokens, and the first leaves the rest its part.
 
     Args:
-        sources: as in `open`.
-        slices: which of each series.
-        room: what there is for all of them.
-        how: `fit`, `side`, `frame`, `windows`, `series` and `order` of `open`; beside a folder or a
-            zip, `series` isn't for single files.
+        sources: images, as in `open`.
+        slices: choice of slices of each series.
+        room: budget for all of them.
+        how: options `fit`, `side`, `frame`, `windows`, `series` and `order` of `open`; beside a
+            folder or a zip, `series` isn't for single files.
 
     Raises:
         EdgeMedError: as `open`, of the first that can't be opened.
@@ -168,9 +168,9 @@ def open_all(
     check_order(how.get("order", ORDERS[0]))
     for left, source in zip(range(len(sources), 0, -1), sources, strict=True):
         part = _part(room, found, left) if slices == "auto" else room
-        given = how if _holds_several(source) else of_files
+        options = how if _holds_several(source) else of_files
         try:
-            found.append(open(source, slices=slices, room=part, **given))
+            found.append(open(source, slices=slices, room=part, **options))
         except (ImageError, UsageError) as error:
             if len(sources) == 1:
                 raise
@@ -184,10 +184,10 @@ def _holds_several(source: object) -> bool:
     if not isinstance(source, Encoded):
         return False
     try:
-        given = _given(source)
-        if isinstance(given, (str, os.PathLike)):
-            return Path(given).is_dir() or is_zip(image_files.read(given, HEAD))
-        return is_zip(bytes(given[:HEAD]))
+        file = _given(source)
+        if isinstance(file, (str, os.PathLike)):
+            return Path(file).is_dir() or is_zip(image_files.read(file, HEAD))
+        return is_zip(bytes(file[:HEAD]))
     except (ImageError, OSError, ValueError):
         return False
 
@@ -223,8 +223,8 @@ def upright(source: Source, frame: int = 1, windows: str = DEFAULT) -> Image.Ima
     if len(entries) > 1:
         raise _several()
     reply, (pixels,) = _run("upright", entries[0], frame, windows=windows)
-    (told,) = reply["pictures"]
-    return Image.frombytes(told["mode"], told["size"], bytes(pixels)).convert("RGB")
+    (facts,) = reply["pictures"]
+    return Image.frombytes(facts["mode"], facts["size"], bytes(pixels)).convert("RGB")
 
 
 def loaded(source: Any) -> Any:
@@ -243,8 +243,8 @@ def _given(source: Any) -> Any:
 
 def _several() -> ImageError:
     return ImageError(
-        "There are several images in it, and one is wanted.",
-        "Give one of them, or ask for `slices`; `frame` is for a single file.",
+        "A frame is chosen in a single file, but this folder or zip holds several images.",
+        "Give one of its files, or ask for `slices`.",
     )
 
 
@@ -269,7 +269,7 @@ def _photo(source: object, fit: Fit) -> Photo:
 
 def _decoded(entry: bundle.Entry, frame: int, job: dict[str, Any]) -> Picture:
     reply, (pixels,) = _run("prepare", entry, frame, **job)
-    return Picture.told(reply["pictures"][0], pixels, job["fit"], job["side"])
+    return Picture.from_reply(reply["pictures"][0], pixels, job["fit"], job["side"])
 
 
 def _run(name: str, entry: bundle.Entry, frame: int, **job: Any) -> Reply:

@@ -1,4 +1,4 @@
-"""Whose an image is, compared without being told: words that mean nothing outside of a program."""
+"""A patient's identity, compared without being shown: hashes that mean nothing elsewhere."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _QUOTES = re.compile("['`\u2019]")
 
 def word(values: Iterable[str], key: str) -> str:
     """A word that is the same for the same values; empty if all of them are."""
-    given = [value.strip() for value in values]
-    if not any(given):
+    parts = [value.strip() for value in values]
+    if not any(parts):
         return ""
-    told = "\0".join(given).encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(told, key=key.encode(), digest_size=12).hexdigest()
+    data = "\0".join(parts).encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(data, key=key.encode(), digest_size=12).hexdigest()
 
 
 def bare(name: str) -> str:

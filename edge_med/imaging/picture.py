@@ -18,32 +18,36 @@ from edge_med.imaging import fit as fits
 from edge_med.imaging import picture_notices
 from edge_med.imaging.fit import Box
 from edge_med.imaging.picture_facts import About
-from edge_med.imaging.slice_geometry import Whose
+from edge_med.imaging.slice_geometry import Identity
 
 Pixels = npt.NDArray[np.uint8]
 
 DIRECTIONS = {"numbers": "by number", "position": "by position"}
-"""What is said of slices by what their order is of; see `ordering.ORDERS`."""
+"""The text about slices by what their order is of; see `ordering.ORDERS`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Came:
-    """What a picture came with.
+class SeriesOrigin:
+    """The series that a picture was opened with.
 
     Attributes:
-        opened: a word of its own for each time that a series was opened.
-        series: by what that is chosen; empty if the pictures are single images of several.
-        way: from where to where its slices go through the body; empty if nobody knows.
-        order: what its slices are in the order of; empty of what is no volume.
+        opened: random word for each opening of a series.
+        series: number by which it is chosen; empty for single images of several series.
+        direction: direction of its slices through the body; empty if not known.
+        order: order of its slices, `numbers` or `position`; empty without a volume.
     """
 
     opened: str
     series: str = ""
-    way: str = ""
+    direction: str = ""
     order: str = ""
 
     def __str__(self) -> str:
-        parts = (self.series and f"series {self.series}", self.way, DIRECTIONS.get(self.order))
+        parts = (
+            self.series and f"series {self.series}",
+            self.direction,
+            DIRECTIONS.get(self.order),
+        )
         return ", ".join(filter(None, parts))
 
 
@@ -52,17 +56,17 @@ class Picture:
     """A prepared picture. Two are equal if the model sees the same, and boxes mean the same.
 
     Attributes:
-        pixels: RGB of shape (side, side, 3), read-only, just as llama.cpp will receive them.
+        pixels: RGB of shape (side, side, 3), read-only, exactly as llama.cpp receives them.
         original_size: width and height before the fit, upright, in pixels.
-        fit: how it came into the square.
-        provenance: where its pixels come from and what was done to them, in order.
-        about: what is known of it, if its file tells.
-        whose: of which patient, study and day it is, as words that can only be compared within
-            this run of the program; None if no file tells.
-        of_series: what the user should know of the series whose first picture it is: which slices
+        fit: fit of the image into the square.
+        provenance: source of its pixels and what was done to them, in order.
+        about: facts of the image, if its file has them.
+        identity: patient, study and day of the image, as words that can only be compared within
+            this run of the program; None if no file has them.
+        of_series: sentences about the series whose first picture it is: which slices
             are shown, and what was left out.
-        came: with which series, if it did.
-        sha256: of the pixels: the picture's name in every cache.
+        series_origin: series that it was opened with; None without one.
+        sha256: hash of the pixels: the picture's name in every cache.
     """
 
     pixels: Pixels = field(repr=False, compare=False)
@@ -70,9 +74,9 @@ class Picture:
     fit: Fit
     provenance: tuple[str, ...] = field(compare=False)
     about: About = field(default=About(), repr=False, compare=False)
-    whose: Whose | None = field(default=None, repr=False, compare=False)
+    identity: Identity | None = field(default=None, repr=False, compare=False)
     of_series: tuple[str, ...] = field(default=(), repr=False, compare=False)
-    came: Came | None = field(default=None, repr=False, compare=False)
+    series_origin: SeriesOrigin | None = field(default=None, repr=False, compare=False)
     sha256: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -88,32 +92,32 @@ class Picture:
         return Picture, (self.pixels, *self.facts())
 
     @classmethod
-    def told(
-        cls, told: Mapping[str, Any], pixels: bytearray | memoryview, fit: Fit, side: int
+    def from_reply(
+        cls, reply: Mapping[str, Any], pixels: bytearray | memoryview, fit: Fit, side: int
     ) -> Self:
-        """A picture of a square's pixels, and of what a process tells of its image."""
+        """A picture of a square's pixels, and of a decoder's reply about its image."""
         return cls(
             np.frombuffer(memoryview(pixels).toreadonly(), np.uint8).reshape(side, side, 3),
-            tuple(told["size"]),
+            tuple(reply["size"]),
             fit,
-            (*told["steps"], fitted(fit, side)),
-            cls.about_of(told),
-            tuple(told["whose"]) if told.get("whose") else None,
-            tuple(told.get("of_series", ())),
-            told.get("came"),
+            (*reply["steps"], fitted(fit, side)),
+            cls.about_of(reply),
+            tuple(reply["identity"]) if reply.get("identity") else None,
+            tuple(reply.get("of_series", ())),
+            reply.get("series_origin"),
         )
 
     def facts(self) -> tuple[Any, ...]:
         """All but its pixels, in the order in which a picture is made of them."""
         size, fit, steps = self.original_size, self.fit, self.provenance
-        return size, fit, steps, self.about, self.whose, self.of_series, self.came
+        return size, fit, steps, self.about, self.identity, self.of_series, self.series_origin
 
     @staticmethod
-    def about_of(told: Mapping[str, Any]) -> About:
-        """What is known of an image that a process tells of."""
+    def about_of(reply: Mapping[str, Any]) -> About:
+        """The facts of an image, by a decoder's reply."""
         about: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
-            for name, value in told["about"].items()
+            for name, value in reply["about"].items()
         }
         return About(**about)
 
@@ -147,7 +151,7 @@ class Picture:
 
 
 def sliced(number: int, total: int) -> str:
-    """What is said of a slice among its picture's steps."""
+    """The text about a slice among its picture's steps."""
     return f"slice {number} of {total}"
 
 
@@ -156,5 +160,5 @@ _SLICE = re.compile(r"slice (\d{1,6}) of (\d{1,6})")
 
 
 def fitted(fit: Fit, side: int) -> str:
-    """What is said of a fit among a picture's steps."""
+    """The text about a fit among a picture's steps."""
     return f"{fit} to {side} x {side}"

@@ -1,4 +1,4 @@
-"""What a picture's file says about it that may be told: a short list, checked word by word."""
+"""Facts of a picture's file that may be shown: a short list, checked word by word."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ AS CD CF CP CS DD DF DM DS EC FA FS LP MA MS OPR ST VF
 
 MODALITIES = frozenset(_TERMS.split())
 """DICOM's terms of Modality, with the retired ones in the last line (PS3.3 C.7.3.1.1.1). Anything
-else may be a name, and is never told."""
+else may be a name, and is never shown."""
 
-TOLD = {"modality": "Modality", "body_part": "BodyPartExamined", "view": "ViewPosition"}
+PROMPT_FACTS = {"modality": "Modality", "body_part": "BodyPartExamined", "view": "ViewPosition"}
 """The only attributes that may enter a prompt, and by which names DICOM knows them."""
 
 
-HELD = {
+OTHER_CONTENT = {
     **dict.fromkeys(("RTDOSE", "RTPLAN", "RTRECORD"), "a radiotherapy plan or its dose"),
     **dict.fromkeys(("RTSTRUCT", "SEG"), "outlines of structures"),
     **dict.fromkeys(("SR", "KO", "DOC"), "a report"),
     "ANN": "annotations",
     **dict.fromkeys(("ECG", "HD", "EPS", "RESP"), "curves, such as an ECG"),
     "PR": "how another image is shown",
-    "REG": "how images lie on each other",
+    "REG": "the alignment of images",
 }
 """Modalities whose files hold something else, and what; some have pixels that say so."""
 
-NO_IMAGE = HELD.keys() - {"ECG", "HD", "EPS", "RESP"}
+NO_IMAGE = OTHER_CONTENT.keys() - {"ECG", "HD", "EPS", "RESP"}
 """Those that are believed even where there are pixels."""
 
 
@@ -45,13 +45,13 @@ class About:
     """Facts of a medical image. None stands for what its file doesn't say, or not in a known form.
 
     Attributes:
-        modality: DICOM's code of what made it, such as CR, CT or MR.
-        body_part: DICOM's code of what it shows.
-        view: DICOM's code of how it was taken, such as PA or MLO.
-        laterality: L or R.
-        spacing: of rows and of columns, in mm.
-        position: of the first pixel's centre in the patient, in mm; x, y, z.
-        frames: that the file has.
+        modality: DICOM's code of the modality, such as CR, CT or MR.
+        body_part: DICOM's code of the body part.
+        view: DICOM's code of the view, such as PA or MLO.
+        laterality: side of the body, L or R.
+        spacing: distance of rows and of columns, in mm.
+        position: position of the first pixel's centre in the patient, in mm; x, y, z.
+        frames: number of frames of the file.
         burned_in: whether letters in the pixels are likely.
     """
 
@@ -64,14 +64,14 @@ class About:
     frames: int = 1
     burned_in: bool = False
 
-    def told(self) -> str:
+    def prompt_line(self) -> str:
         """What may enter a prompt, as one line; empty if nothing is known."""
-        values = {name.replace("_", " "): getattr(self, name) for name in TOLD}
+        values = {name.replace("_", " "): getattr(self, name) for name in PROMPT_FACTS}
         return ", ".join(f"{name} {value}" for name, value in values.items() if value)
 
 
 def code(value: object) -> str | None:
-    """A value if it is a code that may be told, else None."""
+    """A value if it is a code that may be shown, else None."""
     text = str(value).strip() if value is not None else ""
     return text if _WORD.fullmatch(text) else None
 
@@ -106,5 +106,5 @@ def sequence(value: object) -> str | None:
 
 def _several(value: object) -> list[str]:
     """The texts of an element that may have one or several."""
-    given = [value] if isinstance(value, str) else value
-    return [one for one in given if isinstance(one, str)] if isinstance(given, Iterable) else []
+    values = [value] if isinstance(value, str) else value
+    return [one for one in values if isinstance(one, str)] if isinstance(values, Iterable) else []

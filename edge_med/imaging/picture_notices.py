@@ -39,13 +39,13 @@ _SMALL = frozenset((*VOLUMES, "NM", "PT"))
 """Modalities with 64 to 128 pixels a side as a matter of course."""
 
 _ALIKE = 2
-"""Levels of 255 that aren't told apart: what JPEG makes of one grey."""
+"""Levels of 255 that count as equal: what JPEG makes of one grey."""
 
 _SPECKS = 1e-4
 """Share of pixels that may differ: a detector's dead pixels, which no one would call a picture."""
 
 _BANDS = {16: "few_greys", 24: "narrow"}
-"""Neighbouring greys of 256 that hold next to nothing, or little, and the code of what is told.
+"""Neighbouring greys of 256 that hold next to nothing, or little, and the code of their notice.
 12 bits in 16 are 16 greys; the soft parts of a CT take 30 in the widest window."""
 
 _FEW = 5e-3
@@ -61,21 +61,21 @@ _EDGE = 48
 """Greys between neighbours from which on a pixel is the edge of a letter or a marker."""
 
 _ONE_OF_SEVERAL = "one_of_several"
-_OF_FILE = "Of the image's file, {} is taken."
+_OF_FILE = "The image's file holds several pictures: {} is shown."
 
 _MIXED = (
-    ("several_patients", "The images are of {} patients."),
-    ("several_studies", "The images are of {} studies."),
-    ("several_days", "The images are of {} days."),
+    ("several_patients", "The images come from {} patients."),
+    ("several_studies", "The images come from {} studies."),
+    ("several_days", "The images come from {} days."),
 )
 """Codes and words of images that aren't of one patient, one study, or one day."""
 
 _LABELS = (
-    "{} series are shown, and the slices of each begin with SLICE 1: where an answer names a slice,"
-    " ask of which series it is."
+    "{} series are shown, and the slices of each begin with SLICE 1: if an answer names a slice,"
+    " ask which series it means."
 )
 
-_NEGATIVE = "The image's file contradicts itself in what is white. It is {}: look at it first."
+_NEGATIVE = "The image's file contradicts itself about what is white. It is {}: look at it first."
 
 _STEPS: tuple[tuple[str, str, str], ...] = (
     ("the first of several ", _ONE_OF_SEVERAL, _OF_FILE),
@@ -85,15 +85,19 @@ _STEPS: tuple[tuple[str, str, str], ...] = (
     (
         "alpha left out",
         "alpha",
-        "The image's transparency is left out, as transformers does it: what viewers hide shows.",
+        "The image's transparency is ignored, as in transformers: hidden parts become visible.",
     ),
-    ("a mosaic of ", "mosaic", "The image is {} in one picture: no slice is seen as it is."),
+    (
+        "a mosaic of ",
+        "mosaic",
+        "The image is {} in one picture: the model sees no slice in full size.",
+    ),
     ("not turned", "not_turned", "The image is {}: it may lie on its side."),
     ("colours taken pixel by pixel", "planes", "The image's {}."),
     ("MONOCHROME1 inverted, though", "negative", _NEGATIVE),
     ("MONOCHROME2 inverted, since", "negative", _NEGATIVE),
 )
-"""How a step begins that should be told, its code, and what is said."""
+"""Beginning of a step that the user should know, its code, and its sentence."""
 
 CODES = frozenset(
     (
@@ -108,7 +112,7 @@ CODES = frozenset(
 
 
 def of(picture: Picture) -> Iterator[Notice]:
-    """What the user should know of one picture, beside what is burned in (`About`)."""
+    """What the user should know of one picture, besides burned-in letters (`About`)."""
     for step in picture.provenance:
         for begins, code, sentence in _STEPS:
             if step.startswith(begins):
@@ -118,7 +122,7 @@ def of(picture: Picture) -> Iterator[Notice]:
     if few and picture.about.modality not in _SMALL:
         yield Notice(
             "few_pixels",
-            f"The image has only {width} x {height} pixels: findings can't be seen in so few.",
+            f"The image has only {width} x {height} pixels: too few to show findings.",
         )
     pixels = picture.pixels[inside(picture.original_size, picture.fit, len(picture.pixels))]
     if _is_one_grey(pixels):
@@ -131,8 +135,8 @@ def among(pictures: Sequence[Picture], first: int = 1) -> Iterator[Notice]:
     """What the user should know of several, each thing once, with the numbers of its images.
 
     Args:
-        pictures: they, in order.
-        first: the number of the first.
+        pictures: pictures in order.
+        first: number of the first picture.
     """
     yield from _of_series(pictures, first)
     yield from together(pictures)
@@ -149,30 +153,32 @@ def among(pictures: Sequence[Picture], first: int = 1) -> Iterator[Notice]:
 
 
 def _of_series(pictures: Sequence[Picture], first: int) -> Iterator[Notice]:
-    """What is said of series: which slices are shown, and what was left out of them."""
-    told = [(number, p.of_series) for number, p in enumerate(pictures, first) if p.of_series]
-    for number, texts in told:
-        which = f"From image {number} on: " if len(told) > 1 else ""
+    """The text about series: which slices are shown, and what was left out of them."""
+    series = [(number, p.of_series) for number, p in enumerate(pictures, first) if p.of_series]
+    for number, texts in series:
+        which = f"From image {number} on: " if len(series) > 1 else ""
         yield from (Notice("series", which + text) for text in texts)
 
 
 def together(pictures: Sequence[Picture]) -> Iterator[Notice]:
-    """What must be known of images beside each other, whoever is asked about which."""
+    """Notices about several images together."""
     yield from _mixed(pictures)
-    volumes = Counter(p.came.opened for p in pictures if p.came and p.came.order)
+    volumes = Counter(
+        p.series_origin.opened for p in pictures if p.series_origin and p.series_origin.order
+    )
     if (several := sum(slices > 1 for slices in volumes.values())) > 1:
         yield Notice("several_series", _LABELS.format(several))
 
 
 def _mixed(pictures: Sequence[Picture]) -> Iterator[Notice]:
     """That images are of several patients; or else of several studies, or days."""
-    known = [picture.whose for picture in pictures if picture.whose is not None]
-    people = {whose[0] for whose in known}
+    known = [picture.identity for picture in pictures if picture.identity is not None]
+    people = {identity[0] for identity in known}
     if "" in people and len(people) == 2:
         yield Notice("several_patients", UNNAMED.format("patient"))
         return
     for which, (code, sentence) in enumerate(_MIXED):
-        if (several := len({whose[which] for whose in known} - {""})) > 1:
+        if (several := len({identity[which] for identity in known} - {""})) > 1:
             yield Notice(code, sentence.format(several))
             return
 
@@ -203,7 +209,7 @@ def _of_few_greys(pixels: npt.NDArray[np.uint8]) -> Iterator[Notice]:
     if _is_lettering(pixels.max(axis=2)):
         yield Notice(
             "narrow",
-            "The image is black but for one brightness, as of letters, markers or a frame: little "
+            "Besides black the image has one brightness, as of letters, markers or a frame: little "
             "can be seen.",
         )
 
@@ -239,10 +245,10 @@ def _bands(pixels: npt.NDArray[np.uint8], width: int, few: float) -> list[int]:
     for colour in range(pixels.shape[2]):
         up_to = np.cumsum(np.bincount(pixels[:, :, colour].ravel(), minlength=256))
         within = up_to[width - 1 :] - np.concatenate([[0], up_to[:-width]])
-        held = within >= (1 - few) * up_to[-1]
-        if not held.any():
+        enough = within >= (1 - few) * up_to[-1]
+        if not enough.any():
             return []
-        lows.append(int(held.argmax()))
+        lows.append(int(enough.argmax()))
     return lows
 
 
@@ -263,5 +269,5 @@ def _numbered(numbers: Sequence[int]) -> str:
             runs[-1].append(number)
         else:
             runs.append([number])
-    told = ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
-    return f"Image{'s' if len(numbers) > 1 else ''} {told}"
+    listed = ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+    return f"Image{'s' if len(numbers) > 1 else ''} {listed}"

@@ -17,8 +17,8 @@ VOLUMES = ("CT", "MR")
 SAME_PLACE = 0.01
 """mm between slices that lie in the same place."""
 
-UNNAMED = "Some of the images say of which {} they are, and others don't."
-"""What is said where some may be of anybody."""
+UNNAMED = "Some of the images name their {}, and others don't."
+"""The text where some images have no identity."""
 
 PARALLEL = 0.999
 """Cosine of the angle between slices that still are of one orientation: 2.6 degrees."""
@@ -26,10 +26,10 @@ PARALLEL = 0.999
 UNTURNED: Vector = (1, 0, 0, 0, 1, 0)
 """The orientation of slices that have none: axial ones."""
 
-Whose = tuple[str, str, str]
+Identity = tuple[str, str, str]
 """Of which patient, study and day an image is: words that can only be compared."""
 
-NOBODY: Whose = ("", "", "")
+NOBODY: Identity = ("", "", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,31 +37,31 @@ class Slice:
     """A slice of a series: a file, or one frame of a file.
 
     Attributes:
-        entry: which of the given files.
-        image: its unique name, with the frame's number if there are many.
-        series: of its series.
-        modality: DICOM's code; empty if it says none of the standard's.
-        kinds: DICOM's ImageType.
-        rows: of pixels.
-        columns: of pixels.
-        number: that the machine gave it.
-        acquisition: that it is of.
-        echo: of an MR.
-        moment: of a series over time.
-        position: of its first pixel in the patient, in mm.
+        entry: index of its file among the given ones.
+        image: unique name (SOP Instance UID), with the frame's number if there are many.
+        series: unique name of its series.
+        modality: DICOM's code of the modality; empty if it isn't one of the standard's.
+        kinds: values of DICOM's ImageType.
+        rows: number of rows of pixels.
+        columns: number of columns of pixels.
+        number: number by the scanner (InstanceNumber).
+        acquisition: number of its acquisition.
+        echo: number of the echo of an MR.
+        moment: index of the moment in a series over time.
+        position: position of its first pixel in the patient, in mm.
         orientation: directions of its rows and columns.
-        frame: which of its file, from 0.
-        placed: whether that file says where its frames lie, if it has many.
-        batch: the number that the machine gave its series.
-        space: the frame of reference of its position.
-        b_value: of a diffusion image, in s/mm2.
-        trigger: ms after the heart's beat, or since the series began.
-        kernel: of a CT, if it has a known form.
-        sequence: of an MR, if it has a known form.
-        thickness: in mm.
-        spacing: of its pixels, down and across, in mm.
-        samples: of each pixel: 1, or 3 of a picture in colours.
-        whose: patient, study and day, as words that can only be compared.
+        frame: index of the frame in its file, from 0.
+        has_positions: whether its file has positions of its frames, if it has many.
+        batch: number of its series by the scanner (SeriesNumber).
+        space: frame of reference of its position.
+        b_value: b-value of a diffusion image, in s/mm2.
+        trigger: time in ms after the heartbeat, or since the series began.
+        kernel: convolution kernel of a CT, if it has a known form.
+        sequence: sequence of an MR, if it has a known form.
+        thickness: thickness in mm.
+        spacing: distance of its pixels, down and across, in mm.
+        samples: number of samples of a pixel: 1, or 3 with colours.
+        identity: hashes of patient, study and day, which can only be compared.
     """
 
     entry: int
@@ -78,7 +78,7 @@ class Slice:
     position: Vector | None = None
     orientation: Vector | None = None
     frame: int = 0
-    placed: bool = True
+    has_positions: bool = True
     batch: int | None = None
     space: str = ""
     b_value: float | None = None
@@ -88,7 +88,7 @@ class Slice:
     thickness: float | None = None
     spacing: Vector | None = None
     samples: int | None = None
-    whose: Whose = NOBODY
+    identity: Identity = NOBODY
 
     @property
     def normal(self) -> Vector:
@@ -102,14 +102,14 @@ class Slice:
 
     @property
     def plane(self) -> str:
-        """How it cuts the body; empty if nobody knows."""
+        """How it cuts the body; empty if not known."""
         if self.orientation is None:
             return ""
         sizes = [abs(part) for part in self.normal]
         return PLANES[sizes.index(max(sizes))]
 
 
-def itself(piece: Slice) -> Slice:
+def content_key(piece: Slice) -> Slice:
     """What copies have in common: one unique name, a place or number, and what makes a pass.
 
     The name alone doesn't make a copy: some programs give all images of a study one.
@@ -143,8 +143,8 @@ _WAYS = (
 """Where one goes along each of those axes, and against it (PS3.3 C.7.6.2.1.1)."""
 
 
-def way(slices: Sequence[Slice]) -> str:
-    """From where to where slices go through the body; empty if nobody knows."""
+def direction(slices: Sequence[Slice]) -> str:
+    """From where to where slices go through the body; empty if not known."""
     first, last = slices[0].position, slices[-1].position
     if first is None or last is None or first == last:
         return ""

@@ -1,4 +1,4 @@
-"""A decoder that computes for too long is given up, and whoever waits for it is told so."""
+"""A decoder that takes too long is stopped, and an error is sent to its caller."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ EACH = 1e-6
 _SHORTEST = 0.02
 """Seconds between two looks at the clock."""
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
-_TELL: list[Tell] = []
-"""What tells it and ends this process; nothing in a program that decodes by itself."""
+_REPORT: list[Report] = []
+"""Function that reports it and ends this process; none in a program that decodes by itself."""
 
 
-def tell_by(tell: Tell) -> None:
+def report_with(report: Report) -> None:
     """Say what is done with a reason to give up: it doesn't come back."""
-    _TELL[:] = [tell]
+    _REPORT[:] = [report]
 
 
 @contextmanager
@@ -34,10 +34,10 @@ def within(numbers: int, what: str) -> Iterator[None]:
     A decoder can't be broken off, so this process ends with it.
 
     Args:
-        numbers: of the frame: pixels times colours.
-        what: it is, for people.
+        numbers: number of values of the frame: pixels times colours.
+        what: name of the image, for people.
     """
-    if not _TELL:
+    if not _REPORT:
         yield
         return
     seconds, done, telling = SECONDS + numbers * EACH, threading.Event(), threading.Lock()
@@ -57,4 +57,4 @@ def _watch(seconds: float, done: threading.Event, telling: threading.Lock, what:
     while not done.wait(max(_SHORTEST, end - time.process_time())):
         with telling:
             if time.process_time() >= end and not done.is_set():
-                _TELL[0](f"{what} takes more than {seconds:.1f} s to decode, and is given up.")
+                _REPORT[0](f"{what} takes more than {seconds:.1f} s to decode, so it was stopped.")

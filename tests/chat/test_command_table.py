@@ -10,7 +10,7 @@ import pytest
 
 from edge_med.chat.commands.answer_settings import SET
 from edge_med.chat.commands.command_table import COMMANDS
-from edge_med.chat.image_options import Looking
+from edge_med.chat.image_options import ImageOptions
 from edge_med.chat.system_prompts import PRESETS
 from edge_med.errors import ImageError, UsageError
 from tests.chat.scripted import Held
@@ -50,7 +50,7 @@ def test_image_sends_nothing_itself(held: Held, picture: Path) -> None:
 def test_image_opens_at_once_and_takes_all_or_none(held: Held, picture: Path) -> None:
     held.enter(f"/image '{picture}' none.png")
     assert isinstance(held.error, ImageError)
-    assert not held.chat.waiting.pictures
+    assert not held.chat.pending.pictures
 
 
 def test_image_of_a_model_that_cannot_see_is_refused(held: Held, picture: Path) -> None:
@@ -74,7 +74,7 @@ def test_images_lists_those_that_were_shown_and_those_that_wait(held: Held, pict
         "There are no images.",
         (
             "1. 60 x 40, chest x.png, in question 1\n"
-            "2. 60 x 40, chest x.png, waits for the next question"
+            "2. 60 x 40, chest x.png, will be sent with the next question"
         ),
     ]
 
@@ -91,7 +91,7 @@ def test_files_with_the_same_pixels_keep_their_names(held: Held, picture: Path) 
 
 def test_drop_takes_one_that_waits_or_one_that_was_shown(held: Held, picture: Path) -> None:
     held.enter(f"/image {picture}", "what is it", f"/image {picture}", "/drop 2")
-    assert not held.chat.waiting.pictures
+    assert not held.chat.pending.pictures
     held.enter("/drop 1")
     assert not list(held.chat.pictures)
     assert held.texts == ["what is it", "yes"]
@@ -116,7 +116,7 @@ def test_file_too_long_for_the_context_is_refused(held: Held, tmp_path: Path) ->
     (tmp_path / "a.txt").write_text("word " * 600)
     held.enter(f"/file {tmp_path / 'a.txt'}", "/file")
     assert "600 tokens" in held.ui.errors[0].message
-    assert not held.chat.waiting
+    assert not held.chat.pending
 
 
 def test_system_takes_presets_and_texts(held: Held) -> None:
@@ -175,12 +175,24 @@ def test_set_refuses_what_cannot_be(held: Held, wrong: str) -> None:
     [
         ("temprature 1", "There is no setting temprature.", "Did you mean temperature?"),
         ("zzz 1", "There is no setting zzz.", "There are: max-new-tokens"),
-        ("context 16384", "context is set at the start.", "edge-med chat --context 16384"),
-        ("--gpu-layers 3", "gpu-layers is set at the start.", "edge-med chat --gpu-layers 3"),
-        ("fit stretch", "fit is set at the start.", "edge-med chat --fit stretch"),
+        (
+            "context 16384",
+            "context can be set only at the start of the chat.",
+            "edge-med chat --context 16384",
+        ),
+        (
+            "--gpu-layers 3",
+            "gpu-layers can be set only at the start of the chat.",
+            "edge-med chat --gpu-layers 3",
+        ),
+        (
+            "fit stretch",
+            "fit can be set only at the start of the chat.",
+            "edge-med chat --fit stretch",
+        ),
         ("think on", "think has a command of its own.", "/think on"),
         ("temperature", "temperature takes one value.", "/set temperature 0.7"),
-        ("top-k many", "The value of top-k is a whole number, not many.", "/set alone"),
+        ("top-k many", "The value of top-k must be a whole number, not many.", "/set alone"),
     ],
 )
 def test_set_says_what_to_do_instead(held: Held, entered: str, told: str, hint: str) -> None:
@@ -193,7 +205,7 @@ def test_stats_tells_of_the_model_and_the_last_answer(held: Held) -> None:
     held.enter("/stats", "a", "/stats")
     assert "toy-F32.gguf" in held.ui.said[0]
     assert re.search(r"CPU code +as built", held.ui.said[0])
-    assert "0.20 GB planned, and up to 0.8 GB for going back and images" in held.ui.said[0]
+    assert "0.20 GB planned, and up to 0.8 GB for earlier states and images" in held.ui.said[0]
     assert "speed" not in held.ui.said[0]
     assert "20.0 tokens a second" in held.ui.said[1]
 
@@ -201,7 +213,7 @@ def test_stats_tells_of_the_model_and_the_last_answer(held: Held) -> None:
 def test_clear_begins_anew_with_the_same_system_text(held: Held, picture: Path) -> None:
     held.enter("/system radiologist", "a", f"/image {picture}", "/clear")
     assert held.texts == [PRESETS["radiologist"]]
-    assert not held.chat.waiting
+    assert not held.chat.pending
 
 
 def test_quit_leaves(held: Held) -> None:
@@ -229,8 +241,8 @@ def test_a_frame_that_an_image_has_not_is_refused_with_its_command(
     held: Held, picture: Path
 ) -> None:
     held.enter(f"/image '{picture}' --frame 3")
-    assert held.error.message == "Frame 3 is wanted, and no image is a DICOM file."
-    assert not held.chat.waiting
-    held.chat.looking = Looking(frame=3, windows="brain")  # for whatever has it
+    assert held.error.message == "Frame 3 is wanted, but no image is a DICOM file."
+    assert not held.chat.pending
+    held.chat.image_options = ImageOptions(frame=3, windows="brain")  # for whatever has it
     held.enter(f"/image '{picture}'")
-    assert held.chat.waiting
+    assert held.chat.pending

@@ -29,12 +29,12 @@ def test_edit_changes_a_question_and_later_ones_go(held: Held, picture: Path) ->
     held.enter(f"/image {picture}", "a", "b", "/edit 1 c")
     assert held.texts == ["c", "yes"]
     assert held.chat.conversation.messages[0].pictures
-    assert held.ui.notices[-1] == "A later question is gone, with its answer."
+    assert held.ui.notices[-1] == "A later question is removed, with its answer."
 
 
 def test_edit_says_which_images_go_with_later_questions(held: Held, picture: Path) -> None:
     held.enter("a", f"/image {picture}", "b", "c", "/edit 1 d")
-    assert held.ui.notices[-1] == "2 later questions are gone, with their answers and 1 image."
+    assert held.ui.notices[-1] == "2 later questions are removed, with their answers and 1 image."
 
 
 def test_edit_changes_a_question_below_its_text_which_stays(held: Held, tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_another_question_may_look_like_a_command_behind_slashes(held: Held) -> 
 
 def test_undo_takes_the_last_question_back(held: Held) -> None:
     held.enter("a", "b", "/undo", "/undo", "/undo")
-    assert held.ui.notices == [f"Question {n} is taken back, with its answer." for n in (2, 1)]
+    assert held.ui.notices == [f"Question {n} is removed, with its answer." for n in (2, 1)]
     assert held.texts == []
     assert isinstance(held.error, UsageError)
 
@@ -90,7 +90,7 @@ def test_undo_takes_the_last_question_back(held: Held) -> None:
 def test_undo_leaves_an_image_waiting(held: Held, picture: Path) -> None:
     held.enter(f"/image {picture}", "a", "/undo", "b")
     assert held.ui.notices[-1] == (
-        "Question 1 is taken back, with its answer. 1 image waits for the next."
+        "Question 1 is removed, with its answer. 1 image is attached to the next question."
     )
     assert held.ui.prompts[3] == "[1 image] 1> "
     (question, _answer) = held.chat.conversation.messages
@@ -107,7 +107,7 @@ def test_undo_leaves_what_an_edited_question_had_before_what_waits(
     held: Held, picture: Path
 ) -> None:
     held.enter(f"/image {picture}", "a", "/edit 1 b", f"/image {picture}", "/undo", "c")
-    assert held.ui.notices[-1].endswith("2 images wait for the next.")
+    assert held.ui.notices[-1].endswith("2 images are attached to the next question.")
     assert len(held.chat.conversation.messages[0].pictures) == 2
 
 
@@ -117,13 +117,13 @@ def test_undo_leaves_the_image_of_a_loaded_question_waiting(
     kept = tmp_path / "kept.json"
     held.enter(f"/image {picture}", "a", f"/save {kept} --images", "/clear", f"/load {kept}")
     held.enter("/undo")
-    assert len(held.chat.waiting.pictures) == 1
+    assert len(held.chat.pending.pictures) == 1
 
 
 def test_undo_lets_images_and_texts_wait_again(held: Held, picture: Path) -> None:
     (picture.parent / "a.txt").write_text("no effusion")
     held.enter(f"/image {picture}", f"/file {picture.parent / 'a.txt'}", "a", "/undo", "b")
-    assert held.ui.notices[-1].endswith("1 image and 1 text wait for the next.")
+    assert held.ui.notices[-1].endswith("1 image and 1 text are attached to the next question.")
     first, second = (asked.messages[-1] for asked in held.worker.asked)
     assert second.pictures == first.pictures
     assert second.text == "Document:\nno effusion\n\nb"
@@ -133,7 +133,7 @@ def test_undo_of_a_question_about_an_earlier_image_leaves_that_where_it_is(
     held: Held, picture: Path
 ) -> None:
     held.enter(f"/image {picture}", f"/image {picture}", "a", "/locate heart", "/undo")
-    assert not held.chat.waiting
+    assert not held.chat.pending
     assert len(list(held.chat.pictures)) == 2
 
 
@@ -146,7 +146,12 @@ def test_a_question_that_the_engine_failed_at_waits_with_its_images(
 ) -> None:
     held.worker.answers = [CRASH, CRASH, "a chest"]
     held.enter(f"/image {picture}", "what is it", again, again)
-    assert held.ui.notices.count("Your question waits: Enter or /regen asks it again.") == 2
+    assert (
+        held.ui.notices.count(
+            "Your question has no answer yet. Press Enter, or type /regen, to ask it again."
+        )
+        == 2
+    )
     assert held.texts == ["what is it", "a chest"]
     assert [len(asked.messages[-1].pictures) for asked in held.worker.asked] == [1, 1, 1]
     held.enter("")
@@ -179,5 +184,5 @@ def test_an_answer_that_the_user_stopped_is_not_asked_again(held: Held) -> None:
 def test_words_after_a_command_that_takes_none_are_refused(held: Held) -> None:
     held.enter("a", "/undo 2")
     assert isinstance(held.error, UsageError)
-    assert held.error.message == "/undo takes nothing more."
+    assert held.error.message == "/undo has no argument."
     assert held.texts != []

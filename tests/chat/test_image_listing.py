@@ -92,13 +92,13 @@ def test_what_a_folder_holds_is_listed_and_chosen_without_leaving_the_chat(
 ) -> None:
     folder = two[0].parent
     held.enter(f"/image {folder}")
-    assert held.error.hint == "Choose what is meant with `series`: /image PATH --list shows them"
+    assert held.error.hint == "Choose one with `series`: /image PATH --list shows them"
     held.enter(f"/image {folder} --list")
     assert held.ui.said[-1].splitlines() == [
         "1. CT axial, 10 images, 16 x 16, patient 1",
         "2. CT axial, 10 images, 16 x 16, patient 2",
     ]
-    told = "The images are of 2 patients. Choose one, as in: /image PATH --series 1"
+    told = "The images come from 2 patients. Choose one, as in: /image PATH --series 1"
     assert told in held.ui.notices
     held.enter(f"/image {folder} --series 2 --slices 2:3", "a")
     assert len(held.worker.asked[-1].messages[-1].pictures) == 2
@@ -107,10 +107,10 @@ def test_what_a_folder_holds_is_listed_and_chosen_without_leaving_the_chat(
 def test_a_list_in_the_chat_tells_what_would_be_taken(held: Held, two: list[Path]) -> None:
     held.enter(f"/image '{two[0]}' --list")
     assert held.ui.said[-1] == "1. CT axial, 10 images, 16 x 16"
-    assert not held.chat.waiting
+    assert not held.chat.pending
 
 
 @pytest.mark.parametrize("argument", ["", "a b c"])
 def test_one_folder_is_listed_at_a_time(held: Held, argument: str) -> None:
     held.enter(f"/image {argument} --list")
-    assert "listed at a time" in held.error.message
+    assert "at a time" in held.error.message

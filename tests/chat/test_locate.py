@@ -44,7 +44,7 @@ def test_locate_shows_the_last_of_several_images_again(held: Held, picture: Path
 def test_locate_says_what_it_mended_and_when_there_is_no_box(held: Held, picture: Path) -> None:
     held.worker.answers = ['{"box_2d": [750, 0, 250, 500], "label": "heart"}', "nowhere"]
     held.enter(f"/image {picture}", "/locate heart", "/locate heart")
-    assert any("swapped corners" in notice for notice in held.ui.notices)
+    assert any("a box had swapped corners" in notice for notice in held.ui.notices)
     assert "The model marked nothing. That doesn't mean it isn't there." in held.ui.urgent
     assert not any("marked as JSON" in notice for notice in held.ui.notices)
 
@@ -78,4 +78,4 @@ def test_locate_without_its_file_draws_on_what_the_model_saw(held: Held, picture
 def test_locate_needs_an_image_and_a_name(held: Held, picture: Path) -> None:
     held.enter("/locate heart", f"/image {picture}", "/locate")
     assert [type(error) for error in held.ui.errors] == [UsageError, PromptError]
-    assert held.chat.waiting.pictures, "the image goes on waiting"
+    assert held.chat.pending.pictures, "the image goes on waiting"

@@ -64,7 +64,7 @@ def test_an_error_is_told_and_the_chat_goes_on(held: Held) -> None:
 def test_images_of_a_question_that_failed_go_on_waiting(held: Held, picture: Path) -> None:
     held.worker.answers = [ContextOverflowError("Too long.", "Shorten it.")]
     held.enter(f"/image {picture}", "a")
-    assert held.chat.waiting.pictures
+    assert held.chat.pending.pictures
 
 
 def test_a_call_that_was_stopped_is_no_error(held: Held) -> None:
@@ -79,7 +79,7 @@ def test_an_answer_that_was_stopped_is_kept_as_far_as_it_came(held: Held) -> Non
     held.worker.answers = ["so f"]
     held.enter("a")
     assert held.texts == ["a", "so f"]
-    assert "Stopped; what came is kept." in held.ui.notices
+    assert "Stopped. The answer so far is kept." in held.ui.notices
 
 
 def test_one_that_was_stopped_before_a_word_does_not_count(held: Held, picture: Path) -> None:
@@ -87,7 +87,7 @@ def test_one_that_was_stopped_before_a_word_does_not_count(held: Held, picture: 
     held.worker.answers = [""]
     held.enter(f"/image {picture}", "a")
     assert held.texts == []
-    assert held.chat.waiting.pictures
+    assert held.chat.pending.pictures
     assert held.ui.notices[-1] == "Cancelled. 1 image is still attached to your next question."
 
 
@@ -105,7 +105,7 @@ def test_that_something_went_to_another_device_is_told(held: Held) -> None:
 
 @pytest.mark.parametrize(
     ("reason", "told"),
-    [("length", "cut off"), ("thought_budget", "no answer came"), ("stop", "is empty")],
+    [("length", "cut off"), ("thought_budget", "there is no answer"), ("stop", "is empty")],
 )
 def test_an_answer_that_is_not_whole_says_why(held: Held, reason: str, told: str) -> None:
     held.worker.reason = reason
@@ -180,7 +180,7 @@ def test_keep_never_replaces_the_conversation_before(held: Held, another: str) -
     first = json.loads(Path("kept.json").read_text())["messages"]
     assert first[0]["parts"][0]["text"] == "a"
     assert len(first) == 2
-    assert "What follows is kept in kept-2.json." in held.ui.notices
+    assert "The new conversation is saved in kept-2.json." in held.ui.notices
     for number, text in ((2, "b"), (3, "c")):
         kept = json.loads(Path(f"kept-{number}.json").read_text())["messages"]
         assert kept[-2]["parts"][0]["text"] == text

@@ -46,7 +46,7 @@ def test_save_replaces_another_file_only_by_a_yes(held: Held) -> None:
     held.ui.agrees = True
     held.enter("/save x.json", "b", "/save x.json")
     assert len(held.ui.questions) == 2, "one of its own is replaced without asking"
-    assert any("instead of the file that was there" in notice for notice in held.ui.notices)
+    assert any("in place of the earlier file" in notice for notice in held.ui.notices)
 
 
 @pytest.mark.parametrize("another", ["/clear", "/load other.json"])
@@ -61,12 +61,12 @@ def test_save_without_a_question_says_what_it_replaced(held: Held) -> None:
     held.chat.yes = True
     Path("x.json").write_text("mine")
     held.enter("a", "/save x.json")
-    assert "instead of the file that was there" in held.ui.notices[-1]
+    assert "in place of the earlier file" in held.ui.notices[-1]
 
 
 def test_a_path_with_blanks_is_taken_in_quotes(held: Held) -> None:
     held.enter("a", "/save my chat.json")
-    assert "in quotes" in held.error.message
+    assert "needs quotes" in held.error.message
     assert held.error.hint == 'As in: "my chat.json"'
     held.enter('/save "my chat.json"', "/clear", "/load my chat.json")
     assert held.texts == ["a", "yes"]
@@ -75,13 +75,13 @@ def test_a_path_with_blanks_is_taken_in_quotes(held: Held) -> None:
 def test_load_shows_the_last_turn(held: Held) -> None:
     held.worker.answers = ["one", "two"]
     held.enter("a", "b", "/save x.json", "/clear", "/load x.json")
-    assert held.ui.notices[-1] == "Loaded: 2 questions, 4 tokens. It ended so:"
+    assert held.ui.notices[-1] == "Loaded: 2 questions, 4 tokens. Its last question and answer:"
     assert held.ui.said[-2:] == ["> b", "two"]
 
 
 def test_a_saved_chat_that_is_dropped_says_how_it_is_loaded(held: Held) -> None:
     held.enter("a", "/save x.json", "x.json")
-    assert held.error.hint == "A saved chat is opened by: /load x.json"
+    assert held.error.hint == "Open a saved chat with: /load x.json"
 
 
 def test_saved_and_exported_chats_say_what_answered(held: Held) -> None:

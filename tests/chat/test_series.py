@@ -10,7 +10,7 @@ from PIL import Image
 from devtools.images.dicom import ct_slice, dicom, ramp
 from devtools.images.enhanced import enhanced
 from edge_med import imaging
-from edge_med.chat.image_options import Looking, Sources
+from edge_med.chat.image_options import ImageOptions, PictureOrigins
 from edge_med.config import LoadOptions
 from edge_med.errors import ContextOverflowError, InputError, PromptError, UsageError
 from edge_med.imaging.picture_notices import BURNED_IN
@@ -54,7 +54,7 @@ def test_which_slices_are_shown_is_told(held: Held, series: Path) -> None:
     assert held.ui.notices == [
         f"Images 1-3 added: {told}. They will be sent with your next question."
     ]
-    assert held.ui.said == [f"1-3. {told}, waits for the next question"]
+    assert held.ui.said == [f"1-3. {told}, will be sent with the next question"]
     held.enter("what is it", f"/image {series} --slices 2:2", "where", "/images")
     assert held.ui.said[-1] == (
         f"1-3. CT, slices 1-3 of 3, {which}, 16 x 16, a ct, in question 1\n"
@@ -73,7 +73,7 @@ def test_a_series_that_is_not_shown_whole_says_which_slices_even_if_quiet(
 
 def test_where_in_a_folder_the_slices_lie_is_told(held: Held, series: Path) -> None:
     held.enter(f"/image {series.parent} --slices 3")
-    assert held.ui.notices[-1] == "Its slices lie in a ct."
+    assert held.ui.notices[-1] == "Its slices are in a ct."
 
 
 def test_windows_and_tags_are_taken_as_ask_takes_them(held: Held, series: Path) -> None:
@@ -95,7 +95,7 @@ def test_a_frame_is_taken_as_ask_takes_it(held: Held, tmp_path: Path) -> None:
 
 
 def test_flags_of_the_start_hold_where_a_command_has_none(held: Held, series: Path) -> None:
-    held.chat.looking = Looking(slices="2:3")
+    held.chat.image_options = ImageOptions(slices="2:3")
     held.enter(f"'{series}'", "what is it", f"/image {series} --slices 1:1", "and now")
     assert [len(asked.messages[-1].pictures) for asked in held.worker.asked] == [2, 1]
 
@@ -106,12 +106,12 @@ def test_flags_of_the_start_hold_where_a_command_has_none(held: Held, series: Pa
 def test_flags_that_cannot_be_are_refused(held: Held, series: Path, flags: str) -> None:
     held.enter(f"/image '{series}' {flags}")
     assert isinstance(held.error, UsageError)
-    assert not held.chat.waiting
+    assert not held.chat.pending
 
 
 def test_a_series_can_be_taken_back(held: Held, series: Path) -> None:
     held.enter(f"/image {series}", "/drop 1")
-    assert not held.chat.waiting.pictures
+    assert not held.chat.pending.pictures
 
 
 def test_boxes_are_for_one_image(held: Held, series: Path) -> None:
@@ -181,7 +181,7 @@ def test_a_path_that_ends_as_a_flag_is_a_path(
 def test_slices_that_stand_elsewhere_are_refused(line: str, held: Held, series: Path) -> None:
     held.enter(line.format(series=f"'{series}'"))
     assert isinstance(held.error, UsageError)
-    assert "Flags stand last" in held.error.hint
+    assert "Put flags last" in held.error.hint
 
 
 def test_series_that_are_given_at_once_share_the_room(held: Held, series: Path) -> None:
@@ -230,7 +230,7 @@ def test_what_slices_are_like_is_told_with_the_numbers_that_they_have(
 def test_what_was_said_takes_of_the_room(held: Held, series: Path) -> None:
     held.chat.model.info.options = LoadOptions(context=4096)
     held.enter(f"/system {'be brief ' * 3}", f"/image {series}", "one", f"/image {series}")
-    assert len(held.chat.waiting.pictures) == 1
+    assert len(held.chat.pending.pictures) == 1
 
 
 def test_what_waits_takes_of_the_room(held: Held, series: Path, tmp_path: Path) -> None:
@@ -270,7 +270,7 @@ def test_a_box_is_drawn_on_a_slice_of_a_loaded_conversation(
     box = '[{"box_2d": [250, 0, 750, 500], "label": "heart"}]'
     held.worker.answers = ["a chest", box]
     held.enter(f"/image '{series}'{named}", "what is it", "/save x.json")
-    held.chat.sources = Sources()
+    held.chat.picture_origins = PictureOrigins()
     held.enter("/clear", f"/load x.json '{series}'{named}", "/locate #2 heart")
     wanted = imaging.open(ct_slice(2.0 if named else 1.0), side=16)
     with Image.open("edge-med-box-1.png") as drawn:
@@ -310,7 +310,7 @@ def test_slices_go_in_the_direction_that_is_asked_for(held: Held, series: Path) 
     for depth in range(3):
         (series / str(depth)).write_bytes(ct_slice(float(depth), InstanceNumber=9 - depth))
     held.enter(f"/image '{series}'", f"/image '{series}' --order position")
-    turn = held.chat.waiting.turn("")
+    turn = held.chat.pending.turn("")
     assert turn.pictures[:3] == turn.pictures[3:][::-1]
 
 
@@ -319,7 +319,7 @@ def test_what_all_slices_take_is_told(held: Held, series: Path) -> None:
     context = held.chat.options.max_new_tokens + QUESTION + two
     held.chat.model.info.options = LoadOptions(context=context)
     held.enter(f"/image '{series}'")
-    assert any(notice.startswith("All 3 slices: 48 tokens") for notice in held.ui.urgent)
+    assert any(notice.startswith("All 3 slices need 48 tokens") for notice in held.ui.urgent)
 
 
 def test_images_of_two_patients_are_told_once_even_if_quiet(held: Held, tmp_path: Path) -> None:
@@ -328,9 +328,9 @@ def test_images_of_two_patients_are_told_once_even_if_quiet(held: Held, tmp_path
         (tmp_path / number).write_bytes(data)
     for number in "112":
         held.enter(f"/image {tmp_path / number}", "what is it")
-    assert held.ui.urgent == ["The images are of 2 patients."]
+    assert held.ui.urgent == ["The images come from 2 patients."]
     held.enter(f"/image {tmp_path / '1'}", f"/image {tmp_path / '3'}")
-    assert held.ui.urgent[1:] == ["The images are of 3 patients."]
+    assert held.ui.urgent[1:] == ["The images come from 3 patients."]
 
 
 def test_images_are_listed_with_what_answers_call_them(held: Held, series: Path) -> None:

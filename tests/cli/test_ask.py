@@ -39,7 +39,7 @@ def test_the_answer_goes_to_stdout_and_the_notice_to_stderr(edge_med: Command, t
     done = edge_med("ask", "the heart", "--model", tiny, "--max-new-tokens", 4, "--context", 64)
     assert done.code == 0
     assert done.out.strip()
-    cut = "The answer was cut off: --max-new-tokens lets it be longer."
+    cut = "The answer was cut off. Allow a longer one with --max-new-tokens."
     assert done.err == f"{NOTICE}\n{cut}\n"
 
 
@@ -91,7 +91,8 @@ def test_a_missing_model_exits_with_2(edge_med: Command, tmp_path: Path) -> None
 
 def test_of_several_quants_it_says_which_it_took(edge_med: Command, model: Models) -> None:
     call = ("ask", "x", "--model", model("multimodal", "Q4_K_M", "Q8_0"), "--max-new-tokens", 1)
-    assert "Using multimodal-Q4_K_M.gguf, one of 2 quants of it.\n" in edge_med(*call).err
+    said = "Using multimodal-Q4_K_M.gguf, one of 2 quantizations of this model.\n"
+    assert said in edge_med(*call).err
     assert edge_med(*call, "--quiet").err == ""
 
 
@@ -294,7 +295,7 @@ def test_the_question_may_come_from_a_pipe(arguments: tuple[str, ...], tiny: Pat
 
 
 def test_what_is_piped_in_beside_a_text_is_not_lost_without_a_word(tiny: Path) -> None:
-    told = b"What is piped in isn't read beside TEXT"
+    told = b"The piped text isn't read, because TEXT is given"
     assert told in piped(tiny, "the heart is", stdin=b"A report.").stderr
     assert told not in piped(tiny, "the heart is", "--quiet", stdin=b"A report.").stderr
     assert told not in piped(tiny, "the heart is", stdin=b"").stderr

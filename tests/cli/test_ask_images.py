@@ -75,8 +75,8 @@ def test_what_all_slices_take_is_told_with_the_flags_for_it(
 ) -> None:
     run = edge_med(*call, "--image", series, "--context", 512 + 2 + 3 * 16)
     assert "3 of 4 slices (what the context holds), 48 tokens, about" in run.err
-    assert "All 4 slices: 64 tokens, about" in run.err
-    assert "with --slices all and --context 1024." in run.err
+    assert "All 4 slices need 64 tokens, about" in run.err
+    assert "use --slices all and --context 1024." in run.err
 
 
 def test_two_series_share_the_context(
@@ -174,7 +174,7 @@ def test_an_address_is_refused_since_edge_med_is_offline(
     address = "https://example.org/chest.png"
     run = edge_med(*(*call, "--image", address) if command == "ask" else ("view", address))
     assert run.code == 3
-    assert "at a https: address, and edge-med is offline" in run.err
+    assert "at a https: address, and edge-med works offline" in run.err
 
 
 def test_a_model_that_cannot_see_says_so_before_the_image_is_opened(
@@ -194,14 +194,14 @@ def test_what_no_image_has_is_no_wish_for_it(
     shown = (*call, "--image", path)
     done = edge_med(*shown, "--slices", "1:3")
     assert (done.code, done.out) == (2, "")
-    assert "Slices 1:3 are wanted, and no image is a series." in done.err
+    assert "Slices 1:3 are wanted, but no image is a series." in done.err
     done = edge_med(*shown, "--frame", 3)
     assert (done.code, done.out) == (2, "")
-    assert "Frame 3 is wanted, and no image is a DICOM file." in done.err
+    assert "Frame 3 is wanted, but no image is a DICOM file." in done.err
     assert "--frame" in done.err
     done = edge_med(*shown, "--windows", "brain")
     assert done.code == 0
-    assert "The windows brain are for a CT, and no image is one." in done.err
+    assert "The windows brain have no effect: no image is a CT." in done.err
     for flags in (("--slices", "all"), ("--slices", "20"), ("--frame", 1)):
         assert edge_med(*shown, *flags).code == 0
     ct = edge_med(*call, "--image", series / "doe_jane0", "--windows", "brain")

@@ -30,9 +30,7 @@ def test_a_file_that_is_named_within_a_question_is_not_passed_over(
     small = ("--model", model("multimodal", "F32"), "--max-new-tokens", 1)
     done = edge_med("ask", f"Describe {path}", *small)
     assert (done.code, done.out) == (2, "")
-    assert f"{path} stands within the question, where it isn't opened." in " ".join(
-        done.err.split()
-    )
+    assert f"{path} is inside the question, so it isn't opened." in " ".join(done.err.split())
     assert f"--image {path}" in " ".join(done.err.split())
     assert edge_med("ask", f"Describe {path}", *small, "--image", path).code == 0
     other = tmp_path / "other.png"

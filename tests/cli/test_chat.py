@@ -109,7 +109,7 @@ def test_keep_is_a_new_private_file(chat: Command, tmp_path: Path) -> None:
         assert stat.S_IMODE((tmp_path / "kept.json").stat().st_mode) == 0o600
     again = chat("the heart\n", "--keep", tmp_path / "kept.json")
     assert again.code == 2
-    assert "already a file" in again.err
+    assert "exists already" in again.err
 
 
 def test_a_file_is_not_replaced_where_nobody_can_be_asked(chat: Command, tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_ctrl_c_keeps_what_came_and_ends_the_whole_pipe(chat_model: Path, tmp_pa
     assert os.read(screen, 1)
     running.send_signal(signal.SIGINT)
     assert running.stderr is not None
-    assert b"Stopped; what came is kept." in running.stderr.read()
+    assert b"Stopped. The answer so far is kept." in running.stderr.read()
     assert running.wait(20) == 130
     running.stderr.close()
     os.close(stdout)

@@ -22,9 +22,9 @@ DRAWN = phantom(demo_images.SHOWN.seed)
 WALK = [
     ("/image phantom.png", r"Image 1 added: 448 x 448, phantom\.png"),
     ("Describe this X-ray", re.escape(description(DRAWN))),
-    ("/stats", r"images +1 in the conversation\n(.*\n)*prompt +\d+ tokens, 0 of them kept"),
+    ("/stats", r"images +1 in the conversation\n(.*\n)*prompt +\d+ tokens, 0 of them reused"),
     ("Is the heart enlarged?", re.escape(answer("presence", "enlarged heart", DRAWN))),
-    ("/stats", r"prompt +\d+ tokens, [1-9]\d* of them kept(.*\n)*.*seeing +0\.0 s"),
+    ("/stats", r"prompt +\d+ tokens, [1-9]\d* of them reused(.*\n)*.*seeing +0\.0 s"),
     (f"/locate {demo_images.SHOWN.wanted}", r"Drawn in edge-med-box-1\.png"),
 ]
 

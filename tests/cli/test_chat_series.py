@@ -55,7 +55,7 @@ def test_its_slices_are_seen_and_what_was_left_out_is_told(
     with chat() as terminal:
         screen = asked_about(terminal, folder)
         assert "CT, all 5 slices" in screen
-        assert "1 file is no image of a volume." in screen
+        assert "1 file isn't an image of a volume." in screen
         assert "5 in the conversation" in screen
         terminal.type("/quit\r")
         assert terminal.ended() == 0

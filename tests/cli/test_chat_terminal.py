@@ -62,7 +62,7 @@ def test_ctrl_c_keeps_what_came_and_the_engine_goes_on_from_there(
         terminal.type("the heart\r")
         terminal.see(lambda text: len(text.partition("the heart")[2].split()) > 12)
         terminal.type("\x03")
-        terminal.see("Stopped; what came is kept.")
+        terminal.see("Stopped. The answer so far is kept.")
         terminal.type("/save x.json\r")
         terminal.see("Saved")
         terminal.type("/stats\r")
@@ -89,7 +89,7 @@ def test_ctrl_c_during_an_answer_twice_leaves(chat: Open) -> None:
         terminal.type("the heart\r")
         terminal.see(lambda text: len(text.partition("the heart")[2].split()) > 3)
         terminal.type("\x03")
-        terminal.see("Ctrl-C once more leaves")
+        terminal.see("Press Ctrl-C again")
         terminal.see("2>")
         terminal.type("\x03")
         assert terminal.ended() == 130
@@ -99,7 +99,7 @@ def test_ctrl_c_twice_leaves(chat: Open) -> None:
     with chat() as terminal:
         terminal.see("1>")
         terminal.type("\x03")
-        terminal.see("Ctrl-C once more leaves")
+        terminal.see("Press Ctrl-C again")
         terminal.type("\x03")
         assert terminal.ended() == 130
 
@@ -108,11 +108,11 @@ def test_ctrl_c_throws_away_what_stands_in_the_line_before_it_leaves(chat: Open)
     with chat() as terminal:
         terminal.see("1>")
         terminal.type("\x03")
-        terminal.see("Ctrl-C once more leaves")
+        terminal.see("Press Ctrl-C again")
         terminal.type("the hea")
         terminal.see("1> the hea")
         terminal.type("\x03")
-        terminal.see(lambda text: text.count("Ctrl-C once more leaves") == 2)
+        terminal.see(lambda text: text.count("Press Ctrl-C again") == 2)
         terminal.type("\x03")
         assert terminal.ended() == 130
 
@@ -121,11 +121,11 @@ def test_a_dumb_terminal_is_left_by_the_second_ctrl_c_too(chat: Open) -> None:
     with chat(term="dumb") as terminal:
         terminal.see("1>")
         terminal.type("\x03")
-        terminal.see("Ctrl-C once more leaves")
+        terminal.see("Press Ctrl-C again")
         terminal.type("/images\r")
         terminal.see("There are no images.")
         terminal.type("\x03")
-        terminal.see(lambda text: text.count("Ctrl-C once more leaves") == 2)
+        terminal.see(lambda text: text.count("Press Ctrl-C again") == 2)
         terminal.type("\x03")
         assert terminal.ended() == 130
 
@@ -142,7 +142,7 @@ def test_an_image_is_encoded_once(chat: Open) -> None:
         terminal.type("/stats\r")
         screen = terminal.see("1 in the conversation")
         assert "seeing     0.0 s" in screen
-        kept = int(screen.partition(" of them kept")[0].rpartition(", ")[2])
+        kept = int(screen.partition(" of them reused")[0].rpartition(", ")[2])
         assert kept > 10
 
 
@@ -189,11 +189,11 @@ def test_a_long_wait_is_told_and_asked_about(chat: Open, chat_model: Path, tmp_p
         terminal.see("1>")
         terminal.type("the heart\r")
         terminal.see("takes about")
-        terminal.see("Go on? [y/n]")
+        terminal.see("Continue? [y/n]")
         terminal.type("n\r")
         terminal.see("Cancelled.")
         terminal.type("\x1b[A\x1b[A\r")
-        terminal.see(lambda text: text.count("Go on?") == 2)
+        terminal.see(lambda text: text.count("Continue?") == 2)
         terminal.type("y\r")
         terminal.see("2>")
 

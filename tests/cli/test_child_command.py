@@ -27,12 +27,12 @@ def test_only_such_commands_are_run_apart(
     line: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(interpreter.CHILD, raising=False)
-    assert child_command.wanted(line) == LINES[line]
+    assert child_command.is_needed(line) == LINES[line]
 
 
 def test_a_process_of_ours_starts_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(interpreter.CHILD, "1")
-    assert not child_command.wanted(("compare", "a.gguf", "b.gguf"))
+    assert not child_command.is_needed(("compare", "a.gguf", "b.gguf"))
 
 
 def doing(code: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,7 +44,7 @@ def test_micro_answers_right_and_looks_once(shown: tuple[Run, Path]) -> None:
     for question, right in demo_images.SHOWN.asked:
         assert f"> {question}\n{right}\n" in done.out
     assert done.out.count("looked at the image in") == 1
-    assert done.out.count("didn't look again") == len(demo_images.SHOWN.asked) - 1
+    assert done.out.count("image not read again") == len(demo_images.SHOWN.asked) - 1
 
 
 def test_it_leaves_the_model_the_phantom_and_the_phantom_with_a_box(

@@ -32,11 +32,11 @@ def test_a_screen_has_the_facts_and_the_line_to_type(
     monkeypatch.setattr(_platform, "cpu_features", lambda: None)
     run = edge_med("doctor")
     assert run.code == 0
-    assert "GPU              none is used; there are graphics of nvidia" in run.out
+    assert "GPU              none is used, though this machine has graphics from nvidia" in run.out
     assert f"of llama-cpp-python {native.LLAMA_CPP_PYTHON}" in run.out
     assert "could be better: There are graphics of nvidia's" in run.out
     assert native.built_with("-DGGML_CUDA=on") in run.out
-    assert "Tokens of an answer a second" in run.out
+    assert "in tokens of the answer a second" in run.out
 
 
 def test_where_all_is_well_it_says_so(
@@ -49,7 +49,7 @@ def test_where_all_is_well_it_says_so(
     monkeypatch.setattr(_platform, "load", lambda: None)
     shutil.copytree(model("text", "Q8_0"), tmp_path / "models/chest")
     run = edge_med("doctor")
-    assert run.out.rstrip().endswith("Nothing to be done.")
+    assert run.out.rstrip().endswith("Nothing needs to be done.")
 
 
 def test_that_the_machine_was_busy_or_has_no_model_is_told(
@@ -60,8 +60,8 @@ def test_that_the_machine_was_busy_or_has_no_model_is_told(
     run = edge_med("doctor")
     assert "could be better: Other programs were busy (load 3.2 on 2 cores)" in run.out
     assert "could be better: There is no MedGemma on this machine." in run.out
-    assert "Tokens of an answer a second, about, on the CPU" in run.out
-    assert "Nothing to be done" not in run.out
+    assert "Estimated speed on the CPU, in tokens of the answer a second" in run.out
+    assert "Nothing needs to be done" not in run.out
 
 
 def test_the_same_in_json(edge_med: EdgeMed) -> None:

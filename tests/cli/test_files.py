@@ -108,7 +108,7 @@ def test_verify_run_reads_a_text_and_sees_a_picture(edge_med: Command, model: Mo
     read, seen = done.out.splitlines()[2:]
     assert read == "runs      multimodal-Q8_0.gguf: a text is read"
     assert seen.startswith(
-        "encodes   multimodal-Q8_0.gguf: a test picture on the CPU, each time the same; what it"
+        "encodes   multimodal-Q8_0.gguf: a test picture on the CPU, with the same result"
     )
 
 
@@ -125,9 +125,7 @@ def test_verify_run_of_a_model_that_sees_something_else_exits_with_4(
     monkeypatch.setattr("edge_med.engine.tasks.selftest.compare", lambda *_: (0.5, 0.9))
     done = edge_med("verify", "--run", model("multimodal", "Q8_0"))
     assert done.code == 4
-    assert (
-        "fails     multimodal-Q8_0.gguf: a test picture becomes something else on cpu" in done.out
-    )
+    assert "fails     multimodal-Q8_0.gguf: a test picture has another result on cpu" in done.out
 
 
 @pytest.fixture
@@ -156,7 +154,7 @@ def test_verify_run_of_a_text_model_without_weights_fails(
     path.write_bytes(data)
     done = edge_med("verify", "--run", path)
     assert done.code == 4
-    assert "fails     multimodal-F32.gguf: after a text all tokens are as likely" in done.out
+    assert "fails     multimodal-F32.gguf: after a text all tokens are equally likely" in done.out
     assert "runs" not in done.out
 
 
@@ -181,7 +179,7 @@ def test_verify_run_of_a_projector_that_sees_nothing_says_what_it_gives(
     done = edge_med("verify", "--run", model("multimodal", "Q8_0"))
     assert done.code == 4
     assert (
-        "fails     multimodal-Q8_0.gguf: of a picture the projector gives nothing but zeros"
+        "fails     multimodal-Q8_0.gguf: for a picture the projector gives nothing but zeros"
         in done.out
     )
     assert "Warning" not in done.err

@@ -20,7 +20,7 @@ from tests.architecture.test_contract import every_command, options
         (f"{LOOK}.", "See why with --verbose."),
         (
             f"{AS_IMAGE}.",
-            "Save it as a file, and show that: --image chest.png, or /image chest.png in the chat.",
+            "Save it as a file, and give that: --image chest.png, or /image chest.png in the chat.",
         ),
         *(
             (

@@ -9,11 +9,11 @@ from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 
 from edge_med.chat.commands.command_table import BY_NAME
-from edge_med.cli.chat_ui.line_editor import Commands
+from edge_med.cli.chat_ui.line_editor import CommandCompleter
 
 
 def offered(text: str) -> list[str]:
-    found = Commands().get_completions(Document(text), CompleteEvent())
+    found = CommandCompleter().get_completions(Document(text), CompleteEvent())
     return [completion.text for completion in found]
 
 
@@ -54,5 +54,5 @@ def test_images_folders_and_zips_are_offered_where_an_image_is_wanted(
 def test_names_of_files_are_shown_safely(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a\x1b]0;x\x07.png").write_text("")
-    (found,) = Commands().get_completions(Document("/image a"), CompleteEvent())
+    (found,) = CommandCompleter().get_completions(Document("/image a"), CompleteEvent())
     assert found.display_text == "a\\x1b]0;x\\x07.png"

@@ -97,7 +97,7 @@ def test_a_script_that_names_no_model_gets_no_toy(
     monkeypatch.setattr(model_choice, "_somebody_looks", lambda: True)
     done = edge_med(*ASK, flag)
     assert (done.code, done.out) == (2, "")
-    assert f"No model is here: none is named, and {home} has none" in done.err
+    assert f"No model is named, and none is installed in {home}" in done.err
     assert "--model micro" in done.err
     assert not home.exists()
 
@@ -108,7 +108,7 @@ def test_a_pipe_that_names_no_model_gets_no_toy(
     edge_med: Command, command: tuple[object, ...]
 ) -> None:
     done = edge_med(*command)
-    assert (done.code, "No model is here" in done.err) == (2, True)
+    assert (done.code, "none is installed" in done.err) == (2, True)
 
 
 @pytest.mark.usefixtures("micro")

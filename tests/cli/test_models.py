@@ -93,7 +93,7 @@ def test_yes_removes_without_asking(home: Path, edge_med: EdgeMed) -> None:
     (home / "seeing/notes.txt").write_text("mine")
     run = edge_med("models", "rm", "seeing", "--yes")
     assert run.code == 0
-    assert "Left, as no model's files: notes.txt" in run.err
+    assert "Not deleted, because these aren't a model's files: notes.txt" in run.err
     assert [path.name for path in (home / "seeing").iterdir()] == ["notes.txt"]
 
 

@@ -24,7 +24,7 @@ def tiny(model: Models) -> Path:
 def test_the_name_of_a_file_is_no_question(edge_med: Command, tiny: Path, text: str) -> None:
     done = edge_med("ask", text, "--model", tiny)
     assert (done.code, done.out) == (2, "")
-    assert "names a file, and is no question." in done.err
+    assert "is the name of a file, not a question." in done.err
     assert "--image" in done.err
 
 
@@ -32,7 +32,7 @@ def test_the_name_of_a_file_is_no_question(edge_med: Command, tiny: Path, text: 
 def test_a_command_of_the_chat_is_no_question(edge_med: Command, tiny: Path, text: str) -> None:
     done = edge_med("ask", text, "--model", tiny)
     assert (done.code, done.out) == (2, "")
-    assert f"{text} is a command of the chat, and no question." in done.err
+    assert f"{text} is a command of the chat, not a question." in done.err
     assert "edge-med chat" in done.err
 
 
@@ -53,7 +53,7 @@ def test_a_file_that_is_named_in_any_form_is_not_passed_over(
     Path("a.png").write_bytes(b"x")
     done = edge_med("ask", text, "--model", tiny)
     assert (done.code, done.out) == (2, "")
-    assert "a.png stands within the question, where it isn't opened." in done.err
+    assert "a.png is inside the question, so it isn't opened." in done.err
 
 
 def test_a_system_text_is_no_name_of_a_file(edge_med: Command, tiny: Path) -> None:

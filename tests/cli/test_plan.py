@@ -29,8 +29,8 @@ def test_27b_on_a_laptop_with_a_gpu(edge_med: EdgeMed) -> None:
     run = edge_med("plan", *LAPTOP)
     assert run.code == 0
     assert run.out.startswith("Fits.\nmedgemma-27b-text-it Q4_K_M on 16GB,gpu=12GB: 12.00 of 16.00")
-    assert "Memory: 18.69 GiB (20.1 GB). Disk: files of 16.5 GB, and while it is" in run.out
-    assert "a checkpoint of 54.0 GB." in run.out
+    assert "Memory: 18.69 GiB (20.1 GB). Disk: files of 16.5 GB, and 54.0 GB" in run.out
+    assert " for its checkpoint until it is converted." in run.out
     assert "Of 63 layers: 39 on GPU0, 24 on cpu." in run.out
     assert "Next smaller: medgemma-27b-text-it Q4_K_S" in run.out
     assert run.err == ""
@@ -77,7 +77,7 @@ def test_a_context_beyond_the_models_own_is_told(edge_med: EdgeMed) -> None:
 
 def test_a_known_bandwidth_tells_the_speed(edge_med: EdgeMed) -> None:
     run = edge_med("plan", "medgemma-4b-it", "--machine", "8GB,bandwidth=50GB/s")
-    assert "At most 20.1 tokens of an answer a second." in run.out
+    assert "Speed: at most 20.1 tokens a second." in run.out
 
 
 def test_several_quants_are_planned_one_after_the_other(edge_med: EdgeMed) -> None:
@@ -146,7 +146,7 @@ def test_settings_stand_in_for_flags(
         (("medgemma-4b-it", "--gpu-layers", "10001"), "not in the range"),
         (("medgemma-4b-it", "--machine", "8GB", "--gpu-layers", "9"), "no GPU for 9 layers"),
         ((*LAPTOP, "--device", "cpu", "--gpu-layers", "9"), "no GPU for 9 layers"),
-        (("medgemma-4b-it", "--tensor-split", "half"), "isn't made of numbers"),
+        (("medgemma-4b-it", "--tensor-split", "half"), "isn't a list of numbers"),
         (("medgemma-4b-it", "--machine", "8GB", "--tensor-split", "3,1"), "2 parts for 0 devices"),
     ],
 )

@@ -42,7 +42,7 @@ def test_the_box_is_printed_and_drawn_in_the_originals_pixels(
     done = edge_med(*call, "--save-box", tmp_path / "out.png")
     assert done.code == 0
     assert done.out == "heart: x 100 to 300, y 50 to 250\n"
-    assert "In the model's answer: swapped corners.\n" in done.err
+    assert "In the model's answer: a box had swapped corners.\n" in done.err
     with Image.open(tmp_path / "out.png") as saved:
         painted = (np.asarray(saved) != PIXELS).any(axis=2)
     assert saved.size == (500, 300)
@@ -57,7 +57,7 @@ def test_json_has_the_boxes_beside_the_answer(
     done = edge_med(*call, "--save-box", tmp_path / "out.png", "--fit", "stretch", "--json")
     found = json.loads(done.out)
     assert found["boxes"] == [{"label": "heart", "x0": 100, "y0": 90, "x1": 300, "y1": 210}]
-    assert found["quirks"] == ["swapped corners"]
+    assert found["quirks"] == ["a box had swapped corners"]
     assert found["text"].startswith("Final Answer")
 
 
@@ -83,7 +83,7 @@ def test_a_file_that_is_there_is_told_before_the_model_is_loaded(
     (tmp_path / "out.png").write_bytes(b"mine")
     nothing = ("--model", tmp_path / "none.gguf")
     done = edge_med(*call, *nothing, "--save-box", tmp_path / "out.png")
-    assert (done.code, "already a file" in done.err) == (2, True)
+    assert (done.code, "exists already" in done.err) == (2, True)
     assert edge_med(*call, "--save-box", tmp_path / "out.png", "--force").code == 0
     assert (tmp_path / "out.png").read_bytes() != b"mine"
 

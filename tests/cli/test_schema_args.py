@@ -62,7 +62,7 @@ def test_what_was_written_stands_on_stdout_though_it_fits_no_schema(
     done = edge_med("ask", "x", "--model", tiny, "--schema", LONG, "--max-new-tokens", 5)
     assert done.code == 3
     assert done.out.startswith("[")
-    assert "the answer stands on stdout" in done.err
+    assert "the answer is on stdout" in done.err
     assert "`" not in done.err
 
 

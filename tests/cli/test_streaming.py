@@ -10,8 +10,8 @@ import click
 import pytest
 
 from edge_med.answers import Answer, End, Event, Piece, Progress
-from edge_med.cli.render.status_line import Live
-from edge_med.cli.render.streaming import speed, uninterrupted, written
+from edge_med.cli.render.status_line import StatusLine
+from edge_med.cli.render.streaming import abort_if_cancelled, show_answer, speed
 from edge_med.errors import SchemaError
 
 ANSWER = cast(Answer, object())
@@ -35,8 +35,8 @@ def show(capsys: pytest.CaptureFixture[str]) -> Show:
     """What comes on stdout and stderr."""
 
     def run(*, shown: bool, thoughts: bool) -> tuple[str, str]:
-        with Live(hidden=True) as live:
-            assert written(stream(), live, shown=shown, thoughts=thoughts) is ANSWER
+        with StatusLine(hidden=True) as live:
+            assert show_answer(stream(), live, shown=shown, thoughts=thoughts) is ANSWER
         out, err = capsys.readouterr()
         return out, err
 
@@ -57,8 +57,8 @@ def test_nothing_is_shown_of_what_comes_whole(show: Show) -> None:
 
 
 def test_an_error_begins_on_a_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
-    with Live(hidden=True) as live, pytest.raises(SchemaError):
-        written(stream(fails=True), live, shown=True, thoughts=False)
+    with StatusLine(hidden=True) as live, pytest.raises(SchemaError):
+        show_answer(stream(fails=True), live, shown=True, thoughts=False)
     assert capsys.readouterr().out == "yes\\x1b[2J.\n"
 
 
@@ -72,6 +72,6 @@ def test_a_slow_answer_is_told_to_a_tenth(rate: float, told: str) -> None:
 
 def test_an_answer_that_ctrl_c_ended_ends_all_where_it_is_one_of_several() -> None:
     whole = cast(Answer, SimpleNamespace(finish_reason="stop"))
-    assert uninterrupted(whole) is whole
+    assert abort_if_cancelled(whole) is whole
     with pytest.raises(click.Abort):
-        uninterrupted(cast(Answer, SimpleNamespace(finish_reason="cancelled")))
+        abort_if_cancelled(cast(Answer, SimpleNamespace(finish_reason="cancelled")))

@@ -10,7 +10,7 @@ from rich.console import Console
 from devtools.terminal import Screen, feed
 from edge_med.answers import Piece
 from edge_med.cli.chat_ui import terminal_ui
-from edge_med.cli.chat_ui.terminal_ui import Terminal
+from edge_med.cli.chat_ui.terminal_ui import TerminalUI
 from edge_med.cli.render import markdown
 
 
@@ -32,7 +32,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
 def test_a_notice_amid_an_answer_is_seen_and_every_word_of_the_answer_once(
     written: io.StringIO,
 ) -> None:
-    shown = Terminal(quiet=False)
+    shown = TerminalUI(quiet=False)
     with shown.answering(lambda: False):
         shown.piece(Piece("answer", "the heart " * 8, (1,)))
         shown.notice("The answer repeated itself.")

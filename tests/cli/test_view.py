@@ -56,7 +56,7 @@ def test_a_model_that_has_seen_nothing_here_tells_no_time_yet(
 ) -> None:
     run = edge_med("view", image, "--model", model("multimodal", "F32"))
     assert "tokens     4\n" in run.out
-    assert re.search(r"time       not known yet: the first image that \S+ sees here", run.out)
+    assert re.search(r"time       not known yet: it is measured with the first image", run.out)
 
 
 def test_what_an_ask_took_is_the_time_that_view_tells(
@@ -68,14 +68,14 @@ def test_what_an_ask_took_is_the_time_that_view_tells(
     )
     took = json.loads(asked.out)
     seen = edge_med("view", image, *named)
-    assert re.search(r"time       about \d+ s until \S+ has seen and read it\n", seen.out)
+    assert re.search(r"time       about \d+ s until \S+ has read it\n", seen.out)
     told = json.loads(edge_med("view", image, *named, "--json").out)
     reading = took["timings"]["read"] / took["usage"]["prompt"] * told["tokens"]
     assert told["seconds"] == pytest.approx(took["timings"]["encode"] + reading)
 
 
 def test_a_model_that_cant_see_costs_no_time(edge_med: EdgeMed, image: Path, model: Models) -> None:
-    assert "can't see" in edge_med("view", image, "--model", model("text", "F32")).out
+    assert "reads text only" in edge_med("view", image, "--model", model("text", "F32")).out
 
 
 @pytest.fixture(autouse=True)
@@ -95,11 +95,11 @@ def test_what_it_saves_is_what_the_model_sees(
 @pytest.mark.parametrize(
     ("flags", "error"),
     [
-        (("--slices", "2:4"), "Slices 2:4 are wanted, and no image is a series."),
-        (("--order", "position"), "The order position is wanted, and no image is a series."),
-        (("--series", "1"), "Series 1 is wanted, and no image is a DICOM file."),
-        (("--series", "2"), "Series 2 is wanted, and no image is a DICOM file."),
-        (("--frame", 2), "Frame 2 is wanted, and no image is a DICOM file."),
+        (("--slices", "2:4"), "Slices 2:4 are wanted, but no image is a series."),
+        (("--order", "position"), "The order position is wanted, but no image is a series."),
+        (("--series", "1"), "Series 1 is wanted, but no image is a DICOM file."),
+        (("--series", "2"), "Series 2 is wanted, but no image is a DICOM file."),
+        (("--frame", 2), "Frame 2 is wanted, but no image is a DICOM file."),
     ],
 )
 def test_flags_that_do_nothing_to_a_photo_are_refused_as_ask_refuses_them(
@@ -116,13 +116,13 @@ def test_single_images_have_no_order(edge_med: EdgeMed, tmp_path: Path) -> None:
     for number in range(2):
         (tmp_path / "x" / str(number)).write_bytes(dicom(ramp(12), Modality="DX"))
     run = edge_med("view", tmp_path / "x", "--order", "position")
-    assert "The order position is wanted, and no image is a series." in run.err
+    assert "The order position is wanted, but no image is a series." in run.err
 
 
 def test_windows_of_a_photo_are_told_to_do_nothing(edge_med: EdgeMed, tmp_path: Path) -> None:
     Image.fromarray(scene(64, 48)).save(tmp_path / "photo.png")
     run = edge_med("view", tmp_path / "photo.png", "--windows", "brain")
-    assert "The windows brain are for a CT, and no image is one." in run.err
+    assert "The windows brain have no effect: no image is a CT." in run.err
 
 
 def test_of_a_series_it_tells_which_slices_are_shown(edge_med: EdgeMed, series: Path) -> None:
@@ -226,7 +226,7 @@ def test_a_list_refuses_flags_of_what_is_shown(
 ) -> None:
     run = edge_med("view", series, "--list", *flags)
     assert run.code == 2
-    assert f"--list shows nothing that {flags[0]} is for." in run.err
+    assert f"--list shows no image, so {flags[0]} has no effect." in run.err
 
 
 def test_a_list_of_a_picture_says_that_it_is_one(edge_med: EdgeMed, tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_it_lists_each_series_with_the_one_that_would_be_taken_and_why(
         "   3       CT coronal       5  16 x 16",
     ]
     assert run.err == (
-        "3 series: 2 is taken (CT axial, 4 slices), as a CT is taken in axial slices. "
+        "3 series: 2 is shown (CT axial, 4 slices), because axial slices are preferred for a CT. "
         "6 images of the others are left out.\n"
     )
 
@@ -58,8 +58,8 @@ def test_it_lists_each_series_with_the_one_that_would_be_taken_and_why(
 @pytest.mark.parametrize(
     ("count", "told"),
     [
-        (2, "The 2 images are no volume: each is taken as a picture.\n"),
-        (21, "The 21 images are no volume: choose some, as with --slices 5.\n"),
+        (2, "The 2 images aren't a volume, so each is shown as a picture.\n"),
+        (21, "The 21 images aren't a volume. Choose some of them, as with --slices 5.\n"),
     ],
 )
 def test_of_single_images_it_tells_that_they_are_no_volume(
@@ -88,7 +88,7 @@ def test_as_json_it_lists_the_same(edge_med: Command, disc: Path) -> None:
         "study": 1,
     }
     assert told["chosen"] == "2"
-    assert told["reason"].startswith("a CT is taken in axial slices")
+    assert told["reason"].startswith("axial slices are preferred for a CT")
 
 
 def test_of_several_patients_it_lists_whose_each_series_is_and_takes_none(
@@ -105,7 +105,7 @@ def test_of_several_patients_it_lists_whose_each_series_is_and_takes_none(
         ["1", "1"],
         ["2", "1"],
     ]
-    assert run.err.startswith("The images are of 2 patients. Nothing is taken")
+    assert run.err.startswith("The images come from 2 patients. Choose one")
     assert CANARY not in run.out + run.err
     assert json.loads(edge_med("view", folder, "--list", "--json").out)["chosen"] is None
 
@@ -224,8 +224,8 @@ def test_ask_refuses_a_folder_of_two_patients_until_a_series_is_chosen(
     named = ("--model", model("multimodal", "F32"), "--threads", 1, "--max-new-tokens", 2)
     refused = edge_med("ask", "well?", "--image", folder, *named)
     assert refused.code == 3
-    assert "The images are of 2 patients." in refused.err
-    assert "Choose what is meant with --series: edge-med view PATH --list" in refused.err
+    assert "The images come from 2 patients." in refused.err
+    assert "Choose one with --series: edge-med view PATH --list" in refused.err
     chosen = edge_med("ask", "well?", "--image", folder, "--series", 2, *named, "--json")
     assert json.loads(chosen.out)["slices"] == [[1, 2, 3]]
 
@@ -239,7 +239,7 @@ def test_images_of_two_patients_are_told_even_if_all_is_quiet(
     named = ("--model", model("multimodal", "F32"), "--threads", 1, "--max-new-tokens", 2)
     images = ("--image", tmp_path / "1", "--image", tmp_path / "2")
     run = edge_med("ask", "well?", *images, *named, "--quiet", "--json")
-    assert run.err == "The images are of 2 patients.\n"
+    assert run.err == "The images come from 2 patients.\n"
     codes = [notice["code"] for notice in json.loads(run.out)["notices"]]
     assert "several_patients" in codes
     assert CANARY not in run.out

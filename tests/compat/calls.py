@@ -285,7 +285,7 @@ CALLS = (
     refused(
         '`{"type": "image", "url": "https://…"}`',
         lambda k: k.seer(text=part(url="https://example.org/a.png")),
-        "edge-med is offline",
+        "edge-med works offline",
         EdgeMedError,
     ),
     refused(

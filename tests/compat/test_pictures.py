@@ -34,7 +34,7 @@ def test_a_picture_that_shows_nothing_is_warned_of() -> None:
 
 
 def test_transparency_that_is_left_out_is_warned_of() -> None:
-    with pytest.warns(compat.PictureWarning, match="as transformers does it"):
+    with pytest.warns(compat.PictureWarning, match="ignored, as in transformers"):
         processed(FILES["PNG RGBA"])
 
 

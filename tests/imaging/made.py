@@ -30,18 +30,18 @@ class Made:
         name: what it is.
         files: in it.
         shown: names of the files that are shown, in order; of one file of frames, those from 1 on.
-        told: parts of what the user is told.
+        notices: parts of the expected notices.
         refused: the beginning of the error, if nothing may be shown.
-        way: in which direction the slices go.
+        direction: expected direction of the slices.
         how: options of `imaging.open`.
     """
 
     name: str
     files: Files = field(repr=False)
     shown: Sequence[str | int] = ()
-    told: Sequence[str] = ()
+    notices: Sequence[str] = ()
     refused: str = ""
-    way: str = ""
+    direction: str = ""
     how: dict[str, Any] = field(default_factory=dict)
 
 

@@ -77,13 +77,13 @@ def named() -> Iterator[Made]:
     water, fat = (["ORIGINAL", "PRIMARY", "DIXON", name] for name in ("WATER", "FAT"))
     both = stack("a", TEN, **MR, ImageType=water)
     both |= stack("b", TEN, **_after(**MR, ImageType=fat))
-    yield Made("water before fat", both, ALL, ["Kind of image 1 of 2 is taken"])
+    yield Made("water before fat", both, ALL, ["Kind of image 1 of 2 is shown"])
     phase = stack("b", TEN, **MR, ImageType=["ORIGINAL", "PRIMARY", "P"])
     both = phase | stack("a", TEN, **_after(**MR, ImageType=["ORIGINAL", "PRIMARY", "M"]))
-    yield Made("phases before magnitudes", both, ALL, ["Kind of image 1 of 2 is taken"])
+    yield Made("phases before magnitudes", both, ALL, ["Kind of image 1 of 2 is shown"])
     sharp = stack("a", TEN, ConvolutionKernel="STANDARD")
     sharp |= stack("b", TEN, **_after(ConvolutionKernel="BONE"))
-    yield Made("a standard kernel before bone", sharp, ALL, ["Kernel 1 of 2 is taken"])
+    yield Made("a standard kernel before bone", sharp, ALL, ["Kernel 1 of 2 is shown"])
 
 
 def without_places() -> Iterator[Made]:
@@ -97,16 +97,16 @@ def without_places() -> Iterator[Made]:
     )
     for name, first, second in kinds:
         files = stack("a", TEN, **first, **nowhere) | stack("b", TEN, **_after(**second, **nowhere))
-        told = ["with 10 slices; 10 images are left out.", "Positions are missing"]
+        told = ["with 10 slices; 10 images are left out.", "The slices have no positions"]
         yield Made(f"{name} without places", files, ALL, told)
     two = stack("a", TEN, AcquisitionNumber=1, **nowhere)
     two |= stack("b", TEN, **_after(AcquisitionNumber=2, **nowhere))
-    refused = "Nothing says where the 2 acquisitions of the series lie"
+    refused = "The 2 acquisitions of the series have no positions"
     yield Made("acquisitions without places", two, refused=refused)
     yield Made("one of these acquisitions", two, names("b", range(10)), how={"series": "1.2"})
     each = stack("a", TEN, AcquisitionNumber=lambda n: n + 1, **nowhere)
     yield Made(
-        "an acquisition for each slice without a place", each, ALL, ["Positions are missing"]
+        "an acquisition for each slice without a place", each, ALL, ["The slices have no positions"]
     )
 
 
@@ -155,27 +155,27 @@ def overlapping() -> Iterator[Made]:
     told = ["10 images are left out, 5 of them in other places"]
     yield Made("ranges that overlap by half", chest | half, ALL, told)
     named = stack("a", TEN, SOPInstanceUID="1.9")
-    yield Made("slices that share a name", named, ALL, way=UP)
+    yield Made("slices that share a name", named, ALL, direction=UP)
     echoes = [
         stack(name, TEN, SOPInstanceUID="1.9", EchoNumbers=number, **MR)
         for number, name in enumerate("ab", 1)
     ]
-    told = ["Echo 1 of 2 is taken"]
-    yield Made("echoes that share a name", echoes[0] | echoes[1], ALL, told, way=UP)
+    told = ["Echo 1 of 2 is shown"]
+    yield Made("echoes that share a name", echoes[0] | echoes[1], ALL, told, direction=UP)
 
 
 def with_a_hole() -> Iterator[Made]:
     """A series over time that lacks an image."""
     scan = stack("a", [float(n % 5) for n in range(40)], **MR)
     del scan["a2"]
-    told = ["Pass 2 of 8 is taken, with 5 slices; 34 images in the same places"]
+    told = ["Pass 2 of 8 is shown, with 5 slices; 34 images in the same places"]
     yield Made("fMRI that lacks a slice", scan, names("a", range(5, 10)), told)
     first = ["a0", "a1", "a3", "a4"]
     told = ["About 1 slice is missing"]
     yield Made("its first volume", scan, first, told, how={"series": "1.1"})
     across = stack("a", [float(n // 8) for n in range(40)], **MR)
     del across["a11"]
-    refused = "Several slices of the series lie in the same place"
+    refused = "Several slices of the series have the same position"
     yield Made("the same, numbered place after place", across, refused=refused)
     rows: dict[str, Any] = {"AcquisitionNumber": lambda n: 1 + n // 2}
     again: dict[str, Any] = {"AcquisitionNumber": lambda n: 6 + n // 2}

@@ -56,7 +56,7 @@ def scouts() -> Iterator[Made]:
     alone = {name: data for part in planes for name, data in part.items()}
     yield Made("nothing but a localizer", alone, refused="The series has slices of several")
     chosen = names("coronal", range(3))
-    yield Made("a plane of it", alone, chosen, way="front to back", how={"series": "1.2"})
+    yield Made("a plane of it", alone, chosen, direction="front to back", how={"series": "1.2"})
 
 
 def others_than_axial() -> Iterator[Made]:
@@ -69,7 +69,7 @@ def others_than_axial() -> Iterator[Made]:
     coronal = stack("c", [float(n) for n in range(30)], "coronal", **series(3), ImageType=DERIVED)
     yield Made("coronal reformats, more than slices", volume | coronal, ALL, ["30 images"])
     sagittal = stack("c", [float(n) for n in range(30)], "sagittal", **series(3))
-    yield Made("reformats called originals", volume | sagittal, ALL, ["taken in axial slices"])
+    yield Made("reformats called originals", volume | sagittal, ALL, ["axial slices are preferred"])
     thick = stack("t", TEN[::2], **series(3), ImageType=DERIVED)
     yield Made("thick slices that were computed", volume | thick, ALL, ["5 images"])
     maximum = stack("m", TEN, **series(1), ImageType=DERIVED)
@@ -82,7 +82,7 @@ def others_than_axial() -> Iterator[Made]:
     yield Made("the other kernel", soft | lung, chosen, ["10 images"], how={"series": 2})
     one = stack("a", TEN, ConvolutionKernel="B30f")
     one |= stack("b", TEN, ConvolutionKernel="B70f", InstanceNumber=lambda n: n + 11)
-    yield Made("two kernels in a series", one, ALL, ["Kernel 1 of 2 is taken"])
+    yield Made("two kernels in a series", one, ALL, ["Kernel 1 of 2 is shown"])
     head = stack("a", [5.0 * n for n in range(10)], **series(2))
     many = stack("m", [n / 2 for n in range(110)], "sagittal", **series(3), ImageType=DERIVED)
     yield Made("thick axial slices beside many reformats", head | many, ALL, ["axial slices"])
@@ -96,7 +96,7 @@ def computed() -> Iterator[Made]:
     nowhere: dict[str, Any] = {"ImagePositionPatient": None, "ImageOrientationPatient": None}
     screens = stack("s", [0.0] * 25, **captured, **nowhere)
     brain = stack("a", TEN, **MR, **series(2))
-    yield Made("more screenshots than slices", brain | screens, ALL, ["say where they lie"])
+    yield Made("more screenshots than slices", brain | screens, ALL, ["others have no positions"])
     planes = stack("m", [n / 2 for n in range(24)], "coronal", **MR, **series(3), ImageType=DERIVED)
     yield Made("reformats of an MR, more than slices", brain | planes, ALL, ["were computed"])
     views = stack("s", [0.0, 5.0, 10.0], "coronal", **MR, **series(1))
@@ -134,7 +134,7 @@ def passes() -> Iterator[Made]:
     yield Made("two phases of the heart", twice(TriggerTime=400), ALL, [told])
     yield Made("magnitude and phase", twice(ImageType=["ORIGINAL", "PRIMARY", "P"]), ALL, [told])
     yield Made("two b-values", twice(DiffusionBValue=1000.0), ALL, ["B-value", told])
-    yield Made("two passes by number alone", twice(), ALL, ["Pass 1 of 2 is taken", told])
+    yield Made("two passes by number alone", twice(), ALL, ["Pass 1 of 2 is shown", told])
     how = {"series": "1.2"}
     diffusion = twice(DiffusionBValue=1000.0)
     yield Made("the other b-value", diffusion, names("b", range(10)), ["B-value 1000"], how=how)
@@ -189,7 +189,7 @@ def series_of_their_own() -> Iterator[Made]:
     def own(**tags: Any) -> Files:
         return stack("a", TEN, SeriesInstanceUID=lambda n: f"1.2.{n}", **tags)
 
-    told = ["10 series of one image each are taken as one"]
+    told = ["10 series of one image each are shown as one"]
     yield Made(
         "a series each, one number", own(SeriesNumber=3, FrameOfReferenceUID="1.7"), ALL, told
     )
@@ -205,7 +205,7 @@ def series_of_their_own() -> Iterator[Made]:
     halves = stack("a", TEN, AcquisitionNumber=lambda n: 1 + n // 5)
     yield Made("acquisitions one after the other", halves, ALL)
     over = halves | stack("b", [4.0], AcquisitionNumber=2, InstanceNumber=99)
-    yield Made("acquisitions that overlap", over, ALL, ["1 image in the place of another"])
+    yield Made("acquisitions that overlap", over, ALL, ["1 image in the same position as another"])
     copied = stack("a", TEN, SOPInstanceUID=lambda n: f"1.9.{n}")
     copied["copy"] = copied["a3"]
     yield Made("a copy of a file", copied, ALL, ["1 copy of an image is left out"])
@@ -219,7 +219,7 @@ def mosaics() -> Iterator[Made]:
     several = stack("a", [0.0] * 4, **MR, **kinds)
     yield Made("mosaics over time", several, ["a0"], ["a mosaic of slices", "3 images"])
     frames = enhanced(tags={"ImageType": kinds["ImageType"]})
-    yield Made("frames that keep the word", {"a": frames}, [2, 5, 1, 4, 3], way=UP)
+    yield Made("frames that keep the word", {"a": frames}, [2, 5, 1, 4, 3], direction=UP)
 
 
 def geometry() -> Iterator[Made]:
@@ -228,26 +228,30 @@ def geometry() -> Iterator[Made]:
     leaning = [1.0, 0.0, 0.0, 0.0, math.cos(tilt), -math.sin(tilt)]
     tilted: dict[str, Any] = {"ImageOrientationPatient": leaning}
     told = ["The gantry was tilted by 20 degrees"]
-    yield Made("a tilted gantry", stack("a", TEN, **tilted), ALL, told, way=UP)
+    yield Made("a tilted gantry", stack("a", TEN, **tilted), ALL, told, direction=UP)
     down: dict[str, Any] = {"InstanceNumber": lambda n: 10 - n}
     back = ALL[::-1]
-    yield Made("tilted, from head to feet", stack("a", TEN, **tilted, **down), back, told, way=DOWN)
-    yield Made("numbered from head to feet", stack("a", TEN, **down), back, way=DOWN)
+    yield Made(
+        "tilted, from head to feet", stack("a", TEN, **tilted, **down), back, told, direction=DOWN
+    )
+    yield Made("numbered from head to feet", stack("a", TEN, **down), back, direction=DOWN)
     how = {"order": "position"}
-    yield Made("the same by position", stack("a", TEN, **down), ALL, way=UP, how=how)
+    yield Made("the same by position", stack("a", TEN, **down), ALL, direction=UP, how=how)
     odd: dict[str, Any] = {"InstanceNumber": lambda n: [1, 6, 2, 7, 3, 8, 4, 9, 5, 10][n]}
-    yield Made("numbered every second first", stack("a", TEN, **odd), ALL, way=UP)
-    yield Made("without numbers", stack("a", TEN, InstanceNumber=None), ALL, way=UP)
+    yield Made("numbered every second first", stack("a", TEN, **odd), ALL, direction=UP)
+    yield Made("without numbers", stack("a", TEN, InstanceNumber=None), ALL, direction=UP)
     sides = stack("a", TEN, "sagittal", **MR)
-    yield Made("sagittal slices", sides, ALL, way="left to right")
+    yield Made("sagittal slices", sides, ALL, direction="left to right")
     bare = stack("a", TEN, ImagePositionPatient=None)
     yield Made("without positions", bare, ALL, ["in the order of their numbers"])
     zeros = stack("a", TEN, ImageOrientationPatient=[0.0] * 6)
-    yield Made("orientations of zeros", zeros, ALL, way=UP)
+    yield Made("orientations of zeros", zeros, ALL, direction=UP)
     lost = stack("a", TEN, ImagePositionPatient=[0.0] * 3)
-    yield Made("positions of zeros", lost, refused="All 10 images of the series lie in the same")
+    yield Made("positions of zeros", lost, refused="All 10 images of the series have the same")
     page = stack("p", [0.0], ImagePositionPatient=None, InstanceNumber=99)
-    yield Made("a page without a place", stack("a", TEN) | page, ALL, ["1 image without a place"])
+    yield Made(
+        "a page without a place", stack("a", TEN) | page, ALL, ["1 image without a position"]
+    )
     head = [*(4.0 * n for n in range(5)), 17.08, *(17.08 + 7.0 * n for n in range(1, 5))]
     told = ["Slices are 4 mm apart at first and 7 mm later"]
     yield Made("a head whose distance changes", stack("a", head), ALL, told)
@@ -276,7 +280,7 @@ def unreadable() -> Iterator[Made]:
     data = elements(np.zeros((4, 4), np.uint8), {})
     data.SOPClassUID = uids.MediaStorageDirectoryStorage
     disc = {"DICOMDIR": written(data), "README": b"nothing"}
-    yield Made("a disc's list and a text", volume | disc, ALL, ["2 files are no images"])
+    yield Made("a disc's list and a text", volume | disc, ALL, ["2 files aren't images"])
     pieces = {"x": cut[:420], "y": cut[:-30], "z": body(cut)}
     yield Made("nothing but pieces", pieces, refused="The DICOM file ends before its image does")
 
@@ -307,15 +311,15 @@ def pictures() -> Iterator[Made]:
     yield Made("an X-ray beside a CT", beside, ALL, ["1 image of the others is left out"])
     mine, yours = ({"PatientID": name, "PatientName": name} for name in ("A", "B"))
     people = stack("a", TEN, **mine, **series(1)) | stack("b", TEN, **yours, **series(2))
-    yield Made("two patients", people, refused="The images are of 2 patients")
+    yield Made("two patients", people, refused="The images come from 2 patients")
     shown = names("b", range(10))
-    yield Made("one of two patients", people, shown, ["of 2 patients. Only"], how={"series": 2})
+    yield Made("one of two patients", people, shown, ["from 2 patients. Only"], how={"series": 2})
     same = stack("a", TEN, **mine) | stack("b", TEN, **yours)
-    yield Made("two patients in one series", same, refused="The images are of 2 patients")
+    yield Made("two patients in one series", same, refused="The images come from 2 patients")
     before = stack("a", TEN, StudyInstanceUID="1.5") | stack("b", TEN, StudyInstanceUID="1.6")
-    yield Made("two studies", before, refused="The images are of 2 studies")
+    yield Made("two studies", before, refused="The images come from 2 studies")
     days = {"x": x_ray(1, StudyDate="20250101"), "y": x_ray(2, StudyDate="20260101")}
-    yield Made("X-rays of two days", days, refused="The images are of 2 days")
+    yield Made("X-rays of two days", days, refused="The images come from 2 days")
 
 
 KINDS: tuple[Callable[[], Iterator[Made]], ...] = (

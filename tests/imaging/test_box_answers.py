@@ -16,7 +16,7 @@ BOX = Box("right clavicle", (140.0, 110.0, 340.0, 470.0))
 HEART = Box("heart", (400.0, 300.0, 700.0, 600.0))
 
 UNFENCED = "the list isn't marked as JSON"
-SINGLE = "an object instead of a list"
+SINGLE = "it has an object instead of a list"
 LOST = "a box that isn't four numbers was left out"
 
 GOLDEN: dict[str, tuple[str, tuple[Box, ...], tuple[str, ...]]] = {
@@ -32,12 +32,12 @@ GOLDEN: dict[str, tuple[str, tuple[Box, ...], tuple[str, ...]]] = {
     "a thought left in": (
         f"<unused94>thought\n[{CLAVICLE}]<unused95>```json[]```",
         (),
-        ("a thought was left in",),
+        ("it holds a thought",),
     ),
     "an open thought": (
         f"<unused94>thought\n```json[{CLAVICLE}]```",
         (BOX,),
-        ("a thought was left in, and open",),
+        ("it holds a thought without an end",),
     ),
     "the reasoning has another box": (
         f'[{{"box_2d": [1, 2, 3, 4], "label": "a guess"}}] Final Answer: ```json[{CLAVICLE}]```',
@@ -65,15 +65,15 @@ GOLDEN: dict[str, tuple[str, tuple[Box, ...], tuple[str, ...]]] = {
         (Box("x", (140.5, 110.0, 340.0, 470.0)),),
         (),
     ),
-    "swapped corners": (
+    "a box had swapped corners": (
         '```json[{"box_2d": [340, 470, 140, 110], "label": "right clavicle"}]```',
         (BOX,),
-        ("swapped corners",),
+        ("a box had swapped corners",),
     ),
     "out of the picture": (
         '```json[{"box_2d": [-5, 110, 340, 1200], "label": "x"}]```',
         (Box("x", (0.0, 110.0, 340.0, 1000.0)),),
-        ("a box that left the picture was cut off at its edge",),
+        ("a box outside the image was cut off at its edge",),
     ),
     "no area": (
         '```json[{"box_2d": [10, 10, 10, 40], "label": "x"}]```',
@@ -86,12 +86,12 @@ GOLDEN: dict[str, tuple[str, tuple[Box, ...], tuple[str, ...]]] = {
     "single quotes": (
         "```json[{'box_2d': [140, 110, 340, 470], 'label': 'right clavicle'}]```",
         (BOX,),
-        ("single quotes",),
+        ("it has single quotes",),
     ),
-    "a comma too many": (
+    "it has a comma too many": (
         '```json[{"box_2d": [140, 110, 340, 470,], "label": "right clavicle",},]```',
         (BOX,),
-        ("a comma too many",),
+        ("it has a comma too many",),
     ),
     "no label": (
         '```json[{"box_2d": [140, 110, 340, 470]}]```',
@@ -101,12 +101,12 @@ GOLDEN: dict[str, tuple[str, tuple[Box, ...], tuple[str, ...]]] = {
     "a bare list": (
         "Final Answer: [140, 110, 340, 470]",
         (Box("", BOX.corners),),
-        ("a list of numbers without a label", UNFENCED),
+        ("it has a list of numbers without a label", UNFENCED),
     ),
     "the same again": (
         f"```json[{CLAVICLE}, {CLAVICLE}]```",
         (BOX,),
-        ("a box that came several times counts once",),
+        ("a repeated box counts once",),
     ),
     "prose": ("The heart is in the middle, at [y0, x0].", (), ()),
     "nothing": ("", (), ()),
@@ -123,7 +123,7 @@ def test_an_answer_without_end_gives_a_hundred_boxes() -> None:
     text = "[" + ", ".join(f'{{"box_2d": [0, 0, 9, {n}], "label": ""}}' for n in range(1, 500))
     found = parse(text)
     assert len(found.boxes) == 100
-    assert "only the first 100 boxes are taken" in found.quirks
+    assert "only the first 100 boxes are used" in found.quirks
 
 
 FRAGMENTS = st.sampled_from(

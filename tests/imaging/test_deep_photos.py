@@ -207,7 +207,7 @@ def test_a_clear_colour_of_16_bits_is_white() -> None:
     ids=["signed 8", "signed 16", "fractions by hand", "fractions by Pillow"],
 )
 def test_numbers_without_a_white_are_refused(source: bytes) -> None:
-    with pytest.raises(ImageError, match="nothing says what is white"):
+    with pytest.raises(ImageError, match="nothing defines what is white"):
         imaging.open(source)
 
 

@@ -15,11 +15,11 @@ from PIL import Image
 from devtools.images.photos import scene
 from edge_med import _platform, imaging
 from edge_med.errors import EdgeMedError, ImageError, InputError, UsageError
-from edge_med.imaging.boxes import Box, Placed, draw, place, save
+from edge_med.imaging.boxes import Box, PixelBox, draw, place, save
 
 NUMBERS = st.floats(0, 1)
 BOXES = st.tuples(NUMBERS, NUMBERS, NUMBERS, NUMBERS)
-HEART = Placed("heart", 10, 20, 30, 40)
+HEART = PixelBox("heart", 10, 20, 30, 40)
 
 
 def thousandths(x: float, y: float, size: tuple[int, int], fit: str) -> tuple[float, float]:
@@ -51,7 +51,7 @@ def test_a_box_comes_back_within_a_pixel(
 
 def test_only_the_boxes_edges_and_label_are_painted() -> None:
     before = Image.new("L", (300, 300), 128)
-    after = np.asarray(draw(before, [Placed("heart", 100, 100, 200, 180)]))
+    after = np.asarray(draw(before, [PixelBox("heart", 100, 100, 200, 180)]))
     painted = (after != 128).any(axis=2)
     assert painted[100, 100:200].all()
     assert painted[179, 100:200].all()
@@ -68,7 +68,7 @@ def test_boxes_of_any_size_can_be_drawn(
     boxes: list[tuple[float, float, float, float]], width: int, height: int
 ) -> None:
     placed = [
-        Placed("a label\n\x1b[2J", x0 * width, y0 * height, x1 * width, y1 * height)
+        PixelBox("a label\n\x1b[2J", x0 * width, y0 * height, x1 * width, y1 * height)
         for x0, y0, x1, y1 in boxes
     ]
     assert draw(Image.new("RGB", (width, height)), placed).size == (width, height)
@@ -76,7 +76,7 @@ def test_boxes_of_any_size_can_be_drawn(
 
 def test_a_colour_is_seen_on_every_grey() -> None:
     for grey in (0, 128, 255):
-        after = np.asarray(draw(Image.new("L", (300, 300), grey), [Placed("", 50, 50, 250, 250)]))
+        after = np.asarray(draw(Image.new("L", (300, 300), grey), [PixelBox("", 50, 50, 250, 250)]))
         luminance = after[50, 150].astype(float) @ (0.299, 0.587, 0.114)
         dark = after[50:60, 150].min()
         assert max(abs(luminance - grey), abs(float(dark) - grey)) > 60

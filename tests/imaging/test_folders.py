@@ -94,7 +94,7 @@ def test_two_x_rays_in_one_folder_are_two_pictures(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "told", "hint"),
     [
-        (b"nothing", "One of them is a text.", "An image is wanted here"),
+        (b"nothing", "One of them is a text.", "An image is needed here"),
         (b"\0\0\0\x18ftypheic", "One of them is a HEIC photo, as phones take", "Export it as JPEG"),
         (b"%PDF-1.7", "One of them is a PDF, which isn't read.", "Save the page"),
         (
@@ -119,13 +119,13 @@ def test_files_of_which_none_is_a_dicom_image_are_refused_by_what_they_are(
 @pytest.mark.parametrize(
     ("tags", "told"),
     [
-        ({"PatientID": "2"}, "The images are of 2 patients."),
-        ({"PatientName": "Roe^Jane"}, "The images are of 2 patients."),
-        ({"PatientBirthDate": "19600101"}, "The images are of 2 patients."),
-        ({"PatientID": "", "PatientName": ""}, "Some of the images say of which patient they are"),
-        ({"StudyInstanceUID": "1.9"}, "The images are of 2 studies."),
-        ({"StudyInstanceUID": ""}, "Some of the images say of which study they are"),
-        ({"StudyDate": "20260102"}, "The images are of 2 days."),
+        ({"PatientID": "2"}, "The images come from 2 patients."),
+        ({"PatientName": "Roe^Jane"}, "The images come from 2 patients."),
+        ({"PatientBirthDate": "19600101"}, "The images come from 2 patients."),
+        ({"PatientID": "", "PatientName": ""}, "Some of the images name their patient"),
+        ({"StudyInstanceUID": "1.9"}, "The images come from 2 studies."),
+        ({"StudyInstanceUID": ""}, "Some of the images name their study"),
+        ({"StudyDate": "20260102"}, "The images come from 2 days."),
     ],
 )
 def test_folder_of_several_patients_needs_a_series_choice(
@@ -176,7 +176,7 @@ def test_names_of_any_script_tell_patients_apart(
     for depth, name in enumerate((one, other)):
         tags = {"SpecificCharacterSet": code, "PatientName": name}
         (tmp_path / str(depth)).write_bytes(ct_slice(float(depth), **tags))
-    with pytest.raises(ImageError, match="of 2 patients"):
+    with pytest.raises(ImageError, match="from 2 patients"):
         read(tmp_path)
 
 
@@ -187,7 +187,7 @@ def test_signs_between_figures_tell_patients_apart(
 ) -> None:
     for depth, name in enumerate((one, other)):
         (tmp_path / str(depth)).write_bytes(ct_slice(float(depth), **{tag: name}))
-    with pytest.raises(ImageError, match="of 2 patients"):
+    with pytest.raises(ImageError, match="from 2 patients"):
         read(tmp_path)
 
 
@@ -296,7 +296,7 @@ def test_links_are_told(folder: Path) -> None:
     (linked / "0").write_bytes(inside[0].read_bytes())
     for path in inside[1:]:
         (linked / path.name).symlink_to(path)
-    told = f"{len(inside) - 1} links aren't followed: put the files themselves there."
+    told = f"{len(inside) - 1} links aren't followed: put the files themselves into the folder."
     assert told in read(linked).notices
     (linked / "0").unlink()
     with pytest.raises(ImageError, match=r"There are no files in it; .* links aren't followed"):
@@ -306,10 +306,10 @@ def test_links_are_told(folder: Path) -> None:
 def test_files_that_may_be_slices_are_told_as_what_they_are(folder: Path) -> None:
     (folder / "packed.dcm.gz").write_bytes(gzip.compress(ct_slice(9.0)))
     (folder / "bare").write_bytes(b"\x08\x00\x05\x00\xff\xff\xff\xff" + bytes(64))
-    bare = "1 file is left out that begins as DICOM without its header: let your archive export it "
-    bare += "anew."
+    bare = "1 file isn't shown: it begins as DICOM without its header. Export it from your archive "
+    bare += "again."
     assert read(folder).notices == (
-        "1 file is packed, and left out: unpack it to have what is in it.",
+        "1 file is packed, and isn't shown: unpack it first.",
         bare,
     )
 
@@ -319,14 +319,14 @@ def test_a_list_of_series_tells_what_is_left_out_beside_them(folder: Path) -> No
     (folder / "text").write_text("nothing")
     cut, text = imaging.contents(folder).left_out
     assert cut.startswith("1 file is left out. ")
-    assert text == "1 file is no image of a volume."
+    assert text == "1 file isn't an image of a volume."
 
 
 def test_each_opening_of_a_series_is_told_apart_from_the_next(folder: Path) -> None:
     first, again = (read(folder, slices=which) for which in ("1:2", "3:4"))
     pictures = [*first.pictures, *again.pictures]
     assert [len(g) for g, _ in series_among(pictures, [None] * len(pictures))] == [2, 2]
-    assert {picture.came.series for picture in pictures if picture.came} == {"1"}
+    assert {picture.series_origin.series for picture in pictures if picture.series_origin} == {"1"}
 
 
 def test_the_direction_says_what_the_order_is_of(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def test_of_several_frames_the_first_is_taken_and_that_is_said(mode: str) -> Non
     picture = imaging.open(moving(mode))
     assert picture == imaging.open(saved(drawn(mode), "GIF"))
     assert picture.provenance[:2] == ("GIF", "the first of several frames")
-    assert "the first of several frames is taken" in picture.notices[0]
+    assert "the first of several frames is shown" in picture.notices[0]
 
 
 def test_a_single_frame_needs_no_notice() -> None:

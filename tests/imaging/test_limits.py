@@ -197,7 +197,7 @@ def test_of_an_image_of_pillows_the_frame_that_it_is_at_is_taken() -> None:
     image.seek(1)
     picture = imaging.open(image)
     assert picture == imaging.open(second())
-    assert "frame 2 of 2 is taken" in picture.notices[0]
+    assert "frame 2 of 2 is shown" in picture.notices[0]
 
 
 def test_a_picture_of_pillows_whose_file_was_closed_is_taken_as_it_is() -> None:

@@ -31,11 +31,11 @@ def test_what_was_meant_is_shown_and_what_was_not_is_told(made: Made, tmp_path: 
     files = [Path(str(file)).name for file, _frame in study.origins]
     frames = [frame for _file, frame in study.origins]
     assert (frames if isinstance(made.shown[0], int) else files) == [*made.shown]
-    assert study.way == (made.way or study.way)
+    assert study.direction == (made.direction or study.direction)
     notices = (notice.text for notice in picture_notices.among(study.pictures))
     told = " ".join([*study.notices, *notices])
-    assert [part for part in made.told if part not in told] == []
-    assert {*files} == {*made.files} or "left out" in told or "no images" in told
+    assert [part for part in made.notices if part not in told] == []
+    assert {*files} == {*made.files} or "left out" in told or "aren't images" in told
 
 
 @pytest.mark.parametrize(

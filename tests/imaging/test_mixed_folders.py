@@ -46,7 +46,7 @@ def slices(draw: st.DrawFn) -> list[Slice]:
             orientation=None if plane is None else PLANES[plane],
             batch=draw(st.sampled_from([None, number])),
             space=draw(st.sampled_from(["", "1.7"])),
-            whose=("a", "1", "1") if one_patient else draw(st.sampled_from(WHOSE)),
+            identity=("a", "1", "1") if one_patient else draw(st.sampled_from(WHOSE)),
         )
         own = draw(st.booleans()) and draw(st.booleans())
         for place in range(draw(st.integers(1, 12))):
@@ -69,7 +69,7 @@ def slices(draw: st.DrawFn) -> list[Slice]:
 
 def assert_one_volume(shown: tuple[Slice, ...]) -> None:
     first = shown[0]
-    assert all(piece.whose == first.whose for piece in shown)
+    assert all(piece.identity == first.identity for piece in shown)
     assert all((p.rows, p.columns, p.modality) == (first.rows, 16, first.modality) for p in shown)
     assert all((p.batch, p.space) == (first.batch, first.space) for p in shown)
     assert all(cosine(piece.normal, first.normal) > 0.999 for piece in shown)
@@ -95,12 +95,12 @@ def test_mixed_folder_shows_one_volume_of_one_patient(
     if choice.volume:
         assert_one_volume(choice.slices)
     else:
-        assert len({piece.whose for piece in choice.slices}) == 1
+        assert len({piece.identity for piece in choice.slices}) == 1
         slices = [piece for piece in choice.slices if piece.modality in VOLUMES]
         assert len({(p.series, p.rows, p.batch, p.space) for p in slices}) == len(slices) < 3
     assert len(choice.slices) + left_out(choice.notices) == len(found)
     if wanted is None:
-        assert len({piece.whose for piece in found}) == 1
+        assert len({piece.identity for piece in found}) == 1
 
 
 @settings(max_examples=150)
@@ -143,7 +143,7 @@ def test_of_made_studies_in_one_folder_one_volume_is_shown_or_none(studies: list
             assert error.hint
             return
         assert isinstance(study, Study)
-        assert len({picture.whose for picture in study.pictures}) == 1
+        assert len({picture.identity for picture in study.pictures}) == 1
         shown = {Path(str(file)).name for file, _frame in study.origins}
         told = " ".join(study.notices)
         assert shown == {*files} or "left out" in told or "no images" in told

@@ -52,7 +52,7 @@ def test_a_file_on_the_disk_and_in_a_folder_is_the_same(tmp_path: Path) -> None:
     (tmp_path / "readme").write_text("nothing")
     assert read(tmp_path / "all").pictures == read(enhanced()).pictures
     assert read(tmp_path).pictures == read(enhanced()).pictures
-    assert read(tmp_path).notices == ("1 file is no image of a volume.",)
+    assert read(tmp_path).notices == ("1 file isn't an image of a volume.",)
 
 
 def test_files_of_several_frames_make_one_series(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_of_several_moments_the_first_is_taken_and_that_is_told() -> None:
     ]
     study = read(enhanced(depths, groups))
     assert study.notices == (
-        "Moment 1 of 2 is taken, with 3 slices; 3 images in the same places are left out.",
+        "Moment 1 of 2 is shown, with 3 slices; 3 images in the same places are left out.",
     )
     assert [p.provenance[1] for p in study.pictures] == [f"frame {n} of 6" for n in (1, 2, 3)]
 
@@ -97,7 +97,7 @@ def test_of_several_echoes_the_first_is_taken_and_that_is_told() -> None:
     for number, own in enumerate(groups):
         own.MREchoSequence = group(EffectiveEchoTime=[2.3, 4.6][number // 2])
     assert read(enhanced(depths, groups)).notices == (
-        "Echo 1 of 2 is taken, with 2 slices; 2 images in the same places are left out.",
+        "Echo 1 of 2 is shown, with 2 slices; 2 images in the same places are left out.",
     )
 
 
@@ -111,7 +111,7 @@ def test_without_positions_the_numbers_in_the_stack_order_it() -> None:
 
 
 def test_frames_in_one_place_without_a_difference_are_refused() -> None:
-    with pytest.raises(ImageError, match="in the same place"):
+    with pytest.raises(ImageError, match="the same position"):
         read(enhanced((0.0, 0.0, 1.0)))
 
 
@@ -120,7 +120,7 @@ UNTOLD: dict[str, Any] = {"ImagePositionPatient": [0.0, 0.0, 0.0], "InstanceNumb
 
 def test_multiframe_without_frame_positions_is_refused() -> None:
     data = dicom(frames(DEPTHS), Modality="CT", **UNTOLD)
-    with pytest.raises(ImageError, match="Nothing says where the frames of the CT lie") as caught:
+    with pytest.raises(ImageError, match="The frames of the CT have no positions") as caught:
         read(data)
     assert "`frame`" in caught.value.hint
 
@@ -130,7 +130,7 @@ def test_but_one_frame_of_it_can_be_shown() -> None:
     picture = imaging.open(data, side=16, slices="auto", frame=3)
     assert isinstance(picture, Picture)
     assert (picture.pixels == imaging.open(ct_slice(4.0), side=16).pixels).all()
-    assert picture.notices[0] == "Of the image's file, frame 3 of 5 is taken."
+    assert picture.notices[0] == "The image's file holds several pictures: frame 3 of 5 is shown."
 
 
 def test_in_a_folder_with_slices_such_a_file_is_left_out(tmp_path: Path) -> None:
@@ -139,20 +139,20 @@ def test_in_a_folder_with_slices_such_a_file_is_left_out(tmp_path: Path) -> None
     (tmp_path / "capture").write_bytes(dicom(frames(DEPTHS), Modality="CT", **UNTOLD))
     study = read(tmp_path)
     assert len(study.pictures) == 3
-    told = "1 file doesn't say where its frames lie, and is left out: give it by its own path."
+    told = "1 file has no positions for its frames, and isn't shown: give it by its own path."
     assert study.notices == (told,)
 
 
 def test_where_no_slices_are_asked_for_its_first_frame_is_the_picture() -> None:
     picture = imaging.open(enhanced(), side=16)
-    assert picture.notices[0] == "Of the image's file, frame 1 of 5 is taken."
+    assert picture.notices[0] == "The image's file holds several pictures: frame 1 of 5 is shown."
 
 
 def test_of_another_modality_the_first_frame_is_shown_and_that_is_said() -> None:
     data = dicom(np.stack([np.eye(8, dtype=np.uint8) * 9] * 3), Modality="US")
     picture = imaging.open(data, side=16, slices="auto")
     assert isinstance(picture, Picture)
-    assert picture.notices[0] == "Of the image's file, frame 1 of 3 is taken."
+    assert picture.notices[0] == "The image's file holds several pictures: frame 1 of 3 is shown."
 
 
 @pytest.mark.parametrize(
@@ -184,5 +184,5 @@ def test_more_frames_than_anybody_looks_at_are_refused() -> None:
 
 def test_groups_that_are_missing_for_some_frames_are_refused() -> None:
     groups = [frame_groups(depth) for depth in DEPTHS[:3]]
-    with pytest.raises(ImageError, match="in which order"):
+    with pytest.raises(ImageError, match="The order of the series' slices"):
         read(enhanced(groups=groups))

@@ -201,7 +201,7 @@ def test_frames_that_were_a_mosaic_once_are_none() -> None:
     ("source", "how", "told"),
     [
         (saved(drawn("RGBA"), "PNG"), {}, "Transparent parts of the image are white."),
-        (saved(drawn("RGBA"), "PNG"), {"fit": "stretch"}, "transparency is left out"),
+        (saved(drawn("RGBA"), "PNG"), {"fit": "stretch"}, "transparency is ignored"),
         (
             scene(9, 9)[:, :, 0].astype(np.uint16) * 9,
             {},
@@ -246,9 +246,7 @@ def test_frames_of_a_volume_arent_told_one_by_one() -> None:
         for n in (1, 2)
     ]
     assert [*several(*frames)] == []
-    assert [*several(frames[0])] == [
-        ("one_of_several", "Of the image's file, frame 1 of 9 is taken.")
-    ]
+    assert [*several(frames[0])] == [("one_of_several", "The image's file holds several pictures")]
 
 
 def test_a_series_is_doubted_only_if_all_of_its_slices_are() -> None:

@@ -135,7 +135,7 @@ def test_a_process_that_takes_too_long_is_ended(one: Pool, monkeypatch: pytest.M
 
 def test_an_error_of_usage_comes_back_as_one(one: Pool) -> None:
     data = dicom(ramp(12), Modality="CT")
-    with pytest.raises(UsageError, match="windows"):
+    with pytest.raises(UsageError, match="CT window"):
         one.run("prepare", [data], **{**JOB, "windows": "nothing"})
 
 

@@ -108,7 +108,7 @@ def test_a_name_in_a_tag_never_comes_out(tag: str) -> None:
     data = planted(tag)
     picture = imaging.open(data, side=8)
     messages = as_messages("What is this?", images=[data], side=8)
-    assert_silent(picture, picture.about, picture.about.told(), picture.png(), messages)
+    assert_silent(picture, picture.about, picture.about.prompt_line(), picture.png(), messages)
 
 
 def broken() -> Iterator[tuple[str, Callable[[Dataset], bytes]]]:

@@ -42,7 +42,11 @@ def numbers(file: dict[str, Any]) -> npt.NDArray[Any]:
         data = dataset.read(io.BytesIO(Path(golden.DATA / file["file"]).read_bytes()))
         header_checks.check(data)
         pixels = frames.decode(data, 0)
-    return pixels if pixels.ndim == 3 else grayscale.stored(data, 1 << 8 * pixels.itemsize)[pixels]
+    return (
+        pixels
+        if pixels.ndim == 3
+        else grayscale.stored_values(data, 1 << 8 * pixels.itemsize)[pixels]
+    )
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,7 @@ def test_other_windows_can_be_chosen(name: str, ends: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("name", ["", "lungs", "5:5", "9:1", "1:2,3:4", "a:b", "1:2,3:4,5"])
 def test_windows_that_there_arent_are_refused(name: str) -> None:
-    with pytest.raises(UsageError, match="There are no windows"):
+    with pytest.raises(UsageError, match="Unknown CT window"):
         imaging.open(dicom(ramp(12), Modality="CT"), windows=name)
 
 
@@ -226,7 +226,7 @@ def test_what_is_known_of_an_image_comes_from_a_short_list() -> None:
         PatientName="Doe^Jane",
     )
     about = imaging.open(data, side=8).about
-    assert about.told() == "modality DX, body part CHEST, view PA"
+    assert about.prompt_line() == "modality DX, body part CHEST, view PA"
     assert (about.laterality, about.spacing) == ("L", (0.2, 0.1))
 
 
@@ -258,7 +258,7 @@ def test_a_box_comes_back_to_the_pixels_of_the_original() -> None:
 
 def test_boxes_are_drawn_on_the_whole_x_ray(tmp_path: Path) -> None:
     (tmp_path / "image").write_bytes(dicom(ramp(12), Modality="DX"))
-    boxes.save(tmp_path / "image", [boxes.Placed("", 2, 3, 20, 15)], tmp_path / "boxes.png")
+    boxes.save(tmp_path / "image", [boxes.PixelBox("", 2, 3, 20, 15)], tmp_path / "boxes.png")
     with Image.open(tmp_path / "boxes.png") as drawn:
         assert drawn.size == (31, 24)
         assert drawn.getpixel((2, 3)) != drawn.getpixel((1, 2))

@@ -63,11 +63,11 @@ def test_of_two_acquisitions_in_the_same_place_the_larger_one_is_taken() -> None
     second = [replace(piece(n, depth), acquisition=2) for n, depth in ((3, 0), (4, 1))]
     found = [*stack([0, 1, 2]), *second]
     assert entries(found) == [0, 1, 2]
-    assert volume(found).notices[0].startswith("Acquisition 1 of 2 is taken, with 3 slices")
+    assert volume(found).notices[0].startswith("Acquisition 1 of 2 is shown, with 3 slices")
 
 
 def test_several_slices_in_one_place_without_a_difference_are_refused() -> None:
-    with pytest.raises(ImageError, match="same place"):
+    with pytest.raises(ImageError, match="same position"):
         volume(stack([0, 1, 1, 2]))
 
 
@@ -76,7 +76,7 @@ def test_the_largest_series_is_taken_and_that_is_told() -> None:
     found = volume([*other, *stack([0, 1, 2])])
     assert len(found.slices) == 3
     assert found.notices[0] == (
-        "2 series: 1 is taken (CT axial, 3 slices), as it has the most slices. "
+        "2 series: 1 is shown (CT axial, 3 slices), because it has the most slices. "
         "2 images of the others are left out."
     )
 
@@ -104,7 +104,7 @@ def test_a_tilted_gantry_is_told() -> None:
     tilted = (1.0, 0.0, 0.0, 0.0, math.cos(tilt), -math.sin(tilt))
     found = [replace(piece(n, 5.0 * n), orientation=tilted) for n in range(4)]
     assert volume(found).notices == (
-        "The gantry was tilted by 20 degrees; slices are as they are.",
+        "The gantry was tilted by 20 degrees. The slices aren't corrected for it.",
     )
 
 
@@ -116,7 +116,7 @@ def test_without_positions_the_numbers_order_them_and_that_is_told() -> None:
 
 @pytest.mark.parametrize("number", [None, 1])
 def test_without_positions_and_numbers_they_are_refused(number: int | None) -> None:
-    with pytest.raises(ImageError, match="which order"):
+    with pytest.raises(ImageError, match="order of the series"):
         volume([replace(piece(n), number=number) for n in range(3)])
 
 

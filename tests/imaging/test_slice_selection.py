@@ -49,14 +49,14 @@ def test_without_a_gpu_at_most_twenty_are_shown_however_fast_it_was(
 @pytest.mark.parametrize(
     ("room", "more"),
     [
-        (SliceBudget(), 'All 28 slices: 7,504 tokens, with `slices="all"`.'),
+        (SliceBudget(), 'All 28 slices need 7,504 tokens: use `slices="all"`.'),
         (
             SliceBudget(8000, None, 60.0),
-            'All 28 slices: 7,504 tokens, about 28 min, with `slices="all"`.',
+            'All 28 slices need 7,504 tokens, about 28 min: use `slices="all"`.',
         ),
         (
             SliceBudget(6656, None, None, 256, gpu=True, beside=1536),
-            'All 28 slices: 7,504 tokens, with `slices="all"` and `context=9216`.',
+            'All 28 slices need 7,504 tokens: use `slices="all"` and `context=9216`.',
         ),
     ],
 )
@@ -69,7 +69,7 @@ def test_the_context_that_is_told_for_all_slices_holds_them() -> None:
 
 
 def test_where_no_context_holds_all_slices_that_is_told() -> None:
-    assert "which no context holds" in plan(600, room=SliceBudget(tokens=9000)).more
+    assert "more than any context holds" in plan(600, room=SliceBudget(tokens=9000)).more
 
 
 def test_slices_that_were_asked_for_are_no_reason_to_tell_of_more() -> None:
@@ -134,7 +134,7 @@ def test_slices_that_there_arent_are_refused(wanted: str) -> None:
 @pytest.mark.parametrize(
     ("room", "count", "why"),
     [
-        (SliceBudget(gpu=True), MOST[True], "as many as the model was shown"),
+        (SliceBudget(gpu=True), MOST[True], "the number of Google's notebook"),
         (SliceBudget(), MOST[False], "at most 20 without a GPU"),
         (SliceBudget(tokens=19 * EACH), 19, "what the context holds"),
         (SliceBudget(tokens=30 * EACH, gpu=True), 30, "what the context holds"),

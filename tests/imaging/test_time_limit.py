@@ -27,7 +27,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """What is told where a decoder is given up; this process doesn't end with it here."""
     found: list[str] = []
     monkeypatch.setattr(time_limit, "SECONDS", 0.1)
-    monkeypatch.setattr(time_limit, "_TELL", [found.append])
+    monkeypatch.setattr(time_limit, "_REPORT", [found.append])
     return iter([found])
 
 
@@ -43,7 +43,7 @@ def test_what_computes_for_too_long_is_told_by_name_with_the_time(
     found = next(told)
     with time_limit.within(1000, "A frame"):
         compute(0.4)
-    assert found[0] == "A frame takes more than 0.1 s to decode, and is given up."
+    assert found[0] == "A frame takes more than 0.1 s to decode, so it was stopped."
 
 
 def test_what_is_ready_in_time_isnt_told(told: Iterator[list[str]]) -> None:

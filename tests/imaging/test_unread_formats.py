@@ -40,7 +40,11 @@ OTHERS: dict[str, tuple[bytes, str, str]] = {
     "NIfTI, packed": (gzip.compress(NIFTI), "a NIfTI volume that gzip has packed", "gunzip"),
     "DICOM, packed": (gzip.compress(dicom(ramp(12))), "a DICOM file that gzip has packed", "gunz"),
     "something packed": (gzip.compress(b"x"), "a file that gzip has packed", "gunzip"),
-    "DICOM without a header": (body(dicom(ramp(12))), "DICOM without its header", "anew"),
+    "DICOM without a header": (
+        body(dicom(ramp(12))),
+        "DICOM without its header",
+        "Export it again",
+    ),
     "JPEG XL": (b"\xff\x0a" + bytes(9), "a JPEG XL", "PNG"),
     "PPM": (saved(drawn("RGB"), "PPM"), "a Netpbm", "PNG"),
     "ICO": (saved(drawn("RGB"), "ICO"), "an icon", "PNG"),

@@ -62,7 +62,7 @@ def think(chat: ChatState, argument: str) -> None:
     else:
         raise UsageError(
             f"/think {argument} isn't known.",
-            f"There are {', '.join(THINK)}, and show, which shows thoughts or hides them again.",
+            f"Use {', '.join(THINK)}; or show, to show or hide the thoughts.",
         )
 
 
@@ -83,7 +83,8 @@ def change(chat: ChatState, argument: str) -> None:
     except ValueError:
         kind = "a whole number" if SET[name] is int else "a number"
         raise UsageError(
-            f"The value of {name} is {kind}, not {values[0]}.", "/set alone shows all."
+            f"The value of {name} must be {kind}, not {values[0]}.",
+            "Type /set alone to see all settings.",
         ) from None
     chat.set(**{_field(name): value})
     chat.ui.notice(f"From the next answer on: {name} {value}")
@@ -93,7 +94,9 @@ def _unknown(name: str, values: Sequence[str]) -> UsageError:
     """What to do about a name that `/set` hasn't got."""
     if name in AT_THE_START:
         flag = f"--{AT_THE_START[name]} {' '.join(values) or '…'}"
-        return UsageError(f"{name} is set at the start.", f"As in: edge-med chat {flag}")
+        return UsageError(
+            f"{name} can be set only at the start of the chat.", f"As in: edge-med chat {flag}"
+        )
     if name in ("think", "system"):
         return UsageError(f"{name} has a command of its own.", f"As in: /{name} {' '.join(values)}")
     close = difflib.get_close_matches(name, SET, 1)
@@ -109,7 +112,7 @@ def _field(flag: str) -> str:
 
 def _value(chat: ChatState, flag: str) -> object:
     value = getattr(chat.options, _field(flag))
-    return "a fresh one" if value is None else value
+    return "a new one each time" if value is None else value
 
 
 def stats(chat: ChatState, _argument: str) -> None:
@@ -121,7 +124,7 @@ def _memory(plan: MemoryPlan) -> str:
     """What is taken from the start, and the budgets that turns and images fill."""
     taken = f"{(plan.total - plan.cache_budget) / 1e9:.2f} GB planned"
     return (
-        f"{taken}, and up to {plan.cache_budget / 1e9:.1f} GB for going back and images"
+        f"{taken}, and up to {plan.cache_budget / 1e9:.1f} GB for earlier states and images"
         if plan.cache_budget
         else taken
     )
@@ -142,8 +145,8 @@ def _figures(chat: ChatState) -> list[tuple[str, str]]:
     usage, timings = chat.last.usage, chat.last.timings
     return [
         *figures,
-        ("prompt", f"{usage.prompt} tokens, {usage.cached} of them kept from before"),
-        ("answer", f"{usage.answer} tokens, and {usage.thought} of thought"),
+        ("prompt", f"{usage.prompt} tokens, {usage.cached} of them reused"),
+        ("answer", f"{usage.answer} tokens, and {usage.thought} of the thought"),
         ("speed", f"{timings.tokens_per_second:.1f} tokens a second"),
         ("seeing", f"{timings.encode:.1f} s"),
         ("reading", f"{timings.read:.1f} s"),

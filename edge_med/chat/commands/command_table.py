@@ -21,13 +21,13 @@ class ChatCommand:
     """A command.
 
     Attributes:
-        name: what follows the slash.
-        argument: what follows the name, in words; empty for none.
-        help: one line.
-        run: does it.
-        completes: how its argument is completed: as a path, or from these words.
+        name: word after the slash.
+        argument: description of the argument; empty for none.
+        help: line of /help.
+        run: function of the command.
+        completes: completion of its argument: `path`, or a list of words.
         text: whether its argument is a text, of one line or several.
-        others: names by which other programs know it.
+        others: names of the command in other programs.
     """
 
     name: str
@@ -52,19 +52,25 @@ COMMANDS = (
     ChatCommand(
         "image",
         "PATH…",
-        "Show images with the next question; flags as in ask follow.",
+        "Send images, with flags such as --slices after them.",
         images.add,
         "path",
     ),
-    ChatCommand("images", "", "List the images that were shown and those that wait.", images.show),
+    ChatCommand("images", "", "List all images, those of the next question too.", images.show),
     ChatCommand(
-        "drop", "N|file", "Take image N out, or the texts that wait.", images.drop, ("file",)
+        "drop",
+        "N|file",
+        "Remove image N, or the texts of the next question.",
+        images.drop,
+        ("file",),
     ),
-    ChatCommand("file", "PATH", "Put a text before the next question.", images.add_file, "path"),
+    ChatCommand(
+        "file", "PATH", "Send a text file with the next question.", images.add_file, "path"
+    ),
     ChatCommand(
         "system",
         "[NAME|TEXT]",
-        "Show or change the system text; none takes it out.",
+        "Show or change the system text; none removes it.",
         answer_settings.system,
         (*PRESETS, "none"),
         text=True,
@@ -72,23 +78,28 @@ COMMANDS = (
     ChatCommand(
         "think",
         "off|auto|on|show",
-        "Let the model think first, or not; show its thoughts.",
+        "Choose whether the model thinks first; show its thoughts.",
         answer_settings.think,
         (*answer_settings.THINK, "show"),
     ),
     ChatCommand(
         "set",
         "[NAME VALUE]",
-        "Change how answers are written, as the flags do; or show it.",
+        "Show or change settings of the answers.",
         answer_settings.change,
         tuple(answer_settings.SET),
     ),
     ChatCommand(
-        "locate", "[#N] WHAT", "Draw a box around WHAT in the last image, or in N.", locate.locate
+        "locate",
+        "[#N] WHAT",
+        "Draw a box around WHAT in the last image, or in image N.",
+        locate.locate,
     ),
-    ChatCommand("regen", "", "Answer the last question anew.", history.regenerate, others=_ANEW),
-    ChatCommand("edit", "N [TEXT]", "Change question N; later ones go.", history.edit, text=True),
-    ChatCommand("undo", "", "Take the last question and its answer back.", history.undo),
+    ChatCommand("regen", "", "Answer the last question again.", history.regenerate, others=_ANEW),
+    ChatCommand(
+        "edit", "N [TEXT]", "Change question N, and remove the later ones.", history.edit, text=True
+    ),
+    ChatCommand("undo", "", "Remove the last question and its answer.", history.undo),
     ChatCommand(
         "save",
         f"PATH [{saving.IMAGES}]",
@@ -96,11 +107,11 @@ COMMANDS = (
         saving.save,
         "path",
     ),
-    ChatCommand("load", "PATH [IMAGE…]", "Go on with a saved conversation.", saving.load, "path"),
+    ChatCommand("load", "PATH [IMAGE…]", "Continue a saved conversation.", saving.load, "path"),
     ChatCommand(
         "export",
         "md|json [PATH]",
-        "Write the conversation for other readers.",
+        "Export the conversation as Markdown or JSON.",
         saving.export,
         ("md", "json"),
     ),
@@ -139,14 +150,14 @@ def refuse_without_slash(line: str) -> None:
         return
     argument = rest[0] if rest else ""
     if command.completes == "path":
-        meant = is_name(argument)
+        is_command = is_name(argument)
     elif command.text:  # of any length, after a number or alone
         alone = command.argument[0] != "N"
-        meant = argument.isdecimal() or (alone and not line.endswith("?"))
+        is_command = argument.isdecimal() or (alone and not line.endswith("?"))
     else:
-        meant = argument in command.completes or argument.isdecimal()
-        meant &= len(rest) <= len(command.argument.split())
-    if not rest or meant:
+        is_command = argument in command.completes or argument.isdecimal()
+        is_command &= len(rest) <= len(command.argument.split())
+    if not rest or is_command:
         raise UsageError(
             f"Commands begin with a slash: /{line}", f"To ask it as a question: // {line}"
         )
@@ -171,11 +182,11 @@ def run(chat: ChatState, line: str) -> str:
             f"There is no command /{name}.",
             f"Did you mean /{close[0]}? /help lists all."
             if close
-            else "/help lists all; a question that begins with a slash takes two: //",
+            else "/help lists all. A question that begins with a slash needs two: //",
         )
     argument = "".join(rest).strip()
     first, _, after = (argument, "", "") if command.text else argument.partition("\n")
     if first.strip() and not command.argument:
-        raise UsageError(f"/{command.name} takes nothing more.", f"Type /{command.name} alone.")
+        raise UsageError(f"/{command.name} has no argument.", f"Type /{command.name} alone.")
     command.run(chat, first.strip())
     return after

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from edge_med.chat import input_lines, respond, stray_commands
-from edge_med.chat.chat_state import ChatState, PendingAttachments, counted
+from edge_med.chat.chat_state import ChatState, counted
 from edge_med.chat.commands import saving
 from edge_med.errors import UsageError
 from edge_med.messages import Message
@@ -16,13 +16,13 @@ SHORT = 60
 
 
 def regenerate(chat: ChatState, _argument: str) -> None:
-    """Have the last question answered anew, or what the engine failed at."""
-    again = chat.again or (lambda: _regenerate(chat))
-    again()
+    """Answer the last question again, or repeat the request that failed."""
+    retry = chat.retry or (lambda: _regenerate(chat))
+    retry()
 
 
 def _regenerate(chat: ChatState) -> None:
-    with respond.repeatable(chat, lambda: _regenerate(chat)):
+    with respond.retryable(chat, lambda: _regenerate(chat)):
         stream = chat.conversation.stream_regenerate(options=chat.options)
         if _would_be_the_same(chat):
             chat.ui.notice("At temperature 0 the same question has the same answer (/set).")
@@ -33,21 +33,21 @@ def edit(chat: ChatState, argument: str) -> None:
     """Change a question: by the text after its number, or in the line that is shown."""
     number, typed = _numbered(chat, argument)
     question, *later = chat.questions[number - 1 :]
-    typed = typed or chat.ui.read(f"{number}> ", text=chat.asked(question)) or ""
+    typed = typed or chat.ui.read(f"{number}> ", text=chat.typed_text(question)) or ""
     if not typed.strip():
         chat.ui.notice("Nothing was changed.")
         return
-    text = stray_commands.instead(typed)
+    text = stray_commands.replacement(typed)
     if not typed.startswith("//"):
         input_lines.refuse_names(text)
-    if above := chat.above.get(question.question):  # texts of /file stay, as images do
-        text = above + text
-        chat.above[text] = above
-    with respond.repeatable(chat, lambda: edit(chat, f"{number} {typed}")):
+    if attached := chat.attached_text.get(question.question):  # texts of /file stay, as images do
+        text = attached + text
+        chat.attached_text[text] = attached
+    with respond.retryable(chat, lambda: edit(chat, f"{number} {typed}")):
         _ask_edited(chat, number, text)
     if later and len(chat.questions) == number:
         some = f"{len(later)} later questions are" if len(later) > 1 else "A later question is"
-        chat.ui.notice(f"{some} gone, with {_belongings(chat, later)}.")
+        chat.ui.notice(f"{some} removed, with {_attachments_of(chat, later)}.")
 
 
 def _ask_edited(chat: ChatState, number: int, text: str) -> None:
@@ -61,23 +61,24 @@ def _ask_edited(chat: ChatState, number: int, text: str) -> None:
 
 def undo(chat: ChatState, _argument: str) -> None:
     """Take the last question and its answer back; what went with it waits for the next one."""
-    if chat.again:
-        chat.again = None
-        chat.ui.notice("The question that wasn't answered is taken back.")
+    if chat.retry:
+        chat.retry = None
+        chat.ui.notice("The question without an answer is removed.")
         return
     last = chat.questions[-1:]
     chat.conversation.undo()
     (question,) = last
-    chat.wait_again(question)
-    rest = f" {_waits(chat.waiting)}" if chat.waiting else ""
-    chat.ui.notice(f"Question {len(chat.questions) + 1} is taken back, with its answer.{rest}")
+    chat.reattach(question)
+    pending = chat.pending
+    rest = f" {pending.phrase()} attached to the next question." if pending else ""
+    chat.ui.notice(f"Question {len(chat.questions) + 1} is removed, with its answer.{rest}")
 
 
 def clear(chat: ChatState, _argument: str) -> None:
     """Begin an empty conversation."""
     chat.begin_anew()
-    saving.part_with(chat)
-    chat.ui.notice("A new conversation; the system text and the settings stay.")
+    saving.start_new_file(chat)
+    chat.ui.notice("New conversation. The system text and the settings are the same.")
 
 
 def leave(chat: ChatState, _argument: str) -> None:
@@ -86,37 +87,31 @@ def leave(chat: ChatState, _argument: str) -> None:
 
 
 def _would_be_the_same(chat: ChatState) -> bool:
-    """Whether the last answer is whole, no lot is cast, and nothing has changed since."""
-    last, cast = chat.last, chat.options.temperature > 0
-    if last is None or last.finish_reason == "cancelled" or cast:
+    """Whether the last answer is whole, sampling is off, and nothing has changed since."""
+    last, sampled = chat.last, chat.options.temperature > 0
+    if last is None or last.finish_reason == "cancelled" or sampled:
         return False
-    return last.provenance.options == chat.options and chat.read == chat.conversation.messages
+    return last.provenance.options == chat.options and chat.seen == chat.conversation.messages
 
 
 def _numbered(chat: ChatState, argument: str) -> tuple[int, str]:
     """The number of a question, and the text after it."""
     found = re.match(r"(\d{1,6})(?:\s+|$)(.*)", argument, re.DOTALL)
     if not found or not 1 <= int(found[1]) <= len(chat.questions):
-        listed = [f"{n}. {_short(chat.asked(m))}" for n, m in enumerate(chat.questions, 1)]
+        listed = [f"{n}. {_short(chat.typed_text(m))}" for n, m in enumerate(chat.questions, 1)]
         raise UsageError(
-            "No question of that number was asked.",
+            "There is no question with that number.",
             f"Give one of these: {'; '.join(listed)}" if listed else "Ask something first.",
         )
     return int(found[1]), found[2]
 
 
-def _belongings(chat: ChatState, questions: Sequence[Message]) -> str:
-    """What goes with questions."""
+def _attachments_of(chat: ChatState, questions: Sequence[Message]) -> str:
+    """The answers and attachments of questions."""
     images = sum(len(question.pictures) for question in questions)
-    texts = sum(question.question in chat.above for question in questions)
+    texts = sum(question.question in chat.attached_text for question in questions)
     more = _counted(images, texts)
     return " and ".join(["their answers" if len(questions) > 1 else "its answer", *more])
-
-
-def _waits(waiting: PendingAttachments) -> str:
-    """What waits for the next question."""
-    counts = len(waiting.pictures), len(waiting.reports)
-    return f"{' and '.join(_counted(*counts))} wait{'s' if sum(counts) == 1 else ''} for the next."
 
 
 def _counted(images: int, texts: int) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from edge_med import _platform, documents, imaging
 from edge_med.chat import dropped_paths, image_listing
 from edge_med.chat.chat_state import AttachedText, ChatState
-from edge_med.chat.image_options import Looking, with_flags
+from edge_med.chat.image_options import ImageOptions, with_flags
 from edge_med.chat.input_lines import TEXTS
 from edge_med.errors import LISTED, EdgeMedError, ImageError, UsageError, blind, too_long
 from edge_med.imaging import Fit, Picture, SliceBudget, Study, picture_notices
@@ -29,11 +29,11 @@ def add(chat: ChatState, argument: str) -> None:
     if argument.split()[-1:] == [LIST] and not is_there(argument):
         _list(chat, argument.removesuffix(LIST))
         return
-    named, looking = with_flags(argument, chat.looking)
+    named, image_options = with_flags(argument, chat.image_options)
     paths = [Path(part).expanduser() for part in _paths(named)]
     if not paths:
         raise UsageError("Which image?", "Give its path: /image chest.png")
-    open_all(chat, paths, looking)
+    open_all(chat, paths, image_options)
 
 
 LIST = "--list"
@@ -44,14 +44,14 @@ def _list(chat: ChatState, argument: str) -> None:
     """List the series of a folder or a zip, and what would be shown of it."""
     paths = _paths(argument.strip())
     if len(paths) != 1:
-        raise UsageError("One folder or zip is listed at a time.", "As in: /image disc --list")
+        raise UsageError("Give one folder or zip at a time.", "As in: /image disc --list")
     there = imaging.contents(Path(paths[0]).expanduser())
     chat.ui.say("\n".join(image_listing.series(there)))
     try:
-        told = choose(there).notices
+        notices = choose(there).notices
     except ImageError as error:
-        told = (f"{error.message} Choose one, as in: /image PATH --series 1",)
-    for notice in (*told, *there.left_out):
+        notices = (f"{error.message} Choose one, as in: /image PATH --series 1",)
+    for notice in (*notices, *there.left_out):
         chat.ui.notice(notice)
 
 
@@ -62,15 +62,15 @@ def _in_chat(error: EdgeMedError) -> EdgeMedError:
     return type(error)(error.message, error.hint.replace(LISTED, f"/image PATH {LIST} shows them"))
 
 
-def begin_with(chat: ChatState, texts: Sequence[Path], images: Sequence[Path | bytes]) -> None:
+def attach_first(chat: ChatState, texts: Sequence[Path], images: Sequence[Path | bytes]) -> None:
     """Let what the chat was started with wait for the first question; errors are those of both."""
     for path in texts:
         _add_report(chat, path)
     if images:
-        open_all(chat, images, chat.looking)
+        open_all(chat, images, chat.image_options)
 
 
-def open_all(chat: ChatState, paths: Sequence[Path | bytes], looking: Looking) -> None:
+def open_all(chat: ChatState, paths: Sequence[Path | bytes], image_options: ImageOptions) -> None:
     """Open images, say what they are, and let them wait.
 
     Raises:
@@ -82,38 +82,43 @@ def open_all(chat: ChatState, paths: Sequence[Path | bytes], looking: Looking) -
         raise blind()
     fit, side = chat.options.fit, chat.model.side
     try:
-        opened = imaging.open_all(paths, fit=fit, side=side, room=_room(chat), **looking.how)
+        opened = imaging.open_all(
+            paths, fit=fit, side=side, room=_room(chat), **image_options.open_arguments
+        )
     except EdgeMedError as error:
         raise _in_chat(error) from None
-    if looking != chat.looking:  # what holds for every image needn't be for this one
-        check_used(opened, **{name: looking.how[name] for name in USED})
-        if told := unused_windows(opened, looking.windows):
-            chat.ui.notice(told)
-    before = [picture for _turn, picture in chat.pictures] + all_pictures(chat.waiting.pictures)
+    if image_options != chat.image_options:  # options for every image may not fit this one
+        check_used(opened, **{name: image_options.open_arguments[name] for name in USED})
+        if unused := unused_windows(opened, image_options.windows):
+            chat.ui.notice(unused)
+    before = [picture for _turn, picture in chat.pictures] + all_pictures(chat.pending.pictures)
     for path, image in zip(paths, opened, strict=True):
-        chat.sources.add(path, image, looking)
-        chat.waiting.pictures.append(image)
-        chat.waiting.tagged += [image] if looking.tags else []
-        _tell(chat, path, image)
+        chat.picture_origins.add(path, image, image_options)
+        chat.pending.pictures.append(image)
+        chat.pending.tagged += [image] if image_options.tags else []
+        _show_added(chat, path, image)
     now = [*before, *all_pictures(opened)]
     for notice in {*picture_notices.together(now)} - {*picture_notices.together(before)}:
         chat.ui.notice(notice.text, always=True)
 
 
-def _tell(chat: ChatState, path: Path | bytes, image: Picture | Study) -> None:
+def _show_added(chat: ChatState, path: Path | bytes, image: Picture | Study) -> None:
     """What an image is, and what the user should know of it."""
     incomplete = isinstance(image, Study) and len(image.plan.chosen) < image.plan.total
-    *_, (numbers, _image) = image_listing.waiting(chat)
+    *_, (numbers, _image) = image_listing.pending(chat)
     for notice in _notices(image, numbers[0]):
         chat.ui.notice(notice)
-    what = f"{'Image' if len(numbers) == 1 else 'Images'} {image_listing.spoken(numbers)} added"
+    what = (
+        f"{'Image' if len(numbers) == 1 else 'Images'} {image_listing.number_range(numbers)} added"
+    )
     will = "It" if len(numbers) == 1 else "They"
     chat.ui.notice(
-        f"{what}: {image_listing.told(chat, image)}. {will} will be sent with your next question.",
+        f"{what}: {image_listing.describe(chat, image)}. "
+        f"{will} will be sent with your next question.",
         always=incomplete,
     )
     if isinstance(image, Study) and isinstance(path, Path):
-        _tell_where(chat, path, image)
+        _show_origin(chat, path, image)
 
 
 def _notices(image: Picture | Study, first: int) -> Iterator[str]:
@@ -123,40 +128,48 @@ def _notices(image: Picture | Study, first: int) -> Iterator[str]:
     yield from (notice.text for notice in among if notice.code != "series")
 
 
-def _tell_where(chat: ChatState, path: Path, study: Study) -> None:
+def _show_origin(chat: ChatState, path: Path, study: Study) -> None:
     """Which slices are shown, if not all, and in which folder below the one that was given."""
-    for told in filter(None, (study.plan.which, study.plan.more)):
-        chat.ui.notice(told, always=True)
+    for line in filter(None, (study.plan.which, study.plan.more)):
+        chat.ui.notice(line, always=True)
     folders = {Path(file).parent for file, _frame in study.origins if isinstance(file, str)}
     if path.is_dir() and folders and folders != {path.absolute()}:
         names = sorted({str(folder.relative_to(path.absolute())) for folder in folders})
         more = f" and {len(names) - MOST_FOLDERS} more" if len(names) > MOST_FOLDERS else ""
-        chat.ui.notice(f"Its slices lie in {', '.join(names[:MOST_FOLDERS])}{more}.")
+        chat.ui.notice(f"Its slices are in {', '.join(names[:MOST_FOLDERS])}{more}.")
 
 
-def again(chat: ChatState, path: Path, looking: Looking) -> Iterator[Picture | Study]:
+def reopened(chat: ChatState, path: Path, image_options: ImageOptions) -> Iterator[Picture | Study]:
     """What a new conversation would be shown of a file, in each fit."""
     fits: tuple[Fit, ...] = ("pad", "stretch")
     for fit in fits:
-        yield imaging.open(path, fit=fit, side=chat.model.side, room=_free(chat), **looking.how)
+        yield imaging.open(
+            path,
+            fit=fit,
+            side=chat.model.side,
+            room=_room_left(chat),
+            **image_options.open_arguments,
+        )
 
 
 def _room(chat: ChatState) -> SliceBudget:
-    """What there is for the slices of a series beside what was said already, and what waits."""
-    said = chat.conversation.messages
-    messages = (*said, chat.waiting.turn("")) if chat.waiting else said
-    return _free(chat, chat.model.count(messages).prompt if chat.questions or chat.waiting else 0)
+    """The budget for the slices of a series, besides the conversation and the attachments."""
+    shown = chat.conversation.messages
+    messages = (*shown, chat.pending.turn("")) if chat.pending else shown
+    return _room_left(
+        chat, chat.model.count(messages).prompt if chat.questions or chat.pending else 0
+    )
 
 
-def _free(chat: ChatState, used: int = 0) -> SliceBudget:
-    """What there is beside so many tokens."""
+def _room_left(chat: ChatState, used: int = 0) -> SliceBudget:
+    """The budget for slices, besides a number of used tokens."""
     projector, options = chat.model.info.projector, chat.model.info.options
-    beside = used + chat.options.max_new_tokens + QUESTION
+    reserved = used + chat.options.max_new_tokens + QUESTION
     room = SliceBudget(
-        tokens=max(0, options.context - beside),
+        tokens=max(0, options.context - reserved),
         memory=_platform.available_memory(),
         gpu=is_gpu(options.projector_device),
-        beside=beside,
+        beside=reserved,
     )
     if projector is None:
         return room
@@ -164,57 +177,60 @@ def _free(chat: ChatState, used: int = 0) -> SliceBudget:
     return replace(room, seconds=seconds, image_tokens=projector.image_tokens or room.image_tokens)
 
 
-def take_dropped(chat: ChatState, paths: list[Path]) -> None:
+def attach_dropped(chat: ChatState, paths: list[Path]) -> None:
     """Files that were dragged in: texts as texts, all others as images."""
     shown = [path for path in paths if path.suffix.lower() not in TEXTS]
     saved = [path for path in shown if path.suffix.lower() == ".json"]
     if saved:
         raise UsageError(
-            f"{saved[0].name} is no image.", f"A saved chat is opened by: /load {saved[0].name}"
+            f"{saved[0].name} isn't an image.", f"Open a saved chat with: /load {saved[0].name}"
         )
     for path in paths:
         if path.suffix.lower() in TEXTS:
             _add_report(chat, path)
     if shown:
-        open_all(chat, shown, chat.looking)
+        open_all(chat, shown, chat.image_options)
 
 
 def show(chat: ChatState, _argument: str) -> None:
     """List the images of the conversation and those that wait."""
     lines = [*image_listing.lines(chat)]
-    lines += [f"A text of {report.tokens} tokens waits." for report in chat.waiting.reports]
+    lines += [
+        f"A text of {report.tokens} tokens will be sent with the next question."
+        for report in chat.pending.reports
+    ]
     chat.ui.say("\n".join(lines) or "There are no images.")
 
 
 def drop(chat: ChatState, argument: str) -> None:
     """Take an image out, or the texts that wait."""
     if argument == "file":
-        had = bool(chat.waiting.reports)
-        chat.waiting.reports.clear()
-        chat.ui.notice("Text removed." if had else "There was no text.")
+        had_texts = bool(chat.pending.reports)
+        chat.pending.reports.clear()
+        chat.ui.notice("Text removed." if had_texts else "There was no text.")
         return
-    given = len(list(chat.pictures))
-    waiting = list(image_listing.waiting(chat))
-    total = waiting[-1][0].stop - 1 if waiting else given
+    sent = len(list(chat.pictures))
+    pending = list(image_listing.pending(chat))
+    total = pending[-1][0].stop - 1 if pending else sent
     if not argument.isdecimal() or not 1 <= int(argument) <= total:
         raise UsageError(
             f"There is no image {argument}." if argument else "Which image?",
             "Give its number, as in: /drop 2; /images shows the numbers.",
         )
     number = int(argument) - 1
-    if number >= given:
+    if number >= sent:
         place, numbers = next(
             (place, numbers)
-            for place, (numbers, _) in enumerate(waiting)
+            for place, (numbers, _) in enumerate(pending)
             if int(argument) in numbers
         )
-        del chat.waiting.pictures[place]
+        del chat.pending.pictures[place]
         several = "Image" if len(numbers) == 1 else "Images"
-        chat.ui.notice(f"{several} {image_listing.spoken(numbers)} removed.")
+        chat.ui.notice(f"{several} {image_listing.number_range(numbers)} removed.")
         return
     chat.conversation.drop_image(number)
     chat.ui.notice(
-        f"Image {argument} is out of the conversation. What was answered to it stays; /edit asks "
+        f"Image {argument} is removed from the conversation. Its answers stay; /edit asks "
         "again without it."
     )
 
@@ -224,7 +240,7 @@ def add_file(chat: ChatState, argument: str) -> None:
     paths = _paths(argument)
     if len(paths) != 1:
         raise UsageError(
-            "One text is given at a time." if paths else "Which file?",
+            "Give one text at a time." if paths else "Which file?",
             "As in: /file report.txt",
         )
     _add_report(chat, Path(paths[0]).expanduser())
@@ -236,7 +252,7 @@ def _add_report(chat: ChatState, path: Path) -> None:
     room = chat.model.info.options.context
     if tokens >= room:
         raise too_long(f"The text has {tokens} tokens", tokens, room, "Give a part of it.")
-    chat.waiting.reports.append(AttachedText(text, tokens))
+    chat.pending.reports.append(AttachedText(text, tokens))
     chat.ui.notice(
         f"Text added: {tokens} of {room} tokens. It will be sent with your next question."
     )

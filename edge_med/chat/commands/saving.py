@@ -28,34 +28,40 @@ def save(chat: ChatState, argument: str) -> None:
     whole = IMAGES in words
     names = [word for word in words if word != IMAGES]
     path = _one_path(names, "Which file?", f"As in: /save chat.json, or with {IMAGES}")
-    there = os.path.lexists(path)
+    exists = os.path.lexists(path)
     if not _may_write(chat, path):
         chat.ui.notice(f"Nothing was saved: {path.name} is {_what(path)}.", always=True)
         return
     chat.conversation.save(path, images=whole)
-    instead = " instead of the file that was there" if there and _is_foreign(chat, path) else ""
+    instead = ", in place of the earlier file" if exists and _is_foreign(chat, path) else ""
     chat.files.add(path.absolute())
     some = any(True for _picture in chat.pictures)
-    kept = (" with its images" if whole else " with the images' hashes only") if some else ""
-    chat.ui.notice(f"Saved{kept}{instead}; only you can read the file.")
+    content = (" with its images" if whole else " with the images' hashes only") if some else ""
+    chat.ui.notice(f"Saved{content}{instead}; only you can read the file.")
 
 
 def load(chat: ChatState, argument: str) -> None:
     """Go on with a saved conversation; images that it knows by their hashes are named after it."""
-    named, looking = with_flags(argument, chat.looking)
+    named, image_options = with_flags(argument, chat.image_options)
     words = [named] if is_there(named) else dropped_paths.split(named)
     if not words:
         raise UsageError("Which file?", "As in: /load chat.json, or /load chat.json chest.png")
     path, *shown = (Path(word).expanduser() for word in words)
-    opened = [(each, image) for each in shown for image in images.again(chat, each, looking)]
+    opened = [
+        (each, image) for each in shown for image in images.reopened(chat, each, image_options)
+    ]
     chat.conversation.load(path, images=[image for _, image in opened])
     for each, image in opened:
-        chat.sources.add(each, image, looking)
-    part_with(chat)
+        chat.picture_origins.add(each, image, image_options)
+    start_new_file(chat)
     chat.files.add(path.absolute())
-    chat.last = chat.again = None
+    chat.last = chat.retry = None
     counts = f"{counted(len(chat.questions), 'question')}, {counted(chat.used(), 'token')}"
-    chat.ui.notice(f"Loaded: {counts}. It ended so:" if chat.questions else f"Loaded: {counts}.")
+    chat.ui.notice(
+        f"Loaded: {counts}. Its last question and answer:"
+        if chat.questions
+        else f"Loaded: {counts}."
+    )
     for message in chat.conversation.messages[-2:] if chat.questions else ():
         chat.ui.say(f"> {message.question}" if message.role == "user" else message.text)
 
@@ -76,14 +82,14 @@ def export(chat: ChatState, argument: str) -> None:
     chat.ui.notice(f"Exported to {path.name}; only you can read the file.")
 
 
-def part_with(chat: ChatState) -> None:
+def start_new_file(chat: ChatState) -> None:
     """The conversation is another one now: no file of the one before is replaced by it."""
     chat.files.clear()
     if chat.keep is not None and os.path.lexists(chat.keep):
         stem, suffix = re.sub(r"-\d+$", "", chat.keep.stem), chat.keep.suffix
         names = (chat.keep.with_name(f"{stem}-{number}{suffix}") for number in count(2))
         chat.keep = next(name for name in names if not os.path.lexists(name))
-        chat.ui.notice(f"What follows is kept in {chat.keep.name}.")
+        chat.ui.notice(f"The new conversation is saved in {chat.keep.name}.")
 
 
 def _one_path(names: Sequence[str], missing: str, example: str) -> Path:
@@ -91,7 +97,7 @@ def _one_path(names: Sequence[str], missing: str, example: str) -> Path:
         raise UsageError(missing, example)
     if len(names) > 1:
         raise UsageError(
-            f"A path with blanks stands in quotes, and {len(names)} words were given.",
+            f"A path with spaces needs quotes: {len(names)} words were given.",
             f'As in: "{" ".join(names)}"',
         )
     return Path(names[0]).expanduser()

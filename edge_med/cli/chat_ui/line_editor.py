@@ -27,7 +27,7 @@ MENU = 4
 """Lines that are kept free for completions; prompt_toolkit keeps 8, a third of a small terminal."""
 
 
-class Commands(Completer):
+class CommandCompleter(Completer):
     """Completes commands, and what follows them: words or paths."""
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class Commands(Completer):
         self._images = PathCompleter(expanduser=True, file_filter=_may_be_image)
 
     def get_completions(self, document: Document, event: CompleteEvent) -> Iterator[Completion]:
-        """What may stand before the cursor."""
+        """Completions of the text before the cursor."""
         text = document.text_before_cursor
         if not text.startswith("/"):
             return
@@ -103,7 +103,7 @@ def keys() -> KeyBindings:
 def session(**settings: Any) -> PromptSession[str]:
     """What reads lines; they are remembered as long as it is there, and nowhere on the disk."""
     return PromptSession(
-        completer=Commands(),
+        completer=CommandCompleter(),
         complete_while_typing=True,
         complete_in_thread=True,
         key_bindings=keys(),

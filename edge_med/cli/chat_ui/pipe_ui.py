@@ -1,4 +1,4 @@
-"""The chat without a terminal's arts: in a pipe, or where the terminal is dumb."""
+"""The chat in plain text: in a pipe, or in a dumb terminal."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from edge_med.cli.render.streaming import interruptible
 from edge_med.cli.render.wrapping import say
 from edge_med.errors import EdgeMedError
 
-AGAIN = "Ctrl-C once more leaves, and so does Ctrl-D."
+AGAIN = "Press Ctrl-C again, or Ctrl-D, to leave."
 
 
-class Plain:
+class PipeUI:
     """Lines from stdin, answers and lists to stdout, everything else to stderr."""
 
     def __init__(self, *, quiet: bool) -> None:
@@ -32,7 +32,7 @@ class Plain:
         self._pressed = False
 
     def read(self, prompt: str, *, status: str = "", text: str = "") -> str | None:
-        """The next line; none in a pipe once Ctrl-C was pressed, as it is meant for all of them."""
+        """The next line; none in a pipe after Ctrl-C, which ends all of them."""
         if self._pressed and not self._asks:
             raise KeyboardInterrupt
         while True:
@@ -67,7 +67,7 @@ class Plain:
         """In a pipe an error ends all: the lines to come were written for what has failed."""
         if not self._asks:
             raise error
-        tell(error)
+        show_error(error)
 
     def progress(self, text: str) -> None:
         """Once a stage."""
@@ -108,7 +108,7 @@ class Plain:
         return (reply or "").strip().lower() in ("y", "yes")
 
 
-def tell(error: EdgeMedError) -> None:
+def show_error(error: EdgeMedError) -> None:
     """An error in two lines."""
     from edge_med.cli import styled
     from edge_med.cli.shared.hints import in_flags

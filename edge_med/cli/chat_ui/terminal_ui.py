@@ -13,13 +13,13 @@ from edge_med import _platform
 from edge_med.answers import Piece
 from edge_med.artifacts.safe_text import safe_line, safe_text
 from edge_med.cli.chat_ui.line_editor import session
-from edge_med.cli.chat_ui.pipe_ui import AGAIN, tell
+from edge_med.cli.chat_ui.pipe_ui import AGAIN, show_error
 from edge_med.cli.render.markdown import Page
 from edge_med.cli.render.streaming import interruptible
 from edge_med.errors import EdgeMedError
 
 
-class Terminal:
+class TerminalUI:
     """A terminal on stdin and stdout."""
 
     private = True
@@ -71,12 +71,12 @@ class Terminal:
             self._err.print(Text(safe_text(in_flags(text)), style="dim"))
 
     def fail(self, error: EdgeMedError) -> None:
-        """Two lines; the chat goes on."""
+        """Show two lines; the chat continues."""
         self._quieten()
-        tell(error)
+        show_error(error)
 
     def progress(self, text: str) -> None:
-        """A line that goes once something else is shown."""
+        """Show a line that disappears before other output."""
         if self._quiet:
             return
         shown = Text(safe_line(text))
@@ -120,7 +120,7 @@ class Terminal:
         return (reply or "").strip().lower() in ("y", "yes")
 
     def _quieten(self) -> None:
-        """End what is drawn anew: the line of progress, and the block that is being written."""
+        """End what is redrawn: the line of progress, and the block that is being written."""
         self._calm()
         self._page.close()
 

@@ -13,15 +13,15 @@ import click
 from edge_med import documents
 from edge_med._platform.piped import waiting
 from edge_med.artifacts.safe_text import safe_text
-from edge_med.cli.render.status_line import Live
-from edge_med.cli.render.streaming import NOTICE, interruptible, written
+from edge_med.cli.render.status_line import StatusLine
+from edge_med.cli.render.streaming import NOTICE, interruptible, show_answer
 from edge_med.cli.render.wrapping import say
-from edge_med.cli.shared.flag_groups import Grouped
-from edge_med.cli.shared.image_args import pictures_of, told_of, with_tags
+from edge_med.cli.shared.flag_groups import GroupedCommand
+from edge_med.cli.shared.image_args import image_facts, pictures_of, with_tags
 from edge_med.cli.shared.image_cost import learn
 from edge_med.cli.shared.image_flags import FILE, shown_options
 from edge_med.cli.shared.logs import shown_log
-from edge_med.cli.shared.model_choice import chosen
+from edge_med.cli.shared.model_choice import choose_model
 from edge_med.cli.shared.options import (
     answer_options,
     answer_settings,
@@ -30,7 +30,7 @@ from edge_med.cli.shared.options import (
     output_options,
 )
 from edge_med.cli.shared.save_box import FoundBoxes, Search
-from edge_med.cli.shared.schema_args import read_for, saved_text, schema_text
+from edge_med.cli.shared.schema_args import keep_partial_answer, read_for, schema_text
 from edge_med.errors import CancelledError, UsageError
 from edge_med.plain_json import plain
 
@@ -43,23 +43,23 @@ if TYPE_CHECKING:
     from edge_med.load_model import Info
 
 
-@click.command(cls=Grouped)
+@click.command(cls=GroupedCommand)
 @click.argument("text", metavar="[TEXT]", required=False)
 @shown_options
 @model_options
 @answer_options
-@click.option("--schema", metavar="FILE|JSON", help="JSON schema that the answer fits.")
-@click.option("--grammar", type=FILE, metavar="FILE", help="GBNF grammar that the answer fits.")
+@click.option("--schema", metavar="FILE|JSON", help="JSON schema that the answer must fit.")
+@click.option("--grammar", type=FILE, metavar="FILE", help="GBNF grammar that the answer must fit.")
 @click.option(
     "--save-box",
     type=FILE,
     metavar="FILE.png",
-    help="Find what TEXT names in the image, and save the image with its box.",
+    help="Find the structure that TEXT names, and save the image with a box around it.",
 )
 @click.option(
     "--force",
     is_flag=True,
-    help="Ask about an image that shows nothing, too; let --save-box replace a file.",
+    help="Also ask about an image that shows nothing, and let --save-box replace a file.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the whole answer as JSON.")
 @output_options
@@ -88,29 +88,29 @@ def ask(
     search = Search(question, images, save_box, force) if save_box else None
     prompt = documents.prepend(search.prompt if search else question, map(documents.report, files))
     shown = not (as_json or search) and sys.stdout.isatty()
-    taken = chosen(model, quiet=quiet, as_json=as_json)
+    taken = choose_model(model, quiet=quiet, as_json=as_json)
     with (
-        saved_text(as_json=as_json, shown=shown),
-        _telling_unread(text, quiet=quiet),
+        keep_partial_answer(as_json=as_json, shown=shown),
+        _warn_of_piped_text(text, quiet=quiet),
         shown_log(verbose),
         MedGemma.load(taken, **load_settings(settings)) as opened,
         interruptible(opened.cancel),
-        Live(hidden=quiet) as live,
+        StatusLine(hidden=quiet) as live,
     ):
         _tell_choice(opened.info, quiet=quiet)
         pictures = pictures_of(images, opened, options, settings, live, force=force)
-        searched = search.one(pictures) if search else None
+        searched = search.searched_image(pictures) if search else None
         asked = with_tags(prompt, pictures if settings["tags"] else ())
         events = opened.stream(asked, images=pictures, system=system, options=options)
-        answer = written(events, live, shown=shown, thoughts=verbose, heard=_heard(quiet=quiet))
+        answer = show_answer(events, live, shown=shown, thoughts=verbose, codes=_codes(quiet=quiet))
         learn(taken, settings["threads"], pictures, answer)
-    found = search.found(answer, searched) if search and searched else None
+    found = search.boxes_of(answer, searched) if search and searched else None
     _report(answer, found, pictures, as_json, shown=shown, quiet=quiet)
     if search and found:
         search.save(found, settings, quiet=quiet)
 
 
-def _heard(*, quiet: bool) -> Callable[[str], bool]:
+def _codes(*, quiet: bool) -> Callable[[str], bool]:
     """Which notices are written as they come, by their codes; some are even if all is quiet."""
     from edge_med.chat.respond import UNTRUE
     from edge_med.imaging import picture_notices
@@ -125,21 +125,21 @@ def _note(text: str, *, quiet: bool) -> None:
 
 
 @contextmanager
-def _telling_unread(text: str | None, *, quiet: bool) -> Iterator[None]:
-    """Say that what is piped in beside TEXT isn't read, once it is there: its writer may be slow.
+def _warn_of_piped_text(text: str | None, *, quiet: bool) -> Iterator[None]:
+    """Warn that a piped text isn't read if TEXT is given, once it is there: its writer may be slow.
 
     A script that reads its own lines from there has to find them, so none is taken.
     """
-    told = quiet or text in (None, "-") or _tell_unread()
+    warned = quiet or text in (None, "-") or _warn_if_piped()
     yield
-    if not told:
-        _tell_unread()
+    if not warned:
+        _warn_if_piped()
 
 
-def _tell_unread() -> bool:
+def _warn_if_piped() -> bool:
     with suppress(AttributeError, OSError, ValueError):  # none, closed, or none of the system's
         if waiting(sys.stdin.fileno()):
-            say("What is piped in isn't read beside TEXT: give a text by --file.")
+            say("The piped text isn't read, because TEXT is given. Give a text file with --file.")
             return True
     return False
 
@@ -162,16 +162,16 @@ def _asked(text: str | None, named: Sequence[Path | bytes], *, quiet: bool) -> s
         )
     if input_lines.is_name(text):
         raise UsageError(
-            f"{text.strip()} names a file, and is no question.",
-            "Show an image with --image, a text with --file, and ask something about it.",
+            f"{text.strip()} is the name of a file, not a question.",
+            "Give an image with --image or a text with --file, and ask something about it.",
         )
-    if stray_commands.meant(text) or stray_commands.COMMAND.fullmatch(text):
+    if stray_commands.command_for(text) or stray_commands.COMMAND.fullmatch(text):
         raise UsageError(
-            f"{text.strip()} is a command of the chat, and no question.",
-            "The chat begins with: edge-med chat. To ask about a word, put it into a sentence.",
+            f"{text.strip()} is a command of the chat, not a question.",
+            "Start the chat with: edge-med chat. To ask about the word, put it into a sentence.",
         )
-    given = {path.name for path in named if isinstance(path, Path)}
-    input_lines.refuse_names(text.strip(), "--image", there=True, given=given)
+    names = {path.name for path in named if isinstance(path, Path)}
+    input_lines.refuse_names(text.strip(), "--image", there=True, given=names)
     return text
 
 
@@ -193,7 +193,10 @@ def _tell_choice(info: Info, *, quiet: bool) -> None:
     """Which quant was taken, if there are others."""
     if info.others:
         quants = len(info.others) + 1
-        _note(f"Using {safe_text(info.model.file)}, one of {quants} quants of it.", quiet=quiet)
+        _note(
+            f"Using {safe_text(info.model.file)}, one of {quants} quantizations of this model.",
+            quiet=quiet,
+        )
 
 
 def _report(
@@ -207,19 +210,19 @@ def _report(
 ) -> None:
     """The answer, and what the user should know of it; one that was cancelled ends all."""
     if as_json:
-        more = told_of(pictures) | (plain(found) if found else {})
+        more = image_facts(pictures) | (plain(found) if found else {})
         click.echo(json.dumps(answer.to_dict() | more, indent=1))
     elif not shown:  # it wasn't, while it was written
         _print(answer, found)
     for remark in found.remarks if found and not quiet else ():
         say(remark)
     if answer.finish_reason == "length" and not (quiet or as_json):
-        say("The answer was cut off: --max-new-tokens lets it be longer.")
+        say("The answer was cut off. Allow a longer one with --max-new-tokens.")
     if answer.finish_reason == "cancelled":
         raise click.exceptions.Exit(CancelledError.exit_code)
 
 
 def _print(answer: Answer, found: FoundBoxes | None) -> None:
-    """What goes to stdout once the answer is whole."""
+    """Print the whole answer to stdout."""
     for line in found.lines() if found and found.boxes else [safe_text(answer.text)]:
         click.echo(line)

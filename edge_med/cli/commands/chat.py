@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 import sys
 import time
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from edge_med import _platform
-from edge_med.cli.shared.flag_groups import Grouped
+from edge_med.cli.shared.flag_groups import GroupedCommand
 from edge_med.cli.shared.image_flags import shown_options
 from edge_med.cli.shared.logs import shown_log
-from edge_med.cli.shared.model_choice import chosen
+from edge_med.cli.shared.model_choice import choose_model
 from edge_med.cli.shared.options import (
     answer_options,
     answer_settings,
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from edge_med.chat.ui import UI
 
 
-@click.command(cls=Grouped)
+@click.command(cls=GroupedCommand)
 @shown_options
 @model_options
 @answer_options
@@ -61,8 +60,8 @@ def chat(
     from edge_med.api import MedGemma
     from edge_med.chat import loop, respond
     from edge_med.chat.chat_state import ChatState
-    from edge_med.chat.commands.images import begin_with
-    from edge_med.chat.image_options import Looking
+    from edge_med.chat.commands.images import attach_first
+    from edge_med.chat.image_options import ImageOptions
     from edge_med.library import store
     from edge_med.planner.latency import Estimates
 
@@ -71,41 +70,41 @@ def chat(
     ui = _ui(quiet=quiet)
     loop.greet(ui)
     options = answer_settings(settings)
-    path = chosen(model, quiet=quiet)
+    path = choose_model(model, quiet=quiet)
     estimates = Estimates(store.text_models(path)[0], settings["threads"])
-    if not respond.agreed(ui, estimates.load(), "Loading the model", yes=yes):
+    if not respond.confirm_wait(ui, estimates.load(), "Loading the model", yes=yes):
         return
     began = time.perf_counter()
     with shown_log(verbose), MedGemma.load(path, **load_settings(settings)) as opened:
         estimates.learn_load(time.perf_counter() - began)
-        held = ChatState(opened, ui, options, opened.chat(system, options), estimates, yes, keep)
-        held.thoughts = verbose
-        held.looking = Looking(**{f.name: settings[f.name] for f in fields(Looking)})
-        loop.introduce(held)
-        begin_with(held, files, images)
+        state = ChatState(opened, ui, options, opened.chat(system, options), estimates, yes, keep)
+        state.thoughts = verbose
+        state.image_options = ImageOptions.of(settings)
+        loop.introduce(state)
+        attach_first(state, files, images)
         try:
-            loop.run(held)
+            loop.run(state)
         except KeyboardInterrupt:  # Ctrl-C, pressed to leave
             raise click.exceptions.Exit(CancelledError.exit_code) from None
 
 
 def _ui(*, quiet: bool) -> UI:
-    """A terminal's arts where both ends are one that has them."""
+    """The terminal's surface where stdin and stdout are a capable terminal."""
     both = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
     if both and not _platform.is_dumb_terminal():
-        from edge_med.cli.chat_ui.terminal_ui import Terminal
+        from edge_med.cli.chat_ui.terminal_ui import TerminalUI
 
-        return Terminal(quiet=quiet)
-    from edge_med.cli.chat_ui.pipe_ui import Plain
+        return TerminalUI(quiet=quiet)
+    from edge_med.cli.chat_ui.pipe_ui import PipeUI
 
-    return Plain(quiet=quiet)
+    return PipeUI(quiet=quiet)
 
 
 def _check_new(keep: Path) -> None:
     if os.path.lexists(keep):
         raise UsageError(
-            "There is already a file where the conversation should be kept.",
-            "Give another name; /load in the chat goes on with a saved one.",
+            "The file for --keep exists already.",
+            "Give another name. In the chat, /load continues a saved conversation.",
         )
     if not keep.parent.is_dir():
-        raise UsageError("The folder for --keep isn't there.", "Make it, or name another.")
+        raise UsageError("The folder for --keep doesn't exist.", "Create it, or give another path.")

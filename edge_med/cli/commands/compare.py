@@ -1,4 +1,4 @@
-"""`edge-med compare`: what a file loses beside another, along a text."""
+"""`edge-med compare`: what a file loses compared with another, along a text."""
 
 from __future__ import annotations
 
@@ -30,12 +30,18 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.command()
 @click.argument("base", metavar="A", type=FILE)
 @click.argument("other", metavar="B", type=FILE)
-@click.option("--text", required=True, type=FILE, metavar="FILE", help="What both read, in UTF-8.")
+@click.option(
+    "--text",
+    required=True,
+    type=FILE,
+    metavar="FILE",
+    help="Text file that both models read, in UTF-8.",
+)
 @memory_option
 @threads_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--quiet", is_flag=True, help="No progress.")
-@click.option("--verbose", is_flag=True, help="Show what llama.cpp logs.")
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+@click.option("--verbose", is_flag=True, help="Show llama.cpp's log.")
 def compare(
     base: Path,
     other: Path,
@@ -99,7 +105,7 @@ def _print(base: str, other: str, found: Comparison) -> None:
         ("  median", f"{spread.median:.6f}"),
         ("  99 %", f"{spread.percentile_99:.6f}"),
         ("  maximum", f"{spread.maximum:.6f}"),
-        ("  in 16 bits", f"{_number(found.stored_divergence)}, as llama-perplexity has it"),
+        ("  in 16 bits", f"{_number(found.stored_divergence)}, as llama-perplexity computes it"),
         ("same top token", f"{found.same_top.value:.3%} ± {found.same_top.error:.3%}"),
     )
     for name, value in rows:

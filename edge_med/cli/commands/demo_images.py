@@ -11,8 +11,8 @@ import click
 
 from edge_med.artifacts.safe_text import safe_line
 from edge_med.cli.render import image_preview
-from edge_med.cli.render.status_line import Live
-from edge_med.cli.render.streaming import interruptible, speed, uninterrupted, written
+from edge_med.cli.render.status_line import StatusLine
+from edge_med.cli.render.streaming import abort_if_cancelled, interruptible, show_answer, speed
 from edge_med.cli.shared.run_convert import convert
 from edge_med.library import default_model
 
@@ -31,9 +31,9 @@ class DemoPhantom:
     """The phantom of the demonstration, and what is right to say of it.
 
     Attributes:
-        seed: that it is drawn from.
+        seed: seed of the drawing.
         asked: questions with their right answers.
-        wanted: the structure that a box is asked for.
+        wanted: structure that a box is asked for.
     """
 
     seed: int
@@ -58,8 +58,8 @@ def show(folder: Path, threads: int | None) -> tuple[Path, Path]:
     """Convert the toy, draw a phantom, ask about it, and have something found in it.
 
     Args:
-        folder: for all that is made.
-        threads: that compute.
+        folder: folder for all files.
+        threads: number of compute threads.
 
     Returns:
         the folder of the model, and the phantom's picture.
@@ -101,7 +101,7 @@ def _draw(target: Path) -> Path:
 
     drawn = pixels(phantom(SHOWN.seed), SIDE)
     target.write_bytes(imaging.open(drawn, side=SIDE).png())
-    click.echo(f"\n2. A phantom, drawn by a program; it shows nobody ({target}):\n")
+    click.echo(f"\n2. A phantom: an X-ray of nobody, drawn by a program ({target}):\n")
     image_preview.show(drawn, Console(file=sys.stdout))
     return target
 
@@ -118,18 +118,18 @@ def _converse(model: MedGemma, picture: Path) -> None:
 
 def _ask(chat: Conversation, question: str, images: list[Path]) -> Answer:
     click.echo(f"\n> {question}")
-    with Live(hidden=False) as live:
+    with StatusLine(hidden=False) as live:
         events = chat.stream(question, images=images)
-        return uninterrupted(written(events, live, shown=True, thoughts=False))
+        return abort_if_cancelled(show_answer(events, live, shown=True, thoughts=False))
 
 
 def _cost(answer: Answer) -> str:
-    """What the answer took, and what it needn't do again."""
+    """What the answer cost, and what it reused."""
     usage, times = answer.usage, answer.timings
     looked = (
         f"looked at the image in {times.encode:.2f} s"
         if times.encode
-        else f"didn't look again: {usage.cached} of {usage.prompt} tokens were known"
+        else f"image not read again: {usage.cached} of {usage.prompt} tokens were known"
     )
     return f"({looked}, {speed(answer)})"
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import click
 
 from edge_med.cli.render.progress import byte_progress
-from edge_med.cli.render.status_line import Live
-from edge_med.cli.render.streaming import interruptible, speed, uninterrupted, written
+from edge_med.cli.render.status_line import StatusLine
+from edge_med.cli.render.streaming import abort_if_cancelled, interruptible, show_answer, speed
 from edge_med.cli.shared.run_convert import convert
 from edge_med.demo import gemma_270m
 from edge_med.errors import DiskShortError
@@ -37,18 +37,18 @@ def show(keep: Path | None, threads: int | None) -> None:
     """Write a checkpoint, convert it, and let the model write.
 
     Args:
-        keep: a folder for all that is made; None to keep nothing.
-        threads: that compute.
+        keep: folder for all files; None to keep nothing.
+        threads: number of compute threads.
 
     Raises:
         DiskShortError: there is no room for the files.
     """
     from edge_med import MedGemma, Options
 
-    click.echo("\n4. Real weights: Gemma 3 270M, MedGemma's small sister, as from the hub.")
+    click.echo("\n4. Real weights: Gemma 3 270M, a small model of MedGemma's family.")
     click.echo(f"   Gemma Terms of Use: {gemma_270m.TERMS}")
     click.echo(f"   (a copy: {gemma_270m.terms_file()})")
-    click.echo("   They come from a quantized file and are widened again: good for this only.")
+    click.echo("   They are restored from a quantized file: use them for this demonstration only.")
     with _folder(keep) as folder:
         _check_disk(folder)
         checkpoint, models = folder / "checkpoint" / NAME, folder / "models"
@@ -63,16 +63,16 @@ def show(keep: Path | None, threads: int | None) -> None:
                 models / f"{NAME}-{QUANTS[0]}.gguf", context=512, threads=threads
             ) as model,
             interruptible(model.cancel),
-            Live(hidden=False) as live,
+            StatusLine(hidden=False) as live,
         ):
             events = model.stream(PROMPT, options=options)
-            answer = uninterrupted(written(events, live, shown=True, thoughts=False))
+            answer = abort_if_cancelled(show_answer(events, live, shown=True, thoughts=False))
         click.echo(f"  ({speed(answer)})")
 
 
 @contextmanager
 def _folder(keep: Path | None) -> Iterator[Path]:
-    """Where this part works: a folder that goes afterwards, unless the user wants it."""
+    """The folder of this part, which is deleted afterwards unless the user wants it."""
     if keep is not None:
         yield keep
         return

@@ -36,15 +36,15 @@ def doctor(*, as_json: bool) -> None:
     for name, value in _facts(report):
         say(value, err=False, first=f"{name:<16} ", indent=" " * 17)
     if report.speeds:
-        click.echo("\nTokens of an answer a second, about, on the CPU")
+        click.echo("\nEstimated speed on the CPU, in tokens of the answer a second")
         rows = [(s.model, s.quant, f"{s.tokens_per_second:.1f}") for s in report.speeds]
         click.echo("\n".join(map(safe_line, columns(rows, left=2))))
     click.echo()
     for finding in report.findings:
         say(finding.problem, err=False, first=f"{styled('could be better:', 'yellow')} ")
-        click.echo(f"{styled('so:', 'cyan')} {safe_line(finding.cure)}")
+        click.echo(f"{styled('to do:', 'cyan')} {safe_line(finding.cure)}")
     if not report.findings:
-        click.echo("Nothing to be done.")
+        click.echo("Nothing needs to be done.")
 
 
 def _facts(report: MachineReport) -> Iterator[tuple[str, str]]:
@@ -55,23 +55,25 @@ def _facts(report: MachineReport) -> Iterator[tuple[str, str]]:
     if wheel:
         yield "built with", " ".join((*report.backends, *report.built_with))
         copied = f", weights copied to {' '.join(report.copies)}" if report.copies else ""
-        yield "CPU code", f"{report.cpu_code}{copied}" if report.cpu_code else "none is sound"
+        code = f"{report.cpu_code}{copied}" if report.cpu_code else "none works on this processor"
+        yield "CPU code", code
         yield (
             "unused",
             " ".join(report.unused)
             or "nothing: llama.cpp was built with all features of this processor",
         )
     for one in report.devices:
-        told = f"{one.description}, {_gib(one.free)} of {_gib(one.memory)} GiB free"
-        yield one.name, told if one.kind in _GPUS else one.description
+        text = f"{one.description}, {_gib(one.free)} of {_gib(one.memory)} GiB free"
+        yield one.name, text if one.kind in _GPUS else one.description
     if not any(one.kind in _GPUS for one in report.devices):
         there = ", ".join(report.graphics)
-        yield "GPU", f"none is used; there are graphics of {there}" if there else "none"
+        unused = f"none is used, though this machine has graphics from {there}"
+        yield "GPU", unused if there else "none"
     yield "cores", f"{report.cores}"
     if report.memory is not None and report.free_memory is not None:
         yield "memory", f"{_gib(report.free_memory)} of {_gib(report.memory)} GiB free"
     if report.free_disk is not None:
-        yield "disk", f"{_gib(report.free_disk)} GiB free where models are kept"
+        yield "disk", f"{_gib(report.free_disk)} GiB free in the folder of models"
     yield "models", ", ".join(report.models) or "none yet"
     if report.rates:
         rates = (f"{name} {rate / 1e9:.0f}" for name, rate in report.rates.items())

@@ -120,7 +120,7 @@ def _peft_lines(facts: PeftFacts) -> list[tuple[str, str]]:
         ("rslora", "yes" if facts.rslora else ""),
         ("dora", "yes" if facts.dora else ""),
         ("changes", facts.changes),
-        ("replaced whole", ", ".join(facts.whole)),
+        ("replaced completely", ", ".join(facts.whole)),
         ("trained tokens", facts.trained_tokens or ""),
         ("gguf files", ", ".join(facts.files)),
     ]

@@ -40,11 +40,11 @@ def models(ctx: click.Context, *, described: str | None, as_json: bool) -> None:
     from edge_med.library.registry import registry
 
     machine, here = machine_for(described), stored()
-    placed = {one.id: _placements(one, machine) for one in registry().values()}
+    placements = {one.id: _placements(one, machine) for one in registry().values()}
     if as_json:
-        click.echo(json.dumps(_json(here, placed), indent=1))
+        click.echo(json.dumps(_json(here, placements), indent=1))
         return
-    click.echo("\n".join((*_here(here), "", *_known(placed, machine))))
+    click.echo("\n".join((*_here(here), "", *_known(placements, machine))))
 
 
 @models.command()
@@ -64,7 +64,10 @@ def rm(name: str, *, yes: bool) -> None:
     left = inventory.remove(name)
     click.echo(f"Deleted {safe_line(name)}.", err=True)
     if left:
-        click.echo(f"Left, as no model's files: {safe_line(', '.join(left))}", err=True)
+        click.echo(
+            f"Not deleted, because these aren't a model's files: {safe_line(', '.join(left))}",
+            err=True,
+        )
 
 
 @models.command()
@@ -99,23 +102,23 @@ def _placements(one: RegisteredModel, machine: Machine) -> dict[str, Placement]:
 def _here(here: tuple[StoredModel, ...]) -> Iterator[str]:
     if not here:
         yield 'No model installed. See README, "Convert MedGemma".'
-        yield "A GGUF file that you have is used by its path: edge-med chat --model FILE"
+        yield "To use a GGUF file that you have, give its path: edge-med chat --model FILE"
         return
     rows = [("here", "GiB", "quants")]
     for one in here:
         quants = " ".join(quant for quant, _ in one.quants)
-        told = one.problem or quants + (", reads images" if one.projector else "")
-        rows.append((safe_line(one.name), _gib(one.size), safe_line(told)))
+        text = one.problem or quants + (", reads images" if one.projector else "")
+        rows.append((safe_line(one.name), _gib(one.size), safe_line(text)))
     widths = [max(len(row[n]) for row in rows) for n in range(2)]
-    for name, size, told in rows:
-        yield f"{name:<{widths[0]}}  {size:>{widths[1]}}  {told}"
+    for name, size, text in rows:
+        yield f"{name:<{widths[0]}}  {size:>{widths[1]}}  {text}"
 
 
-def _known(placed: Mapping[str, Mapping[str, Placement]], machine: Machine) -> Iterator[str]:
+def _known(placements: Mapping[str, Mapping[str, Placement]], machine: Machine) -> Iterator[str]:
     from edge_med.library.registry import registry
 
-    rows: list[tuple[str, ...]] = [("known, GiB on disk", *SHOWN)]
-    for name, by_quant in placed.items():
+    rows: list[tuple[str, ...]] = [("known models, GiB", *SHOWN)]
+    for name, by_quant in placements.items():
         one = registry()[name]
         best = one.quant_for(machine.memory)
         sizes = (_cell(one, quant, by_quant[quant], best) for quant in SHOWN)
@@ -146,7 +149,7 @@ def _gib(size: float, digits: int = 2) -> str:
 
 
 def _json(
-    here: tuple[StoredModel, ...], placed: Mapping[str, Mapping[str, Placement]]
+    here: tuple[StoredModel, ...], placements: Mapping[str, Mapping[str, Placement]]
 ) -> dict[str, Any]:
     from edge_med.library.registry import registry
 
@@ -162,7 +165,7 @@ def _json(
             for one in here
         ],
         "registered": [
-            _known_json(registry()[name], by_quant) for name, by_quant in placed.items()
+            _known_json(registry()[name], by_quant) for name, by_quant in placements.items()
         ],
     }
 

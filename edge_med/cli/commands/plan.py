@@ -34,7 +34,7 @@ PAGE = 700
 """Tokens of a page of text: about 500 words."""
 
 SMALL = 0.01
-"""GiB below which a third digit is told: micro's weights are 0.002."""
+"""GiB below which a third digit is shown: micro's weights are 0.002."""
 
 
 @click.command()
@@ -44,7 +44,7 @@ SMALL = 0.01
     "quants",
     multiple=True,
     type=click.Choice(QUANTS, case_sensitive=False),
-    help="Of the text model; several are planned one after the other.",
+    help="Quantization of the text model. May be given several times.",
 )
 @click.option(
     "--context",
@@ -115,7 +115,7 @@ def machine_for(described: str | None) -> Machine:
     """The machine that is described, or this one with its devices.
 
     Raises:
-        UsageError: the description can't be read, or this machine tells nothing of itself.
+        UsageError: the description can't be read, or this machine's memory isn't known.
         EngineError: llama-cpp-python is missing or of another version.
     """
     from edge_med.planner.machine import parse_machine, this_machine
@@ -127,7 +127,7 @@ def machine_for(described: str | None) -> Machine:
     machine = this_machine(gpus())
     if machine is None:
         raise UsageError(
-            "This system doesn't tell how much memory it has.",
+            "The size of this machine's memory isn't known.",
             "Describe the machine: --machine 16GB,gpu=12GB",
         )
     return machine
@@ -169,7 +169,7 @@ def _head(advice: Advice, model: str) -> Iterator[str]:
     )
     files = _gb(_bytes(spec))
     known = in_quant(spec, "BF16") if model in registry() else None
-    disk = f", and while it is converted a checkpoint of {_gb(_bytes(known))}" if known else ""
+    disk = f", and {_gb(_bytes(known))} for its checkpoint until it is converted" if known else ""
     yield (
         f"Memory: {_gib(placement.total)} GiB ({_gb(placement.total)}). "
         f"Disk: files of {files}{disk}."
@@ -177,7 +177,7 @@ def _head(advice: Advice, model: str) -> Iterator[str]:
 
 
 def _worth(advice: Advice) -> str:
-    """What so many tokens are worth, beside an answer."""
+    """What so many tokens hold, besides an answer."""
     from edge_med.artifacts.gguf_facts import image_tokens
     from edge_med.imaging.volume.slice_selection import AROUND, QUESTION, SliceBudget
 
@@ -207,13 +207,13 @@ def _table(placement: Placement) -> Iterator[str]:
 
 
 def _reasons(advice: Advice, *, elsewhere: bool) -> Iterator[str]:
-    """Why it is so, how far it goes, how fast, and what would be smaller."""
+    """The reasons, the longest context, the speed, and a smaller model."""
     yield from advice.reasons
     yield _largest(advice)
     if advice.tokens_per_second:
-        yield f"At most {advice.tokens_per_second:.1f} tokens of an answer a second."
+        yield f"Speed: at most {advice.tokens_per_second:.1f} tokens a second."
     elif not elsewhere:
-        yield "How fast this machine writes: edge-med doctor measures it."
+        yield "Speed: not known. edge-med doctor measures it."
     if small := advice.smaller:
         where = f", {small.gpu_layers} layers on devices" if small.gpu_layers else ""
         yield f"Next smaller: {small.name} {small.quant}, {_gib(small.total)} GiB{where}."
@@ -246,7 +246,7 @@ def _gib(size: float) -> str:
 
 
 def _gb(size: float) -> str:
-    """As the hub and disks tell sizes."""
+    """In decimal units, as the hub and disks have them."""
     return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
 
 

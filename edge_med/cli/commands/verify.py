@@ -35,7 +35,9 @@ _UPGRADE = {
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option(
-    "--run", is_flag=True, help="Also load every text model and try it; it sees a picture."
+    "--run",
+    is_flag=True,
+    help="Also load each text model, and try it with a text and a test picture.",
 )
 @click.option(
     "--upgrade",
@@ -43,7 +45,7 @@ _UPGRADE = {
     help="Also rewrite the manifest of an undamaged folder in today's form. No model file changes.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--quiet", is_flag=True, help="No progress.")
+@click.option("--quiet", is_flag=True, help="Show no progress.")
 def verify(path: Path, *, run: bool, upgrade: bool, as_json: bool, quiet: bool) -> None:
     """Check that a model's files are complete and undamaged.
 
@@ -84,9 +86,9 @@ def _verdict(path: Path, *, quiet: bool) -> Verdict:
 
 
 def _remember(folder: Path, verdict: Verdict, facts: Mapping[Path, Facts]) -> None:
-    """Note what was read and is as its manifest says: whoever loads it needn't read it again.
+    """Note what was read and is as its manifest says: so that nobody has to read it again.
 
-    What no manifest lists is from now on what is meant.
+    What no manifest lists counts as intended from now on.
     """
     from edge_med.artifacts import manifest as manifests
     from edge_med.library.known_hashes import SeenFiles
@@ -133,13 +135,16 @@ def _print_json(verdict: Verdict, tried: dict[str, SelfTest], more: dict[str, bo
 def _print_run(name: str, tried: SelfTest) -> None:
     file = safe_line(name)
     if not tried.finite:
-        click.echo(f"fails     {file}: after a text it gives values that aren't numbers")
+        click.echo(f"fails     {file}: its output after a text isn't numbers")
     elif not tried.logits_differ:
-        click.echo(f"fails     {file}: after a text all tokens are as likely; its weights are lost")
+        click.echo(
+            f"fails     {file}: after a text all tokens are equally likely, so its "
+            f"weights are damaged"
+        )
     else:
         click.echo(f"runs      {file}: a text is read")
     if tried.fault:
-        click.echo(f"fails     {file}: of a picture the projector gives {tried.fault}")
+        click.echo(f"fails     {file}: for a picture the projector gives {tried.fault}")
     for note in tried.notes:
         say(f"{file}: {note}", first="note: ")
     if tried.cosine is not None and tried.error is not None:
@@ -153,14 +158,16 @@ def _print_run(name: str, tried: SelfTest) -> None:
 
 
 def _seen(tried: SelfTest) -> tuple[str, str]:
-    """What came of a picture that was encoded twice: on the CPU alone, or there and elsewhere."""
+    """The result of a picture that was encoded twice: on the CPU alone, or there and elsewhere."""
     from edge_med.planner.placement_types import CPU
 
     if not tried.sound:
-        return "fails", f"a test picture becomes something else on {tried.device} than on the CPU"
+        return "fails", f"a test picture has another result on {tried.device} than on the CPU"
     if tried.device == CPU:
-        return "encodes", "a test picture on the CPU, each time the same; what it sees isn't judged"
-    return "encodes", f"a test picture on {tried.device} as on the CPU; what it sees isn't judged"
+        how = "on the CPU, with the same result each time"
+    else:
+        how = f"on {tried.device}, with the same result as on the CPU"
+    return "encodes", f"a test picture {how}; its meaning isn't checked"
 
 
 def _print(verdict: Verdict) -> None:

@@ -24,14 +24,18 @@ from edge_med.errors import InputError, UsageError
 from edge_med.plain_json import plain
 
 if TYPE_CHECKING:
-    from edge_med.cli.shared.image_cost import Eye
+    from edge_med.cli.shared.image_cost import VisionTarget
     from edge_med.imaging import Picture, Study
 
 
 @click.command()
 @click.argument("path", type=IMAGE)
 @click.option(
-    "--save", "out", type=click.Path(path_type=Path), metavar="FILE.png", help="Save what it sees."
+    "--save",
+    "out",
+    type=click.Path(path_type=Path),
+    metavar="FILE.png",
+    help="Save the image as the model will see it.",
 )
 @click.option(
     "--fit",
@@ -42,7 +46,7 @@ if TYPE_CHECKING:
 )
 @series_options
 @click.option(
-    "--list", "as_list", is_flag=True, help="List the series of a folder or zip; show none."
+    "--list", "as_list", is_flag=True, help="List the series of a folder or zip, and show no image."
 )
 @model_option
 @context_option
@@ -64,11 +68,11 @@ def view(
     """Preview an image or CT as the model will see it, with the time it takes.
 
     PATH is a picture or DICOM file, or a folder or zip with the slices of a CT or MR. The time is
-    what the model took for others on this machine. --list tells what a folder or zip holds, and
+    what the model took for others on this machine. --list shows what a folder or zip holds, and
     what would be taken of it.
     """
     from edge_med import imaging
-    from edge_med.cli.shared.image_cost import eye_of
+    from edge_med.cli.shared.image_cost import vision_target
     from edge_med.imaging.contact_sheet import png, sheet
     from edge_med.imaging.volume.study import all_pictures
     from edge_med.imaging.volume.unused_options import USED, check_used, unused_windows
@@ -79,34 +83,34 @@ def view(
         return
     if out:
         _check(out, path, force=force)
-    eye = eye_of(model, threads)
-    found = imaging.open(path, side=eye.side, room=eye.room(context), **options)
+    target = vision_target(model, threads)
+    found = imaging.open(path, side=target.side, room=target.room(context), **options)
     check_used([found], **{name: options[name] for name in USED})
     pictures = all_pictures([found])
     pixels = sheet(pictures, labelled=getattr(found, "volume", False))
     if out:
         _write(out, png(pixels))
     if as_json:
-        click.echo(json.dumps(plain(_facts(found, pictures, eye)), indent=1))
+        click.echo(json.dumps(plain(_facts(found, pictures, target)), indent=1))
     else:
         _preview(pixels)
-        for line in _lines(found, pictures, eye):
+        for line in _lines(found, pictures, target):
             click.echo(safe_line(line))
     for notice in filter(None, [unused_windows([found], options["windows"]), *notices(found)]):
         say(notice)
 
 
 def _check_list() -> None:
-    """Refuse flags of what is shown beside `--list`, which shows nothing."""
+    """Refuse flags about shown images together with `--list`, which shows none."""
     context = click.get_current_context()
-    given = [
+    unused = [
         name
         for name in _OF_SHOWING
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
     ]
-    if given:
-        flags = ", ".join("--save" if name == "out" else f"--{name}" for name in given)
-        raise UsageError(f"--list shows nothing that {flags} is for.", f"Leave out {flags}.")
+    if unused:
+        flags = ", ".join("--save" if name == "out" else f"--{name}" for name in unused)
+        raise UsageError(f"--list shows no image, so {flags} has no effect.", f"Leave out {flags}.")
 
 
 _OF_SHOWING = ("out", "fit", "slices", "order", "windows", "frame", "force")
@@ -123,9 +127,11 @@ def _preview(pixels: Any) -> None:
         image_preview.show(pixels, Console(no_color=bool(os.environ.get("NO_COLOR"))))
 
 
-def _facts(found: Picture | Study, pictures: Sequence[Picture], eye: Eye) -> dict[str, Any]:
+def _facts(
+    found: Picture | Study, pictures: Sequence[Picture], target: VisionTarget
+) -> dict[str, Any]:
     first, plan = pictures[0], getattr(found, "plan", None)
-    tokens = plan.tokens if plan else eye.tokens
+    tokens = plan.tokens if plan else target.tokens
     slices = [*plan.chosen] if plan and getattr(found, "volume", False) else None
     return {
         "size": first.original_size,
@@ -133,30 +139,32 @@ def _facts(found: Picture | Study, pictures: Sequence[Picture], eye: Eye) -> dic
         "steps": first.provenance,
         "images": len(pictures),
         "tokens": tokens,
-        "model": eye.model,
-        "seconds": eye.seconds(len(pictures), tokens),
+        "model": target.model,
+        "seconds": target.seconds(len(pictures), tokens),
         "slices": None if slices is None else [index + 1 for index in slices],
         "series": getattr(found, "series", None) or None,
-        "direction": getattr(found, "way", None) or None,
+        "direction": getattr(found, "direction", None) or None,
         "order": getattr(found, "order", None) or None,
         "notices": [*notices(found)],
     }
 
 
-def _lines(found: Picture | Study, pictures: Sequence[Picture], eye: Eye) -> Iterator[str]:
+def _lines(
+    found: Picture | Study, pictures: Sequence[Picture], target: VisionTarget
+) -> Iterator[str]:
     first, plan = pictures[0], getattr(found, "plan", None)
-    tokens = plan.tokens if plan else eye.tokens
+    tokens = plan.tokens if plan else target.tokens
     width, height = first.original_size
     yield f"{'original':<10} {width} x {height} pixels"
-    known = [first.about.told(), _side(first.about.laterality)]
-    if told := ", ".join(filter(None, known)):
-        yield f"{'known':<10} {told}"
+    known = [first.about.prompt_line(), _side(first.about.laterality)]
+    if text := ", ".join(filter(None, known)):
+        yield f"{'known':<10} {text}"
     for number, step in enumerate(first.provenance):
         yield f"{'steps' if not number else '':<10} {step}"
-    if way := getattr(found, "way", ""):
-        yield f"{'order':<10} {way}"
+    if direction := getattr(found, "direction", ""):
+        yield f"{'order':<10} {direction}"
     yield f"{'tokens':<10} {tokens:,}"
-    yield f"{'time':<10} {eye.time(len(pictures), tokens)}"
+    yield f"{'time':<10} {target.time(len(pictures), tokens)}"
 
 
 def _side(laterality: str | None) -> str:
@@ -168,15 +176,15 @@ def _side(laterality: str | None) -> str:
 def _check(out: Path, path: Path | bytes, *, force: bool) -> None:
     """Refuse a path that can't be written to, before anything is read."""
     if out.suffix.lower() != ".png":
-        raise UsageError("What the model sees is saved as PNG.", "Give a name ending in .png.")
+        raise UsageError("The image is saved as a PNG file.", "Give a name ending in .png.")
     if isinstance(path, Path) and _is_of(out, path):
-        raise UsageError("What is shown is never replaced.", "Give another name.")
+        raise UsageError("The original image is never replaced.", "Give another name.")
     if os.path.lexists(out) and (out.is_dir() or not force):
-        raise UsageError("There is already such a file.", "Give another name, or use --force.")
+        raise UsageError("The file exists already.", "Give another name, or use --force.")
 
 
 def _is_of(out: Path, path: Path) -> bool:
-    """Whether a file is the one that is shown, or lies in the folder that is."""
+    """Whether a file is the shown one, or is in the shown folder."""
     there, shown = out.resolve(), path.resolve()
     return there.exists() and (there == shown or shown in there.parents)
 
@@ -187,5 +195,5 @@ def _write(out: Path, data: bytes) -> None:
     except OSError as error:
         raise InputError(
             f"The image can't be saved: {error.strerror}.",
-            "Name a file in a folder that you may write to.",
+            "Give a file in a folder that you may write to.",
         ) from None

@@ -37,15 +37,15 @@ def print_list(path: Path | bytes, wanted: str | None, *, as_json: bool) -> None
     """
     from edge_med import imaging
 
-    there = imaging.contents(path)
-    facts = list(_facts(there))
-    taken, why, notices = _taken(there, wanted)
-    notices += there.left_out
+    contents = imaging.contents(path)
+    facts = list(_facts(contents))
+    taken, why, notices = _taken(contents, wanted)
+    notices += contents.left_out
     if as_json:
         data = {"series": facts, "chosen": taken, "reason": why, "notices": notices}
         click.echo(json.dumps(plain(data), indent=1))
         return
-    people = len(there.known(0)) > 1 or len(there.known(1)) > 1
+    people = len(contents.identities(0)) > 1 or len(contents.identities(1)) > 1
     shown = [fact for fact in facts if _place(fact) <= _MOST]
     rows = [_HEAD + (("patient", "study") if people else ())]
     lines = columns([*rows, *(_row(fact, taken, people=people) for fact in shown)], left=3)
@@ -53,7 +53,7 @@ def print_list(path: Path | bytes, wanted: str | None, *, as_json: bool) -> None
     for line, more in zip(lines, ["", *map(_more, shown)], strict=True):
         click.echo(safe_line(f"{line:<{width}}  {more}".rstrip()))
     if left := len(facts) - len(shown):
-        click.echo(f"{left} more of these are left out here; --json has them.")
+        click.echo(f"{left} more aren't shown here. --json lists all.")
     for notice in notices:
         say(notice)
 
@@ -69,7 +69,7 @@ def _taken(there: Contents, wanted: str | None) -> tuple[str | None, str, list[s
             raise
         step = error.hint or ""
         if "`series`" in step:
-            step = "Nothing is taken until one is chosen, as --series 1."
+            step = "Choose one, as with --series 1."
         return None, "", [f"{error.message} {step}".strip()]
     return choice.series or None, choice.why, [*_of_singles(choice), *choice.notices]
 
@@ -82,31 +82,31 @@ def _of_singles(choice: SeriesChoice) -> Iterator[str]:
     if choice.volume or count == 1:
         return
     if count <= MOST[False]:
-        yield f"The {count} images are no volume: each is taken as a picture."
+        yield f"The {count} images aren't a volume, so each is shown as a picture."
     else:
-        yield f"The {count} images are no volume: choose some, as with --slices 5."
+        yield f"The {count} images aren't a volume. Choose some of them, as with --slices 5."
 
 
 def _facts(there: Contents) -> Iterator[dict[str, Any]]:
     """What is known of each series, and of each of its stacks if there are several."""
     ranks = [{word: n for n, word in enumerate(_first_seen(there, which), 1)} for which in (0, 1)]
     for one in there.series:
-        whose = one.slices[0].whose
-        known = {"patient": ranks[0][whose[0]], "study": ranks[1][whose[1]]}
+        identity = one.slices[0].identity
+        known = {"patient": ranks[0][identity[0]], "study": ranks[1][identity[1]]}
         stacks: tuple[Stack | None, ...] = one.stacks or (None,)
         for stack in stacks:
             slices = stack.slices if stack else one.slices
             yield {
                 "number": one.name(stack) if stack else str(one.number),
                 **_of_slices(one, slices),
-                "description": stack.told if stack else "",
+                "description": stack.part if stack else "",
                 "doubt": stack.doubt if stack else "",
                 **known,
             }
 
 
 def _first_seen(there: Contents, which: int) -> list[str]:
-    return list(dict.fromkeys(p.whose[which] for one in there.series for p in one.slices))
+    return list(dict.fromkeys(p.identity[which] for one in there.series for p in one.slices))
 
 
 def _of_slices(one: Series, slices: tuple[Slice, ...]) -> dict[str, Any]:
@@ -131,9 +131,9 @@ def _row(fact: dict[str, Any], taken: str | None, *, people: bool) -> tuple[str,
     kind = " ".join(filter(None, (fact["modality"] or "another modality", fact["plane"])))
     mm = "" if fact["thickness"] is None else f"{fact['thickness']:g}"
     size = f"{fact['columns']} x {fact['rows']}"
-    whose = (str(fact["patient"]), str(fact["study"])) if people else ()
+    identity = (str(fact["patient"]), str(fact["study"])) if people else ()
     mark = "*" if fact["number"] == taken else ""
-    return (mark, fact["number"], kind, str(fact["images"]), size, mm, *whose)
+    return (mark, fact["number"], kind, str(fact["images"]), size, mm, *identity)
 
 
 def _more(fact: dict[str, Any]) -> str:

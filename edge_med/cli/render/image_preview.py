@@ -23,9 +23,9 @@ def show(pixels: Pixels, console: Console, width: int = WIDTH) -> None:
     """Print a picture, so many columns wide or as many as there are.
 
     Args:
-        pixels: grey of shape (height, width), or RGB of shape (height, width, 3).
-        console: where to; its colours are used if it has some.
-        width: columns.
+        pixels: grey levels of shape (height, width), or RGB of shape (height, width, 3).
+        console: console to print to, in colours if it has some.
+        width: number of columns.
     """
     from rich.text import Text
 

@@ -1,4 +1,4 @@
-"""An answer in Markdown while it is written: whole blocks stay, the last one is drawn anew."""
+"""An answer in Markdown while it is written: whole blocks stay, the last one is redrawn."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ REDRAWN = 0.1
 """Seconds between two drawings."""
 
 
-class Safe:
+class SafeMarkdown:
     """Markdown that shows what it holds, and does nothing else: no links, no control characters."""
 
     def __init__(self, text: str, last: int | None = None) -> None:
@@ -78,7 +78,7 @@ class Page:
             self._draw()
 
     def close(self) -> None:
-        """Leave everything there as it stands; what is added then begins a block of its own."""
+        """Leave everything as it is; what is added then begins a block of its own."""
         self._settle(self._open)
         self._open = ""
 
@@ -87,7 +87,7 @@ class Page:
             self._part()
             self._live = Live(console=self._console, auto_refresh=False, transient=True)
             self._live.start()
-        self._live.update(Safe(self._open, self._console.height - 2), refresh=True)
+        self._live.update(SafeMarkdown(self._open, self._console.height - 2), refresh=True)
 
     def _settle(self, block: str) -> None:
         """Write a block for good."""
@@ -96,7 +96,7 @@ class Page:
             self._live = None
         if block.strip():
             self._part()
-            self._console.print(Safe(block))
+            self._console.print(SafeMarkdown(block))
             self._gap = True
 
     def _part(self) -> None:
@@ -107,7 +107,7 @@ class Page:
 
 
 def _first_block(text: str) -> str | None:
-    """What stands before the first gap that isn't within fences."""
+    """The text before the first gap that isn't within fences."""
     for gap in _GAP.finditer(text):
         if len(_FENCE.findall(text[: gap.start()])) % 2 == 0:
             return text[: gap.end()]

@@ -13,7 +13,7 @@ Bar = AbstractContextManager[Callable[[int], None]]
 
 
 def byte_progress(label: str, total: int, *, hidden: bool) -> Bar:
-    """A bar that is told of bytes as they are done; nothing where stderr isn't a terminal."""
+    """A bar that counts bytes; nothing where stderr isn't a terminal."""
     from rich.progress import DownloadColumn
 
     return _progress(label, DownloadColumn(), total, hidden=hidden)

@@ -1,4 +1,4 @@
-"""One line on stderr that says what the model is doing; it goes when the answer begins."""
+"""One line on stderr that says what the model is doing; it disappears when the answer begins."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ STAGES = {
 }
 
 
-class Live:
+class StatusLine:
     """The line; nothing is shown where stderr isn't a terminal."""
 
     def __init__(self, *, hidden: bool) -> None:
         """Prepare the line; `hidden` keeps it away.
 
         Attributes:
-            images: that will be looked at, as far as that is known.
-            quiet: whether nothing is shown, wherever stderr goes.
+            images: number of images to be encoded, as far as is known.
+            quiet: whether nothing is shown at all.
         """
         from rich.console import Console
 
@@ -64,7 +64,7 @@ class Live:
             parts.append(f"{left:.0f} s left")
         self._say(", ".join(parts))
 
-    def expects(self, images: Sequence[Picture | Study]) -> None:
+    def expect_images(self, images: Sequence[Picture | Study]) -> None:
         """Let it count images that will be looked at; the same one only once."""
         from edge_med.imaging.volume.study import all_pictures
 

@@ -15,27 +15,27 @@ from edge_med.cli.render.wrapping import say
 
 if TYPE_CHECKING:
     from edge_med.answers import Answer, Event, Piece, PieceKind
-    from edge_med.cli.render.status_line import Live
+    from edge_med.cli.render.status_line import StatusLine
 
 NOTICE = "For research and education; never for diagnosis or treatment."
 
 
-def written(
+def show_answer(
     events: Iterator[Event],
-    live: Live,
+    live: StatusLine,
     *,
     shown: bool,
     thoughts: bool,
-    heard: Callable[[str], bool] = lambda _code: False,
+    codes: Callable[[str], bool] = lambda _code: False,
 ) -> Answer:
     """The whole answer at the end of a stream.
 
     Args:
-        events: of the stream.
-        live: the line that says what the model is doing meanwhile.
-        shown: whether the answer's pieces go to stdout as they come.
-        thoughts: whether those of the thought go to stderr.
-        heard: which notices go there as well, by their codes.
+        events: events of the stream.
+        live: status line, which shows what the model is doing.
+        shown: whether pieces of the answer go to stdout at once.
+        thoughts: whether pieces of the thought go to stderr.
+        codes: function that says of a notice's code whether it goes to stderr.
     """
     from edge_med.answers import End, Notice, Piece, Progress
 
@@ -47,7 +47,7 @@ def written(
                     live.show(event)
                 case Piece():
                     page.add(event)
-                case Notice(code, text) if heard(code):
+                case Notice(code, text) if codes(code):
                     page.close()
                     say(text)
                 case End(answer):
@@ -55,7 +55,7 @@ def written(
     raise AssertionError("a stream ends with End")
 
 
-def uninterrupted(answer: Answer) -> Answer:
+def abort_if_cancelled(answer: Answer) -> Answer:
     """The answer, where one that Ctrl-C ended ends all.
 
     Raises:
@@ -75,7 +75,7 @@ def speed(answer: Answer) -> str:
 class _Page:
     """Pieces as they come: the answer to stdout, thoughts to stderr, each ended by a line feed."""
 
-    def __init__(self, live: Live, visible: Mapping[PieceKind, bool]) -> None:
+    def __init__(self, live: StatusLine, visible: Mapping[PieceKind, bool]) -> None:
         self._live = live
         self._visible = visible
         self._open: PieceKind | None = None
@@ -103,7 +103,7 @@ def interruptible(cancel: Callable[[], bool]) -> Iterator[None]:
     A second time interrupts at once, and so does the first while there is no answer.
 
     Args:
-        cancel: ends the answers that have begun, and says whether there was one.
+        cancel: function that ends the answers; true if there was one.
     """
     pressed: list[bool] = []
 

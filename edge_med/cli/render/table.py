@@ -11,8 +11,8 @@ def columns(rows: Sequence[Row], left: int = 1) -> list[str]:
     """Lines of a table.
 
     Args:
-        rows: of the same length; the heading is one of them.
-        left: so many columns are aligned to the left.
+        rows: rows of the same length, with the heading.
+        left: number of columns that are aligned to the left.
     """
     widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
     return [

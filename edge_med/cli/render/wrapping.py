@@ -23,11 +23,11 @@ def say(
     whole.
 
     Args:
-        text: of one line.
-        err: to stderr.
-        first: stands before it, and may be coloured.
-        safe: it was made harmless before.
-        indent: of the lines that follow the first.
+        text: text of one line.
+        err: whether it goes to stderr.
+        first: text before it, which may be coloured.
+        safe: whether the text is harmless already.
+        indent: indentation of all lines but the first.
     """
     line = text if safe else safe_line(text)
     stream = sys.stderr if err else sys.stdout
@@ -40,9 +40,9 @@ def wrapped(line: str, used: int = 0, indent: str = "") -> str:
     """A line broken at blanks to the terminal's width.
 
     Args:
-        line: to be broken.
-        used: columns that the first line has already.
-        indent: of the lines that follow.
+        line: text to be broken.
+        used: number of columns that are used in the first line.
+        indent: indentation of all lines but the first.
     """
     width = shutil.get_terminal_size().columns
     if width < NARROWEST or len(line) + used <= width:

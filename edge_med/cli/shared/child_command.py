@@ -14,7 +14,7 @@ COMMANDS: Mapping[str, str | None] = {"compare": None, "verify": "--run"}
 """Their names, and the flag without which they don't. Others speak to the engine's process."""
 
 
-def wanted(arguments: Sequence[str]) -> bool:
+def is_needed(arguments: Sequence[str]) -> bool:
     """Whether a command line is of such a command, and this is no process of ours already."""
     if interpreter.is_child() or not arguments or arguments[0] not in COMMANDS:
         return False

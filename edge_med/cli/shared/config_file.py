@@ -32,7 +32,7 @@ def load() -> dict[str, Any]:
     Raises:
         UsageError: it isn't TOML, or holds a key or a value that there isn't.
     """
-    return {key: checked(key, value) for key, value in _raw(_read()).items()}
+    return {key: check_value(key, value) for key, value in _raw(_read()).items()}
 
 
 def change(key: str, value: object) -> None:
@@ -44,7 +44,7 @@ def change(key: str, value: object) -> None:
     text = _read()
     settings = _raw(text)  # unchecked: what is wrong can be set right, or taken out
     if value is not None:
-        settings[key] = checked(key, value)
+        settings[key] = check_value(key, value)
     elif settings.pop(key, None) is None:
         check_key(key)
     changed = _edited(text, key, settings)
@@ -53,7 +53,7 @@ def change(key: str, value: object) -> None:
     _platform.write_private(file, changed.encode("utf-8"))
 
 
-def checked(key: str, value: object) -> Any:
+def check_value(key: str, value: object) -> Any:
     """A value as its flag takes it.
 
     Raises:
@@ -68,7 +68,7 @@ def checked(key: str, value: object) -> Any:
         str(found).encode("utf-8")
     except (click.BadParameter, UnicodeEncodeError) as error:
         reason = _reason(key, value, error)
-        raise UsageError(f"The setting {key} can't be that: {reason}", _hint(key)) from None
+        raise UsageError(f"The setting {key} {reason}", _hint(key)) from None
     if found == "" or (isinstance(found, str) and not found.isprintable()):
         raise UsageError(f"The setting {key} is empty or has control characters.", _hint(key))
     return found
@@ -78,8 +78,9 @@ def _reason(key: str, value: object, error: Exception) -> str:
     """What a flag has against a value, in plain words."""
     kind = TYPES[key]
     if isinstance(kind, click.IntRange):
-        return f"it is a whole number from {kind.min} to {kind.max}, not {value}."
-    return error.message if isinstance(error, click.BadParameter) else "It isn't text."
+        return f"must be a whole number from {kind.min} to {kind.max}, not {value}."
+    text = error.message if isinstance(error, click.BadParameter) else "It isn't text."
+    return f"can't be used: {text}"
 
 
 def check_key(key: str) -> None:
@@ -113,11 +114,11 @@ def _raw(text: str) -> dict[str, Any]:
 
 
 def _damaged(reason: str) -> UsageError:
-    return UsageError(f"{NAME} can't be read: {reason}", f"Mend or remove it: {path()}")
+    return UsageError(f"{NAME} can't be read: {reason}", f"Correct or remove it: {path()}")
 
 
 def _edited(text: str, key: str, settings: dict[str, Any]) -> str:
-    """The text with one setting changed; written anew if that can't be done by its line."""
+    """The text with one setting changed; rewritten if that can't be done by its line."""
     line = re.compile(_LINE.format(key=re.escape(key)))
     value = _toml(settings[key]) if key in settings else None
     if value is None:
@@ -132,7 +133,7 @@ def _edited(text: str, key: str, settings: dict[str, Any]) -> str:
     except tomllib.TOMLDecodeError:
         pass
     if not all(isinstance(setting, (str, int)) for setting in settings.values()):
-        raise _damaged("It has more than settings, and can't be changed here.")
+        raise _damaged("It holds more than settings, so edge-med can't change it.")
     return "".join(f"{name} = {_toml(setting)}\n" for name, setting in settings.items())
 
 

@@ -21,19 +21,19 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
             "frame",
             "tags",
         ),
-        *("save_box", "schema", "keep", "yes", "as_json", "quiet", "help"),
+        *("save_box", "schema", "keep", "yes", "as_json", "quiet", "help", "_click_default_help"),
     ),
     "Answer": (
         *("max_new_tokens", "temperature", "seed", "think", "think_budget", "stop", "grammar"),
         *("top_k", "top_p", "min_p"),
     ),
 }
-"""Which flags stand where, by their parameters; all others are for the machine."""
+"""Groups of flags, by their parameters; all others are for the machine."""
 
 REST = "Advanced and hardware"
 
 
-class Grouped(click.Command):
+class GroupedCommand(click.Command):
     """A command whose help has its flags in groups."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

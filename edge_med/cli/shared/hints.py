@@ -31,9 +31,9 @@ FLAGS = {
 
 _LOOK = "See why with --verbose"
 
-_TEXT = "the answer stands on stdout"
+_TEXT = "the answer is on stdout"
 
-_AS_IMAGE = "Save it as a file, and show that: --image chest.png, or /image chest.png in the chat"
+_AS_IMAGE = "Save it as a file, and give that: --image chest.png, or /image chest.png in the chat"
 
 _LISTED = "edge-med view PATH --list shows them"
 
@@ -48,7 +48,7 @@ _WORDS = (
 
 
 def in_flags(hint: str) -> str:
-    """A hint with flags where options stand between backticks; others stay as they are."""
+    """A hint with flags in place of options between backticks; others stay as they are."""
     for ours, theirs in _WORDS:
         hint = hint.replace(ours, theirs)
     return _OPTION.sub(_flag, hint)

@@ -16,7 +16,7 @@ from edge_med.errors import ImageError, blind
 
 if TYPE_CHECKING:
     from edge_med.api import MedGemma
-    from edge_med.cli.render.status_line import Live
+    from edge_med.cli.render.status_line import StatusLine
     from edge_med.config import Options
     from edge_med.imaging import Picture, Study
 
@@ -49,19 +49,19 @@ def pictures_of(
     model: MedGemma,
     options: Options,
     settings: Mapping[str, Any],
-    live: Live,
+    live: StatusLine,
     *,
     force: bool,
 ) -> list[Picture | Study]:
-    """Open images for a model; what is chosen or odd is told on stderr.
+    """Open images for a model; what is chosen or odd is reported on stderr.
 
     Args:
-        paths: files, folders or zips, or the bytes of one.
-        model: that they are for.
-        options: of the answer.
-        settings: with `threads`, and with those of `series_options`.
-        live: the line that counts them; where it is quiet, only what isn't shown whole is told.
-        force: take images that show nothing as well.
+        paths: paths of files, folders or zips, or bytes of a file.
+        model: model that will see them.
+        options: options of the answer.
+        settings: values of `threads` and of the flags of `series_options`.
+        live: status line; where it is quiet, only what isn't shown whole is reported.
+        force: whether images that show nothing are accepted.
 
     Raises:
         ImageError: one can't be read or shows nothing, or the model can't see.
@@ -76,8 +76,8 @@ def pictures_of(
     how = {name: settings[name] for name in ("slices", "windows", "frame", "series", "order")}
     found = imaging.open_all(paths, room=room, fit=options.fit, side=model.side, **how)
     check_used(found, **{name: settings[name] for name in USED})
-    if (told := unused_windows(found, settings["windows"])) and not live.quiet:
-        say(told)
+    if (unused := unused_windows(found, settings["windows"])) and not live.quiet:
+        say(unused)
     if not force:
         refuse_doubtful(found)
     for image in found:
@@ -85,31 +85,31 @@ def pictures_of(
             say(notice)
     for notice in together(found):
         say(notice)
-    live.expects(found)
+    live.expect_images(found)
     return found
 
 
 def with_tags(prompt: str, images: Sequence[Picture | Study]) -> str:
     """A prompt below what its images' files say of modality, body part and view."""
-    return documents.prepend_facts(prompt, [image.about.told() for image in images])
+    return documents.prepend_facts(prompt, [image.about.prompt_line() for image in images])
 
 
 def notices(image: Picture | Study) -> Iterator[str]:
     """What the user should know of an image."""
-    from edge_med.imaging import picture_notices
+    from edge_med.imaging import picture, picture_notices
     from edge_med.imaging.volume.study import all_pictures
 
-    if plan := getattr(image, "plan", None):
-        yield f"{plan}."
-        yield from filter(None, [plan.which, in_flags(plan.more)])
+    if not isinstance(image, picture.Picture):
+        yield f"{image.plan}."
+        yield from filter(None, [image.plan.which, in_flags(image.plan.more)])
         yield from image.notices
-        yield from filter(None, [image.told])
+        yield from filter(None, [image.summary])
     among = picture_notices.among(all_pictures([image]))
     yield from (notice.text for notice in among if notice.code != "series")
 
 
 def together(images: Sequence[Picture | Study]) -> Iterator[str]:
-    """What must be known of several images beside each other, even if all is quiet."""
+    """Sentences about several images together, which are shown even if all is quiet."""
     from edge_med.imaging import picture_notices
     from edge_med.imaging.volume.study import all_pictures
 
@@ -129,7 +129,7 @@ def refuse_doubtful(images: Sequence[Picture | Study]) -> None:
     for number, image in enumerate(images, 1):
         if doubt := picture_notices.doubt(all_pictures([image])):
             which = f" It is image {number} of {len(images)}." if len(images) > 1 else ""
-            raise ImageError(doubt.text + which, "Give another; to ask all the same: --force")
+            raise ImageError(doubt.text + which, "Give another image, or ask anyway with --force")
 
 
 def incomplete(image: Picture | Study) -> Iterator[str]:
@@ -139,13 +139,17 @@ def incomplete(image: Picture | Study) -> Iterator[str]:
         yield from filter(None, (f"{plan}.", plan.which, in_flags(plan.more)))
 
 
-def told_of(images: Sequence[Picture | Study]) -> dict[str, list[Any]]:
-    """For JSON, of each image: its slices from 1 on, series, direction and order, or None."""
+def image_facts(images: Sequence[Picture | Study]) -> dict[str, list[Any]]:
+    """Of each image its slices from 1 on, series, direction and order; None without a series."""
     from edge_med.imaging import Study
 
     series = [image if isinstance(image, Study) else None for image in images]
     facts = {
         name: [getattr(study, attribute) or None if study else None for study in series]
-        for name, attribute in (("series", "series"), ("direction", "way"), ("order", "order"))
+        for name, attribute in (
+            ("series", "series"),
+            ("direction", "direction"),
+            ("order", "order"),
+        )
     }
     return {"slices": [[*study.numbers] if study else None for study in series], **facts}

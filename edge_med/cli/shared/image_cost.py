@@ -25,18 +25,18 @@ SIDE, TOKENS = 896, 256
 
 
 @dataclass(frozen=True, slots=True)
-class Eye:
+class VisionTarget:
     """What images are shown to.
 
     Attributes:
-        model: its name; None if there is none that is meant.
-        side: of its square, in pixels.
-        tokens: of an image.
-        encode: seconds that an image takes on this machine; None as long as nobody knows.
-        read: seconds that a token takes; None likewise.
-        blind: whether the model can't see.
-        files: bytes of its files, which will be in memory when it sees.
-        gpu: whether there is a GPU to see with.
+        model: name of the model; None if none was chosen.
+        side: side of its square, in pixels.
+        tokens: number of tokens of an image.
+        encode: seconds for an image on this machine; None if not known yet.
+        read: seconds for a token; None if not known yet.
+        blind: whether the model has no projector.
+        files: size of its files in bytes, which will be in memory.
+        gpu: whether a GPU can encode images.
     """
 
     model: str | None = None
@@ -59,30 +59,30 @@ class Eye:
         if self.model is None:
             return "not known: name a model with --model"
         if self.blind:
-            return f"none: {self.model} can't see"
+            return f"none: {self.model} reads text only"
         seconds = self.seconds(images, tokens)
         if seconds is None:
-            return f"not known yet: the first image that {self.model} sees here tells it"
-        return f"about {duration_text(seconds)} until {self.model} has seen and read it"
+            return f"not known yet: it is measured with the first image that {self.model} reads"
+        return f"about {duration_text(seconds)} until {self.model} has read it"
 
     def room(self, context: int) -> SliceBudget:
         """What there is for a series' slices, in so many tokens of question and answer."""
         from edge_med.imaging import SliceBudget
         from edge_med.imaging.volume.slice_selection import QUESTION
 
-        beside = Options().max_new_tokens + QUESTION
+        reserved = Options().max_new_tokens + QUESTION
         memory = _platform.available_memory()
         left = None if memory is None else max(0, memory - self.files)
-        free = max(0, context - beside)
-        return SliceBudget(free, left, self.encode, self.tokens, self.gpu, beside)
+        free = max(0, context - reserved)
+        return SliceBudget(free, left, self.encode, self.tokens, self.gpu, reserved)
 
 
-def eye_of(named: str | None, threads: int | None) -> Eye:
+def vision_target(named: str | None, threads: int | None) -> VisionTarget:
     """What images would be shown to.
 
     Args:
-        named: the model by flag, environment or config.toml; if None, the only one there is.
-        threads: that would compute.
+        named: model by flag, environment or config.toml; None for the only one installed.
+        threads: number of compute threads.
 
     Raises:
         EdgeMedError: the named model isn't there, or can't be read.
@@ -90,17 +90,17 @@ def eye_of(named: str | None, threads: int | None) -> Eye:
     try:
         choice = default_model.choose(named)
     except UsageError:  # several, and none is named
-        return Eye()
+        return VisionTarget()
     if choice.embedded and not (choice.named and default_model.is_complete(default_model.MICRO)):
-        return Eye()
+        return VisionTarget()
     found = store.find(choice.model)
     name, header = found.text.stem, found.projector_header
     if found.projector is None or header is None:
-        return Eye(name, blind=True)
+        return VisionTarget(name, blind=True)
     side = header.integer("clip.vision.image_size") or SIDE
     estimates = Estimates(found.text, threads)
     rates = estimates.rates
-    return Eye(
+    return VisionTarget(
         name,
         side,
         image_tokens(header) or TOKENS,

@@ -18,7 +18,7 @@ _SERIES: tuple[Decorator, ...] = (
     click.option(
         "--series",
         metavar="N",
-        help="Which series of a folder or zip: view PATH --list numbers them.",
+        help="Which series of a folder or zip; edge-med view PATH --list shows the numbers.",
     ),
     click.option(
         "--slices",
@@ -33,7 +33,8 @@ _SERIES: tuple[Decorator, ...] = (
         type=click.Choice(ORDERS),
         default=ORDERS[0],
         show_default=True,
-        help="Of slices: as the machine numbered them, or by position (from feet to head).",
+        help="Order of the slices: as the scanner numbered them, or by position (from feet to "
+        "head).",
     ),
     click.option(
         "--windows",
@@ -65,7 +66,8 @@ _SHOWN: tuple[Decorator, ...] = (
         multiple=True,
         type=FILE,
         metavar="FILE",
-        help="A text in UTF-8 or marked UTF-16, such as a report, that stands before TEXT.",
+        help="Text file, such as a report, sent before the question (UTF-8, or UTF-16 with a "
+        "byte order mark). May be given several times.",
     ),
     *_SERIES,
     click.option(

@@ -13,23 +13,23 @@ from edge_med.errors import UsageError
 from edge_med.library import default_model, store
 
 
-def chosen(named: str | None, *, quiet: bool, as_json: bool = False) -> str | Path:
+def choose_model(named: str | None, *, quiet: bool, as_json: bool = False) -> str | Path:
     """The model to load; what was chosen for the user is said on stderr.
 
     Args:
-        named: by flag, environment or config.toml.
-        quiet: say nothing.
-        as_json: a program reads the answer.
+        named: model by flag, environment or config.toml.
+        quiet: whether nothing is said.
+        as_json: whether a program reads the answer.
 
     Raises:
-        UsageError: none is named and none is here, and nobody sits there who would be told that a
+        UsageError: none is named and none is installed, and nobody would see the notice that a
             toy answers; or several could be meant.
     """
     choice = default_model.choose(named)
     if choice.embedded:
         if not choice.named and (quiet or as_json or not _somebody_looks()):
             raise UsageError(
-                f"No model is here: none is named, and {store.models_folder()} has none.",
+                f"No model is named, and none is installed in {store.models_folder()}.",
                 "Name one with `model`; edge-med convert makes one from a checkpoint. To try the "
                 "toy, which knows no medicine: --model micro",
             )

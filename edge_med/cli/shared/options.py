@@ -41,10 +41,10 @@ TYPES: dict[str, click.ParamType[Any]] = {
     "think": click.Choice(["off", "auto", "on"]),
     "max_new_tokens": click.IntRange(1, LONGEST_ANSWER),
 }
-"""What may also stand in config.toml, by its key there."""
+"""Flags that may also be in config.toml, by their keys there."""
 
 ENVIRONMENT = {"model": "EDGE_MED_MODEL", "threads": "EDGE_MED_THREADS"}
-"""What stands in for a flag, before config.toml does."""
+"""Environment variables of flags, which count before config.toml."""
 
 memory_option = click.option(
     "--memory",
@@ -58,7 +58,7 @@ threads_option = click.option(
     "--threads",
     type=TYPES["threads"],
     envvar=ENVIRONMENT["threads"],
-    help="By default all usable performance cores.",
+    help="Number of compute threads. Default: all usable performance cores.",
 )
 
 
@@ -112,7 +112,7 @@ class NumberList(click.ParamType[tuple[float, ...]]):
         try:
             return tuple(map(float, value.split(",")))
         except ValueError:
-            self.fail(f"'{value}' isn't made of numbers, as 3,1 is.", param, ctx)
+            self.fail(f"'{value}' isn't a list of numbers, such as 3,1.", param, ctx)
 
 
 _DEVICES: tuple[Decorator, ...] = (
@@ -136,14 +136,16 @@ _DEVICES: tuple[Decorator, ...] = (
         type=NumberList(),
         default=_LOAD.tensor_split,
         metavar="A,B,…",
-        help="Proportions by which devices share the layers; else each is filled up.",
+        help="Proportions of the layers on each device, such as 3,1. Default: one device "
+        "after the other is filled.",
     ),
     click.option(
         "--tensor-override",
         "tensor_overrides",
         multiple=True,
         metavar="REGEX=DEVICE",
-        help="Tensors of layers that go to a device or to the cpu, wherever their layer is.",
+        help="Place the layers' tensors whose name matches REGEX on DEVICE or cpu. May be "
+        "given several times.",
     ),
     click.option(
         "--projector-device",
@@ -169,7 +171,7 @@ _MODEL: tuple[Decorator, ...] = (
         "adapters",
         multiple=True,
         metavar="PATH[=SCALE]",
-        help="A LoRA adapter that is applied; without a scale, by 1.",
+        help="LoRA adapter to apply, with its scale (default 1). May be given several times.",
     ),
     context_option,
     click.option(
@@ -185,7 +187,7 @@ _MODEL: tuple[Decorator, ...] = (
 )
 
 _ANSWERS: tuple[Decorator, ...] = (
-    click.option("--system", help="Instructions that stand before everything."),
+    click.option("--system", help="Instructions for the model, sent before the conversation."),
     click.option(
         "--fit",
         type=TYPES["fit"],
@@ -230,21 +232,32 @@ _ANSWERS: tuple[Decorator, ...] = (
         "--top-p",
         type=float,
         default=1.0,
-        help="Consider the likeliest words up to this probability.",
+        help="Consider only the most likely words that together have this probability; 1 "
+        "(default): all.",
     ),
     click.option(
         "--min-p",
         type=float,
         default=0.0,
-        help="Leave out words less likely than this share of the best.",
+        help="Leave out words with less than this share of the best word's probability; 0 "
+        "(default): none.",
     ),
-    click.option("--seed", type=int, help="Number that makes random answers repeatable."),
-    click.option("--stop", multiple=True, metavar="TEXT", help="A text that ends the answer."),
+    click.option(
+        "--seed",
+        type=int,
+        help="Number that makes random answers repeatable. Default: a new one each time.",
+    ),
+    click.option(
+        "--stop",
+        multiple=True,
+        metavar="TEXT",
+        help="Text that ends the answer. May be given several times.",
+    ),
 )
 
 _OUTPUT: tuple[Decorator, ...] = (
-    click.option("--quiet", is_flag=True, help="Nothing but the answer."),
-    click.option("--verbose", is_flag=True, help="Show thoughts and what llama.cpp logs."),
+    click.option("--quiet", is_flag=True, help="Print only the answer."),
+    click.option("--verbose", is_flag=True, help="Show the model's thoughts and llama.cpp's log."),
 )
 
 
@@ -276,7 +289,7 @@ def load_settings(settings: dict[str, Any]) -> dict[str, Any]:
     """What `MedGemma.load` is called with besides the model.
 
     Args:
-        settings: the flags of a command by name, with others or not.
+        settings: values of a command's flags by name; others are ignored.
     """
     return {**_of(LoadOptions, settings), "adapters": list(_scales(settings["adapters"]))}
 

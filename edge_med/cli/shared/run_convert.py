@@ -9,11 +9,11 @@ def convert(*arguments: object) -> None:
     """Convert, within another command.
 
     Args:
-        arguments: of the command line.
+        arguments: words of the command line.
     """
     ctx = click.get_current_context().find_root()
     assert isinstance(ctx.command, click.Group)
     command = ctx.command.get_command(ctx, "convert")
     if command is None:
-        raise click.UsageError("'convert' isn't installed; install edge-med with its converters.")
+        raise click.UsageError("'convert' isn't installed. Install edge-med with its converters.")
     command.main([str(a) for a in arguments], "edge-med convert", standalone_mode=False)

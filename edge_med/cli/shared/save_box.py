@@ -14,7 +14,7 @@ from edge_med.errors import SchemaError, UsageError
 if TYPE_CHECKING:
     from edge_med.answers import Answer
     from edge_med.imaging import Picture, Study
-    from edge_med.imaging.boxes import Placed
+    from edge_med.imaging.boxes import PixelBox
     from edge_med.imaging.volume.study import Origin
 
 
@@ -23,12 +23,12 @@ class FoundBoxes:
     """What was found.
 
     Attributes:
-        boxes: in pixels of the original.
-        quirks: what had to be mended to read them.
-        remarks: what people should know: quirks, and boxes of something else.
+        boxes: boxes in pixels of the original.
+        quirks: descriptions of what was repaired to read them.
+        remarks: sentences for people: quirks, and boxes of something else.
     """
 
-    boxes: tuple[Placed, ...]
+    boxes: tuple[PixelBox, ...]
     quirks: tuple[str, ...]
     remarks: tuple[str, ...] = ()
 
@@ -59,7 +59,7 @@ class Search:
 
         if len(images) != 1:
             raise UsageError(
-                f"--save-box looks for something in one image, and {len(images)} are given.",
+                f"--save-box needs one image, but {len(images)} are given.",
                 "Give one with --image.",
             )
         self.prompt = boxes.locate_prompt(what)
@@ -69,7 +69,7 @@ class Search:
         self._target, self._force = target, force
         boxes.check_target(self._image, target, force=force)
 
-    def one(self, images: Sequence[Picture | Study]) -> Picture:
+    def searched_image(self, images: Sequence[Picture | Study]) -> Picture:
         """The image that is searched, which may be one slice of a series.
 
         Raises:
@@ -82,30 +82,29 @@ class Search:
             return image
         if len(image.pictures) > 1:
             raise UsageError(
-                "--save-box looks for something in one image, and there are"
-                f" {len(image.pictures)} slices.",
+                f"--save-box needs one image, but there are {len(image.pictures)} slices.",
                 "Choose one of them, as with --slices 12:12; or of a file's frames with --frame.",
             )
         (self._origin,) = image.origins
         return image.pictures[0]
 
-    def found(self, answer: Answer, picture: Picture) -> FoundBoxes:
+    def boxes_of(self, answer: Answer, picture: Picture) -> FoundBoxes:
         """The boxes of an answer about the image as it was fitted."""
         from edge_med.imaging import boxes
 
         parsed = boxes.parse(answer.text)
-        placed = tuple(boxes.place(box, picture) for box in parsed.boxes)
-        remarks = [f"In the model's answer: {quirk}." for quirk in parsed.told]
+        pixel_boxes = tuple(boxes.place(box, picture) for box in parsed.boxes)
+        remarks = [f"In the model's answer: {quirk}." for quirk in parsed.remarks]
         other = boxes.other_than(self._what, parsed.boxes)
-        return FoundBoxes(placed, parsed.quirks, (*remarks, *filter(None, [other])))
+        return FoundBoxes(pixel_boxes, parsed.quirks, (*remarks, *filter(None, [other])))
 
     def save(self, found: FoundBoxes, settings: Mapping[str, Any], *, quiet: bool) -> None:
         """Save the slice or the frame that was searched, with its boxes.
 
         Args:
-            found: its boxes.
-            settings: with `frame` and `windows`, of `series_options`.
-            quiet: tell nothing.
+            found: boxes of the answer.
+            settings: values of `frame` and `windows`, of `series_options`.
+            quiet: whether nothing is said.
 
         Raises:
             SchemaError: there is no box.
@@ -114,7 +113,7 @@ class Search:
 
         if not found.boxes:
             raise SchemaError(
-                f"{boxes.NOTHING} No picture is saved.",
+                f"{boxes.NOTHING} No image is saved.",
                 "Name a structure that the image shows, such as: right clavicle",
             )
         source, frame = self._origin or (self._image, settings["frame"] or 1)

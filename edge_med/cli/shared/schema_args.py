@@ -18,20 +18,20 @@ _OF_JSON = ("{", "[", '"')
 """How JSON begins that is no number; a file's name hardly does."""
 
 _WORDS = frozenset(("json", "true", "false", "null"))
-"""What may stand for a schema without a bracket; `json` is Ollama's."""
+"""Words that may be a schema without a bracket; `json` is Ollama's."""
 
 
-def schema_text(given: str) -> str:
+def schema_text(value: str) -> str:
     """A schema that is given itself or as a file.
 
     Raises:
         InputError: there is no such file, or it can't be read.
     """
-    if given.lstrip().startswith(_OF_JSON):
-        return given
-    if given.strip() in _WORDS and not Path(given).exists():
-        return given
-    return read_for("--schema", given)
+    if value.lstrip().startswith(_OF_JSON):
+        return value
+    if value.strip() in _WORDS and not Path(value).exists():
+        return value
+    return read_for("--schema", value)
 
 
 def read_for(flag: str, path: str | Path) -> str:
@@ -53,12 +53,12 @@ def read_for(flag: str, path: str | Path) -> str:
 
 
 @contextmanager
-def saved_text(*, as_json: bool, shown: bool) -> Iterator[None]:
-    """What was written goes to stdout, though it doesn't fit its form.
+def keep_partial_answer(*, as_json: bool, shown: bool) -> Iterator[None]:
+    """Print the text that was written, though it doesn't fit its form.
 
     Args:
-        as_json: whether as JSON, with what is wrong under `error`.
-        shown: whether it stands there already.
+        as_json: whether it is printed as JSON, with the fault under `error`.
+        shown: whether it is printed already.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""What is said of a call that can't be understood: what was meant, in one line and a hint."""
+"""The text about a call that can't be understood: what was meant, in one line and a hint."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from click.exceptions import MissingParameter
 EXTRA: Mapping[str, str] = {
     "ask": 'Put the question in quotes: edge-med ask "Is the heart large?" --image chest.png',
     "chat": "Give images with --image, as in: edge-med chat --image chest.png",
-    "view": "Put a path with blanks in quotes; one image is shown at a time.",
+    "view": "Put a path with spaces in quotes. One image is shown at a time.",
 }
 """What to do about words that a command has no place for."""
 
@@ -22,7 +22,7 @@ MISSING: Mapping[str, str] = {
 """What is mostly given where a flag is missing."""
 
 
-def told(error: click.UsageError) -> tuple[str, str]:
+def message_and_hint(error: click.UsageError) -> tuple[str, str]:
     """A message of one line, and a hint."""
     command = error.ctx.command_path if error.ctx else "edge-med"
     name = command.rpartition(" ")[2]
@@ -39,5 +39,5 @@ def told(error: click.UsageError) -> tuple[str, str]:
 def unknown(name: str, known: Sequence[str]) -> click.UsageError:
     """The error of a command that there isn't."""
     close = difflib.get_close_matches(name, known, 1)
-    meant = f" Did you mean {close[0]}?" if close else ""
-    return click.UsageError(f"There is no command '{name}'.{meant}")
+    suggestion = f" Did you mean {close[0]}?" if close else ""
+    return click.UsageError(f"There is no command '{name}'.{suggestion}")

@@ -33,7 +33,7 @@ from edge_med.engine.tasks.raw_generate import Chosen, ContinueRequest, Ended
 from edge_med.engine.tasks.score import ScoreRequest
 from edge_med.errors import EdgeMedError
 from edge_med.imaging import Picture
-from edge_med.imaging.picture import Came
+from edge_med.imaging.picture import SeriesOrigin
 from edge_med.imaging.picture_facts import About
 from edge_med.library.loaded_adapters import FoundAdapter
 from edge_med.planner.memory_plan import MemoryPlan
@@ -42,7 +42,16 @@ from edge_med.question import Question
 
 _ROOMS = (protocol, answers, messages)
 _OTHERS = (
-    *(About, GgufAdapter, Came, Chosen, ContinueRequest, Ended, FoundAdapter, GenerateRequest),
+    *(
+        About,
+        GgufAdapter,
+        SeriesOrigin,
+        Chosen,
+        ContinueRequest,
+        Ended,
+        FoundAdapter,
+        GenerateRequest,
+    ),
     *(ImageBlock, LoadOptions, ModelIdentity, Options, LoraPair, DeviceUsage, MemoryPlan, Question),
     *(ScoreRequest, ModelSpec, TensorType, gguf.Array, gguf.Header, gguf.GgufTensor),
 )

@@ -28,7 +28,7 @@ MOST_INFLATED = 100
 thousandth and less, which nobody needs to see."""
 
 MOST_VALUE = 16 << 20
-"""Bytes of an element before the pixels; longer ones are passed over. A table of 65,536 numbers has
+"""Bytes of an element before the pixels; longer ones are ignored. A table of 65,536 numbers has
 128 KiB."""
 
 _DIRECTORY = "1.2.840.10008.1.3.10"
@@ -55,24 +55,24 @@ class DicomHeader(Dataset):
     """The elements up to a file's pixels; `file_meta` says what they are written in.
 
     Attributes:
-        groups: what it says of each of its frames; None if it says nothing.
-        pixels: where they are; None if it has none.
-        fractions: whether it has fractions in their place, as parametric maps have.
-        of_all: groups that were found to be those of all frames.
+        groups: functional groups of each frame; None without any.
+        pixels: place of the pixels; None without any.
+        fractions: whether its pixels are fractions, as those of parametric maps.
+        shared_groups: functional groups of all frames, as far as they were looked up.
     """
 
     groups: Items | None = None
     pixels: Pixels | None = None
     fractions: bool = False
-    of_all: dict[str, Dataset | None]
+    shared_groups: dict[str, Dataset | None]
 
 
 def read(file: BinaryIO, tags: Sequence[int] | None = None) -> DicomHeader:
     """Read a file's elements up to its pixels.
 
     Args:
-        file: it stays open as long as anything is asked of what is returned.
-        tags: what alone is wanted; everything if None.
+        file: file, which must stay open while the result is used.
+        tags: tags to read; None for all.
 
     Raises:
         ImageError: it isn't a DICOM file that can be read.
@@ -82,7 +82,7 @@ def read(file: BinaryIO, tags: Sequence[int] | None = None) -> DicomHeader:
     uid = str(meta.get("TransferSyntaxUID", ""))
     if meta.get("MediaStorageSOPClassUID") == _DIRECTORY:
         raise DirectoryError(
-            "This is the list of a DICOM disc, and holds no image.",
+            "This is the index of a DICOM disc (DICOMDIR), not an image.",
             "Give a folder with the images, or one of them.",
         )
     if uid not in SYNTAXES:
@@ -90,7 +90,7 @@ def read(file: BinaryIO, tags: Sequence[int] | None = None) -> DicomHeader:
     if uid == uids.DeflatedExplicitVRLittleEndian:
         file = io.BytesIO(_inflated(file))
     found = DicomHeader()
-    found.file_meta, found.of_all = meta, {}
+    found.file_meta, found.shared_groups = meta, {}
     _fill(found, file, Encoding(SYNTAXES[uid].implicit, SYNTAXES[uid].little), tags)
     return found
 
@@ -124,8 +124,8 @@ def _fill(found: DicomHeader, file: BinaryIO, form: Encoding, tags: Sequence[int
 
 
 def _unread(uid: str) -> ImageError:
-    """What is said of a transfer syntax that isn't read; others' own are told by their numbers."""
-    hint = "Let your archive export it uncompressed, or as JPEG lossless."
+    """The name of a transfer syntax that isn't read; for private ones their numbers."""
+    hint = "Export it from your archive uncompressed, or as JPEG lossless."
     if not uid:
         return ImageError(
             "The DICOM file doesn't say in which transfer syntax it is written.", hint

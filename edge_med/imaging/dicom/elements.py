@@ -31,8 +31,8 @@ class Encoding(NamedTuple):
     """How elements are written.
 
     Attributes:
-        implicit: whether they say nothing of their kind.
-        little: the byte order.
+        implicit: whether elements don't name their kind (VR).
+        little: whether the byte order is little endian.
     """
 
     implicit: bool
@@ -130,9 +130,9 @@ class Items:
         """Find where the items lie; the file stands at the sequence's end then.
 
         Args:
-            file: it stands at the sequence's value.
-            form: how it is written.
-            length: of the value in bytes.
+            file: file, at the beginning of the sequence's value.
+            form: encoding of the file.
+            length: length of the value in bytes.
 
         Raises:
             ImageError: there are more than of any image's frames, or the end is missing.
@@ -178,5 +178,5 @@ def too_many() -> ImageError:
 
 
 def cut_off() -> ImageError:
-    """What is said of a file that ends too soon."""
+    """The text about a file that ends too soon."""
     return ImageError("The DICOM file ends before its image does.", DAMAGED)

@@ -88,7 +88,7 @@ def _inflated(source: bytes, size: int) -> bytes:
 
 
 def _offsets(data: DicomHeader) -> list[int]:
-    """Where the compressed frames begin, as far as a file says it beside them (PS3.5 A.4)."""
+    """Where the compressed frames begin, if a file has a table of that (PS3.5 A.4)."""
     table = data.get("ExtendedOffsetTable")
     return np.frombuffer(table, "<u8").tolist() if isinstance(table, bytes) else []
 

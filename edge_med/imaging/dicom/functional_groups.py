@@ -28,17 +28,17 @@ def modality(data: Dataset) -> str:
 
     Where it is missing, it is that of the image's class. Some programs write it in small letters.
     """
-    given = str(data.get("Modality") or _CLASSES.get(str(data.get("SOPClassUID")))).strip().upper()
-    return given if given in MODALITIES else ""
+    code = str(data.get("Modality") or _CLASSES.get(str(data.get("SOPClassUID")))).strip().upper()
+    return code if code in MODALITIES else ""
 
 
 def of_frame(data: DicomHeader, index: int, name: str) -> Dataset | None:
     """A group of a frame of its own, or else of all frames; None if there is none.
 
     Args:
-        data: of a file.
-        index: of the frame, from 0.
-        name: of the group's sequence.
+        data: header of a file.
+        index: index of the frame, from 0.
+        name: name of the group's sequence.
     """
     if data.groups and index < len(data.groups):
         own = data.groups[index].group(_tag(name))
@@ -49,11 +49,11 @@ def of_frame(data: DicomHeader, index: int, name: str) -> Dataset | None:
 
 def _of_all(data: DicomHeader, name: str) -> Dataset | None:
     """A group of all frames; each is looked for once, since a thousand frames may ask for it."""
-    if name not in data.of_all:
+    if name not in data.shared_groups:
         shared = data.get("SharedFunctionalGroupsSequence")
         found = shared[0].get(name) if shared else None
-        data.of_all[name] = found[0] if found else None
-    return data.of_all[name]
+        data.shared_groups[name] = found[0] if found else None
+    return data.shared_groups[name]
 
 
 def value(data: DicomHeader, index: int, group: str, name: str) -> Any:

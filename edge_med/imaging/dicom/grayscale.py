@@ -23,17 +23,17 @@ _RESCALING = ("RescaleSlope", "RescaleIntercept")
 Flags = npt.NDArray[np.bool_]
 
 
-def stored(data: DicomHeader, patterns: int) -> npt.NDArray[np.int64]:
+def stored_values(data: DicomHeader, patterns: int) -> npt.NDArray[np.int64]:
     """The number that each pattern stands for: only the stored bits, with their sign.
 
     What lies above them is an overlay of old, or noise (PS3.5 8.1.1).
     """
     bits, sign = number(data, "BitsStored"), number(data, "PixelRepresentation")
     lowest = high_bit(data) + 1 - bits
-    kept = (np.arange(patterns) >> lowest) & ((1 << bits) - 1)
+    numbers = (np.arange(patterns) >> lowest) & ((1 << bits) - 1)
     if sign:
-        kept -= (kept >> (bits - 1)) << bits
-    return kept
+        numbers -= (numbers >> (bits - 1)) << bits
+    return numbers
 
 
 def padding(data: DicomHeader, numbers: npt.NDArray[np.int64]) -> Flags:
@@ -68,7 +68,9 @@ def table_bits(data: DicomHeader) -> int | None:
     return table.bits if table else None
 
 
-def meant(data: DicomHeader, numbers: npt.NDArray[np.int64], index: int, *, ct: bool) -> Values:
+def modality_values(
+    data: DicomHeader, numbers: npt.NDArray[np.int64], index: int, *, ct: bool
+) -> Values:
     """What each number means: modality LUT, or slope and intercept (PS3.3 C.11.1).
 
     Of a CT only slope and intercept count, and both or none must be there, as in Google's code.
@@ -109,7 +111,7 @@ def windowed(values: Values, windows: Windows) -> Values:
     return np.stack([spread(values, window) for window in windows], axis=-1)
 
 
-def displayed(data: DicomHeader, values: Values, index: int) -> tuple[Values, str] | None:
+def display_values(data: DicomHeader, values: Values, index: int) -> tuple[Values, str] | None:
     """As a viewer shows them: by the first VOI LUT or window of the file (PS3.3 C.11.2).
 
     Returns:

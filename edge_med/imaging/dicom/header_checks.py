@@ -1,4 +1,4 @@
-"""What a DICOM image's header says of its pixels, held against itself and the limits."""
+"""Checks of a DICOM image's header: its facts of the pixels agree, and are within limits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edge_med.imaging.dicom.elements import MAX_FRAMES, cut_off, too_many
 from edge_med.imaging.dicom.pixel_data import Pixels
 from edge_med.imaging.dicom.syntaxes import SYNTAXES, Syntax
 from edge_med.imaging.file_limits import check_size
-from edge_med.imaging.picture_facts import HELD, NO_IMAGE
+from edge_med.imaging.picture_facts import NO_IMAGE, OTHER_CONTENT
 
 PACKED = 12
 """Bits allocated that fill no whole number of bytes: two pixels lie in three."""
@@ -35,9 +35,9 @@ _KNOWN = (
 
 
 def _no_image(data: Dataset) -> ImageError:
-    held = HELD.get(str(data.get("Modality")))
-    told = f", but {held}" if held else ""
-    return ImageError(f"The DICOM file holds no image{told}.", "Give one that holds an image.")
+    content = OTHER_CONTENT.get(str(data.get("Modality")))
+    more = f", but {content}" if content else ""
+    return ImageError(f"The DICOM file holds no image{more}.", "Give a file that holds an image.")
 
 
 def check(data: DicomHeader) -> None:
@@ -49,13 +49,13 @@ def check(data: DicomHeader) -> None:
     if data.fractions:
         raise ImageError(
             "The DICOM image's pixels are fractions (FloatPixelData), which aren't read.",
-            "Let your archive export it with 8 to 16 bits.",
+            "Export it from your archive with 8 to 16 bits.",
         )
     if data.get("Modality") in NO_IMAGE or data.pixels is None:
         raise _no_image(data)
     if "TotalPixelMatrixColumns" in data:
         raise ImageError(
-            "The DICOM file holds tiles of a whole slide.", "Export the region that you mean."
+            "The DICOM file holds tiles of a whole slide.", "Export the region that you need."
         )
     rows, columns, allocated = (number(data, name) for name in _SIZES)
     check_size(columns, rows)
@@ -76,7 +76,7 @@ def _check_bits(data: DicomHeader) -> None:
     if allocated not in (8, PACKED, 16):
         raise ImageError(
             f"A DICOM image of {stored} bits in {allocated} a pixel isn't read.",
-            f"Let your archive export it with 8 to 16 bits, in 8, {PACKED} or 16.",
+            f"Export it from your archive with 8 to 16 bits, in 8, {PACKED} or 16.",
         )
     if not 1 <= stored <= allocated:
         raise contradicts(data, "BitsStored", "BitsAllocated")
@@ -98,7 +98,7 @@ def _check_kind(data: DicomHeader) -> None:
     if found not in (*GREY, PALETTE, *COLOUR):
         raise ImageError(
             f"The DICOM image's colours aren't of a kind that is read: {_named(data, _KIND)}.",
-            "Let your archive export it as RGB or grey.",
+            "Export it from your archive as RGB or grey.",
         )
     if found == "XYB" and syntax(data).frame != "jpegxl":  # which alone makes RGB of it
         raise contradicts(data, _KIND)
@@ -120,7 +120,7 @@ def _check_length(data: DicomHeader, pixels: Pixels, plane: int) -> None:
 
 
 def check_whole(data: DicomHeader) -> None:
-    """Refuse a file that is cut off, as far as its length tells, before its pixels are looked at.
+    """Refuse a file that is cut off, as far as its length shows, before its pixels are read.
 
     Raises:
         ImageError: its end is missing.
@@ -142,7 +142,7 @@ def check_whole(data: DicomHeader) -> None:
 
 
 SIZES = ("BitsAllocated", "PhotometricInterpretation")
-"""What says how long pixels are, beside their rows, columns and frames."""
+"""Elements that give the length of pixels, besides their rows, columns and frames."""
 
 
 def frame_bytes(data: DicomHeader, plane: int) -> int:
@@ -202,11 +202,11 @@ def missing(name: str) -> ImageError:
 
 def contradicts(data: Dataset, *names: str) -> ImageError:
     """Values that can't be, or not together."""
-    told = ", ".join(_named(data, name) for name in names)
-    return ImageError(f"The DICOM image's header contradicts itself: {told}.", _ANEW)
+    tags = ", ".join(_named(data, name) for name in names)
+    return ImageError(f"The DICOM image's header contradicts itself: {tags}.", _ANEW)
 
 
-_ANEW = "Let your archive export it anew; the file may be damaged."
+_ANEW = "Export it from your archive again: the file may be damaged."
 
 
 def _tagged(name: str) -> str:
@@ -217,9 +217,9 @@ def _tagged(name: str) -> str:
 def _named(data: Dataset, name: str) -> str:
     """An element with its value, if that is a number or a word that everybody knows."""
     value = data.get(name)
-    told = "of no known form"
+    text = "of no known form"
     if value is None:
-        told = "nothing"
+        text = "nothing"
     elif isinstance(value, int | float) or value in _KNOWN:
-        told = str(value)
-    return f"{_tagged(name)} is {told}"
+        text = str(value)
+    return f"{_tagged(name)} is {text}"

@@ -27,9 +27,9 @@ class Lut:
     """A table.
 
     Attributes:
-        first: the number that has its first entry.
-        bits: of an entry.
-        entries: they.
+        first: stored value of the first entry.
+        bits: number of bits of an entry.
+        entries: values of the table.
     """
 
     first: int
@@ -46,9 +46,9 @@ def lut(data: DicomHeader, source: Dataset, name: str) -> Lut | None:
     """The first table of a sequence.
 
     Args:
-        data: of the file.
-        source: what the sequence is in.
-        name: of the sequence.
+        data: header of the file.
+        source: dataset that has the sequence.
+        name: name of the sequence.
 
     Returns:
         None if there is none, or an item with nothing in it.

@@ -46,6 +46,6 @@ def _segmented(data: DicomHeader, entries: int, first: int, bits: int) -> Entrie
     if bits == 8 and not syntax(data).little:  # pydicom doesn't turn their bytes round
         raise ImageError(
             "The DICOM image's palette isn't read: segments of 8 bits in big endian.",
-            "Let your archive export it as RGB.",
+            "Export it from your archive as RGB.",
         )
     return np.asarray(apply_color_lut(np.arange(first, first + entries), data))[..., :3]

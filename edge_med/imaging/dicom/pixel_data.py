@@ -31,11 +31,11 @@ class Pixels:
     """The value of a file's pixels, which isn't read as a whole.
 
     Attributes:
-        file: that holds them.
-        form: how it is written.
+        file: file with the pixels.
+        form: encoding of the file.
         kind: DICOM's kind of the element: OB or OW, or nothing.
-        start: where they begin.
-        length: how many bytes they are; `UNDEFINED` for fragments up to a delimiter.
+        start: offset of the pixels in the file.
+        length: number of bytes; `UNDEFINED` for fragments up to a delimiter.
     """
 
     file: BinaryIO
@@ -54,9 +54,9 @@ class Pixels:
         """Some bytes of pixels that aren't compressed.
 
         Args:
-            start: of them, in the pixels.
-            length: how many.
-            words: whether they lie two to a word whose bytes are turned round.
+            start: offset of the bytes in the pixels.
+            length: number of bytes.
+            words: whether they are in words of two bytes in reversed order.
 
         Raises:
             ImageError: they are too many, or not there.
@@ -79,9 +79,9 @@ class Pixels:
         """One compressed frame.
 
         Args:
-            index: of the frame, from 0.
-            frames: that there are.
-            offsets: of all of them, where the file has a table of these beside its pixels.
+            index: index of the frame, from 0.
+            frames: number of frames.
+            offsets: offsets of all frames, where the file has an extended offset table.
 
         Raises:
             ImageError: it isn't there, or nothing says where it begins.
@@ -158,5 +158,5 @@ def _check_bytes(length: int) -> None:
     if length > MAX_BYTES:
         raise ImageError(
             f"A frame of the DICOM image has more than {MAX_BYTES >> 20} MiB.",
-            "Let your archive export it smaller, or compressed.",
+            "Export it from your archive smaller, or compressed.",
         )

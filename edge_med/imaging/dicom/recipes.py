@@ -40,8 +40,8 @@ class GreyRecipe:
             `display`: as a viewer shows them.
         over_series: whether the range is that of a whole series, where there is one. Google's code
             spreads these at eight bits too, whose greys otherwise stay as they are.
-        by_16_bits: whether it is spread over 16 bits first, as Google's code does it.
-        source: where the rule is from.
+        by_16_bits: whether the range is spread over 16 bits first, as in Google's code.
+        source: source of the rule.
     """
 
     greys: Greys
@@ -81,7 +81,7 @@ def recipe_of(data: DicomHeader) -> GreyRecipe:
 
 
 def about(data: DicomHeader, index: int) -> About:
-    """What a file says of one of its frames, as far as it may be told."""
+    """What a file says of one of its frames, as far as it may be shown."""
     made_by, burned = code(modality(data)), data.get("BurnedInAnnotation")
     secondary = str(data.get("SOPClassUID", "")).startswith(_SECONDARY)
     return About(
@@ -102,10 +102,10 @@ def prepare(
     """One frame by its modality's recipe.
 
     Args:
-        data: of a file.
-        index: of the frame, from 0.
-        windows: for CT.
-        ends: the least and the greatest value of its series, for a recipe that asks for them.
+        data: header of a file.
+        index: index of the frame, from 0.
+        windows: HU windows for a CT.
+        ends: least and greatest value of its series, for a recipe that needs them.
 
     Returns:
         grey or RGB, and what is known of it.
@@ -131,7 +131,7 @@ def prepare(
 
 
 def _mosaic(data: DicomHeader) -> str | None:
-    """What is said of slices that lie side by side in one frame, as Siemens writes them."""
+    """The text about slices that lie side by side in one frame, as Siemens writes them."""
     if "MOSAIC" not in (data.get("ImageType") or ()):
         return None
     try:
@@ -158,8 +158,8 @@ def extent(data: DicomHeader, index: int) -> Extent | None:
 
 def _values(data: DicomHeader, pixels: npt.NDArray[Any], index: int) -> tuple[Values, Flags]:
     """What each pattern of bits means in a file, and which of them are padding."""
-    numbers = grayscale.stored(data, 1 << 8 * pixels.dtype.itemsize)
-    meaning = grayscale.meant(data, numbers, index, ct=recipe_of(data).greys == "windows")
+    numbers = grayscale.stored_values(data, 1 << 8 * pixels.dtype.itemsize)
+    meaning = grayscale.modality_values(data, numbers, index, ct=recipe_of(data).greys == "windows")
     return meaning, grayscale.padding(data, numbers)
 
 
@@ -215,7 +215,7 @@ def _shares(
 ) -> Values:
     """Shares of white for each pattern of what isn't a CT."""
     (values, hidden), recipe = meaning, recipe_of(data)
-    if recipe.greys == "display" and (shown := grayscale.displayed(data, values, index)):
+    if recipe.greys == "display" and (shown := grayscale.display_values(data, values, index)):
         shares, how = shown
         steps.append(f"the file's own {how}")
         return shares
@@ -251,8 +251,8 @@ def _ct_table(
 ) -> tuple[npt.NDArray[np.uint8], bool]:
     """RGB for each pattern of a CT, and whether some are padding."""
     rescaling = of_frame(data, index, "PixelValueTransformationSequence") or data
-    said = [data.get(name) for name in _STORED] + [rescaling.get(name) for name in _RESCALING]
-    key = repr((pixels.dtype.itemsize, windows, inverted, said))
+    parameters = [data.get(name) for name in _STORED] + [rescaling.get(name) for name in _RESCALING]
+    key = repr((pixels.dtype.itemsize, windows, inverted, parameters))
     found = _LAST.get(key)
     if found is None:
         values, hidden = _values(data, pixels, index)
@@ -289,7 +289,7 @@ def _colours(
 
 def _palette(data: DicomHeader, pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """The colour of each pattern, in eight bits."""
-    return palettes.colours(data, grayscale.stored(data, 1 << 8 * pixels.dtype.itemsize))
+    return palettes.colours(data, grayscale.stored_values(data, 1 << 8 * pixels.dtype.itemsize))
 
 
 def _spacing(data: DicomHeader, index: int) -> Any:

@@ -51,9 +51,9 @@ _TAGS = {
 _INTEGERS = {"rows", "columns", "samples", "number", "acquisition", "echo", "moment"}
 _INTEGERS |= {"batch", "trigger"}
 _WORDS = ("image", "series", "space")
-"""Names that are compared, and never told."""
+"""Names that are compared, and never shown."""
 
-_WHOSE: tuple[dict[BaseTag, Callable[[str], str]], ...] = (
+_IDENTITY: tuple[dict[BaseTag, Callable[[str], str]], ...] = (
     {Tag("PatientID"): str, Tag("PatientName"): bare, Tag("PatientBirthDate"): figures},
     {Tag("StudyInstanceUID"): str},
     {Tag("StudyDate"): figures},
@@ -75,7 +75,7 @@ _TAGS_READ = [
     *_NAMES,
     *map(Tag, ("SOPClassUID", "NumberOfFrames", "DiffusionBValue", "SpecificCharacterSet", *SIZES)),
     Tag("SharedFunctionalGroupsSequence"),
-    *(tag for tags in _WHOSE for tag in tags),
+    *(tag for tags in _IDENTITY for tag in tags),
     *(Tag(group, low) for _, group, el in _B_VALUES for low in (0x10, 0x11, 0x1000 | el)),
 ]
 
@@ -84,8 +84,8 @@ def describe(source: bytes | str, key: str = "") -> list[dict[str, Any]]:
     """The facts of each slice in a file, by the names of `series.Slice`.
 
     Args:
-        source: the file's bytes, or its path.
-        key: of the words that stand for names and dates.
+        source: bytes of the file, or its path.
+        key: key of the hashes that stand for names and dates.
 
     Returns:
         one; of a CT or MR of many frames one for each frame; none if it isn't a DICOM image.
@@ -117,7 +117,7 @@ def describe(source: bytes | str, key: str = "") -> list[dict[str, Any]]:
 
 def _facts(data: Dataset, key: str) -> dict[str, Any]:
     made_by = modality(data)
-    found: dict[str, Any] = {"whose": whose(data, key)}
+    found: dict[str, Any] = {"identity": identity(data, key)}
     found["b_value"] = _b_value(data) if made_by == "MR" else None
     for tag, name in _NAMES.items():
         if name in _WORDS:
@@ -138,8 +138,8 @@ def _frames(data: DicomHeader, facts: dict[str, Any], count: int) -> list[dict[s
     found = [{**facts, **_of_frame(data, index, facts["image"])} for index in range(count)]
     for fact in found:  # groups that a frame lacks say nothing else of its pixels
         fact["spacing"] = fact["spacing"] or found[0]["spacing"]
-    placed = any(fact["position"] or fact["number"] for fact in found)
-    return found if placed else [{**facts, "placed": False}]
+    has_places = any(fact["position"] or fact["number"] for fact in found)
+    return found if has_places else [{**facts, "has_positions": False}]
 
 
 def _of_frame(data: DicomHeader, index: int, image: str) -> dict[str, Any]:
@@ -179,10 +179,10 @@ def _kinds(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else list(value or ())
 
 
-def whose(data: Dataset, key: str) -> list[str]:
+def identity(data: Dataset, key: str) -> list[str]:
     """Of which patient, study and day a file is, as words of that key."""
     return [
-        word([counts(_text(data, tag)) for tag, counts in tags.items()], key) for tags in _WHOSE
+        word([counts(_text(data, tag)) for tag, counts in tags.items()], key) for tags in _IDENTITY
     ]
 
 
@@ -198,8 +198,8 @@ def _decoded(value: bytes, data: Dataset) -> str:
 
     No byte is given up, as in pydicom's way: what can't be read would be alike then.
     """
-    given = data.get("SpecificCharacterSet") or ()
-    codes = [given] if isinstance(given, str) else [str(code or "") for code in given]
+    named = data.get("SpecificCharacterSet") or ()
+    codes = [named] if isinstance(named, str) else [str(code or "") for code in named]
     if any(codes):
         with suppress(LookupError, ValueError, Warning), warnings.catch_warnings():
             warnings.simplefilter("error")  # pydicom warns where it guesses

@@ -27,10 +27,10 @@ class Syntax(NamedTuple):
     """How a file is written.
 
     Attributes:
-        name: for people.
-        implicit: whether elements say nothing of their kind.
-        little: the byte order.
-        frame: the kind of a compressed frame; None if frames aren't compressed.
+        name: name for people.
+        implicit: whether elements don't name their kind (VR).
+        little: whether the byte order is little endian.
+        frame: format of a compressed frame; None if frames aren't compressed.
     """
 
     name: str
@@ -110,8 +110,8 @@ def check_frame(source: bytes, frame: str | None, size: tuple[int, int, int]) ->
     """Hold what a compressed frame says against its file, before a decoder makes room for it.
 
     Args:
-        source: its bytes.
-        frame: of what kind it is.
+        source: bytes of the frame.
+        frame: format of the frame.
         size: width, height and samples of a pixel that the file says.
 
     Raises:
@@ -169,7 +169,7 @@ _SIZES: dict[str, Callable[[bytes], tuple[int, ...]]] = {
     "jpeg2k": _jpeg2k_size,
     "jpegxl": jpegxl.size,
 }
-"""What tells the size of a compressed frame; that of run lengths isn't said in it."""
+"""Functions that read the size of a compressed frame; run lengths don't have it."""
 
 
 def decode_jpeg(source: bytes, runner: Any) -> bytearray:
@@ -178,14 +178,14 @@ def decode_jpeg(source: bytes, runner: Any) -> bytearray:
 
     # One colour space in and out: pydicom converts by what the file says of its colours.
     space = "YCBCR" if runner.samples_per_pixel == 3 else None
-    return _taken(imagecodecs.jpeg8_decode(source, colorspace=space, outcolorspace=space), runner)
+    return _copied(imagecodecs.jpeg8_decode(source, colorspace=space, outcolorspace=space), runner)
 
 
 def decode_jpegls(source: bytes, runner: Any) -> bytearray:
     """A frame of JPEG-LS."""
     import imagecodecs
 
-    return _taken(imagecodecs.jpegls_decode(source), runner)
+    return _copied(imagecodecs.jpegls_decode(source), runner)
 
 
 def decode_jpeg2k(source: bytes, runner: Any) -> bytearray:
@@ -195,7 +195,7 @@ def decode_jpeg2k(source: bytes, runner: Any) -> bytearray:
     pixels = imagecodecs.jpeg2k_decode(source, numthreads=1, planar=False)
     if runner.photometric_interpretation in ("YBR_ICT", "YBR_RCT"):
         runner.set_option("photometric_interpretation", "RGB")
-    return _taken(pixels, runner)
+    return _copied(pixels, runner)
 
 
 def decode_rle(source: bytes, runner: Any) -> bytearray:
@@ -210,7 +210,7 @@ def decode_rle(source: bytes, runner: Any) -> bytearray:
     return pixels
 
 
-def _taken(pixels: np.ndarray[Any, Any], runner: Any) -> bytearray:
+def _copied(pixels: np.ndarray[Any, Any], runner: Any) -> bytearray:
     """A decoded frame as pydicom wants it: its bytes, and how wide its numbers are."""
     runner.set_option("bits_allocated", pixels.dtype.itemsize * 8)
     if runner.samples_per_pixel > 1:

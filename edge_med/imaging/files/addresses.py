@@ -13,7 +13,7 @@ from pathlib import Path
 
 from edge_med.errors import ImageError
 
-OFFLINE = "edge-med is offline: it opens no connection"
+OFFLINE = "edge-med works offline: it opens no connection"
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):/", re.IGNORECASE)
 """Of two letters or more: one is a drive of Windows. A `Path` has one slash left of two."""

@@ -31,21 +31,21 @@ Entry = bytes | str
 
 
 class Entries(list[Entry]):
-    """Files, and of what was passed over beside them.
+    """Files, and a count of what was ignored.
 
     Attributes:
-        passed: how many links, pipes and devices.
+        skipped: number of links, pipes and devices.
     """
 
-    passed = 0
+    skipped = 0
 
     @property
     def links(self) -> str:
-        """What is said of them; empty if there are none."""
-        if not self.passed:
+        """The text about them; empty if there are none."""
+        if not self.skipped:
             return ""
-        what = "1 link isn't" if self.passed == 1 else f"{self.passed} links aren't"
-        return f"{what} followed: put the files themselves there."
+        what = "1 link isn't" if self.skipped == 1 else f"{self.skipped} links aren't"
+        return f"{what} followed: put the files themselves into the folder."
 
 
 def of_folder(folder: Path) -> Entries:
@@ -69,12 +69,12 @@ def _gather(folder: Path, found: Entries, depth: int) -> None:
         if entry.is_dir(follow_symlinks=False):
             if not depth:
                 raise ImageError(
-                    f"The folder has more than {_DEPTH} folders in each other.",
-                    "Give the one that holds the images.",
+                    f"The folder has more than {_DEPTH} levels of folders.",
+                    "Give the folder that holds the images.",
                 )
             _gather(Path(entry.path), found, depth - 1)
         elif not entry.is_file(follow_symlinks=False):
-            found.passed += 1
+            found.skipped += 1
         elif not _is_systems(entry.name):
             found.append(entry.path)
         _check_count(len(found))
@@ -89,12 +89,12 @@ def of_zip(source: bytes | Path) -> Entries:
     try:
         file = io.BytesIO(source) if isinstance(source, bytes) else source
         with zipfile.ZipFile(file) as archive:
-            given = [member for member in archive.infolist() if not _is_passed_over(member)]
-            members = [member for member in given if _is_file(member)]
+            relevant = [member for member in archive.infolist() if not _is_ignored(member)]
+            members = [member for member in relevant if _is_file(member)]
             _check_count(len(members))
             _check_sizes(members)
             found = Entries(_unpacked(archive, member) for member in members)
-            found.passed = len(given) - len(members)
+            found.skipped = len(relevant) - len(members)
             return _some(found)
     except ImageError:
         raise
@@ -102,7 +102,7 @@ def of_zip(source: bytes | Path) -> Entries:
         raise ImageError("The zip can't be read.", DAMAGED) from None
 
 
-def _is_passed_over(member: zipfile.ZipInfo) -> bool:
+def _is_ignored(member: zipfile.ZipInfo) -> bool:
     return member.is_dir() or _is_systems(member.filename.rpartition("/")[2])
 
 
@@ -134,7 +134,9 @@ def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
 
 
 def _bomb() -> ImageError:
-    return ImageError("More comes out of the zip than it may.", "Unpack it, and give the folder.")
+    return ImageError(
+        "The zip is too large when it is unpacked.", "Unpack it, and give the folder."
+    )
 
 
 def _check_count(count: int) -> None:
@@ -145,7 +147,7 @@ def _check_count(count: int) -> None:
 
 
 def _some(found: Entries) -> Entries:
-    if not found and found.passed:
+    if not found and found.skipped:
         raise ImageError(
             f"There are no files in it; {found.links}", "Give a folder or a zip with images."
         )

@@ -112,7 +112,7 @@ def contents(file: Readable) -> bytes:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
         raise ImageError(
-            f"The image's file can't be read: {reason}.", "Open it with 'rb', and give it anew."
+            f"The image's file can't be read: {reason}.", "Open it with 'rb', and give it again."
         ) from None
     if not isinstance(data, bytes):
         raise ImageError("The image's file doesn't give bytes.", "Open it with 'rb'.")
@@ -126,7 +126,7 @@ def _for_writing(file: Any) -> bool:
 
 
 def unreadable(error: Exception) -> ImageError:
-    """What is said of a file that the system doesn't give."""
+    """The text about a file that the system doesn't give."""
     reason = getattr(error, "strerror", None) or "Not a path"
     several = _SEVERAL.search(str(getattr(error, "filename", "")))
     hint = "Check its path; several images are given one by one." if several else "Check its path."

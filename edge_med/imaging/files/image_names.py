@@ -17,7 +17,7 @@ ENDINGS = frozenset(
 """Of files that have images in them, read or not."""
 
 BEGINS = re.compile(r"""~[\\/]|\.{1,2}[\\/]|[A-Za-z]:[\\/]|\\\\|file://|/[^/]+/""")
-"""How a path begins whose file needn't be there."""
+"""Beginnings of paths whose files may be missing."""
 
 LONGEST = 4096
 """Characters of a path (Linux: PATH_MAX)."""

@@ -26,7 +26,7 @@ FILES = ENDINGS | {
 name may end so."""
 
 PIECE = re.compile(r"""\s*("[^"\n]*"|'[^'\n]*'|(?:\\\s|\S)+)""")
-"""A word, or what is held together by quotes or backslashes."""
+"""A word, or several in quotes or with backslashes."""
 
 ADDRESS = re.compile(r"(?!file:)[a-z][a-z0-9+.-]+://\S+", re.IGNORECASE)
 

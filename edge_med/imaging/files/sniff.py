@@ -6,7 +6,7 @@ import re
 import struct
 
 HEAD = 1 << 16
-"""Bytes of a file's beginning that are enough to tell."""
+"""Bytes of a file's beginning that are enough to know its format."""
 
 _MARK, _MARK_AT = b"DICM", 128
 """How a DICOM file is known (PS3.10 7.1)."""

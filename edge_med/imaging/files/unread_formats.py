@@ -24,18 +24,18 @@ _HEAD = 4096
 _AS_PNG = "Save the picture as PNG, and give that."
 _AS_IMAGE = f"{READ}: let the program that wrote it export one of them."
 _UNPACK = "Unpack it, and give what is in it."
-_PRINT = "Save the page that you mean as PNG, as with: pdftoppm -png -r 150 report.pdf page"
+_PRINT = "Save the page that you need as PNG, as with: pdftoppm -png -r 150 report.pdf page"
 _SLICES = "Export it as DICOM, or a slice of it as PNG."
-_FRAME = "Save the frame that you mean as PNG."
+_FRAME = "Save the frame that you need as PNG."
 
 
 class Kind(NamedTuple):
     """A format that isn't read.
 
     Attributes:
-        mark: how its files begin.
-        name: after `The image is`.
-        hint: what to do.
+        mark: first bytes of its files.
+        name: name, as after `The image is`.
+        hint: advice for the user.
     """
 
     mark: re.Pattern[bytes]
@@ -62,7 +62,7 @@ KINDS: tuple[Kind, ...] = (
     _kind(
         rb"II\+\x00|MM\x00\+",
         "a BigTIFF, as scanners of whole slides write it",
-        "Export the region that you mean as PNG or TIFF.",
+        "Export the region that you need as PNG or TIFF.",
     ),
     _kind(rb"\xff\x0a|\x00\x00\x00\x0cJXL \r\n\x87\n", "a JPEG XL", _AS_PNG),
     _kind(rb"P[1-7]\s", "a Netpbm picture", _AS_PNG),
@@ -96,7 +96,7 @@ KINDS: tuple[Kind, ...] = (
     _kind(
         rb"[\x02\x08]\x00..[A-Z][A-Z]|\x00[\x02\x08]..[A-Z][A-Z]",
         "DICOM without its header",
-        "Export it anew as a DICOM file: what it is written in stands in the header.",
+        "Export it again as a DICOM file: its header says how the image is written.",
     ),
 )
 """By the first that fits."""
@@ -107,10 +107,10 @@ _DICOM = (re.compile(rb".{128}DICM", re.DOTALL), "a DICOM file")
 
 
 def unknown(data: bytes) -> ImageError:
-    """What is said of a file that isn't an image: what it is, as far as its beginning tells."""
+    """The error of a file that isn't an image: its format, as far as its beginning shows."""
     head = data[:_HEAD]
     if not head:
-        return ImageError("The image's file is empty.", "Copy it again from where it came.")
+        return ImageError("The image's file is empty.", "Copy it again from its source.")
     if head.startswith(_GZIP):
         return _packed(head)
     for kind in KINDS:
@@ -120,7 +120,7 @@ def unknown(data: bytes) -> ImageError:
         return ImageError("The image is written in base64.", "Decode it: base64 -d")
     if _is_text(head):
         return ImageError(
-            "The image's file is a text.", "An image is wanted here; a text goes with the question."
+            "The image's file is a text.", "An image is needed here. Give a text with the question."
         )
     return ImageError("The image isn't of a known format.", f"{READ}: convert it to one of them.")
 

@@ -47,8 +47,8 @@ def spread(levels: Levels, bits: int, *, negative: bool = False) -> tuple[Image.
     """Levels of shape (height, width), or with 2 to 4 channels, as an image, and the step.
 
     Args:
-        levels: of grey or RGB; where there are 2 or 4 channels, the last is alpha.
-        bits: of a channel.
+        levels: levels of grey or RGB; where there are 2 or 4 channels, the last is alpha.
+        bits: number of bits of a channel.
         negative: whether zero is white.
     """
     channels = levels.shape[2] if levels.ndim == 3 else 1

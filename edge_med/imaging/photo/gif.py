@@ -28,18 +28,18 @@ def gif(data: bytes) -> Container:
     _, width, height, flags, _, _ = _HEADER.unpack_from(data)
     check_size(width, height)
     place = _HEADER.size + _colours(flags)
-    kept, frame = [data[:place]], False
+    parts, frame = [data[:place]], False
     for _ in range(MAX_PARTS):
         kind = _byte(data, place)
         if frame and kind in (_FRAME, _TRAILER):
             steps = (FIRST,) if kind == _FRAME else ()
-            return Container("GIF", b"".join(kept) + bytes([_TRAILER]), steps=steps)
+            return Container("GIF", b"".join(parts) + bytes([_TRAILER]), steps=steps)
         end = _end(data, place)
         if kind == _FRAME:
             frame = True
             _check_frame(data, place + 1, width, height, flags)
         if kind == _FRAME or (not frame and data[place + 1] == _CONTROL):
-            kept.append(data[place:end])
+            parts.append(data[place:end])
         place = end
     raise damaged("GIF")
 

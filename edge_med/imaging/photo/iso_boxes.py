@@ -43,12 +43,12 @@ def jpeg2000(data: bytes) -> Container:
         raise several("JPEG 2000")
     if not streams:
         raise damaged("JPEG 2000")
-    kept = b"".join(data[start:end] for kind, start, end in boxes if kind in _KEPT)
+    header = b"".join(data[start:end] for kind, start, end in boxes if kind in _KEPT)
     start, end = streams[0]
-    return _container(kept, data[data.index(CODESTREAM, start, start + 24) : end])
+    return _container(header, data[data.index(CODESTREAM, start, start + 24) : end])
 
 
-def _container(kept: bytes, stream: bytes) -> Container:
+def _container(header: bytes, stream: bytes) -> Container:
     """What the head of a codestream says; its end must be there."""
     try:
         _, _, width, height, left, top, samples = _SIZ.unpack_from(stream, 4)
@@ -62,7 +62,7 @@ def _container(kept: bytes, stream: bytes) -> Container:
         raise damaged("JPEG 2000")
     if any(depth & 0x80 for depth in depths):
         raise ImageError(
-            "The image's pixels have a sign, and nothing says what is white.",
+            "The image's pixels have a sign, and nothing defines what is white.",
             "Save it with 8 or 16 bits a channel.",
         )
     depth = 1 + max(depths)
@@ -70,7 +70,7 @@ def _container(kept: bytes, stream: bytes) -> Container:
         raise ImageError(
             f"The image is a JPEG 2000 of {depth} bits a channel.", "Save it with 8 or 16."
         )
-    return Container("JPEG 2000", kept, depth=depth)
+    return Container("JPEG 2000", header, depth=depth)
 
 
 def _boxes(data: bytes, name: str) -> Iterator[tuple[bytes, int, int]]:

@@ -73,7 +73,7 @@ _SAID = {
     "PA": "palette applied",
     "CMYK": "CMYK to RGB without a profile",
 }
-"""What is said of a mode where a choice was made."""
+"""The text about a mode where a choice was made."""
 
 _ON_WHITE, _LEFT_OUT = "alpha laid on white", "alpha left out"
 
@@ -83,8 +83,8 @@ class Photo:
     """A decoded photo.
 
     Attributes:
-        image: mode RGB, or L where it is grey, upright.
-        steps: where its pixels come from and what was done to them, in order.
+        image: upright image in mode RGB, or L where it is grey.
+        steps: source of its pixels and what was done to them, in order.
     """
 
     image: Image.Image
@@ -95,8 +95,8 @@ def decode(data: bytes, fit: Fit = "pad") -> Photo:
     """Decode a photo's file.
 
     Args:
-        data: the whole file.
-        fit: that it will have: for `stretch` transparency is left out, as in transformers'
+        data: bytes of the whole file.
+        fit: fit that it will have: for `stretch` transparency is left out, as in transformers'
             `load_image`, else it is laid on white.
 
     Raises:
@@ -129,9 +129,9 @@ def from_pillow(image: Image.Image, fit: Fit = "pad") -> Photo:
     """Take an image of Pillow's: the frame that it is at, turned as its EXIF block says.
 
     Args:
-        image: it.
-        fit: that it will have: for `stretch` it isn't turned, as transformers' processor doesn't
-            turn what is opened already.
+        image: image of Pillow's.
+        fit: fit that it will have: for `stretch` it isn't turned, as transformers' processor
+            doesn't turn what is opened already.
 
     Raises:
         ImageError: it can't be decoded, or its mode has no meaning that is known.
@@ -177,13 +177,13 @@ def _frames(image: Image.Image) -> int:
 
 def _turned(image: Image.Image) -> int | None:
     """Which way up an image of Pillow's is, by what it has of its file."""
-    told = {
+    metadata = {
         name: text.encode() if isinstance(text, str) else text
         for name in ("exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp")
         if isinstance(text := image.info.get(name), str | bytes)
     }
-    exif = told.get("exif") or strip.from_profile(told.get("Raw profile type exif", b""))
-    return tiff_tags.turned(exif, told.get("XML:com.adobe.xmp") or told.get("xmp", b""))
+    exif = metadata.get("exif") or strip.from_profile(metadata.get("Raw profile type exif", b""))
+    return tiff_tags.turned(exif, metadata.get("XML:com.adobe.xmp") or metadata.get("xmp", b""))
 
 
 def from_array(pixels: npt.NDArray[np.generic]) -> Photo:
@@ -223,7 +223,7 @@ def _to_rgb(
     image, steps = deep_photos.shallow(image, container)
     if image.mode not in _PLAIN + _ALPHA:
         raise ImageError(
-            f"Pixels of the mode {image.mode} have no range that says what is black and white.",
+            f"Pixels of the mode {image.mode} have no range that defines black and white.",
             "Save the image with 8 or 16 bits a channel.",
         )
     if image.mode in _SAID:

@@ -24,7 +24,7 @@ T.81, table B.1)."""
 _EOI, _SOS, _APP1, _APP2 = 0xD9, 0xDA, 0xE1, 0xE2
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _DROPPED = {*range(0xE0, 0xF0), 0xFE} - {0xE0, 0xEE}
-"""Applications' segments and comments, but JFIF's and Adobe's, which tell what the colours are."""
+"""Applications' segments and comments, but JFIF's and Adobe's, which define the colours."""
 
 _XMP_NAME = b"http://ns.adobe.com/xap/1.0/\x00"
 
@@ -40,8 +40,8 @@ MAX_RUN_BYTES = 4 << 20
 
 def png(data: bytes) -> Container:
     """Walk through a PNG: chunks of length, kind, body and CRC-32."""
-    kept, exif = [data[:8]], b""
-    told: dict[bytes, bytes] = {}
+    chunks, exif = [data[:8]], b""
+    texts: dict[bytes, bytes] = {}
     for kind, start, end in _png_chunks(data):
         if kind == b"acTL":
             raise several("PNG")
@@ -49,13 +49,13 @@ def png(data: bytes) -> Container:
             exif = data[start + 8 : end - 4]
         if kind in _PNG_TEXTS:
             key, _, body = data[start + 8 : end - 4].partition(b"\x00")
-            told[key] = _PNG_TEXTS[kind](body) if key in (_XMP_KEY, _PROFILE_KEY) else b""
+            texts[key] = _PNG_TEXTS[kind](body) if key in (_XMP_KEY, _PROFILE_KEY) else b""
         if kind in _PNG_PIXELS:
-            kept.append(data[start:end])
-    if kept[1][4:8] != b"IHDR" or len(kept[1]) != 25:
+            chunks.append(data[start:end])
+    if chunks[1][4:8] != b"IHDR" or len(chunks[1]) != 25:
         raise damaged("PNG")
-    exif, xmp = exif or from_profile(told.get(_PROFILE_KEY, b"")), told.get(_XMP_KEY, b"")
-    return Container("PNG", b"".join(kept), turned(exif, xmp), depth=kept[1][16])
+    exif, xmp = exif or from_profile(texts.get(_PROFILE_KEY, b"")), texts.get(_XMP_KEY, b"")
+    return Container("PNG", b"".join(chunks), turned(exif, xmp), depth=chunks[1][16])
 
 
 def _inflated(body: bytes) -> bytes:
@@ -112,7 +112,7 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 def jpeg(data: bytes) -> Container:
     """Walk through a JPEG up to its end; what follows belongs to cameras, and isn't the picture."""
-    kept, exif, xmp, scans, rest = [], b"", b"", 0, 0
+    segments, exif, xmp, scans, rest = [], b"", b"", 0, 0
     steps: tuple[str, ...] = ()
     for code, start, end in _jpeg_segments(data):
         body = data[start + 4 : end]
@@ -129,13 +129,13 @@ def jpeg(data: bytes) -> Container:
             steps = ("the first of several pictures",)
         scans += code == _SOS
         if code in _DROPPED:
-            kept.append(data[rest:start])
+            segments.append(data[rest:start])
             rest = end
         if code == _EOI:
-            kept.append(data[rest:end])
+            segments.append(data[rest:end])
     if scans > MAX_SCANS:
         raise ImageError(f"The image is a JPEG of {scans} scans.", "Save it as a PNG.")
-    return Container("JPEG", b"".join(kept), turned(exif, xmp), steps=steps)
+    return Container("JPEG", b"".join(segments), turned(exif, xmp), steps=steps)
 
 
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:

@@ -1,4 +1,4 @@
-"""TIFF's tags: which way up a photo was held (EXIF is a small TIFF), and what a TIFF's pixels are.
+"""TIFF's tags: the orientation of a photo (EXIF is a small TIFF), and the kind of a TIFF's pixels.
 
 They are read here, within bounds, and a TIFF gets a new directory that holds only the tags its
 pixels need. So Pillow meets none that it would warn of and then leave out.
@@ -80,20 +80,20 @@ class _Tag(NamedTuple):
 
 
 def turned(exif: bytes, xmp: bytes = b"") -> int | None:
-    """Which way up a photo was held; XMP counts where EXIF doesn't say, as in Pillow's `getexif`.
+    """The orientation of a photo; XMP counts where EXIF has none, as in Pillow's `getexif`.
 
     Args:
-        exif: the block, with or without the `Exif` that JPEG puts before it, and some cameras
+        exif: EXIF block, with or without the `Exif` that JPEG puts before it, and some cameras
             twice; empty if there is none.
         xmp: Adobe's notes as XML; empty if there are none.
 
     Returns:
         1 to 8; 1 where nothing says it; None where the block can't be read.
     """
-    told = _orientation(exif) if exif else _SILENT
-    if told in (None, _SILENT) and (found := _XMP_ORIENTATION.search(xmp)):
+    orientation = _orientation(exif) if exif else _SILENT
+    if orientation in (None, _SILENT) and (found := _XMP_ORIENTATION.search(xmp)):
         return int(found[1])
-    return 1 if told == _SILENT else told
+    return 1 if orientation == _SILENT else orientation
 
 
 def _orientation(exif: bytes) -> int | None:
@@ -129,12 +129,12 @@ def tiff(data: bytes) -> Container:
     except struct.error:
         raise damaged("TIFF") from None
     _check(numbers)
-    told = numbers.pop(_ORIENTATION, None)
+    orientation = numbers.pop(_ORIENTATION, None)
     depth = max(numbers.get(_BITS, (1,)))
     return Container(
         "TIFF",
         _with_directory(data, order, [found[number] for number in sorted(numbers)]),
-        orientation=_known(told) if told else turned(b"", _notes(data, order, tags)),
+        orientation=_known(orientation) if orientation else turned(b"", _notes(data, order, tags)),
         depth=depth,
         negative=depth > 8 and numbers.get(_PHOTOMETRIC) == (0,),
     )
@@ -147,7 +147,7 @@ def _check_single(numbers: set[int], following: int) -> None:
     if _SIZES[1][0] in numbers:
         raise ImageError(
             "The TIFF is a whole-slide image: one picture in several sizes.",
-            "Export the region that you mean as PNG or TIFF, with the slide's viewer.",
+            "Export the region that you need as PNG or TIFF, with the slide's viewer.",
         )
     raise several("TIFF")
 
@@ -200,7 +200,7 @@ def _check(numbers: dict[int, tuple[int, ...]]) -> None:
         raise damaged("TIFF")
     if set(numbers.get(_FORMAT, ())) - {1}:
         raise ImageError(
-            "The image's pixels are fractions or have a sign, and nothing says what is white.",
+            "The image's pixels are fractions or have a sign, and nothing defines what is white.",
             "Save it with 8 or 16 bits a channel.",
         )
     for sides in _SIZES:

@@ -56,29 +56,29 @@ _Opened = tuple[Photo, About, Sequence[str] | None]
 
 def prepare(sources: Sequence[Source], job: dict[str, Any]) -> Reply:
     """Pictures in the model's size: pixels, sizes, steps and facts of each."""
-    told, pixels = [], []
-    for photo, about, whose in _photos(sources, job):
+    replies, pixels = [], []
+    for photo, about, identity in _photos(sources, job):
         fitted = FITS[job["fit"]](photo.image, job["side"])
         pixels.append(np.asarray(fitted if fitted.mode == "RGB" else fitted.convert("RGB")))
-        told.append(_told(photo, about, whose))
-    return {"pictures": told}, pixels
+        replies.append(_photo_reply(photo, about, identity))
+    return {"pictures": replies}, pixels
 
 
 def upright(sources: Sequence[Source], job: dict[str, Any]) -> Reply:
     """Whole pictures before any fit, of at most so many pixels a side if the job says how many."""
-    told, pixels = [], []
-    for photo, about, whose in _photos(sources, job):
+    replies, pixels = [], []
+    for photo, about, identity in _photos(sources, job):
         if max(photo.image.size) > job.get("most", math.inf):
-            raise ImageError("A slice is larger than its file says at first.", DAMAGED)
+            raise ImageError("A slice is larger than its file's header says.", DAMAGED)
         pixels.append(np.ascontiguousarray(photo.image))
-        told.append(_told(photo, about, whose))
-    return {"pictures": told}, pixels
+        replies.append(_photo_reply(photo, about, identity))
+    return {"pictures": replies}, pixels
 
 
-def _told(photo: Photo, about: About, whose: Sequence[str] | None) -> dict[str, Any]:
+def _photo_reply(photo: Photo, about: About, identity: Sequence[str] | None) -> dict[str, Any]:
     size, mode = photo.image.size, photo.image.mode
     facts = asdict(about)
-    return {"size": size, "mode": mode, "steps": photo.steps, "about": facts, "whose": whose}
+    return {"size": size, "mode": mode, "steps": photo.steps, "about": facts, "identity": identity}
 
 
 def describe(sources: Sequence[Source], job: dict[str, Any]) -> Reply:
@@ -104,7 +104,7 @@ def _described(source: Source, key: str) -> list[dict[str, Any]] | tuple[str, st
 
 _MEMORY = ("The image needs too much memory.", "Save it smaller.")
 _DAMAGED = ("The image is damaged.", DAMAGED)
-"""What is said of a file that a decoder gives up at, and the hint."""
+"""The text about a file that a decoder gives up at, and the hint."""
 
 
 def extent(sources: Sequence[Source], job: dict[str, Any]) -> Reply:
@@ -158,7 +158,7 @@ def _opened(file: BinaryIO) -> Callable[[int, dict[str, Any]], _Opened]:
 
     def opened(frame: int, job: dict[str, Any]) -> _Opened:
         made = recipes.prepare(elements, frame, windows(job["windows"]), job.get("ends"))
-        return (*made, slice_facts.whose(elements, job.get("key", "")))
+        return (*made, slice_facts.identity(elements, job.get("key", "")))
 
     return opened
 
@@ -167,10 +167,10 @@ def main(*, parent: int, dicom: bool) -> None:
     """Answer jobs until there are no more, or whoever gives them has ended.
 
     Args:
-        parent: the number of the process that started this one.
-        dicom: whether what DICOM needs is loaded now; else with the first file of that kind.
+        parent: process id of the parent.
+        dicom: whether the modules for DICOM are loaded now; else with the first DICOM file.
     """
-    taken, given = os.fdopen(os.dup(0), "rb", 0), os.fdopen(os.dup(1), "wb")
+    jobs, answers = os.fdopen(os.dup(0), "rb", 0), os.fdopen(os.dup(1), "wb")
     silent = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(silent, stream)
@@ -187,29 +187,29 @@ def main(*, parent: int, dicom: bool) -> None:
         if not followed:  # nothing is forked here, so there may be threads
             _parent.watch(parent, children.exit_now)
         leave = _platform.leave_to_another if followed else children.exit_now
-        time_limit.tell_by(lambda reason: _give_up(given, reason, leave, followed=followed))
-        serve(taken, given, followed=followed, program=program)
+        time_limit.report_with(lambda reason: _give_up(answers, reason, leave, followed=followed))
+        serve(jobs, answers, followed=followed, program=program)
         if followed:
             _platform.leave_to_another()
 
 
 def _give_up(
-    given: BinaryIO, reason: str, leave: Callable[[], NoReturn], *, followed: bool
+    answers: BinaryIO, reason: str, leave: Callable[[], NoReturn], *, followed: bool
 ) -> NoReturn:
     """Answer in place of a decoder that is busy, and end with it."""
     reply, _ = _refused(reason, DAMAGED)
-    pipe.send(given, {**reply, "goes_on": followed})
+    pipe.send(answers, {**reply, "goes_on": followed})
     leave()
 
 
-def serve(taken: BinaryIO, given: BinaryIO, *, followed: bool, program: int | None = None) -> None:
+def serve(jobs: BinaryIO, answers: BinaryIO, *, followed: bool, program: int | None = None) -> None:
     """Answer the jobs of one pipe into another, up to this process's share or an error.
 
     Args:
-        taken: where jobs come from.
-        given: where answers go.
-        followed: whether another process goes on then, at the same pipes.
-        program: tells of the end of whoever gives jobs; see `parent.opened`.
+        jobs: file that jobs are read from.
+        answers: file that answers are written to.
+        followed: whether another process continues with the same pipes.
+        program: handle that shows the end of the program that sends jobs; see `parent.opened`.
 
     Raises:
         EOFError: there are no more jobs.
@@ -217,12 +217,12 @@ def serve(taken: BinaryIO, given: BinaryIO, *, followed: bool, program: int | No
     left = FILES
     while left > 0:
         if program is not None:
-            _parent.await_input(taken.fileno(), program)
-        job, blobs = pipe.receive(taken)
+            _parent.await_input(jobs.fileno(), program)
+        job, blobs = pipe.receive(jobs)
         reply, pixels = _answer(job, blobs)
         decoded = 0 if job["job"] == "describe" else len(job["paths"])
         left = 0 if "error" in reply else left - decoded
-        pipe.send(given, {**reply, "goes_on": followed or left > 0}, pixels)
+        pipe.send(answers, {**reply, "goes_on": followed or left > 0}, pixels)
 
 
 def _answer(job: dict[str, Any], blobs: Sequence[bytearray]) -> Reply:

@@ -163,11 +163,11 @@ class Pool:
         """Have one job done on some files, in one process.
 
         Args:
-            name: of `worker.JOBS`.
-            sources: their bytes or paths.
-            dicom: whether they are likely to be DICOM: a new process is made ready for it.
-            job: what else the job needs; `frames` has a pair for each image: of which source, and
-                which frame of it.
+            name: name in `decoder.JOBS`.
+            sources: bytes or paths of files.
+            dicom: whether they are likely to be DICOM, for which a new process is prepared.
+            job: other arguments of the job; `frames` has a pair for each image: of which source,
+                and which frame of it.
 
         Raises:
             ImageError: an image can't be decoded; the process that tried is replaced.
@@ -188,7 +188,7 @@ class Pool:
     @contextmanager
     def _process(self, *, dicom: bool) -> Iterator[Process | InProgram]:
         with self._free:
-            process = self._taken(dicom=dicom)
+            process = self._idle_process(dicom=dicom)
             try:
                 yield process
             finally:
@@ -202,7 +202,7 @@ class Pool:
         process.close()
         self._living.discard(process)
 
-    def _taken(self, *, dicom: bool) -> Process | InProgram:
+    def _idle_process(self, *, dicom: bool) -> Process | InProgram:
         while True:
             with self._lock:
                 process = self._idle.pop() if self._idle else None
@@ -227,7 +227,7 @@ def _unanswered(error: Exception, seconds: float) -> ImageError:
     if isinstance(error, TimeoutError):
         reason = f"that took more than {seconds:g} s"
     return ImageError(
-        f"The image can't be decoded: {reason}.", "Save the image anew, uncompressed or as PNG."
+        f"The image can't be decoded: {reason}.", "Save the image again, uncompressed or as PNG."
     )
 
 

@@ -21,10 +21,10 @@ class Series:
     """Images that belong together.
 
     Attributes:
-        number: by which it is chosen, from 1 on.
-        slices: all of its images, whether they are slices of a volume or not.
-        stacks: what of them may be one volume; empty if it is none.
-        joined: of how many series of one image each it was made; 0 if it is one.
+        number: number by which it is chosen, from 1 on.
+        slices: all of its images, slices of a volume or not.
+        stacks: parts that can be one volume each; empty without any.
+        joined: number of series of one image each that it was made of; 0 for one series.
     """
 
     number: int
@@ -54,44 +54,44 @@ class Contents:
     """All series of some files, in the order of their numbers.
 
     Attributes:
-        series: they.
-        left_out: what is said of files that belong to none.
+        series: all series.
+        left_out: sentences about files that belong to no series.
     """
 
     series: tuple[Series, ...]
     left_out: tuple[str, ...] = ()
 
-    def known(self, which: int) -> set[str]:
+    def identities(self, which: int) -> set[str]:
         """The patients (0), studies (1) or days (2) that the images are of."""
-        return {piece.whose[which] for one in self.series for piece in one.slices}
+        return {piece.identity[which] for one in self.series for piece in one.slices}
 
     @property
     def mixed(self) -> str:
         """That the images are of several patients, studies or days; empty if they aren't."""
-        given = [self.known(which) for which in range(3)]
-        patients, studies, days = (len(words - {""}) for words in given)
-        several = f"of {days} days." if days > 1 else ""
+        known = [self.identities(which) for which in range(3)]
+        patients, studies, days = (len(words - {""}) for words in known)
+        several = f"from {days} days." if days > 1 else ""
         if patients > 1:
-            return f"The images are of {patients} patients."
-        if len(given[0]) > 1:
+            return f"The images come from {patients} patients."
+        if len(known[0]) > 1:
             return UNNAMED.format("patient")
         if studies > 1:
-            return f"The images are of {studies} studies{f', {several}' if several else '.'}"
-        if len(given[1]) > 1:
+            return f"The images come from {studies} studies{f', {several}' if several else '.'}"
+        if len(known[1]) > 1:
             return UNNAMED.format("study")
-        return f"The images are {several}" if several else ""
+        return f"The images come {several}" if several else ""
 
 
 def contents(found: Sequence[Slice]) -> Contents:
     """The series of some images, numbered as the machine did within each patient's studies."""
     groups = _joined([*grouped(found, _own).values()])
-    people = _ranks(piece.whose[0] for piece in found)
-    studies = _ranks(piece.whose[1:] for piece in found)
+    people = _ranks(piece.identity[0] for piece in found)
+    studies = _ranks(piece.identity[1:] for piece in found)
 
     def place(group: tuple[list[Slice], int]) -> Any:
         first = group[0][0]
         batch = math.inf if first.batch is None else first.batch
-        return (people[first.whose[0]], studies[first.whose[1:]], batch, first.entry)
+        return (people[first.identity[0]], studies[first.identity[1:]], batch, first.entry)
 
     return Contents(
         tuple(
@@ -124,7 +124,7 @@ def _joined(groups: Sequence[list[Slice]]) -> list[tuple[list[Slice], int]]:
 
 def _own(piece: Slice) -> Any:
     """What images of a series have in common; those of a volume's are of one number and space."""
-    common = (piece.whose, piece.series, piece.modality, piece.rows, piece.columns)
+    common = (piece.identity, piece.series, piece.modality, piece.rows, piece.columns)
     if piece.modality not in VOLUMES:
         return common
     return (*common, piece.batch, piece.space, *_pixels(piece))
@@ -140,7 +140,7 @@ def _row(piece: Slice) -> Any:
     orientation = tuple(round(part, 3) for part in piece.orientation or ())
     sizes = (piece.rows, piece.columns, piece.thickness, *_pixels(piece))
     made = (piece.kernel, piece.sequence, piece.echo, piece.b_value)
-    return (piece.whose, piece.modality, piece.batch, piece.space, orientation, *sizes, *made)
+    return (piece.identity, piece.modality, piece.batch, piece.space, orientation, *sizes, *made)
 
 
 def _lie_in_a_row(row: Sequence[Slice]) -> bool:

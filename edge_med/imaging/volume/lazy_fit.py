@@ -1,6 +1,6 @@
 """The pictures of a series, fitted into the model's square when the first of them is asked for.
 
-A CT is planned and told of in half the time that it takes to resize its slices; and before that a
+A CT is planned and described in half the time that it takes to resize its slices; and before that a
 slice has a third of the bytes.
 """
 
@@ -21,23 +21,23 @@ from edge_med.imaging.picture import Picture
 from edge_med.imaging.picture_facts import About
 
 Upright = tuple[Mapping[str, Any], bytearray]
-"""What a process tells of an upright image (`size`, `mode`, `steps`, `about`), and its pixels."""
+"""A decoder's reply about an upright image (`size`, `mode`, `steps`, `about`), and its pixels."""
 
 
 class Fitted(Sequence[Picture]):
     """Pictures of upright images. They are made once, by all cores, whoever asks first.
 
     Attributes:
-        about: what is known of the first.
+        about: facts of the first picture.
     """
 
     def __init__(self, images: Sequence[Upright], fit: Fit, side: int) -> None:
         """Keep images for later.
 
         Args:
-            images: one or more, upright, in order.
-            fit: how they come into the square.
-            side: of that square, in pixels.
+            images: upright images in order, one or more.
+            fit: fit into the square.
+            side: side of that square, in pixels.
         """
         self.about: About = Picture.about_of(images[0][0])
         self._count = len(images)
@@ -59,11 +59,11 @@ class Fitted(Sequence[Picture]):
             return tuple(threads.map(self._picture, self._images))
 
     def _picture(self, image: Upright) -> Picture:
-        told, pixels = image
-        whole = Image.frombuffer(told["mode"], tuple(told["size"]), pixels)
+        facts, pixels = image
+        whole = Image.frombuffer(facts["mode"], tuple(facts["size"]), pixels)
         square = FITS[self._fit](whole, self._side)
         rgb = square if square.mode == "RGB" else square.convert("RGB")
-        return Picture.told(told, np.asarray(rgb).data, self._fit, self._side)
+        return Picture.from_reply(facts, np.asarray(rgb).data, self._fit, self._side)
 
     def __len__(self) -> int:
         return self._count

@@ -1,4 +1,4 @@
-"""What is said of files that belong to no series: they may be what somebody meant."""
+"""The text about files that belong to no series: they may be what somebody meant."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edge_med.imaging.files.unread_formats import unknown
 from edge_med.imaging.photo.photo import FORMATS
 
 _MARK = 64
-"""Bytes of a file that tell what it is."""
+"""Bytes of a file that show its format."""
 
 _LOOKED, _PROBED = 100, 4096
 """Files that are looked at where none is an image, and bytes of each."""
@@ -25,7 +25,7 @@ _REASONS = 8
 
 
 class _Kind(NamedTuple):
-    """Files that are told apart by how they begin, and what is said of one, and of several."""
+    """Files with the same beginning, and the sentences about one, and about several."""
 
     begins: re.Pattern[bytes]
     one: str
@@ -34,8 +34,8 @@ class _Kind(NamedTuple):
 
 _PACKED = _Kind(
     re.compile(rb"\x1f\x8b|PK\x03\x04|BZh|\xfd7zXZ\x00|7z\xbc\xaf|Rar!"),
-    "1 file is packed, and left out: unpack it to have what is in it.",
-    "{} files are packed, and left out: unpack them to have what is in them.",
+    "1 file is packed, and isn't shown: unpack it first.",
+    "{} files are packed, and aren't shown: unpack them first.",
 )
 _PICTURE = _Kind(
     re.compile(b"|".join(mark.pattern for mark, *_ in FORMATS)),
@@ -44,17 +44,17 @@ _PICTURE = _Kind(
 )
 _BARE = _Kind(
     re.compile(rb"[\x02\x08]\x00[\x00-\xff]\x00"),
-    "1 file is left out that begins as DICOM without its header: let your archive export it anew.",
-    "{} files are left out that begin as DICOM without their headers: let your archive export them"
-    " anew.",
+    "1 file isn't shown: it begins as DICOM without its header. Export it from your archive again.",
+    "{} files aren't shown: they begin as DICOM without their headers. Export them from your "
+    "archive again.",
 )
 _REST = _Kind(
-    re.compile(b""), "1 file is no image of a volume.", "{} files are no images of a volume."
+    re.compile(b""), "1 file isn't an image of a volume.", "{} files aren't images of a volume."
 )
 _KINDS = (_PACKED, _PICTURE, _BARE, _REST)
 _PLACELESS = (
-    "1 file doesn't say where its frames lie, and is left out: give it by its own path.",
-    "{} files don't say where their frames lie, and are left out: give one by its own path.",
+    "1 file has no positions for its frames, and isn't shown: give it by its own path.",
+    "{} files have no positions for their frames, and aren't shown: give one by its own path.",
 )
 
 
@@ -64,20 +64,20 @@ def left_out(
     placeless: set[int],
     unread: Mapping[int, ImageError],
 ) -> tuple[str, ...]:
-    """What is said of files that belong to no series.
+    """The text about files that belong to no series.
 
     Args:
         entries: all files.
-        images: which of them are images of a series.
-        placeless: which have frames that can't be told apart.
-        unread: which can't be read, and why.
+        images: indices of those that are images of a series.
+        placeless: indices of those whose frames have no positions.
+        unread: errors of those that can't be read, by index.
     """
     others = set(range(len(entries))) - images - placeless - unread.keys()
     return (*_unread(unread), *_of(_PLACELESS, len(placeless)), *_kinds(entries, others))
 
 
 def no_image(entries: Sequence[Entry]) -> ImageError:
-    """What is said of files of which none is a DICOM image: pictures, or what most of them are."""
+    """The text about files of which none is a DICOM image: pictures, or what most of them are."""
     heads = [_head(entry, _PROBED) for entry in entries[:_LOOKED]]
     if any(_PICTURE.begins.match(head) for head in heads):
         return ImageError(

@@ -21,21 +21,21 @@ are passes and not slices with a value of their own each."""
 
 
 class Difference(NamedTuple):
-    """What may tell slices from each other.
+    """A difference between slices.
 
     Attributes:
-        one: what it is.
-        of: its value.
-        tells: `always`: slices that differ never are one volume; `unless continued`: they are if
+        name: name of a part.
+        value_of: function that gives a slice's value.
+        rule: `always`: slices that differ never are one volume; `unless continued`: they are if
             their ranges only follow each other; `in one place`: only such slices need it.
     """
 
-    one: str
-    of: Callable[[Slice], Any]
-    tells: Literal["always", "unless continued", "in one place"]
+    name: str
+    value_of: Callable[[Slice], Any]
+    rule: Literal["always", "unless continued", "in one place"]
 
 
-def _beside(piece: Slice) -> tuple[int, ...]:
+def _neighbour_station(piece: Slice) -> tuple[int, ...]:
     """Where a slice lies across its normal, in cm: stations of a spine lie above each other."""
     depth = piece.depth
     across = [p - depth * n for p, n in zip(piece.position or (), piece.normal, strict=True)]
@@ -60,7 +60,7 @@ DIFFERENCES = (
     Difference("phase", lambda piece: piece.trigger, "in one place"),
     Difference("kernel", lambda piece: piece.kernel, "unless continued"),
     Difference("kind of image", _kind, "in one place"),
-    Difference("station", _beside, "in one place"),
+    Difference("station", _neighbour_station, "in one place"),
 )
 
 
@@ -108,9 +108,9 @@ def in_turn(groups: Mapping[Any, Sequence[Slice]]) -> list[Any]:
 
 def without_places(series: Sequence[Slice], difference: Difference) -> dict[Any, list[Slice]]:
     """Slices that don't say where they lie, by a difference; none if it makes no passes."""
-    if difference.one == "station":
+    if difference.name == "station":
         return {}
-    groups = grouped(series, difference.of)
+    groups = grouped(series, difference.value_of)
     return groups if 1 < len(groups) <= len(series) / _RUN else {}
 
 
@@ -125,20 +125,20 @@ def parts(series: Sequence[Slice], difference: Difference, there: int, doubled: 
     """Slices by a difference.
 
     Args:
-        series: the slices.
-        difference: by what.
-        there: how many places they lie in.
-        doubled: how many of these have several.
+        series: slices.
+        difference: difference that separates them.
+        there: number of positions.
+        doubled: number of positions with several slices.
 
     Returns:
-        no passes if it tells nothing; the row is then all of them, or those that stay if ranges
+        no passes if it separates nothing; the row is then all of them, or those that stay if ranges
         which follow each other overlap.
     """
-    groups = grouped(series, difference.of)
-    loose, few = difference.tells == "in one place", doubled <= FEW * there
+    groups = grouped(series, difference.value_of)
+    loose, few = difference.rule == "in one place", doubled <= FEW * there
     if len(groups) == 1 or (loose and not doubled):
         return PassSplit({}, [*series])
-    if difference.tells == "unless continued" and (row := _continued(groups, there)):
+    if difference.rule == "unless continued" and (row := _continued(groups, there)):
         return PassSplit({}, row)
     made = _is_difference([*groups.values()], there, loose=loose, few=few)
     return PassSplit(groups if made else {}, [*series])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from edge_med.errors import LISTED, ImageError, UsageError
-from edge_med.imaging.slice_geometry import Slice, itself
+from edge_med.imaging.slice_geometry import Slice, content_key
 from edge_med.imaging.volume.contents import ROW, Contents, Series, contents
 from edge_med.imaging.volume.slice_order import Order, ordered
 from edge_med.imaging.volume.stacks import Stack
@@ -25,11 +25,11 @@ class SeriesChoice:
     """What is shown.
 
     Attributes:
-        slices: in order.
-        notices: what the user should know: what was taken, what was left out, what is odd.
-        series: by what it is chosen; empty if they are single images of several.
+        slices: slices in order.
+        notices: sentences for the user: what is shown, what was left out, what is odd.
+        series: number by which it is chosen; empty for single images of several series.
         volume: whether they are slices, and not single images.
-        why: it is taken; empty if it was chosen, or is the only one.
+        why: reason of the choice; empty if the user chose it, or it is the only one.
     """
 
     slices: tuple[Slice, ...]
@@ -51,12 +51,12 @@ class SeriesStack(NamedTuple):
         return self.stack.slices[0]
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """What it is."""
-        return told(self.first, len(self.stack.slices))
+        return describe(self.first, len(self.stack.slices))
 
 
-def told(first: Slice, count: int) -> str:
+def describe(first: Slice, count: int) -> str:
     """What a series is, by one of its slices and their number: CT axial, 20 slices."""
     kind = " ".join(filter(None, (first.modality, first.plane)))
     word = "slice" if count == 1 else "slices"
@@ -92,7 +92,7 @@ def _some(found: Sequence[SeriesStack]) -> list[SeriesStack]:
 
 
 def _reach(one: SeriesStack) -> float:
-    """How far its slices reach along their normal, in mm; 0 if nobody knows."""
+    """How far its slices reach along their normal, in mm; 0 if not known."""
     if not _placed(one):
         return 0.0
     depths = [piece.depth for piece in one.stack.slices]
@@ -145,8 +145,8 @@ def _widest(found: Sequence[SeriesStack]) -> list[SeriesStack]:
 _RULES = (
     _Rule("some have few images", _some),
     _Rule("others are in colours", _grey),
-    _Rule("others don't say where they lie", lambda found: list(filter(_placed, found))),
-    _Rule("a CT is taken in axial slices", _axial),
+    _Rule("others have no positions", lambda found: list(filter(_placed, found))),
+    _Rule("axial slices are preferred for a CT", _axial),
     _Rule("some were computed", _sources),
     _Rule("it has the most slices", _having(0.5)),
     _Rule("some are scouts", _without("LOCALIZER")),
@@ -164,9 +164,9 @@ def default(there: Contents) -> tuple[SeriesStack, str]:
     found = [SeriesStack(one, stack) for one in there.series for stack in one.stacks]
     whys = ["it is the only volume"] if len(found) == 1 else []
     for rule in _RULES:
-        kept = rule.keep(found)
-        if kept and len(kept) < len(found):
-            found = kept
+        chosen = rule.keep(found)
+        if chosen and len(chosen) < len(found):
+            found = chosen
             whys.append(rule.why)
     *first, last = dict.fromkeys(whys)
     return found[0], f"{', '.join(first)} and {last}" if first else last
@@ -176,9 +176,9 @@ def choose(there: Contents, wanted: str | None = None, order: Order = "numbers")
     """What is shown of some series.
 
     Args:
-        there: the series.
-        wanted: a series' number, or that of one of its stacks, as 3.2; None for the default.
-        order: in which direction slices go.
+        there: series to choose from.
+        wanted: number of a series, or of one of its stacks, as 3.2; None for the default.
+        order: order of the slices.
 
     Raises:
         UsageError: there is no such series.
@@ -187,7 +187,7 @@ def choose(there: Contents, wanted: str | None = None, order: Order = "numbers")
     if wanted is not None:
         return _chosen(there, wanted, order)
     if there.mixed:
-        raise ImageError(there.mixed, f"Choose what is meant with `series`: {LISTED}")
+        raise ImageError(there.mixed, f"Choose one with `series`: {LISTED}")
     if not any(one.stacks for one in there.series) or _is_album(there):
         images, copies = _images(there.series)
         return SeriesChoice(images, copies, volume=False)
@@ -198,8 +198,8 @@ def choose(there: Contents, wanted: str | None = None, order: Order = "numbers")
 
 
 def _is_album(there: Contents) -> bool:
-    """Whether one or two slices lie beside X-rays and the like, each of a series of its own."""
-    slices = [len({*map(itself, one.slices)}) for one in there.series if one.stacks]
+    """Whether one or two slices are among X-rays and the like, each in its own series."""
+    slices = [len({*map(content_key, one.slices)}) for one in there.series if one.stacks]
     return {*slices} == {1} and len(slices) < min(ROW, len(there.series))
 
 
@@ -212,9 +212,9 @@ def _refuse_scattered(there: Contents) -> None:
     single = [one for one in there.series if one.stacks and len(one.slices) == 1]
     if len(single) >= ROW and len({one.modality for one in single}) == 1:
         raise ImageError(
-            f"{len(single)} images have a series of their own each, and nothing says that they are"
+            f"{len(single)} images have a series of their own each, and nothing shows that they are"
             " one.",
-            f"Export them anew, or choose one with `series`: {LISTED}",
+            f"Export them again, or choose one with `series`: {LISTED}",
         )
 
 
@@ -228,12 +228,12 @@ def _chosen(there: Contents, wanted: str, order: Order) -> SeriesChoice:
         raise UsageError(
             f"There is no series {wanted[:_SHOWN]!r}: "
             + (there_are if parted or last > 1 else "there is only 1."),
-            f"Choose one of those that are there: {LISTED}",
+            f"Choose one that exists: {LISTED}",
         )
     (one,) = found
     if not one.stacks:
         images, copies = _images(found)
-        notices = (*_told_of_others(there, len(one.slices)), *copies)
+        notices = (*_others_notice(there, len(one.slices)), *copies)
         return SeriesChoice(images, notices, str(one.number), volume=False)
     if part:
         taken = SeriesStack(one, one.stacks[int(part) - 1])
@@ -249,26 +249,27 @@ def _choice(
     if stack.doubt and not sure:
         raise ImageError(stack.doubt, f"Choose one of {one.names()} with `series`: {LISTED}")
     slices, odd = ordered(stack.slices, order)
-    notices = [*_told_of_choice(there, taken, why), *stack.notices, *odd]
+    notices = [*_choice_notices(there, taken, why), *stack.notices, *odd]
     if one.joined:
-        notices.append(f"{one.joined} series of one image each are taken as one.")
+        notices.append(f"{one.joined} series of one image each are shown as one.")
     return SeriesChoice(tuple(slices), tuple(notices), one.name(stack), why=why)
 
 
-def _told_of_choice(there: Contents, taken: SeriesStack, why: str) -> Iterator[str]:
+def _choice_notices(there: Contents, taken: SeriesStack, why: str) -> Iterator[str]:
     if not why or len(there.series) == 1:
-        yield from _told_of_others(there, len(taken.series.slices))
+        yield from _others_notice(there, len(taken.series.slices))
         return
     left = sum(len(one.slices) for one in there.series) - len(taken.series.slices)
     images = "1 image" if left == 1 else f"{left} images"
     yield (
-        f"{len(there.series)} series: {taken.series.name(taken.stack)} is taken ({taken.told}),"
-        f" as {why}. {images} of the others {'is' if left == 1 else 'are'} left out."
+        f"{len(there.series)} series: {taken.series.name(taken.stack)} is shown"
+        f" ({taken.description}), because {why}."
+        f" {images} of the others {'is' if left == 1 else 'are'} left out."
     )
 
 
-def _told_of_others(there: Contents, shown: int) -> Iterator[str]:
-    """What is said of the series that weren't chosen."""
+def _others_notice(there: Contents, shown: int) -> Iterator[str]:
+    """The text about the series that weren't chosen."""
     if there.mixed:
         yield f"{there.mixed} Only the series that was chosen is shown."
     if left := sum(len(one.slices) for one in there.series) - shown:
@@ -285,11 +286,11 @@ def _images(several: Sequence[Series]) -> tuple[tuple[Slice, ...], tuple[str, ..
     images = [piece for one in several for piece in sorted(one.slices, key=place)]
     first: dict[Slice, Slice] = {}
     for piece in images:
-        first.setdefault(itself(piece), piece)
-    kept = tuple(first.values())
-    left = len(images) - len(kept)
+        first.setdefault(content_key(piece), piece)
+    unique = tuple(first.values())
+    left = len(images) - len(unique)
     what = "copy of an image is" if left == 1 else "copies of images are"
-    return kept, (f"{left} {what} left out.",) if left else ()
+    return unique, (f"{left} {what} left out.",) if left else ()
 
 
 def volume(

@@ -38,13 +38,13 @@ def uprights(
     """Slices of a choice, by their places in it.
 
     Args:
-        entries: the files.
-        choice: what is shown of them.
-        chosen: which of its slices, from 0 on.
-        unread: files that fail are noted there; no slice of theirs is among what is returned.
-        upright: whether they are wanted as they are, and not in the model's square.
-        side: of that.
-        job: `fit` and `windows`.
+        entries: files.
+        choice: choice of the series.
+        chosen: indices of its slices, from 0 on.
+        unread: dictionary that gets the errors of files that fail; their slices aren't returned.
+        upright: whether they are needed in their own size, and not in the model's square.
+        side: side of that square.
+        job: values of `fit` and `windows`.
     """
     ends = _ends(entries, choice, unread)
     pieces = {choice.slices[index]: index for index in chosen}
@@ -66,7 +66,7 @@ def _ends(
     done = _done("extent", entries, choice.slices, _MEASURED, unread)
     ends = [reply["ends"] for _, (reply, _) in done if reply["ends"]]
     if not ends and not unread:
-        raise ImageError("All of the series is padding.", "Export the series anew.")
+        raise ImageError("The whole series is padding.", "Export the series again.")
     return (min(low for low, _ in ends), max(high for _, high in ends)) if ends else None
 
 

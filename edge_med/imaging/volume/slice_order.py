@@ -36,17 +36,17 @@ def ordered(slices: Sequence[Slice], order: Order) -> tuple[list[Slice], tuple[s
         lying = sorted(slices, key=lambda piece: piece.depth)
         if order == "numbers" and _numbered_backwards(lying):
             lying.reverse()
-        return lying, tuple(_told(lying))
+        return lying, tuple(_order_notices(lying))
     if len(slices) == 1:
         return [*slices], ()
     numbers = {piece.number for piece in slices}
     if None in numbers or len(numbers) < len(slices):
         raise ImageError(
-            "Nothing says in which order the slices of the series lie.",
-            "Export the series anew, with its positions.",
+            "The order of the series' slices isn't known: they have no positions and no numbers.",
+            "Export the series again, with its positions.",
         )
-    told = "Positions are missing, so slices are in the order of their numbers."
-    return sorted(slices, key=lambda piece: piece.number or 0), (told,)
+    notice = "The slices have no positions, so they are in the order of their numbers."
+    return sorted(slices, key=lambda piece: piece.number or 0), (notice,)
 
 
 def _numbered_backwards(lying: Sequence[Slice]) -> bool:
@@ -62,7 +62,7 @@ def steps_of(lying: Sequence[Slice]) -> list[float]:
     return [abs(b.depth - a.depth) for a, b in pairwise(lying)]
 
 
-def _told(lying: Sequence[Slice]) -> Iterator[str]:
+def _order_notices(lying: Sequence[Slice]) -> Iterator[str]:
     steps = steps_of(lying)
     if not steps:
         return
@@ -76,10 +76,10 @@ def _told(lying: Sequence[Slice]) -> Iterator[str]:
     if high - low > _EQUAL * median(regular):
         yield _distances(regular)
     first, last = lying[0].position or (), lying[-1].position or ()
-    way = tuple(b - a for a, b in zip(first, last, strict=True))
-    angle = math.degrees(math.acos(min(1.0, abs(cosine(way, lying[0].normal)))))
+    step = tuple(b - a for a, b in zip(first, last, strict=True))
+    angle = math.degrees(math.acos(min(1.0, abs(cosine(step, lying[0].normal)))))
     if math.cos(math.radians(angle)) < _TILTED:
-        yield f"The gantry was tilted by {angle:.0f} degrees; slices are as they are."
+        yield f"The gantry was tilted by {angle:.0f} degrees. The slices aren't corrected for it."
 
 
 def _missing(steps: Sequence[float], gap: int, place: int) -> int:
@@ -89,13 +89,13 @@ def _missing(steps: Sequence[float], gap: int, place: int) -> int:
     are missing too, or it stands out among its neighbours and is a multiple of theirs.
     """
     step = steps[place]
-    beside = [*steps[max(0, place - 1) : place], *steps[place + 1 : place + 2]]
-    if not beside or step <= _GAP * max(beside):
+    neighbours = [*steps[max(0, place - 1) : place], *steps[place + 1 : place + 2]]
+    if not neighbours or step <= _GAP * max(neighbours):
         return 0
-    times = step / max(beside)
+    times = step / max(neighbours)
     if gap:
         return min(gap, max(1, round(times) - 1))
-    alone = len(beside) == 2 and max(beside) - min(beside) <= _EQUAL * max(beside)
+    alone = len(neighbours) == 2 and max(neighbours) - min(neighbours) <= _EQUAL * max(neighbours)
     return round(times) - 1 if alone and abs(times - round(times)) <= _EQUAL * times else 0
 
 

@@ -28,7 +28,7 @@ BYTES = 8 << 20
 """Memory of a slice on its way: its picture, and the decoder's copies of it."""
 
 _FEW = 8
-"""Slices that are left out and told by their numbers; more are those between the others."""
+"""Number of slices up to which those left out are listed by their numbers."""
 
 _SHOWN = 40
 """Characters of a choice that isn't understood."""
@@ -71,12 +71,12 @@ class SlicePlan:
 
     Attributes:
         chosen: slices, from 0 on, in order.
-        total: slices of the volume.
-        tokens: of all chosen ones with their labels.
-        seconds: that they take; None if nobody knows.
-        reason: why not all, or why these.
-        image: what one of them is called.
-        more: what all of them take, and how to have them; empty if they are shown. Options in it
+        total: number of slices of the volume.
+        tokens: number of tokens of the chosen slices with their labels.
+        seconds: seconds that they take; None if not known.
+        reason: reason why not all are shown, or why these.
+        image: name of one: slice or image.
+        more: cost of all slices, and how to get them; empty if all are shown. Options in it
             stand between backticks, as in the hints of errors.
     """
 
@@ -105,11 +105,11 @@ class SlicePlan:
             return ""
         left = [number for number in range(1, self.total + 1) if number not in {*shown}]
         others = ranges(left) if len(left) <= _FEW else f"the {len(left)} others"
-        told = f"Shown: {ranges(shown)} of {self.total}. Left out: {others}."
+        text = f"Shown: {ranges(shown)} of {self.total}. Left out: {others}."
         last = len(shown)
         if self.image != "slice" or last < 2 or shown[-1] == last:  # one alone has no label
-            return told
-        return f"{told} In answers SLICE n is the n-th of these: SLICE {last} is slice {shown[-1]}."
+            return text
+        return f"{text} In answers SLICE n is the n-th of these: SLICE {last} is slice {shown[-1]}."
 
 
 def without(plan: SlicePlan, unread: Collection[int]) -> SlicePlan:
@@ -128,7 +128,7 @@ def without(plan: SlicePlan, unread: Collection[int]) -> SlicePlan:
 
 
 def _time(seconds: float | None) -> str:
-    """A time to wait, after a comma; nothing if nobody knows it."""
+    """A time to wait, after a comma; nothing if not known."""
     if not seconds:
         return ""
     minutes = round(seconds / 60)
@@ -141,11 +141,11 @@ def plan(
     """Choose slices.
 
     Args:
-        total: slices of the volume.
-        wanted: `auto`; `all`; a number of slices, spread evenly; `first:last:step`, or numbers
-            with commas between them, from 1 on.
-        room: for them.
-        image: what one of them is called.
+        total: number of slices of the volume.
+        wanted: choice: `auto`; `all`; a number of slices, spread evenly; `first:last:step`, or
+            numbers with commas between them, from 1 on.
+        room: budget for them.
+        image: name of one: slice or image.
 
     Raises:
         UsageError: what is wanted has none of these forms, or is no slice of the volume.
@@ -177,14 +177,14 @@ def _more(total: int, room: SliceBudget, image: str) -> str:
     if room.tokens is not None and tokens > room.tokens:
         context = math.ceil((tokens + room.beside) / _STEP) * _STEP
         if context > LARGEST:
-            return f"All {total} {image}s: {tokens:,} tokens, which no context holds."
+            return f"All {total} {image}s need {tokens:,} tokens, more than any context holds."
         options += f" and `context={context}`"
     time = _time(None if room.seconds is None else total * room.seconds)
-    return f"All {total} {image}s: {tokens:,} tokens{time}, with {options}."
+    return f"All {total} {image}s need {tokens:,} tokens{time}: use {options}."
 
 
 _STEP = 1024
-"""Tokens by which contexts are told."""
+"""Steps of contexts in messages, in tokens."""
 
 
 def _too_many(count: int, room: SliceBudget, image: str) -> ContextOverflowError:
@@ -192,7 +192,7 @@ def _too_many(count: int, room: SliceBudget, image: str) -> ContextOverflowError
     free = max(0, room.tokens or 0)
     most, slices = free // each, f"{count} {image}s are" if count > 1 else f"One {image} is"
     return ContextOverflowError(
-        f"{slices} {count * each:,} tokens, and {free:,} are free.",
+        f"{slices} {count * each:,} tokens, but only {free:,} are free.",
         (f"Show at most {most} with `slices`, or r" if most else "R") + "aise `context`.",
     )
 
@@ -207,7 +207,7 @@ def spread(total: int, count: int) -> tuple[int, ...]:
 def _fitting(total: int, room: SliceBudget) -> tuple[int, str]:
     """How many slices there is room for, and what it is that limits them."""
     most = MOST[room.gpu]
-    why = "as many as the model was shown" if room.gpu else f"at most {most} without a GPU"
+    why = "the number of Google's notebook" if room.gpu else f"at most {most} without a GPU"
     limits = [(total, "all"), (most, why)]
     if room.tokens is not None:
         limits.append((room.tokens // (room.image_tokens + AROUND), "what the context holds"))
@@ -223,19 +223,19 @@ def _range(total: int, wanted: str) -> tuple[int, ...]:
         if listed[0] >= 0 and listed[-1] < total:
             return tuple(listed)
     match = _RANGE.fullmatch(wanted)
-    given = match.groups() if match else ("0", "0", "0")
-    first, last, step = (int(part) if part else None for part in given)
+    parts = match.groups() if match else ("0", "0", "0")
+    first, last, step = (int(part) if part else None for part in parts)
     chosen = tuple(range((first or 1) - 1, min(last or total, total), step or 1))
     if not match or first == 0 or step == 0 or not chosen:
         raise UsageError(
-            f"There are no slices {wanted[:_SHOWN]!r}: they are 1 to {total}.",
+            f"There are no slices {wanted[:_SHOWN]!r}: the slices are 1 to {total}.",
             _FORMS,
         )
     return chosen
 
 
 def label(number: int) -> str:
-    """What the model is told of a slice, and calls it in answers."""
+    """The label of a slice in the prompt and in answers."""
     return f"SLICE {number}"
 
 
@@ -292,6 +292,14 @@ def series_among(
 
 def _follows(last: Picture, picture: Picture) -> bool:
     """Whether it is a later slice of what was opened with the other at once."""
-    if last.slice is None or picture.slice is None or last.came is None or picture.came is None:
+    if (
+        last.slice is None
+        or picture.slice is None
+        or last.series_origin is None
+        or picture.series_origin is None
+    ):
         return False
-    return picture.came.opened == last.came.opened and picture.slice[0] > last.slice[0]
+    return (
+        picture.series_origin.opened == last.series_origin.opened
+        and picture.slice[0] > last.slice[0]
+    )

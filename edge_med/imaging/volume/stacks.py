@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from edge_med.errors import ImageError
-from edge_med.imaging.slice_geometry import PARALLEL, UNTURNED, Slice, cosine, itself, places
+from edge_med.imaging.slice_geometry import PARALLEL, UNTURNED, Slice, content_key, cosine, places
 from edge_med.imaging.volume.passes import (
     COVERED,
     DIFFERENCES,
@@ -27,18 +27,18 @@ class Stack:
     """Slices that may be one volume.
 
     Attributes:
-        slices: they, in any order.
-        told: which of its series, such as `echo 1 of 2`; empty if it is all of it.
-        notices: what isn't in it, of what is left out of its series.
-        doubt: why it is taken only if somebody chooses it; empty if nothing speaks against it.
-        doubled: how many were left out since they lie in the place of another.
+        slices: slices in any order.
+        part: part of its series, such as `echo 1 of 2`; empty for the whole series.
+        notices: sentences about what is left out of its series.
+        doubt: reason why it is shown only if the user chooses it; empty without one.
+        duplicates: number of slices that were left out for another one at the same position.
     """
 
     slices: tuple[Slice, ...]
-    told: str = ""
+    part: str = ""
     notices: tuple[str, ...] = ()
     doubt: str = ""
-    doubled: int = 0
+    duplicates: int = 0
 
 
 _NAMED = 4
@@ -67,23 +67,23 @@ def stacks(series: Sequence[Slice]) -> list[Stack]:
     found = []
     for number, group in enumerate(oriented, 1):
         which = f"orientation {number} of {len(oriented)}" if len(oriented) > 1 else ""
-        given = (*notices, *_told_of_others(len(pieces) - len(group)))
+        notes = (*notices, *_others_notice(len(pieces) - len(group)))
         for stack in passes(group):
-            told = ", ".join(filter(None, (which, stack.told)))
-            said = (*given, *stack.notices)
-            found.append(replace(stack, told=told, notices=said, doubt=doubt or stack.doubt))
+            part = ", ".join(filter(None, (which, stack.part)))
+            all_notices = (*notes, *stack.notices)
+            found.append(replace(stack, part=part, notices=all_notices, doubt=doubt or stack.doubt))
     return found
 
 
 def _plane(oriented: Sequence[Sequence[Slice]], number: int) -> str:
-    """How one of some groups lies, such as `10 axial turned` beside `12 axial`."""
+    """Plane of one of some groups, such as `10 axial turned` after `12 axial`."""
     first = oriented[number][0]
     turned = any(cosine(group[0].normal, first.normal) > PARALLEL for group in oriented[:number])
-    told = (str(len(oriented[number])), first.plane, "turned" if turned else "")
-    return " ".join(filter(None, told))
+    words = (str(len(oriented[number])), first.plane, "turned" if turned else "")
+    return " ".join(filter(None, words))
 
 
-def _told_of_others(others: int) -> Iterator[str]:
+def _others_notice(others: int) -> Iterator[str]:
     if others:
         images = "1 image" if others == 1 else f"{others} images"
         yield f"{images} of another orientation {'is' if others == 1 else 'are'} left out."
@@ -92,13 +92,13 @@ def _told_of_others(others: int) -> Iterator[str]:
 def _without_copies(series: list[Slice], notices: list[str]) -> list[Slice]:
     once: dict[Slice, Slice] = {}
     for piece in series:
-        once.setdefault(itself(piece), piece)
-    kept = [*once.values()]
-    if len(kept) < len(series):
-        left = len(series) - len(kept)
+        once.setdefault(content_key(piece), piece)
+    unique = [*once.values()]
+    if len(unique) < len(series):
+        left = len(series) - len(unique)
         what = "copy of an image is" if left == 1 else "copies of images are"
         notices.append(f"{left} {what} left out.")
-    return kept
+    return unique
 
 
 def _without_scouts(series: list[Slice], notices: list[str]) -> list[Slice]:
@@ -116,7 +116,7 @@ def _without_strays(series: list[Slice], notices: list[str]) -> list[Slice]:
     if not 0 < strays <= FEW * len(series):
         return series
     images = "1 image" if strays == 1 else f"{strays} images"
-    notices.append(f"{images} without a place {'is' if strays == 1 else 'are'} left out.")
+    notices.append(f"{images} without a position {'is' if strays == 1 else 'are'} left out.")
     return [piece for piece in series if piece.position is not None]
 
 
@@ -139,8 +139,11 @@ def _by_orientation(series: Sequence[Slice]) -> list[list[Slice]]:
 
 def _parallel(a: Slice, b: Slice) -> bool:
     """Whether slices lie alike and aren't turned in their plane, so that left stays left."""
-    ways = [piece.orientation or UNTURNED for piece in (a, b)]
-    return all(cosine(*(way[part] for way in ways)) > PARALLEL for part in _ROWS_AND_COLUMNS)
+    orientations = [piece.orientation or UNTURNED for piece in (a, b)]
+    return all(
+        cosine(*(orientation[part] for orientation in orientations)) > PARALLEL
+        for part in _ROWS_AND_COLUMNS
+    )
 
 
 _ROWS_AND_COLUMNS = (slice(3), slice(3, 6))
@@ -148,37 +151,38 @@ _ROWS_AND_COLUMNS = (slice(3), slice(3, 6))
 
 def passes(series: Sequence[Slice]) -> list[Stack]:
     """Slices of one orientation, parted so that what differs isn't in one stack."""
-    placed = all(piece.position for piece in series)
-    found = list((_parted if placed else _unplaced)(series, DIFFERENCES))
+    has_places = all(piece.position for piece in series)
+    found = list((_parted if has_places else _unplaced)(series, DIFFERENCES))
     if len(found) == 1:
         return found
-    if not placed:
-        return [replace(one, notices=(_told_of(one, len(series)),)) for one in found]
-    beside = {id(piece): len(place) for place in places(series) for piece in place}
-    told = []
+    if not has_places:
+        return [replace(one, notices=(_left_out_notice(one, len(series)),)) for one in found]
+    sharing = {id(piece): len(place) for place in places(series) for piece in place}
+    summaries = []
     for one in found:
-        same = sum(beside[id(piece)] for piece in one.slices)
-        told.append(_told_of(one, len(series), len(series) - same))
+        same = sum(sharing[id(piece)] for piece in one.slices)
+        summaries.append(_left_out_notice(one, len(series), len(series) - same))
     return [
-        replace(one, notices=(said, *one.notices)) for one, said in zip(found, told, strict=True)
+        replace(one, notices=(summary, *one.notices))
+        for one, summary in zip(found, summaries, strict=True)
     ]
 
 
-def _told_of(stack: Stack, total: int, elsewhere: int | None = None) -> str:
+def _left_out_notice(stack: Stack, total: int, elsewhere: int | None = None) -> str:
     """What is taken, and what isn't: some of this may lie where no slice of the stack does.
 
     Args:
-        stack: that is taken.
-        total: images that there are.
-        elsewhere: how many of them lie in other places; None if they don't say.
+        stack: stack that is shown.
+        total: number of all images.
+        elsewhere: number of them at other positions; None if not known.
     """
     slices = "1 slice" if len(stack.slices) == 1 else f"{len(stack.slices)} slices"
-    left = total - len(stack.slices) - stack.doubled
+    left = total - len(stack.slices) - stack.duplicates
     images = "1 image" if left == 1 else f"{left} images"
     where = " in the same places" if elsewhere == 0 else ""
-    also = f", {elsewhere} of them in other places" if elsewhere and not stack.doubled else ""
-    told = f"{stack.told[0].upper()}{stack.told[1:]} is taken, with {slices}; {images}{where}"
-    return f"{told} {'is' if left == 1 else 'are'} left out{also}."
+    also = f", {elsewhere} of them in other places" if elsewhere and not stack.duplicates else ""
+    text = f"{stack.part[0].upper()}{stack.part[1:]} is shown, with {slices}; {images}{where}"
+    return f"{text} {'is' if left == 1 else 'are'} left out{also}."
 
 
 def _parted(series: Sequence[Slice], left: Sequence[Difference]) -> Iterator[Stack]:
@@ -188,16 +192,16 @@ def _parted(series: Sequence[Slice], left: Sequence[Difference]) -> Iterator[Sta
         groups, row = parts(series, difference, len(there), len(doubled))
         if len(row) < len(series):
             for stack in _parted(row, left[number + 1 :]):
-                yield _with_doubled(stack, len(series) - len(row))
+                yield _with_duplicates(stack, len(series) - len(row))
             return
-        for told, group in _named(difference, groups):
+        for name, group in _named(difference, groups):
             for stack in _parted(group, left[number + 1 :]):
-                yield replace(stack, told=", ".join(filter(None, (told, stack.told))))
+                yield replace(stack, part=", ".join(filter(None, (name, stack.part))))
         if groups:
             return
     if len(doubled) <= FEW * len(there) and all(map(_numbered, doubled)):
         first = tuple(min(place, key=lambda piece: piece.number or 0) for place in there)
-        yield _with_doubled(Stack(first), len(series) - len(first))
+        yield _with_duplicates(Stack(first), len(series) - len(first))
     else:
         yield from _by_turns(there)
 
@@ -207,27 +211,27 @@ def _named(
 ) -> Iterator[tuple[str, list[Slice]]]:
     """What slices of each value are called, and they."""
     for place, value in enumerate(in_turn(groups), 1):
-        told = f"{difference.one} {place} of {len(groups)}"
-        if difference.one == "b-value" and value is not None:
-            told = f"b-value {value:g}, {place} of {len(groups)}"
-        yield told, groups[value]
+        name = f"{difference.name} {place} of {len(groups)}"
+        if difference.name == "b-value" and value is not None:
+            name = f"b-value {value:g}, {place} of {len(groups)}"
+        yield name, groups[value]
 
 
 def _unplaced(series: Sequence[Slice], left: Sequence[Difference]) -> Iterator[Stack]:
     """Slices that don't say where they lie: whether acquisitions follow each other isn't known."""
     for number, difference in enumerate(left):
         groups = without_places(series, difference)
-        doubt = _NOWHERE.format(len(groups)) if difference.one == "acquisition" else ""
-        for told, group in _named(difference, groups):
+        doubt = _NOWHERE.format(len(groups)) if difference.name == "acquisition" else ""
+        for name, group in _named(difference, groups):
             for stack in _unplaced(group, left[number + 1 :]):
-                which = ", ".join(filter(None, (told, stack.told)))
-                yield replace(stack, told=which, doubt=doubt or stack.doubt)
+                which = ", ".join(filter(None, (name, stack.part)))
+                yield replace(stack, part=which, doubt=doubt or stack.doubt)
         if groups:
             return
     yield Stack(tuple(series))
 
 
-_NOWHERE = "Nothing says where the {} acquisitions of the series lie."
+_NOWHERE = "The {} acquisitions of the series have no positions."
 
 
 def _numbered(place: Sequence[Slice]) -> bool:
@@ -236,17 +240,17 @@ def _numbered(place: Sequence[Slice]) -> bool:
     return None not in numbers and len({*numbers}) == len(numbers)
 
 
-def _with_doubled(stack: Stack, left: int) -> Stack:
+def _with_duplicates(stack: Stack, left: int) -> Stack:
     """A stack, and that images which lie among its slices were left out."""
     if not left:
         return stack
     images = "1 image" if left == 1 else f"{left} images"
-    told = f"{images} in the place of another {'is' if left == 1 else 'are'} left out."
-    return replace(stack, notices=(told, *stack.notices), doubled=stack.doubled + left)
+    notice = f"{images} in the same position as another {'is' if left == 1 else 'are'} left out."
+    return replace(stack, notices=(notice, *stack.notices), duplicates=stack.duplicates + left)
 
 
 def _by_turns(there: Sequence[Sequence[Slice]]) -> Iterator[Stack]:
-    """Where nothing else tells them apart, passes as their slices are numbered."""
+    """Passes in the order of the slices' numbers, where no other difference is known."""
     most = max(map(len, there))
     sure = all(map(_numbered, there))
     turns = _one_after_another(there)
@@ -255,9 +259,9 @@ def _by_turns(there: Sequence[Sequence[Slice]]) -> Iterator[Stack]:
         ordered = [sorted(place, key=_as_numbered) for place in there]
         turns = [[place[n] for place in ordered if n < len(place)] for n in range(most)]
     sure = sure and sum(len(place) > 1 for place in there) >= COVERED * len(there)
-    doubt = "" if sure else "Several slices of the series lie in the same place."
+    doubt = "" if sure else "Several slices of the series have the same position."
     if len(there) == 1 and len(turns) >= _MANY and "MOSAIC" not in there[0][0].kinds:
-        doubt = f"All {len(turns)} images of the series lie in the same place."
+        doubt = f"All {len(turns)} images of the series have the same position."
     for number, turn_slices in enumerate(turns, 1):
         yield Stack(tuple(turn_slices), f"pass {number} of {len(turns)}", doubt=doubt)
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from edge_med.errors import ImageError
 from edge_med.imaging.files.bundle import Entries, Entry
-from edge_med.imaging.picture import Came, Picture, sliced
+from edge_med.imaging.picture import Picture, SeriesOrigin, sliced
 from edge_med.imaging.picture_facts import NO_IMAGE, About
 from edge_med.imaging.sandbox.pool import POOL
-from edge_med.imaging.slice_geometry import Slice, way
+from edge_med.imaging.slice_geometry import Slice, direction
 from edge_med.imaging.volume import left_out, series_choice, slice_decoding
 from edge_med.imaging.volume import slice_selection as slices
 from edge_med.imaging.volume.contents import Contents, contents
@@ -22,8 +22,11 @@ from edge_med.imaging.volume.lazy_fit import Fitted, Upright
 from edge_med.imaging.volume.series_choice import SeriesChoice
 from edge_med.imaging.volume.slice_order import Order
 
-_NO_SIZE = ("The image's rows or columns are 0, or no number.", "Let your archive export it anew.")
-"""What is said of a file without a size, and the hint."""
+_NO_SIZE = (
+    "The image has no size: its rows or columns are 0 or no number.",
+    "Export it from your archive again.",
+)
+"""The text about a file without a size, and the hint."""
 
 MOST_IMAGES = 100_000
 """Frames of all files together; a description takes about two kilobytes."""
@@ -43,14 +46,14 @@ class Study:
     Attributes:
         pictures: the chosen slices, in the order in which they lie; they are fitted when the first
             is asked for.
-        plan: which they are of all, and what they cost.
-        notices: what the user should know: what is missing, or was left out.
-        origins: of each picture its file's path or bytes, and which frame of it, from 1 on; boxes
+        plan: choice of slices, and their cost.
+        notices: sentences for the user: what is missing, or was left out.
+        origins: path or bytes of each picture's file, and its frame there, from 1 on; boxes
             are drawn there.
-        series: by what it is chosen among those that lie beside it.
-        way: from where to where its slices go through the body; empty if nobody knows.
+        series: number by which it is chosen among several.
+        direction: direction of its slices through the body; empty if not known.
         volume: whether they are slices, and not single images such as two X-rays.
-        order: what its slices are in the order of, `numbers` or `position`; empty of single images.
+        order: order of its slices, `numbers` or `position`; empty for single images.
     """
 
     pictures: Sequence[Picture] = field(repr=False)
@@ -58,15 +61,25 @@ class Study:
     notices: tuple[str, ...] = ()
     origins: tuple[Origin, ...] = field(default=(), repr=False, compare=False)
     series: str = ""
-    way: str = ""
+    direction: str = ""
     volume: bool = True
     order: str = ""
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """Which series it is, and in which direction; empty if it is none."""
-        told = str(Came("", self.series, self.way, self.order))
-        return f"{told[0].upper()}{told[1:]}." if told else ""
+        text = str(SeriesOrigin("", self.series, self.direction, self.order))
+        return f"{text[0].upper()}{text[1:]}." if text else ""
+
+    @property
+    def told(self) -> str:
+        """The name of `summary` before 0.1."""
+        return self.summary
+
+    @property
+    def way(self) -> str:
+        """The name of `direction` before 0.1."""
+        return self.direction
 
     @property
     def about(self) -> About:
@@ -99,23 +112,25 @@ def as_series(pictures: Sequence[Picture], each: int) -> Study:
     """Slices of a series that were shown before, to be shown again.
 
     Args:
-        pictures: they, in order; each says which slice it is.
-        each: tokens of one with its label.
+        pictures: pictures in order; each knows which slice it is.
+        each: number of tokens of one with its label.
     """
     places = [picture.slice for picture in pictures if picture.slice]
     chosen, tokens = tuple(number - 1 for number, _ in places), each * len(places)
     plan = slices.SlicePlan(chosen, places[0][1], tokens, None, "as before")
-    came = pictures[0].came or Came("")
-    return Study(tuple(pictures), plan, series=came.series, way=came.way, order=came.order)
+    origin = pictures[0].series_origin or SeriesOrigin("")
+    return Study(
+        tuple(pictures), plan, series=origin.series, direction=origin.direction, order=origin.order
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class FileDescriptions:
     """What some files are.
 
     Attributes:
-        slices: in them; none of what isn't DICOM.
-        unread: of those that can't be read, which they are and why.
+        slices: slices in them; none of what isn't DICOM.
+        unread: errors of those that can't be read, by index.
     """
 
     slices: tuple[Slice, ...]
@@ -123,22 +138,22 @@ class Described:
 
     @property
     def is_volume(self) -> bool:
-        """Whether a file's slices are several, or it has frames that can't be told apart."""
-        return len(self.slices) > 1 or not all(piece.placed for piece in self.slices)
+        """Whether a file's slices are several, or it has frames without positions."""
+        return len(self.slices) > 1 or not all(piece.has_positions for piece in self.slices)
 
 
-def described(entries: Sequence[Entry]) -> Described:
+def describe_files(entries: Sequence[Entry]) -> FileDescriptions:
     """What some files are, by their beginnings.
 
     Raises:
         ImageError: they hold more images than `MOST_IMAGES`.
     """
     parts = [entries[start : start + _DESCRIBED] for start in range(0, len(entries), _DESCRIBED)]
-    told: list[Any] = []
+    replies: list[Any] = []
     images = 0
     with ThreadPoolExecutor(POOL.most) as threads:
-        for part in threads.map(_told, parts):
-            told += part
+        for part in threads.map(_describe_part, parts):
+            replies += part
             images += sum(map(len, part))
             if images > MOST_IMAGES:
                 threads.shutdown(cancel_futures=True)
@@ -147,17 +162,17 @@ def described(entries: Sequence[Entry]) -> Described:
                 )
     slices: list[Slice] = []
     unread: dict[int, ImageError] = {}
-    for entry, facts in enumerate(told):
+    for entry, facts in enumerate(replies):
         if facts and isinstance(facts[0], str):
             unread[entry] = ImageError(*facts)
         elif not all(fact["rows"] and fact["columns"] for fact in facts):
             unread[entry] = ImageError(*_NO_SIZE)
         else:
             slices += [_slice(entry, fact) for fact in facts]
-    return Described(tuple(slices), unread)
+    return FileDescriptions(tuple(slices), unread)
 
 
-def _told(part: Sequence[Entry]) -> list[Any]:
+def _describe_part(part: Sequence[Entry]) -> list[Any]:
     """The facts of some files; where a process ends over them, each is looked at alone."""
     try:
         times = 1 + len(part) // 8  # of an image: headers are short
@@ -165,43 +180,43 @@ def _told(part: Sequence[Entry]) -> list[Any]:
     except ImageError as error:
         if len(part) == 1:
             return [(error.message, error.hint)]
-        return [facts for entry in part for facts in _told([entry])]
+        return [facts for entry in part for facts in _describe_part([entry])]
     found: list[Any] = reply["slices"]
     return found
 
 
-def contents_of(entries: Entries, found: Described) -> Contents:
+def contents_of(entries: Entries, found: FileDescriptions) -> Contents:
     """The series of some files, and what is said of those that belong to none.
 
     Raises:
         ImageError: there is no image in them that can be read.
     """
     images = [piece for piece in found.slices if piece.modality not in NO_IMAGE]
-    placed = [piece for piece in images if piece.placed]
-    if placed:
-        return replace(contents(placed), left_out=_left_out(entries, found))
+    with_places = [piece for piece in images if piece.has_positions]
+    if with_places:
+        return replace(contents(with_places), left_out=_left_out(entries, found))
     if images:
         raise ImageError(
-            f"Nothing says where the frames of the {images[0].modality} lie.",
-            "Let your archive export a file for each slice, or show one frame with `frame`.",
+            f"The frames of the {images[0].modality} have no positions.",
+            "Export a file for each slice from your archive, or show one frame with `frame`.",
         )
     if found.unread:
         raise next(iter(found.unread.values()))
     raise left_out.no_image(entries)
 
 
-def _left_out(entries: Entries, found: Described) -> tuple[str, ...]:
-    """What is said of files that belong to no series."""
+def _left_out(entries: Entries, found: FileDescriptions) -> tuple[str, ...]:
+    """The text about files that belong to no series."""
     images = [piece for piece in found.slices if piece.modality not in NO_IMAGE]
-    placed = {piece.entry for piece in images if piece.placed}
-    placeless = {piece.entry for piece in images} - placed
-    told = left_out.left_out(entries, placed, placeless, found.unread)
-    return (*told, *filter(None, [entries.links]))
+    with_places = {piece.entry for piece in images if piece.has_positions}
+    placeless = {piece.entry for piece in images} - with_places
+    sentences = left_out.left_out(entries, with_places, placeless, found.unread)
+    return (*sentences, *filter(None, [entries.links]))
 
 
 def read(
     entries: Entries,
-    found: Described,
+    found: FileDescriptions,
     *,
     wanted: str,
     series: str | None,
@@ -212,13 +227,13 @@ def read(
     """Read a series of some files, or single images.
 
     Args:
-        entries: the files, in any order.
-        found: what they are.
-        wanted: which slices: see `slices.plan`.
-        series: which series; None for the one that is taken if nobody chooses.
-        order: in which direction slices go.
-        room: what there is for them.
-        job: `fit`, `side` and `windows`.
+        entries: files in any order.
+        found: descriptions of the files.
+        wanted: choice of slices: see `slices.plan`.
+        series: number of the series; None for the default.
+        order: order of the slices.
+        room: budget for them.
+        job: values of `fit`, `side` and `windows`.
 
     Raises:
         ImageError: it isn't clear what should be shown, or it can't be read.
@@ -231,7 +246,7 @@ def read(
     plan = slices.plan(len(choice.slices), wanted, room, image)
     if wanted == "auto" and not choice.volume and len(plan.chosen) < plan.total:
         raise ImageError(
-            f"There are {plan.total} single images, and no CT or MR that is a volume.",
+            f"There are {plan.total} single images, but no volume of a CT or MR.",
             "Choose some with `series` or `slices`, or give them by their own paths.",
         )
     chosen = [choice.slices[index] for index in plan.chosen]
@@ -246,14 +261,14 @@ def read(
     notices = (*choice.notices, *(_left_out(entries, found) if unread else there.left_out))
     pieces = [choice.slices[index] for index in images]
     origins = tuple((entries[piece.entry], piece.frame + 1) for piece in pieces)
-    going = (way(choice.slices) if choice.volume else "", choice.volume, _order(choice, order))
-    study = Study((), plan, notices, origins, choice.series, *going)
+    going = direction(choice.slices) if choice.volume else ""
+    facts = (choice.series, going, choice.volume, _order(choice, order))
+    study = Study((), plan, notices, origins, *facts)
     uprights = [*_with(_more(study), images.values())]
     if small:
         return replace(study, pictures=Fitted(uprights, fit, side))
-    return replace(
-        study, pictures=tuple(Picture.told(told, pixels, fit, side) for told, pixels in uprights)
-    )
+    pictures = (Picture.from_reply(facts, pixels, fit, side) for facts, pixels in uprights)
+    return replace(study, pictures=tuple(pictures))
 
 
 def _order(choice: SeriesChoice, wanted: Order) -> str:
@@ -262,20 +277,20 @@ def _order(choice: SeriesChoice, wanted: Order) -> str:
         return ""
     numbers = [piece.number for piece in choice.slices]
     rise = all(a is not None and b is not None and a < b for a, b in pairwise(numbers))
-    placed = all(piece.position for piece in choice.slices)
-    return "numbers" if rise and (wanted == "numbers" or not placed) else "position"
+    has_places = all(piece.position for piece in choice.slices)
+    return "numbers" if rise and (wanted == "numbers" or not has_places) else "position"
 
 
 def _more(study: Study) -> list[dict[str, Any]]:
-    """What is told of each picture besides what its file does; of the series by the first."""
+    """Facts of each picture besides those of its file; the first has those of the series."""
     plan = study.plan
-    came = Came(secrets.token_hex(8), study.series, study.way, study.order)
+    origin = SeriesOrigin(secrets.token_hex(8), study.series, study.direction, study.order)
     found: list[dict[str, Any]] = [
-        {"steps": [sliced(n, plan.total)] if study.volume else [], "came": came}
+        {"steps": [sliced(n, plan.total)] if study.volume else [], "series_origin": origin}
         for n in study.numbers
     ]
-    told = (f"{plan}.", plan.which, plan.more, *study.notices, study.told)
-    found[0]["of_series"] = [*filter(None, told)]
+    sentences = (f"{plan}.", plan.which, plan.more, *study.notices, study.summary)
+    found[0]["of_series"] = [*filter(None, sentences)]
     return found
 
 
@@ -284,11 +299,11 @@ def _slice(entry: int, fact: dict[str, Any]) -> Slice:
         name: tuple(fact[name]) if fact[name] else None
         for name in ("position", "orientation", "spacing")
     }
-    texts = {"kinds": tuple(fact["kinds"]), "whose": tuple(fact["whose"])}
+    texts = {"kinds": tuple(fact["kinds"]), "identity": tuple(fact["identity"])}
     return Slice(entry=entry, **{**fact, **vectors, **texts})
 
 
 def _with(several: Iterable[dict[str, Any]], images: Iterable[Upright]) -> Iterator[Upright]:
-    """Images of each of which more is told; its steps stand before that of the fit."""
-    for more, (told, pixels) in zip(several, images, strict=True):
-        yield {**told, **more, "steps": [*told["steps"], *more["steps"]]}, pixels
+    """Images with more facts each; their steps are before that of the fit."""
+    for more, (facts, pixels) in zip(several, images, strict=True):
+        yield {**facts, **more, "steps": [*facts["steps"], *more["steps"]]}, pixels

@@ -14,7 +14,7 @@ USED = ("slices", "frame", "series", "order")
 """What `check_used` takes."""
 
 _SHOWN = 20
-"""Characters of a choice that is told."""
+"""Characters of a choice that are shown."""
 
 _IN_HU = "values in HU"
 """A step of pictures to which windows are put."""
@@ -38,33 +38,33 @@ def check_used(
     chosen = slices not in ("auto", "all") and not slices.isdecimal()
     if chosen and not any(isinstance(image, Study) for image in images):
         raise UsageError(
-            f"Slices {slices} are wanted, and no image is a series.", "Leave out `slices`."
+            f"Slices {slices} are wanted, but no image is a series.", "Leave out `slices`."
         )
     if order != ORDERS[0] and not any(isinstance(one, Study) and one.volume for one in images):
         raise UsageError(
-            f"The order {order} is wanted, and no image is a series.", "Leave out `order`."
+            f"The order {order} is wanted, but no image is a series.", "Leave out `order`."
         )
     if series is not None and not any("DICOM" in _steps(image) for image in images):
         raise no_series(series)
     if frame not in (None, 1) and not any("DICOM" in _steps(image) for image in images):
         raise UsageError(
-            f"Frame {frame} is wanted, and no image is a DICOM file.",
-            "Leave out `frame`; save the one that is meant as a file of its own.",
+            f"Frame {frame} is wanted, but no image is a DICOM file.",
+            "Leave out `frame`, or save the frame that you need as a separate file.",
         )
 
 
 def no_series(series: str) -> UsageError:
-    """What is said of a series that is wanted where there is no DICOM file."""
+    """The text about a series that is wanted where there is no DICOM file."""
     return UsageError(
-        f"Series {series[:_SHOWN]} is wanted, and no image is a DICOM file.", "Leave out `series`."
+        f"Series {series[:_SHOWN]} is wanted, but no image is a DICOM file.", "Leave out `series`."
     )
 
 
 def unused_windows(images: Sequence[Picture | Study], windows: str) -> str:
-    """What is said of windows where there is no CT; empty where there is one."""
+    """The text about windows where there is no CT; empty where there is one."""
     if windows == DEFAULT or any(_IN_HU in _steps(image) for image in images):
         return ""
-    return f"The windows {windows} are for a CT, and no image is one."
+    return f"The windows {windows} have no effect: no image is a CT."
 
 
 def _steps(image: Picture | Study) -> tuple[str, ...]:
