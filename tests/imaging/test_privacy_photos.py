@@ -189,7 +189,7 @@ def test_a_fault_of_ours_over_it_leaves_nothing_of_it(
     def broken(*_: object) -> None:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(Picture, "told", broken)
+    monkeypatch.setattr(Picture, "from_reply", broken)
     done = silent("view", planted(kind))
     assert done.code == 1
     assert "This is a fault of edge-med: RuntimeError: broken" in done.err
