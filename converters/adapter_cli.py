@@ -12,6 +12,7 @@ from converters.as_gguf import AdapterPlan, AdapterRequest, plan_adapters, write
 from edge_med.artifacts.manifest import FileEntry
 from edge_med.artifacts.safe_text import safe_line
 from edge_med.errors import UsageError
+from edge_med.units import show_size
 
 _NAMES = {
     "source": "base",
@@ -77,7 +78,7 @@ def _print(plan: AdapterPlan, request: AdapterRequest, *, verbose: bool) -> None
     of = f" of {count + len(left)}" if left else ""
     strength = plan.adapter.strength
     strong = "" if strength == 1 else f", {strength:g} times as strong"
-    click.echo(f"{plan.file.size / 1e6:.1f} MB  {path}  {count}{of} tensors{strong}")
+    click.echo(f"{show_size(plan.file.size)}  {path}  {count}{of} tensors{strong}")
     for name in plan.division.tensors if verbose else ():
         click.echo(f"  {name}")
     for one in left if verbose else ():

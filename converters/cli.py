@@ -14,6 +14,7 @@ from click.core import ParameterSource
 
 from edge_med.artifacts.file_names import PROJECTOR_TYPES, QUANTS, path_and_scale
 from edge_med.artifacts.safe_text import safe_line
+from edge_med.units import show_size
 
 
 @click.command()
@@ -187,7 +188,7 @@ def _print_result(done: Any, plan: Any, *, as_json: bool, quiet: bool) -> None:
     for name in done.recovered:
         click.echo(f"recovered from an interrupted run: {safe_line(name)}", err=True)
     for file in files:
-        click.echo(f"{_size(file['size'])}  {safe_line(str(folder / file['path']))}")
+        click.echo(f"{show_size(file['size'])}  {safe_line(str(folder / file['path']))}")
     if not quiet:
         work = ", ".join(f"{stage} {spent:.1f} s" for stage, spent in seconds.items())
         click.echo(f"work of all threads: {work}", err=True)
@@ -208,16 +209,16 @@ def _print_plan(plan: Any, *, as_json: bool, verbose: bool) -> None:
         return
     files = "1 file" if len(plan.files) == 1 else f"{len(plan.files)} files"
     click.echo(
-        f"{_size(plan.size)} in {files}, from {_size(plan.checkpoint.size)}; about "
-        f"{max(1, round(seconds))} s on this machine, {_size(memory_bound(plan))} of memory at the "
-        "most. Nothing was written."
+        f"{show_size(plan.size)} in {files}, from {show_size(plan.checkpoint.size)}; about "
+        f"{max(1, round(seconds))} s on this machine, {show_size(memory_bound(plan))} of memory at "
+        "the most. Nothing was written."
     )
     _print_warnings(plan)
     adapters = _adapters(plan)
     for one in adapters:
         click.echo(f"{safe_line(one.name)}  strength {one.strength:g}  sha256 {one.sha256}")
     for file in plan.files:
-        click.echo(f"{file.name}  {_size(file.size)}  {len(file.tensors)} tensors")
+        click.echo(f"{file.name}  {show_size(file.size)}  {len(file.tensors)} tensors")
         for t in file.tensors if verbose else ():
             shape = "x".join(map(str, t.shape))
             source = safe_line(t.source.name)
@@ -280,7 +281,3 @@ def _warnings(plan: Any) -> list[dict[str, str]]:
 def _print_warnings(plan: Any) -> None:
     for one in plan.warnings:
         click.echo(f"note: {safe_line(one.text)}", err=True)
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e9:.2f} GB" if count >= 10**9 else f"{count / 1e6:.1f} MB"

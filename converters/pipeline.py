@@ -48,6 +48,7 @@ from edge_med.artifacts.manifest import (
     Tool,
 )
 from edge_med.errors import ArtifactError, CheckpointError, DiskShortError, InputError
+from edge_med.units import show_size
 
 Advance = Callable[[int, int], None]
 """Finding how many bytes of the source are done, and how many there are."""
@@ -268,7 +269,7 @@ def _check_disk(plan: ConversionPlan) -> None:
     free = shutil.disk_usage(plan.request.folder).free
     if plan.size > free:
         raise DiskShortError(
-            f"The files need {plan.size / 1e9:.2f} GB, and {free / 1e9:.2f} GB are free.",
+            f"The files need {show_size(plan.size)}, and {show_size(free)} are free.",
             "Free some space, choose another --out, or fewer --quant.",
         )
 

@@ -17,6 +17,7 @@ from edge_med import _platform
 from edge_med.artifacts.file_names import PARTIAL
 from edge_med.artifacts.manifest import FileEntry, TensorEntry
 from edge_med.errors import REPORT, DiskShortError, EdgeMedError
+from edge_med.units import show_size
 
 SYNC_BYTES = 64 << 20
 """Bytes are brought to the disk in portions, during the work, so that none are left at the end."""
@@ -24,12 +25,12 @@ SYNC_BYTES = 64 << 20
 _SPACE = "Free some space, or choose another --out."
 _DISK_ERRORS = {
     errno.ENOSPC: (
-        "The disk became full while {name} was written; {free:.2f} GB are left.",
+        "The disk became full while {name} was written; {free} are left.",
         _SPACE,
     ),
     errno.EDQUOT: ("Your disk quota was reached while {name} was written.", _SPACE),
     errno.EFBIG: (
-        "{name} is larger than this drive's file system allows; FAT32 ends at 4 GB.",
+        "{name} is larger than this drive's file system allows; FAT32 ends at 4 GiB.",
         "Choose an --out on another drive, or format this one as exFAT.",
     ),
 }
@@ -48,7 +49,7 @@ def disk_errors(what: str, folder: Path) -> Iterator[None]:
         if error.errno not in _DISK_ERRORS:
             raise
         message, hint = _DISK_ERRORS[error.errno]
-        free = shutil.disk_usage(folder).free / 1e9
+        free = show_size(shutil.disk_usage(folder).free)
         raise DiskShortError(message.format(name=what, free=free), hint) from None
 
 

@@ -28,11 +28,12 @@ from edge_med.planner.machine import Machine, this_machine
 from edge_med.planner.model_spec import spec_of
 from edge_med.planner.placement import place
 from edge_med.planner.placement_types import ModelSpec
+from edge_med.units import GIB, show_size
 
 BUSY = 0.5
 """Share of the cores that others may keep busy while speeds are measured."""
 
-LEAST_DISK = 5 << 30
+LEAST_DISK = 5 * GIB
 """Bytes; MedGemma 4B in Q4_K_M with its projector takes 3.1 GiB, and so does its next version."""
 
 
@@ -152,7 +153,7 @@ def _findings(found: Examination, features: frozenset[str]) -> Iterator[Finding]
     free = _free_disk()
     if free is not None and free < LEAST_DISK:
         yield Finding(
-            f"Only {free / (1 << 30):.1f} GiB are free on the disk of the models' folder.",
+            f"Only {show_size(free)} are free on the disk of the models' folder.",
             "Free some space, or set EDGE_MED_HOME to a folder on another disk.",
         )
 

@@ -14,6 +14,7 @@ from edge_med.planner.placement import place, placements
 from edge_med.planner.placement_types import CPU, DevicePlan, ModelSpec, Placement
 from edge_med.planner.sizes import CELLS
 from edge_med.planner.sizes import layers as layers_of
+from edge_med.units import show_size
 
 QUANTS_BY_SIZE = (
     *("F32", "BF16", "F16", "Q8_0", "Q6_K"),
@@ -195,8 +196,10 @@ def _layers(count: int) -> str:
 def _shortage(placement: Placement) -> str:
     """Which devices are too small, with their need and their budget."""
     short = [share for share in placement.devices if share.missing]
-    needs = (f"{s.device} needs {gib(s.total)} and has {gib(max(0, s.budget))}" for s in short)
-    return ", and ".join(needs)
+    return ", and ".join(
+        f"{one.device} needs {show_size(one.total)} and has {show_size(max(0, one.budget))}"
+        for one in short
+    )
 
 
 def warning(placement: Placement, machine: Machine) -> str | None:
@@ -216,8 +219,3 @@ def warning(placement: Placement, machine: Machine) -> str | None:
 
 def _device_bytes(devices: list[DevicePlan], machine: Machine) -> int:
     return sum(share.total for share in devices) if machine.unified else 0
-
-
-def gib(size: float) -> str:
-    """A size in GiB."""
-    return f"{size / (1 << 30):.2f} GiB"

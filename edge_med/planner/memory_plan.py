@@ -21,6 +21,7 @@ from edge_med.planner.sizes import (
     text_compute_bytes,
     work_bytes,
 )
+from edge_med.units import show_size
 
 LOGGER = logging.getLogger(__name__)
 
@@ -112,11 +113,11 @@ def check(planned: MemoryPlan, rule: MemoryRule, available: int | None) -> None:
     if rule == "ignore" or available is None or planned.needed <= available:
         return
     message = (
-        f"The model needs {_gb(planned.needed)} of memory, and {_gb(available)} are free: "
-        f"weights {_gb(planned.weights)}, projector {_gb(planned.projector)}, "
-        f"KV cache {_gb(planned.kv)}, computing {_gb(planned.compute)}, "
-        f"caches for later turns up to {_gb(planned.cache_budget)}"
-        + (f", adapters {_gb(planned.adapters)}." if planned.adapters else ".")
+        f"The model needs {show_size(planned.needed)} of memory, and {show_size(available)} are "
+        f"free: weights {show_size(planned.weights)}, projector {show_size(planned.projector)}, "
+        f"KV cache {show_size(planned.kv)}, computing {show_size(planned.compute)}, "
+        f"caches for later turns up to {show_size(planned.cache_budget)}"
+        + (f", adapters {show_size(planned.adapters)}." if planned.adapters else ".")
     )
     if rule == "warn":
         LOGGER.warning("%s", message)
@@ -141,7 +142,9 @@ def compare(text: Header, options: LoadOptions, taken: int) -> None:
     planned += text_compute_bytes(text, options) - logit_bytes(text) * more
     share, size = TOLERANCE
     if abs(taken - planned) > max(share * planned, size):
-        LOGGER.warning("%s of memory were planned, and %s are used.", _gb(planned), _gb(taken))
+        LOGGER.warning(
+            "%s of memory were planned, and %s are used.", show_size(planned), show_size(taken)
+        )
 
 
 def plan_of(placement: Placement, adapters: Sequence[GgufAdapter] = ()) -> MemoryPlan:
@@ -174,9 +177,5 @@ def compare_usage(placement: Placement, usage: Sequence[DeviceUsage]) -> None:
             wrong = abs(taken - planned) + max(0, one.compute - share.compute)
             part, size = TOLERANCE
             if wrong > max(part * planned, size):
-                message = f"{_gb(share.total)} of {one.device} were planned"
-                LOGGER.warning("%s, and %s are used.", message, _gb(taken + one.compute))
-
-
-def _gb(size: int) -> str:
-    return f"{size / 1e9:.2f} GB"
+                message = f"{show_size(share.total)} of {one.device} were planned"
+                LOGGER.warning("%s, and %s are used.", message, show_size(taken + one.compute))

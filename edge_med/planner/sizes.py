@@ -18,11 +18,12 @@ from edge_med.artifacts.shapes import WINDOW_PATTERN
 from edge_med.artifacts.tensor_types import BY_NAME
 from edge_med.config import LoadOptions
 from edge_med.errors import ArtifactError, UsageError
+from edge_med.units import GIB
 
 CELLS = 256
 """llama.cpp makes a cache of a multiple of this many cells."""
 
-SCORES = 1 << 30
+SCORES = GIB
 """Bytes of attention scores up to which a context uses no flash attention on the CPU."""
 
 REPACKING, AMX = "CPU_REPACK", "AMX"

@@ -205,7 +205,7 @@ def test_stats_tells_of_the_model_and_the_last_answer(held: Held) -> None:
     held.enter("/stats", "a", "/stats")
     assert "toy-F32.gguf" in held.ui.said[0]
     assert re.search(r"CPU code +as built", held.ui.said[0])
-    assert "0.20 GB planned, and up to 0.8 GB for earlier states and images" in held.ui.said[0]
+    assert "0.19 GiB planned, and up to 0.75 GiB for earlier states and images" in held.ui.said[0]
     assert "speed" not in held.ui.said[0]
     assert "20.0 tokens a second" in held.ui.said[1]
 

@@ -30,9 +30,9 @@ def test_it_converts_and_says_what_it_wrote(
     )
     assert done.code == 0
     assert done.out.splitlines() == [
-        f"2.3 MB  {tmp_path / 'multimodal-Q4_K_M.gguf'}",
-        f"4.0 MB  {tmp_path / 'multimodal-Q8_0.gguf'}",
-        f"0.3 MB  {tmp_path / 'multimodal-mmproj-F16.gguf'}",
+        f"2.2 MiB  {tmp_path / 'multimodal-Q4_K_M.gguf'}",
+        f"3.8 MiB  {tmp_path / 'multimodal-Q8_0.gguf'}",
+        f"0.3 MiB  {tmp_path / 'multimodal-mmproj-F16.gguf'}",
     ]
     assert "quantize" in done.err
     assert verify(tmp_path).sound

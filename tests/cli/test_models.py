@@ -34,7 +34,7 @@ def line(run: Run, name: str) -> str:
 def test_what_is_here_comes_first(edge_med: EdgeMed) -> None:
     run = edge_med("models", "--machine", "16GB")
     assert run.code == 0
-    assert re.fullmatch(r"seeing +0\.0\d +Q8_0, reads images", line(run, "seeing"))
+    assert re.fullmatch(r"seeing +0\.0\d\d +Q8_0, reads images", line(run, "seeing"))
     assert run.out.index("seeing") < run.out.index("medgemma-4b-it")
 
 
@@ -44,8 +44,8 @@ def test_what_does_not_fit_is_in_brackets_and_the_recommended_has_a_star(
 ) -> None:
     run = edge_med("models", "--machine", "24GB")
     found = line(run, "medgemma-27b-it")
-    assert re.findall(r"\(([\d.]+)\)", found) == ["51.1", "27.5", "21.4", "18.7"]
-    assert re.findall(r"\*([\d.]+)", found) == ["16.2"]
+    assert re.findall(r"\(([\d.]+)\)", found) == ["51.11", "27.53", "21.44", "18.74"]
+    assert re.findall(r"\*([\d.]+)", found) == ["16.20"]
     assert "too large for 24GB" in run.out
 
 
@@ -70,7 +70,7 @@ def test_an_empty_folder_says_what_to_do(
 ) -> None:
     monkeypatch.setenv("EDGE_MED_HOME", str(tmp_path))
     assert "No model installed." in edge_med("models", "--machine", "8GB").out
-    assert edge_med("models", "du").out.split() == ["0.00", "GiB", "total"]
+    assert edge_med("models", "du").out.split() == ["0.0", "MiB", "total"]
 
 
 def test_removing_asks_first(
@@ -113,6 +113,6 @@ def test_the_folder_and_each_models_are_told(home: Path, edge_med: EdgeMed) -> N
 @pytest.mark.usefixtures("home")
 def test_what_they_take_is_told_with_the_sum(edge_med: EdgeMed) -> None:
     one, total = edge_med("models", "du").out.splitlines()
-    assert one.endswith("GiB  seeing")
-    assert total.endswith("GiB  total")
+    assert one.endswith("MiB  seeing")
+    assert total.endswith("MiB  total")
     assert one.split()[0] == total.split()[0]

@@ -29,7 +29,7 @@ def test_27b_on_a_laptop_with_a_gpu(edge_med: EdgeMed) -> None:
     run = edge_med("plan", *LAPTOP)
     assert run.code == 0
     assert run.out.startswith("Fits.\nmedgemma-27b-text-it Q4_K_M on 16GB,gpu=12GB: 12.00 of 16.00")
-    assert "Memory: 18.69 GiB (20.1 GB). Disk: files of 16.5 GB, and 54.0 GB" in run.out
+    assert "Memory: 18.69 GiB. Disk: files of 15.40 GiB, and 50.31 GiB" in run.out
     assert " for its checkpoint until it is converted." in run.out
     assert "Of 63 layers: 39 on GPU0, 24 on cpu." in run.out
     assert "Next smaller: medgemma-27b-text-it Q4_K_S" in run.out

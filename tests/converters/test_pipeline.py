@@ -200,7 +200,7 @@ def test_a_disk_too_small_is_refused_before_the_first_byte(
 ) -> None:
     usage = shutil.disk_usage(tmp_path)._replace(free=1_000_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    with pytest.raises(DiskShortError, match=r"need 0\.01 GB, and 0\.00 GB are free"):
+    with pytest.raises(DiskShortError, match=r"need 6\.2 MiB, and 1\.0 MiB are free"):
         converted("text", "Q8_0")
     assert names(tmp_path / "out") == []
 

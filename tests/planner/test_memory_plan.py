@@ -191,7 +191,7 @@ def test_a_plan_that_was_wrong_is_told_of(
     monkeypatch.setattr(memory_plan, "kv_bytes", lambda *_: 64 * MIB)
     Engine(model("text", "F32") / "text-F32.gguf", None, LoadOptions(context=300)).close()
     (message,) = ours(caplog)
-    assert re.search(r"[\d.]+ GB of memory were planned, and [\d.]+ GB are used", message)
+    assert re.search(r"[\d.]+ MiB of memory were planned, and [\d.]+ MiB are used", message)
 
 
 def test_adapters_take_what_was_planned(
@@ -263,9 +263,9 @@ PLAN = MemoryPlan(
     originals=1_500_000_000,
 )
 NUMBERS = (
-    r"needs 4\.80 GB of memory, and 3\.20 GB are free: "
-    r"weights 2\.50 GB, projector 0\.85 GB, KV cache 0\.35 GB, "
-    r"computing 0\.30 GB, caches for later turns up to 0\.80 GB"
+    r"needs 4\.47 GiB of memory, and 2\.98 GiB are free: "
+    r"weights 2\.33 GiB, projector 0\.79 GiB, KV cache 0\.33 GiB, "
+    r"computing 0\.28 GiB, caches for later turns up to 0\.75 GiB"
 )
 
 

@@ -57,8 +57,8 @@ def test_its_commands_can_be_typed(step: Step) -> None:
 
 def test_speeds_and_paths_are_left_out() -> None:
     shown = (
-        "291.5 MB  /var/x/edge-med-demo-a1b/models/x.gguf\n  (looked in 0.01 s, wrote 23 tokens/s)"
+        "0.27 GiB  /var/x/edge-med-demo-a1b/models/x.gguf\n  (looked in 0.01 s, wrote 23 tokens/s)"
     )
-    kept = "291.5 MB  …/models/x.gguf\n  (looked in … s, wrote … tokens/s)"
+    kept = "0.27 GiB  …/models/x.gguf\n  (looked in … s, wrote … tokens/s)"
     assert screens.normal(screens.tidy(shown)) == kept
     assert NOTICE in screens.marks("docs/guide/screens.md")["demo"]

@@ -11,6 +11,7 @@ from edge_med.chat.system_prompts import PRESETS
 from edge_med.config import LoadOptions
 from edge_med.errors import UsageError
 from edge_med.planner.memory_plan import MemoryPlan
+from edge_med.units import show_size
 
 THINK = ("off", "auto", "on")
 
@@ -122,9 +123,9 @@ def stats(chat: ChatState, _argument: str) -> None:
 
 def _memory(plan: MemoryPlan) -> str:
     """What is taken from the start, and the budgets that turns and images fill."""
-    taken = f"{(plan.total - plan.cache_budget) / 1e9:.2f} GB planned"
+    taken = f"{show_size(plan.total - plan.cache_budget)} planned"
     return (
-        f"{taken}, and up to {plan.cache_budget / 1e9:.1f} GB for earlier states and images"
+        f"{taken}, and up to {show_size(plan.cache_budget)} for earlier states and images"
         if plan.cache_budget
         else taken
     )

@@ -17,13 +17,14 @@ from edge_med.cli.render.streaming import abort_if_cancelled, interruptible, sho
 from edge_med.cli.shared.run_convert import convert
 from edge_med.demo import gemma_270m
 from edge_med.errors import DiskShortError
+from edge_med.units import GIB, show_size
 
 NAME = "gemma-3-270m"
 QUANTS = ("Q8_0", "Q4_K_M")
 PROMPT = "The heart pumps blood through the"
 NEW_TOKENS = 32
-NEEDED = 1_200_000_000
-"""Bytes: the checkpoint has 0.54 GB, and two models of 0.25 and 0.29 GB come out of it."""
+NEEDED = GIB * 9 // 8
+"""The checkpoint has 0.50 GiB, and two models of 0.24 and 0.27 GiB come out of it."""
 
 INSTALL = 'pip install "edge-med[demo]"'
 
@@ -84,7 +85,7 @@ def _check_disk(folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if free < NEEDED:
         raise DiskShortError(
-            f"The demonstration needs {NEEDED / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free.",
+            f"The demonstration needs {show_size(NEEDED)}, and {show_size(free)} are free.",
             "Give it a folder on a larger disk: edge-med demo --keep FOLDER",
         )
 

@@ -13,6 +13,7 @@ from edge_med.artifacts.safe_text import safe_line
 from edge_med.cli import styled
 from edge_med.cli.render.table import columns
 from edge_med.cli.render.wrapping import say
+from edge_med.units import gib
 
 if TYPE_CHECKING:
     from edge_med.doctor import MachineReport
@@ -63,7 +64,7 @@ def _facts(report: MachineReport) -> Iterator[tuple[str, str]]:
             or "nothing: llama.cpp was built with all features of this processor",
         )
     for one in report.devices:
-        text = f"{one.description}, {_gib(one.free)} of {_gib(one.memory)} GiB free"
+        text = f"{one.description}, {gib(one.free, 1)} of {gib(one.memory, 1)} GiB free"
         yield one.name, text if one.kind in _GPUS else one.description
     if not any(one.kind in _GPUS for one in report.devices):
         there = ", ".join(report.graphics)
@@ -71,17 +72,13 @@ def _facts(report: MachineReport) -> Iterator[tuple[str, str]]:
         yield "GPU", unused if there else "none"
     yield "cores", f"{report.cores}"
     if report.memory is not None and report.free_memory is not None:
-        yield "memory", f"{_gib(report.free_memory)} of {_gib(report.memory)} GiB free"
+        yield "memory", f"{gib(report.free_memory, 1)} of {gib(report.memory, 1)} GiB free"
     if report.free_disk is not None:
-        yield "disk", f"{_gib(report.free_disk)} GiB free in the folder of models"
+        yield "disk", f"{gib(report.free_disk, 1)} GiB free in the folder of models"
     yield "models", ", ".join(report.models) or "none yet"
     if report.rates:
         rates = (f"{name} {rate / 1e9:.0f}" for name, rate in report.rates.items())
         yield "weights, GB/s", ", ".join(rates)
-
-
-def _gib(size: int) -> str:
-    return f"{size / (1 << 30):.1f}"
 
 
 def _json(report: MachineReport) -> dict[str, object]:

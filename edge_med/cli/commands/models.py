@@ -12,6 +12,7 @@ from edge_med.artifacts.safe_text import safe_line
 from edge_med.cli.commands.plan import machine_for
 from edge_med.cli.render.table import columns
 from edge_med.cli.shared.options import MACHINE
+from edge_med.units import gib, show_size
 
 if TYPE_CHECKING:
     from edge_med.library.inventory import StoredModel
@@ -57,7 +58,7 @@ def rm(name: str, *, yes: bool) -> None:
     inventory.folder_of(name)
     size = next(one.size for one in inventory.stored() if one.name == name)
     if not yes:
-        question = f"Delete {safe_line(name)}, {_gib(size)} GiB?"
+        question = f"Delete {safe_line(name)}, {show_size(size)}?"
         if not click.confirm(question, err=True):
             click.echo("Nothing was deleted.", err=True)
             return
@@ -77,7 +78,7 @@ def du() -> None:
 
     sizes = {one.name: one.size for one in stored()}
     for name, size in (*sizes.items(), ("total", sum(sizes.values()))):
-        click.echo(f"{_gib(size):>8} GiB  {safe_line(name)}")
+        click.echo(f"{show_size(size):>12}  {safe_line(name)}")
 
 
 @models.command()
@@ -108,7 +109,7 @@ def _here(here: tuple[StoredModel, ...]) -> Iterator[str]:
     for one in here:
         quants = " ".join(quant for quant, _ in one.quants)
         text = one.problem or quants + (", reads images" if one.projector else "")
-        rows.append((safe_line(one.name), _gib(one.size), safe_line(text)))
+        rows.append((safe_line(one.name), gib(one.size), safe_line(text)))
     widths = [max(len(row[n]) for row in rows) for n in range(2)]
     for name, size, text in rows:
         yield f"{name:<{widths[0]}}  {size:>{widths[1]}}  {text}"
@@ -129,7 +130,7 @@ def _known(placements: Mapping[str, Mapping[str, Placement]], machine: Machine) 
 
 
 def _cell(one: RegisteredModel, quant: str, placement: Placement, best: str) -> str:
-    size = _gib(file_size(one, quant), digits=1 if one.text.hidden > 1000 else 2)
+    size = gib(file_size(one, quant))
     mark = "*" if quant == best else ""
     return f"{mark}{size}" if placement.fits else f"({mark}{size})"
 
@@ -142,10 +143,6 @@ def file_size(one: RegisteredModel, quant: str) -> int:
     subject = spec_of(one, quant)
     projector = tensor_bytes(subject.projector) if subject.projector else 0
     return tensor_bytes(subject.text) + projector
-
-
-def _gib(size: float, digits: int = 2) -> str:
-    return f"{size / (1 << 30):.{digits}f}"
 
 
 def _json(

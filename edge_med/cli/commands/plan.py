@@ -15,6 +15,7 @@ from edge_med.cli.render.wrapping import say
 from edge_med.cli.shared.options import CONTEXT, KV, MACHINE, TYPES, device_options
 from edge_med.config import MOST_PARALLEL, LoadOptions, Options
 from edge_med.errors import UsageError
+from edge_med.units import MIB, gib, show_size
 
 if TYPE_CHECKING:
     from edge_med.planner.explain import Advice
@@ -32,9 +33,6 @@ COLUMNS = {
 
 PAGE = 700
 """Tokens of a page of text: about 500 words."""
-
-SMALL = 0.01
-"""GiB below which a third digit is shown: micro's weights are 0.002."""
 
 
 @click.command()
@@ -151,7 +149,7 @@ def _verdict(advice: Advice) -> str:
         return f"Fits, but the model was trained with {own:,} tokens at most: --context {own}."
     if placement.fits:
         return "Fits."
-    return f"Doesn't fit: {max(0.01, placement.missing / (1 << 30)):.2g} GiB short."
+    return f"Doesn't fit: {show_size(max(MIB, placement.missing))} short."
 
 
 def _head(advice: Advice, model: str) -> Iterator[str]:
@@ -167,13 +165,11 @@ def _head(advice: Advice, model: str) -> Iterator[str]:
         + (f", {options.parallel} sequences" if options.parallel > 1 else "")
         + ("" if spec.projector else ", without a projector")
     )
-    files = _gb(_bytes(spec))
+    files = show_size(_bytes(spec))
     known = in_quant(spec, "BF16") if model in registry() else None
-    disk = f", and {_gb(_bytes(known))} for its checkpoint until it is converted" if known else ""
-    yield (
-        f"Memory: {_gib(placement.total)} GiB ({_gb(placement.total)}). "
-        f"Disk: files of {files}{disk}."
-    )
+    source = show_size(_bytes(known)) if known else ""
+    disk = f", and {source} for its checkpoint until it is converted" if source else ""
+    yield f"Memory: {show_size(placement.total)}. Disk: files of {files}{disk}."
 
 
 def _worth(advice: Advice) -> str:
@@ -200,10 +196,10 @@ def _bytes(spec: ModelSpec) -> int:
 def _table(placement: Placement) -> Iterator[str]:
     yield from columns([("GiB", "layers", *COLUMNS), *map(_row, placement.devices)])
     if len(placement.devices) > 1:
-        yield f"total {_gib(placement.total)} GiB"
+        yield f"total {show_size(placement.total)}"
     if caches := placement.cache_budget:
-        rest = _gib(placement.total - caches)
-        yield f"caches: grow with use up to this; {rest} GiB at the start"
+        rest = show_size(placement.total - caches)
+        yield f"caches: grow with use up to this; {rest} at the start"
 
 
 def _reasons(advice: Advice, *, elsewhere: bool) -> Iterator[str]:
@@ -216,7 +212,7 @@ def _reasons(advice: Advice, *, elsewhere: bool) -> Iterator[str]:
         yield "Speed: not known. edge-med doctor measures it."
     if small := advice.smaller:
         where = f", {small.gpu_layers} layers on devices" if small.gpu_layers else ""
-        yield f"Next smaller: {small.name} {small.quant}, {_gib(small.total)} GiB{where}."
+        yield f"Next smaller: {small.name} {small.quant}, {show_size(small.total)}{where}."
 
 
 def _largest(advice: Advice) -> str:
@@ -231,23 +227,13 @@ def _largest(advice: Advice) -> str:
 
 def _row(share: Any) -> list[str]:
     sizes = (max(0, getattr(share, name)) for name in COLUMNS.values())
-    return [share.device, str(share.layers), *(_gib(size) if size else "-" for size in sizes)]
+    return [share.device, str(share.layers), *(gib(size) if size else "-" for size in sizes)]
 
 
 def _machine(machine: Machine) -> str:
-    memory = f"{_gib(machine.free_memory)} of {_gib(machine.memory)} GiB free"
-    devices = "".join(f", {d.name} {_gib(d.free)} GiB" for d in machine.devices)
+    memory = f"{gib(machine.free_memory)} of {gib(machine.memory)} GiB free"
+    devices = "".join(f", {d.name} {show_size(d.free)}" for d in machine.devices)
     return f"{machine.name}: {memory}{devices}{', shared' if machine.unified else ''}"
-
-
-def _gib(size: float) -> str:
-    gib = size / (1 << 30)
-    return f"{gib:.2f}" if gib >= SMALL else f"{gib:.3f}"
-
-
-def _gb(size: float) -> str:
-    """In decimal units, as the hub and disks have them."""
-    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
 
 
 def _json(machine: Machine, advices: list[Advice]) -> dict[str, Any]:
