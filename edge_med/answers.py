@@ -14,6 +14,17 @@ from edge_med.plain_json import plain
 FinishReason = Literal["stop", "length", "stop_string", "loop", "cancelled", "thought_budget"]
 Integrity = Literal["verified", "unverified", "damaged", "unlisted"]
 PieceKind = Literal["thought", "answer"]
+Stage = Literal["load", "encode", "read"]
+
+DISCLAIMER = "For research and education; never for diagnosis or treatment."
+"""What stands over every chat, every answer on a terminal, and every file of a conversation."""
+
+STAGES: dict[Stage, str] = {
+    "load": "opening the projector",
+    "encode": "looking at the image",
+    "read": "reading",
+}
+"""What a stage on the way to an answer is called where people see it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +275,7 @@ class Progress:
         seconds_left: estimated; None as long as nothing is known.
     """
 
-    stage: Literal["load", "encode", "read"]
+    stage: Stage
     done: int
     total: int
     seconds_left: float | None

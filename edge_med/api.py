@@ -9,14 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self, Unpack
 
-from edge_med import _platform, scoring
+from edge_med import scoring
 from edge_med.answer_hooks import Hook, answering, measuring
 from edge_med.answers import Answer, Choice, End, Event, Score, Tokens, checked_whole, whole
 from edge_med.closing import Closeable
 from edge_med.config import LOAD_DEFAULTS, Fit, LoadArguments, LoadOptions, Options
 from edge_med.conversation.session import Conversation
 from edge_med.engine.cache.ledger import Item
-from edge_med.engine.prompt import IMAGE_TOKENS
 from edge_med.engine.service.client import Client, event_of
 from edge_med.engine.service.isolation import prepared
 from edge_med.engine.service.protocol import CountRequest, Reply, TokenIds, TokenizeRequest
@@ -24,7 +23,7 @@ from edge_med.engine.tasks.generate import GenerateRequest
 from edge_med.engine.tasks.raw_generate import ContinueRequest
 from edge_med.errors import PromptError, UsageError
 from edge_med.imaging import Picture, SliceBudget
-from edge_med.imaging.volume.slice_selection import QUESTION, is_gpu
+from edge_med.imaging.volume.slice_budget import free_budget, is_gpu
 from edge_med.library import store
 from edge_med.library.loaded_adapters import Wanted, find_adapters
 from edge_med.load_model import Info, opened
@@ -40,9 +39,6 @@ from edge_med.question import (
     composed,
     shows,
 )
-
-MEDGEMMA_SIDE = 896
-"""Side in pixels that pictures get for a model without a projector, which refuses them later."""
 
 
 class MedGemma(Closeable):
@@ -320,14 +316,13 @@ class MedGemma(Closeable):
 
     def slice_budget(self, options: Options = Options()) -> SliceBudget:  # noqa: B008 - frozen
         """The budget for the slices of a series, besides a question and its answer."""
-        vision, reserved = self.info.projector, options.max_new_tokens + QUESTION
-        return SliceBudget(
-            seconds=self._estimates.encode(1, vision.size) if vision else None,
-            tokens=max(0, self.info.options.context - reserved),
-            beside=reserved,
-            gpu=is_gpu(self.info.options.projector_device),
-            memory=_platform.available_memory(),
-            image_tokens=(vision.image_tokens if vision else None) or IMAGE_TOKENS,
+        info = self.info
+        return free_budget(
+            info.options.context,
+            options.max_new_tokens,
+            seconds=self._estimates.encode(1, info.projector.size) if info.projector else None,
+            image_tokens=info.vision.tokens,
+            gpu=is_gpu(info.options.projector_device),
         )
 
     room = slice_budget  # its former name, which goes on working
@@ -335,8 +330,7 @@ class MedGemma(Closeable):
     @property
     def side(self) -> int:
         """Side of the square that images are fitted to, in pixels."""
-        vision = self.info.projector
-        return (vision.image_size if vision else None) or MEDGEMMA_SIDE
+        return self.info.vision.side
 
     def cancel(self) -> bool:
         """End every answer that is being written or waited for; return whether there was one."""

@@ -10,9 +10,9 @@ from edge_med.answers import Notice
 from edge_med.artifacts.gguf import Header
 from edge_med.artifacts.gguf_facts import Facts, facts
 from edge_med.artifacts.published import window_words
+from edge_med.artifacts.vision_facts import VisionFacts
 from edge_med.config import LoadOptions
 from edge_med.engine.decode.notices import TOY
-from edge_med.engine.prompt import IMAGE_TOKENS
 from edge_med.engine.service.client import Client
 from edge_med.engine.service.isolation import connect
 from edge_med.engine.service.process import Starter
@@ -58,6 +58,12 @@ class Info:
         """What computes texts: `cpu` or a device's name, or several joined by `+`."""
         return devices_of(self.placement)
 
+    @property
+    def vision(self) -> VisionFacts:
+        """What images become."""
+        eye = self.projector
+        return VisionFacts.known(eye.image_size, eye.image_tokens) if eye else VisionFacts()
+
 
 def opened(
     found: ModelFiles,
@@ -71,13 +77,13 @@ def opened(
         EdgeMedError: as `MedGemma.load` has it.
     """
     text = facts(found.text.name, found.header)
-    vision = _facts(found.projector, found.projector_header)
+    projector = _facts(found.projector, found.projector_header)
     subject = ModelSpec(found.text.stem, found.quant, found.header, found.projector_header)
     identity = ModelIdentity(
         model_sha256=found.model_sha256,
         projector_sha256=found.projector_sha256,
         quant=found.quant,
-        image_tokens=(vision.image_tokens if vision else None) or IMAGE_TOKENS,
+        image_tokens=found.vision.tokens,
         adapters={adapter.name: adapter.sha256 for adapter in adapters},
         toy=text.toy,
         model=text.file,
@@ -89,9 +95,8 @@ def opened(
     client = connect(spec, starter)
     client.watch = watch
     ready = client.opened
-    info = Info(
-        text, vision, options, ready.plan, (), ready.cpu_code, found.others, adapters, notices
-    )
+    plan, code = ready.plan, ready.cpu_code
+    info = Info(text, projector, options, plan, (), code, found.others, adapters, notices)
     return client, info
 
 

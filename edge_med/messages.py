@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge_med import imaging
+from edge_med.artifacts.vision_facts import MEDGEMMA_SIDE
 from edge_med.errors import AS_IMAGE, REPORT, ImageError, PromptError, blind
 from edge_med.imaging import Fit, Picture, SliceBudget, Study
 from edge_med.imaging.files.embedded_images import holds_image
@@ -104,7 +105,7 @@ def as_messages(
     images: Sequence[Any] = (),
     system: str | None = None,
     fit: Fit = "pad",
-    side: int = 896,
+    side: int = MEDGEMMA_SIDE,
     budget: SliceBudget = SliceBudget(),  # noqa: B008 - frozen
     sees: bool = True,
 ) -> tuple[Message, ...]:

@@ -9,9 +9,6 @@ from typing import Any, Self
 from edge_med.answers import Answer, Notice
 from edge_med.plain_json import plain
 
-NOTICE = "For research and education; never for diagnosis or treatment."
-"""What every file of a conversation begins with."""
-
 SETTINGS = (
     *("temperature", "top_k", "top_p", "min_p", "think", "think_budget", "max_new_tokens"),
     "fit",

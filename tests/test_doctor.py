@@ -252,7 +252,7 @@ def missing_again() -> EngineError:
 @pytest.mark.usefixtures("home")
 def test_a_full_disk_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_free_disk", lambda: 1 << 30)
-    assert "1.0 GiB are free on the disk" in examine(measure=False).findings[-1].problem
+    assert "1.00 GiB are free on the disk" in examine(measure=False).findings[-1].problem
 
 
 def test_the_line_is_in_the_words_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:

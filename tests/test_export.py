@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from edge_med.answers import DISCLAIMER
 from edge_med.conversation import export
 from edge_med.errors import InputError, UsageError
 from edge_med.imaging import About
 from edge_med.imaging.picture import SeriesOrigin
 from edge_med.messages import ImagePart, Message, TextPart
-from edge_med.provenance import NOTICE
 from tests.test_transcript import MESSAGES, RECORD
 
 PICTURE = MESSAGES[1].pictures[0]
@@ -24,7 +24,7 @@ PICTURE = MESSAGES[1].pictures[0]
 def test_markdown_has_every_turn_and_the_notice(tmp_path: Path) -> None:
     export.write(tmp_path / "x.md", MESSAGES)
     text = (tmp_path / "x.md").read_text("utf-8")
-    assert text.startswith(f"> {NOTICE}\n\n## System\n\nbe brief\n\n## Question\n\n")
+    assert text.startswith(f"> {DISCLAIMER}\n\n## System\n\nbe brief\n\n## Question\n\n")
     assert f"*image, 8 x 8 pixels, fit pad, SHA-256 {PICTURE.sha256}*" in text
     assert text.endswith("what is it\n\n## Answer\n\na chest\n")
 

@@ -14,6 +14,7 @@ from edge_med.artifacts.chat_template import TEMPLATE, Turns, turns_of
 from edge_med.artifacts.file_names import FILE_TYPES
 from edge_med.artifacts.gguf import Header
 from edge_med.artifacts.split import read_model
+from edge_med.artifacts.vision_facts import image_size, image_tokens
 from edge_med.errors import ArtifactError
 
 
@@ -155,17 +156,6 @@ def is_toy(header: Header) -> bool:
     return tags is not None and TOY_TAG in tags.values()
 
 
-def image_tokens(header: Header) -> int | None:
-    """How many tokens an image takes: the patches of one side, pooled and squared."""
-    size = header.integer("clip.vision.image_size")
-    patch = header.integer("clip.vision.patch_size")
-    if not size or not patch:
-        return None
-    # 4 is what llama.cpp pools when the key is missing (clip.cpp, PROJECTOR_TYPE_GEMMA3).
-    pool = header.integer("clip.vision.projector.scale_factor") or 4
-    return (size // patch // pool) ** 2
-
-
 def _text_numbers(header: Header) -> dict[str, int | None]:
     prefix = header.text("general.architecture")
     tokens = header.array("tokenizer.ggml.tokens")
@@ -194,7 +184,7 @@ def _projector_numbers(header: Header) -> dict[str, int | None]:
         "vocabulary": None,
         "context": None,
         "window": None,
-        "image_size": header.integer("clip.vision.image_size"),
+        "image_size": image_size(header),
         "image_tokens": image_tokens(header),
     }
 

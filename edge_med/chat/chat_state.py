@@ -15,7 +15,8 @@ from edge_med.config import Options
 from edge_med.conversation.session import Conversation
 from edge_med.errors import PromptError
 from edge_med.imaging import Picture, Study
-from edge_med.imaging.volume.slice_selection import AROUND, series_among
+from edge_med.imaging.volume.slice_budget import AROUND
+from edge_med.imaging.volume.slice_selection import series_among
 from edge_med.imaging.volume.study import as_series
 from edge_med.messages import Message, TextPart, shown_parts
 from edge_med.planner.latency import Estimates
@@ -139,8 +140,7 @@ class ChatState:
         )
 
     def _shown(self, question: Message) -> Iterator[Picture | Study]:
-        projector = self.model.info.projector
-        each = AROUND + (projector.image_tokens or 0 if projector else 0)
+        each = AROUND + self.model.info.vision.tokens
         for group, labels in series_among(question.pictures, question.labels):
             yield from [as_series(group, each)] if labels else group
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edge_med.answers import DISCLAIMER
 from edge_med.artifacts.chat_template import WORDS
 from edge_med.chat import input_lines, respond, stray_commands
 from edge_med.chat.chat_state import ChatState, counted
@@ -9,10 +10,9 @@ from edge_med.chat.commands import command_table, images
 from edge_med.chat.ui import UI
 from edge_med.engine.decode.notices import TOY
 from edge_med.errors import CancelledError, EdgeMedError, UsageError
-from edge_med.provenance import NOTICE
 
 FIRST = (
-    NOTICE,
+    DISCLAIMER,
     "It can be confidently wrong. Check every answer.",
 )
 """What it is not for."""

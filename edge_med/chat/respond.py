@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from edge_med.answers import Answer, End, Event, Notice, Piece, Progress
+from edge_med.answers import STAGES, Answer, End, Event, Notice, Piece, Progress
 from edge_med.artifacts.chat_template import WORDS
 from edge_med.chat.chat_state import ChatState, PendingAttachments
 from edge_med.chat.ui import UI
@@ -25,8 +25,6 @@ AT_THE_START = {"research_only", TOY.code, *(code for code, _ in WORDS.values())
 """Codes of what the first lines have said: what it is not for, and what the model is."""
 
 Stream = Callable[[], Iterator[Event]]
-
-STAGES = {"load": "opening the projector", "encode": "looking at the image", "read": "reading"}
 
 
 def ask(chat: ChatState, text: str, pictures: Sequence[Picture] = ()) -> Answer | None:

@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from edge_med.api import MEDGEMMA_SIDE, MedGemma
+from edge_med.api import MedGemma
 from edge_med.artifacts import manifest as manifests
 from edge_med.artifacts.adapters.peft_folder import peft_adapter
 from edge_med.artifacts.chat_template import Turns, turns_of
-from edge_med.artifacts.gguf_facts import inspect
 from edge_med.compat.arguments import ModelWarning, warn
-from edge_med.engine.prompt import IMAGE_TOKENS
 from edge_med.errors import ArtifactError, UsageError
 from edge_med.library import store
 
@@ -60,13 +58,12 @@ def find(name: str | Path) -> Local:
         ArtifactError: a file is damaged.
     """
     found = store.find(_located(name) if isinstance(name, str) else name)
-    eye = inspect(found.projector) if found.projector else None
     return Local(
         name=str(name),
         text=found.text,
-        sees=eye is not None,
-        side=(eye.image_size if eye else None) or MEDGEMMA_SIDE,
-        image_tokens=(eye.image_tokens if eye else None) or IMAGE_TOKENS,
+        sees=found.projector is not None,
+        side=found.vision.side,
+        image_tokens=found.vision.tokens,
         turns=turns_of(found.header),
     )
 

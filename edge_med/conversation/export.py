@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from edge_med import _platform
+from edge_med.answers import DISCLAIMER
 from edge_med.errors import InputError, UsageError
 from edge_med.imaging import Picture
 from edge_med.imaging.volume.slice_selection import ranges, series_among
 from edge_med.messages import ImagePart, Message, Part, TextPart
-from edge_med.provenance import NOTICE, Record, Records, grouped
+from edge_med.provenance import Record, Records, grouped
 
 TITLES = {"system": "System", "user": "Question", "assistant": "Answer"}
 
@@ -48,7 +49,7 @@ def write(path: Path, messages: Sequence[Message], records: Records = ()) -> Non
 
 def markdown(messages: Sequence[Message], records: Records = ()) -> str:
     """For people: what answered, and every turn; images are named by size and hash."""
-    blocks = [f"> {NOTICE}", *_head(records)]
+    blocks = [f"> {DISCLAIMER}", *_head(records)]
     left = iter(records)
     for message in messages:
         blocks.append(f"## {TITLES[message.role]}")

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from edge_med import _platform, imaging
+from edge_med.answers import DISCLAIMER
 from edge_med.config import Fit
 from edge_med.errors import ImageError, InputError, UsageError
 from edge_med.imaging import Picture
 from edge_med.imaging.picture import SeriesOrigin
 from edge_med.message_forms.keys import ROLES
 from edge_med.messages import ImagePart, Message, Part, TextPart
-from edge_med.provenance import NOTICE, Record, Records
+from edge_med.provenance import Record, Records
 
 FORMAT = 1
 _HINT = "Give a file that /save in the chat, or Conversation.save, wrote."
@@ -46,7 +47,7 @@ def save(path: Path, messages: Sequence[Message], records: Records = (), *, imag
         for m in messages
     ]
     answers = [None if record is None else record.to_dict() for record in records]
-    data = {"format": FORMAT, "notice": NOTICE, "messages": turns, "answers": answers}
+    data = {"format": FORMAT, "notice": DISCLAIMER, "messages": turns, "answers": answers}
     text = json.dumps(data, ensure_ascii=False, indent=1)
     try:
         _platform.write_private(path, text.encode())

@@ -10,14 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from edge_med.artifacts.vision_facts import IMAGE_TOKENS
 from edge_med.engine.cache.ledger import ImageBlock, Item
 from edge_med.engine.llama.text_model import TextModel
 from edge_med.errors import REPORT, PromptError
 from edge_med.imaging import Picture
 from edge_med.messages import ImagePart, Message, Part, TextPart
-
-IMAGE_TOKENS = 256
-"""Of MedGemma; the projector's header says it of a model."""
 
 ROLES = {"user": "user", "assistant": "model"}
 BLANK_LINE = "\n\n"

@@ -6,7 +6,7 @@ from edge_med.imaging.opener import Source, contents, loaded, open, open_all
 from edge_med.imaging.picture import Picture, Pixels
 from edge_med.imaging.picture_facts import About
 from edge_med.imaging.volume.contents import Contents
-from edge_med.imaging.volume.slice_selection import SliceBudget
+from edge_med.imaging.volume.slice_budget import SliceBudget
 from edge_med.imaging.volume.study import Study
 
 Room = SliceBudget  # its former name, which goes on working
@@ -18,7 +18,6 @@ __all__ = [
     "Fit",
     "Picture",
     "Pixels",
-    "Room",
     "SliceBudget",
     "Source",
     "Study",

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from edge_med.artifacts.vision_facts import MEDGEMMA_SIDE
 from edge_med.config import Fit
 from edge_med.errors import ImageError, UsageError
 from edge_med.imaging.file_limits import check_bytes
@@ -24,8 +25,9 @@ from edge_med.imaging.picture import Picture, fitted
 from edge_med.imaging.sandbox.pool import POOL, Reply
 from edge_med.imaging.volume import study
 from edge_med.imaging.volume.contents import Contents
+from edge_med.imaging.volume.slice_budget import SliceBudget
 from edge_med.imaging.volume.slice_order import ORDERS, Order
-from edge_med.imaging.volume.slice_selection import AROUND, SliceBudget, as_text
+from edge_med.imaging.volume.slice_selection import as_text
 from edge_med.imaging.volume.study import Study
 from edge_med.imaging.volume.unused_options import no_series
 
@@ -65,7 +67,7 @@ def open(
     source: Source | Study,
     *,
     fit: Fit = "pad",
-    side: int = 896,
+    side: int = MEDGEMMA_SIDE,
     frame: int | None = None,
     windows: str = DEFAULT,
     slices: str | int | Sequence[int] | None = None,
@@ -105,7 +107,9 @@ def open(
     if isinstance(source, Picture) or (isinstance(source, Study) and several):
         return source
     if fit not in FITS or side < 1:
-        raise UsageError(f"'{fit}' to {side} pixels isn't a fit.", "Use pad or stretch, and 896.")
+        raise UsageError(
+            f"'{fit}' to {side} pixels isn't a fit.", f"Use pad or stretch, and {MEDGEMMA_SIDE}."
+        )
     check_windows(windows)
     check_order(order)
     job: dict[str, Any] = {"fit": fit, "side": side, "windows": windows}
@@ -196,7 +200,7 @@ def _part(room: SliceBudget, found: Sequence[Picture | Study], left: int) -> Sli
     """The room of the next of so many that are left."""
     if room.tokens is None:
         return room
-    each = room.image_tokens + AROUND
+    each = room.each
     used = sum(image.plan.tokens if isinstance(image, Study) else each for image in found)
     tokens = max(0, room.tokens - used) // left
     return replace(room, tokens=tokens, beside=room.beside + room.tokens - tokens)

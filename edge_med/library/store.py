@@ -18,6 +18,7 @@ from edge_med.artifacts.file_names import FILE_TYPES, PARTIAL, PROJECTOR_TYPES, 
 from edge_med.artifacts.gguf import Header, read_header
 from edge_med.artifacts.manifest import Manifest, Role
 from edge_med.artifacts.verification import check_pair
+from edge_med.artifacts.vision_facts import VisionFacts, vision_facts
 from edge_med.errors import ArtifactError, InputError, PairingError, UsageError
 from edge_med.library import ollama, refusals
 
@@ -68,6 +69,11 @@ class ModelFiles:
     others: tuple[Path, ...] = ()
     parts: tuple[Path, ...] = ()
     together: bool = False
+
+    @property
+    def vision(self) -> VisionFacts:
+        """What the projector makes of an image."""
+        return vision_facts(self.projector_header)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from edge_med.answers import (
     Tokens,
     Usage,
 )
+from edge_med.artifacts.vision_facts import VisionFacts
 from edge_med.chat import loop
 from edge_med.chat.chat_state import ChatState
 from edge_med.config import LoadOptions, Options
@@ -113,6 +114,7 @@ class ScriptedModel:
         self.info = SimpleNamespace(
             model=SimpleNamespace(file="toy-F32.gguf", quant="F32", toy=False),
             projector=SimpleNamespace(size=1000, image_size=SIDE, image_tokens=IMAGE_TOKENS),
+            vision=VisionFacts(SIDE, IMAGE_TOKENS),
             options=LoadOptions(context=512),
             cpu_code="as built",
             plan=SimpleNamespace(total=10**9, cache_budget=8 * 10**8),

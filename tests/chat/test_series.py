@@ -14,7 +14,7 @@ from edge_med.chat.image_options import ImageOptions, PictureOrigins
 from edge_med.config import LoadOptions
 from edge_med.errors import ContextOverflowError, InputError, PromptError, UsageError
 from edge_med.imaging.picture_notices import BURNED_IN
-from edge_med.imaging.volume.slice_selection import AROUND, QUESTION
+from edge_med.imaging.volume.slice_budget import AROUND, QUESTION
 from tests.chat.scripted import IMAGE_TOKENS, Held
 
 

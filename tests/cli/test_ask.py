@@ -20,8 +20,8 @@ from devtools.checkpoints.adapters import Lora, write_gguf
 from devtools.checkpoints.tiny import TINY
 from devtools.images.photos import scene
 from edge_med import MedGemma, Options
-from edge_med.answers import Event
-from edge_med.cli.render.streaming import NOTICE, interruptible
+from edge_med.answers import DISCLAIMER, Event
+from edge_med.cli.render.streaming import interruptible
 from edge_med.config import LoadOptions
 from edge_med.errors import UsageError
 from tests.cli.conftest import Run
@@ -40,7 +40,7 @@ def test_the_answer_goes_to_stdout_and_the_notice_to_stderr(edge_med: Command, t
     assert done.code == 0
     assert done.out.strip()
     cut = "The answer was cut off. Allow a longer one with --max-new-tokens."
-    assert done.err == f"{NOTICE}\n{cut}\n"
+    assert done.err == f"{DISCLAIMER}\n{cut}\n"
 
 
 def test_quiet_leaves_only_the_answer(edge_med: Command, tiny: Path) -> None:

@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_med.errors import ContextOverflowError, UsageError
+from edge_med.imaging.volume.slice_budget import AROUND, SliceBudget
 from edge_med.imaging.volume.slice_selection import (
-    AROUND,
     MOST,
-    SliceBudget,
     as_text,
     plan,
     ranges,

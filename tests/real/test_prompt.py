@@ -13,8 +13,9 @@ from converters.pipeline import convert
 from converters.request import ConversionRequest
 from devtools.golden.conversations import CONVERSATIONS, REAL, golden, pictures, rows
 from edge_med.artifacts.file_names import text_file
+from edge_med.artifacts.vision_facts import IMAGE_TOKENS
 from edge_med.engine.llama.text_model import TextModel
-from edge_med.engine.prompt import IMAGE_TOKENS, compose
+from edge_med.engine.prompt import compose
 from edge_med.messages import as_messages
 
 pytestmark = pytest.mark.real

@@ -7,9 +7,9 @@ import pytest
 
 from devtools import screens
 from devtools.screens import DOCUMENTS, STORY, Step
+from edge_med.answers import DISCLAIMER
 from edge_med.chat.commands.command_table import BY_NAME
 from edge_med.cli import root
-from edge_med.cli.render.streaming import NOTICE
 
 BY_STEP = {step.name: step for step in STORY}
 PLACES = [(document, name) for document in DOCUMENTS for name in screens.marks(document)]
@@ -42,7 +42,7 @@ def test_a_screen_has_nothing_of_the_machine_that_it_was_made_on(document: str, 
 def test_the_picture_in_the_readme_is_made_of_the_chats_screen() -> None:
     there = (screens.ROOT / screens.PICTURE_OF_CHAT).read_text("utf-8")
     assert there == screens.chat_picture(screens.marks("docs/guide/screens.md")["chat"])
-    assert NOTICE in there
+    assert DISCLAIMER in there
     assert screens.PICTURE_OF_CHAT in (screens.ROOT / "README.md").read_text("utf-8")
 
 
@@ -61,4 +61,4 @@ def test_speeds_and_paths_are_left_out() -> None:
     )
     kept = "0.27 GiB  …/models/x.gguf\n  (looked in … s, wrote … tokens/s)"
     assert screens.normal(screens.tidy(shown)) == kept
-    assert NOTICE in screens.marks("docs/guide/screens.md")["demo"]
+    assert DISCLAIMER in screens.marks("docs/guide/screens.md")["demo"]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from edge_med import _platform, documents, imaging
+from edge_med import documents, imaging
 from edge_med.chat import dropped_paths, image_listing
 from edge_med.chat.chat_state import AttachedText, ChatState
 from edge_med.chat.image_options import ImageOptions, with_flags
@@ -15,7 +14,7 @@ from edge_med.errors import LISTED, EdgeMedError, ImageError, UsageError, blind,
 from edge_med.imaging import Fit, Picture, SliceBudget, Study, picture_notices
 from edge_med.imaging.files.image_names import is_there
 from edge_med.imaging.volume.series_choice import choose
-from edge_med.imaging.volume.slice_selection import QUESTION, is_gpu
+from edge_med.imaging.volume.slice_budget import free_budget, is_gpu
 from edge_med.imaging.volume.study import all_pictures
 from edge_med.imaging.volume.unused_options import USED, check_used, unused_windows
 from edge_med.messages import Message, TextPart
@@ -163,18 +162,14 @@ def _room(chat: ChatState) -> SliceBudget:
 
 def _room_left(chat: ChatState, used: int = 0) -> SliceBudget:
     """The budget for slices, besides a number of used tokens."""
-    projector, options = chat.model.info.projector, chat.model.info.options
-    reserved = used + chat.options.max_new_tokens + QUESTION
-    room = SliceBudget(
-        tokens=max(0, options.context - reserved),
-        memory=_platform.available_memory(),
-        gpu=is_gpu(options.projector_device),
-        beside=reserved,
+    info = chat.model.info
+    return free_budget(
+        info.options.context,
+        used + chat.options.max_new_tokens,
+        seconds=chat.estimates.encode(1, info.projector.size) if info.projector else None,
+        image_tokens=info.vision.tokens,
+        gpu=is_gpu(info.options.projector_device),
     )
-    if projector is None:
-        return room
-    seconds = chat.estimates.encode(1, projector.size)
-    return replace(room, seconds=seconds, image_tokens=projector.image_tokens or room.image_tokens)
 
 
 def attach_dropped(chat: ChatState, paths: list[Path]) -> None:

@@ -12,9 +12,10 @@ import click
 
 from edge_med import documents
 from edge_med._platform.piped import waiting
+from edge_med.answers import DISCLAIMER
 from edge_med.artifacts.safe_text import safe_text
 from edge_med.cli.render.status_line import StatusLine
-from edge_med.cli.render.streaming import NOTICE, interruptible, show_answer
+from edge_med.cli.render.streaming import interruptible, show_answer
 from edge_med.cli.render.wrapping import say
 from edge_med.cli.shared.flag_groups import GroupedCommand
 from edge_med.cli.shared.image_args import image_facts, pictures_of, with_tags
@@ -151,7 +152,7 @@ def _asked(text: str | None, named: Sequence[Path | bytes], *, quiet: bool) -> s
     """
     from edge_med.chat import input_lines, stray_commands
 
-    _note(NOTICE, quiet=quiet)
+    _note(DISCLAIMER, quiet=quiet)
     if text in (None, "-"):
         text = ""
         if sys.stdin and not sys.stdin.isatty():

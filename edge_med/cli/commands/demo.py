@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
+from edge_med.answers import DISCLAIMER
 from edge_med.cli.commands import demo_images, demo_text
-from edge_med.cli.render.streaming import NOTICE
 from edge_med.cli.shared.options import threads_option
 
 FOLDER = Path("edge-med-demo")
@@ -35,7 +35,7 @@ def demo(*, keep: Path | None, threads: int | None) -> None:
     package of the [demo] extra is there, Gemma 3 270M, with real weights, continues a text.
     """
     began = time.perf_counter()
-    click.echo(NOTICE)
+    click.echo(DISCLAIMER)
     folder = keep or FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     model, picture = demo_images.show(folder, threads)

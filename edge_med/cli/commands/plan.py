@@ -174,14 +174,14 @@ def _head(advice: Advice, model: str) -> Iterator[str]:
 
 def _worth(advice: Advice) -> str:
     """What so many tokens hold, besides an answer."""
-    from edge_med.artifacts.gguf_facts import image_tokens
-    from edge_med.imaging.volume.slice_selection import AROUND, QUESTION, SliceBudget
+    from edge_med.artifacts.vision_facts import vision_facts
+    from edge_med.imaging.volume.slice_budget import AROUND, QUESTION
 
     free = advice.placement.options.context - Options().max_new_tokens - QUESTION
     pages = f"about {max(0, free) // PAGE} pages of text"
     if (projector := advice.spec.projector) is None:
         return pages
-    images = max(0, free) // ((image_tokens(projector) or SliceBudget().image_tokens) + AROUND)
+    images = max(0, free) // (vision_facts(projector).tokens + AROUND)
     return f"{pages}, or {images} images"
 
 

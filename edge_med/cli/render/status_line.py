@@ -5,17 +5,13 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from edge_med.answers import STAGES
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edge_med.answers import PieceKind, Progress
     from edge_med.imaging import Picture, Study
-
-STAGES = {
-    "load": "opening the projector",
-    "encode": "looking at the image",
-    "read": "reading",
-}
 
 
 class StatusLine:

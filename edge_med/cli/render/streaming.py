@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from edge_med.answers import Answer, Event, Piece, PieceKind
     from edge_med.cli.render.status_line import StatusLine
 
-NOTICE = "For research and education; never for diagnosis or treatment."
-
 
 def show_answer(
     events: Iterator[Event],

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_med import _platform, native
+from edge_med import native
 from edge_med.artifacts import split
-from edge_med.artifacts.gguf_facts import image_tokens
+from edge_med.artifacts.vision_facts import IMAGE_TOKENS, MEDGEMMA_SIDE
 from edge_med.config import Options
 from edge_med.errors import EngineError, UsageError
 from edge_med.library import default_model, store
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
     from edge_med.answers import Answer
     from edge_med.imaging import Picture, SliceBudget, Study
-
-SIDE, TOKENS = 896, 256
-"""MedGemma's square in pixels, and the tokens of an image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +37,8 @@ class VisionTarget:
     """
 
     model: str | None = None
-    side: int = SIDE
-    tokens: int = TOKENS
+    side: int = MEDGEMMA_SIDE
+    tokens: int = IMAGE_TOKENS
     encode: float | None = None
     read: float | None = None
     blind: bool = False
@@ -67,14 +64,16 @@ class VisionTarget:
 
     def room(self, context: int) -> SliceBudget:
         """What there is for a series' slices, in so many tokens of question and answer."""
-        from edge_med.imaging import SliceBudget
-        from edge_med.imaging.volume.slice_selection import QUESTION
+        from edge_med.imaging.volume.slice_budget import free_budget
 
-        reserved = Options().max_new_tokens + QUESTION
-        memory = _platform.available_memory()
-        left = None if memory is None else max(0, memory - self.files)
-        free = max(0, context - reserved)
-        return SliceBudget(free, left, self.encode, self.tokens, self.gpu, reserved)
+        return free_budget(
+            context,
+            Options().max_new_tokens,
+            seconds=self.encode,
+            image_tokens=self.tokens,
+            gpu=self.gpu,
+            files=self.files,
+        )
 
 
 def vision_target(named: str | None, threads: int | None) -> VisionTarget:
@@ -94,16 +93,15 @@ def vision_target(named: str | None, threads: int | None) -> VisionTarget:
     if choice.embedded and not (choice.named and default_model.is_complete(default_model.MICRO)):
         return VisionTarget()
     found = store.find(choice.model)
-    name, header = found.text.stem, found.projector_header
-    if found.projector is None or header is None:
+    name = found.text.stem
+    if found.projector is None:
         return VisionTarget(name, blind=True)
-    side = header.integer("clip.vision.image_size") or SIDE
     estimates = Estimates(found.text, threads)
     rates = estimates.rates
     return VisionTarget(
         name,
-        side,
-        image_tokens(header) or TOKENS,
+        found.vision.side,
+        found.vision.tokens,
         1 / rates.encode if rates.encode else None,
         1 / rates.read if rates.read else None,
         files=split.size(found.text) + found.projector.stat().st_size,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from edge_med.answers import Notice
+from edge_med.answers import DISCLAIMER, Notice
 from edge_med.documents import question_of
 from edge_med.engine.decode.image_questions import points_at_an_image
 from edge_med.engine.decode.short_questions import looks_at_something
@@ -13,7 +13,7 @@ from edge_med.messages import Message
 LOOP = Notice("loop", "The answer repeated itself and was ended.")
 CONTEXT_FULL = Notice("context_full", "The context is full, and the answer was cut off.")
 EMPTY = Notice("empty", "The answer is empty: the model ended it before it wrote anything.")
-RESEARCH = Notice("research_only", "For research and education; never for diagnosis or treatment.")
+RESEARCH = Notice("research_only", DISCLAIMER)
 LIMITS = Notice(
     "single_image_single_turn",
     "MedGemma was tested mostly with one image and one question. Answers about several are less "

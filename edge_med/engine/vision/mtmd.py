@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from edge_med.artifacts.gguf import read_header
+from edge_med.artifacts.vision_facts import image_size
 from edge_med.config import LoadOptions
 from edge_med.engine.llama import devices
 from edge_med.engine.llama.arrays import Floats
@@ -65,7 +66,7 @@ class MtmdEncoder:
         params.cb_eval = self._look
         self.device = device
         self._width = model.width
-        self.side = read_header(path).integer("clip.vision.image_size") or 0
+        self.side = image_size(read_header(path)) or 0
         self._context = self._api.mtmd_init_from_file(os.fsencode(path), model.handle, params)
         if not self._context:
             raise EngineError(

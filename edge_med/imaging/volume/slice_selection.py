@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, SupportsIndex
 
 from edge_med.errors import LARGEST, ContextOverflowError, UsageError
+from edge_med.imaging.volume.slice_budget import SliceBudget
 
 if TYPE_CHECKING:
     from edge_med.imaging.picture import Picture
@@ -17,12 +18,6 @@ MOST: dict[bool, int] = {True: 85, False: 20}
 """Slices that are shown of a volume if nobody says how many: where a GPU sees them as many as in
 Google's notebook high_dimensional_ct_hugging_face.ipynb. A CPU takes about a minute for each, so
 that twenty are what somebody may wait for; the number doesn't depend on how fast it was before."""
-
-AROUND = 12
-"""Tokens around a slice's image tokens: its marks and newlines, and `SLICE n`."""
-
-QUESTION = 512
-"""Tokens that are left for a question where slices are chosen to fit the context."""
 
 BYTES = 8 << 20
 """Memory of a slice on its way: its picture, and the decoder's copies of it."""
@@ -37,32 +32,6 @@ _FORMS = "Use auto, all, a number of slices, first:last:step as 12:12, or a list
 
 _LIST = re.compile(r"\d{1,6}(,\d{1,6})+,?|\d{1,6},")
 _RANGE = re.compile(r"(\d{0,6}):(\d{0,6})(?::(\d{1,6}))?")
-
-
-@dataclass(frozen=True, slots=True)
-class SliceBudget:
-    """The budget for the slices of a volume; None for a number that isn't known.
-
-    Attributes:
-        tokens: number of free tokens of the context.
-        memory: free memory in bytes.
-        seconds: time that an image takes on this machine; it is shown, and decides nothing.
-        image_tokens: number of tokens of an image.
-        gpu: whether a GPU encodes the slices.
-        beside: number of tokens of the context that are reserved for a question and its answer.
-    """
-
-    tokens: int | None = None
-    memory: int | None = None
-    seconds: float | None = None
-    image_tokens: int = 256
-    gpu: bool = False
-    beside: int = 0
-
-
-def is_gpu(device: str) -> bool:
-    """Whether a projector's device, once that was decided, is a GPU."""
-    return device.lower() not in ("auto", "cpu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +105,10 @@ def _time(seconds: float | None) -> str:
 
 
 def plan(
-    total: int, wanted: str = "auto", room: SliceBudget = SliceBudget(), image: str = "slice"
+    total: int,
+    wanted: str = "auto",
+    room: SliceBudget = SliceBudget(),  # noqa: B008 - frozen
+    image: str = "slice",
 ) -> SlicePlan:
     """Choose slices.
 
@@ -161,7 +133,7 @@ def plan(
         chosen = spread(total, int(wanted))
     else:
         chosen = _range(total, wanted)
-    each = room.image_tokens + AROUND
+    each = room.each
     tokens = len(chosen) * each
     if room.tokens is not None and tokens > room.tokens:
         raise _too_many(len(chosen), room, image)
@@ -172,7 +144,7 @@ def plan(
 
 def _more(total: int, room: SliceBudget, image: str) -> str:
     """What all take, and the options for it."""
-    tokens = total * (room.image_tokens + AROUND)
+    tokens = total * room.each
     options = '`slices="all"`'
     if room.tokens is not None and tokens > room.tokens:
         context = math.ceil((tokens + room.beside) / _STEP) * _STEP
@@ -188,7 +160,7 @@ _STEP = 1024
 
 
 def _too_many(count: int, room: SliceBudget, image: str) -> ContextOverflowError:
-    each = room.image_tokens + AROUND
+    each = room.each
     free = max(0, room.tokens or 0)
     most, slices = free // each, f"{count} {image}s are" if count > 1 else f"One {image} is"
     return ContextOverflowError(
@@ -210,7 +182,7 @@ def _fitting(total: int, room: SliceBudget) -> tuple[int, str]:
     why = "the number of Google's notebook" if room.gpu else f"at most {most} without a GPU"
     limits = [(total, "all"), (most, why)]
     if room.tokens is not None:
-        limits.append((room.tokens // (room.image_tokens + AROUND), "what the context holds"))
+        limits.append((room.tokens // room.each, "what the context holds"))
     if room.memory is not None:
         limits.append((room.memory // BYTES, "what the memory holds"))
     count, reason = min(limits, key=lambda limit: limit[0])

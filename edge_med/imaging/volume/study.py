@@ -20,6 +20,7 @@ from edge_med.imaging.volume import slice_selection as slices
 from edge_med.imaging.volume.contents import Contents, contents
 from edge_med.imaging.volume.lazy_fit import Fitted, Upright
 from edge_med.imaging.volume.series_choice import SeriesChoice
+from edge_med.imaging.volume.slice_budget import SliceBudget
 from edge_med.imaging.volume.slice_order import Order
 
 _NO_SIZE = (
@@ -221,7 +222,7 @@ def read(
     wanted: str,
     series: str | None,
     order: Order,
-    room: slices.SliceBudget,
+    room: SliceBudget,
     **job: Any,
 ) -> Study:
     """Read a series of some files, or single images.
