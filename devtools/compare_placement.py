@@ -120,7 +120,7 @@ def compared(path: Path, device: Device, options: LoadOptions, layers: GpuLayers
     header = read_header(path)
     placement = place(ModelSpec(path.stem, "", header), machine, wanted, shrink_kv=False)
     with closing(Engine(path, None, placement.options, placements=[placement])) as engine:
-        told, *_cpu = engine.placed
+        told, *_cpu = engine.usage
     planned, _cpus = placement.devices
     head = sizes.embedding_bytes(header) if sizes.is_tied(header) else 0
     refused = head > 0 and abs(planned.weights - told.weights - head) <= MIB

@@ -101,7 +101,7 @@ class MedGemma(Closeable):
     def info(self) -> Info:
         """What was loaded."""
         status = self._client.status
-        return replace(self._info, options=status.options, placement=status.placed)
+        return replace(self._info, options=status.options, placement=status.usage)
 
     def __repr__(self) -> str:
         state = "closed, " if self.closed else ""

@@ -18,7 +18,7 @@ from edge_med.answers import Answer, End, Event, Piece
 from edge_med.engine.service import host
 from edge_med.engine.service.client import Client
 from edge_med.engine.service.host import Host
-from edge_med.engine.service.protocol import CountRequest, Failed, Reply
+from edge_med.engine.service.protocol import CountRequest, Reply, RequestFailed
 from edge_med.engine.tasks.generate import GenerateRequest
 from edge_med.errors import CancelledError, EdgeMedError, EngineError, ImageError, UsageError
 from edge_med.messages import ImagePart, Message, TextPart
@@ -165,7 +165,7 @@ def test_who_waits_for_a_thread_that_dies_is_told(
             client(tiny).submit(CountRequest(Question(question(), Options())), replies.put, call)
         assert begun.wait(20)
         go.set()
-        assert [type(replies.get(timeout=20)) for _ in range(3)] == [Failed] * 3
+        assert [type(replies.get(timeout=20)) for _ in range(3)] == [RequestFailed] * 3
     with pytest.raises(EngineError, match="has ended"):
         tiny.ask("x")
     client(tiny).connection.close()

@@ -168,6 +168,6 @@ def _ready() -> None:
     """Have all processes started, where some were ended with a mutant."""
     job = {"job": "describe", "paths": [None], "images": 1}
     while len(POOL.idle) < POOL.most:
-        process = Process(dicom=True)
+        process = Process(kind="dicom")
         process.call(job, [b"nothing"], 60.0)
         POOL._idle.append(process)

@@ -1,4 +1,4 @@
-"""Arguments that are taken and change nothing: said once; and those that nobody knows: refused.
+"""Arguments that change nothing: named once in a warning; unknown ones: refused.
 
 Warnings point at the line of whoever called, outside of this project.
 """
@@ -46,7 +46,7 @@ LOADING = frozenset(
 """Of `from_pretrained` and `pipeline`. Numbers, device and place were decided at conversion, or are
 decided by `MedGemma.load`; nothing is downloaded, and no remote code is run."""
 
-_said: set[str] = set()
+_named: set[str] = set()
 
 
 class Few:
@@ -92,9 +92,9 @@ def warn(message: str, kind: type[Warning]) -> None:
 
 def say(names: Collection[str], why: str) -> None:
     """Warn of arguments without effect; of each only once in a process."""
-    fresh = sorted(set(names) - _said)
+    fresh = sorted(set(names) - _named)
     if fresh:
-        _said.update(fresh)
+        _named.update(fresh)
         warn(f"edge_med.compat ignores {', '.join(fresh)}: {why}.", IgnoredWarning)
 
 
@@ -109,7 +109,7 @@ def take_loading(call: str, given: Mapping[str, Any]) -> None:
 
 
 def refuse_unknown(call: str, given: Mapping[str, Any], known: Collection[str]) -> None:
-    """Nothing is dropped silently; what is None was not said.
+    """Nothing is dropped silently; what is None counts as absent.
 
     Raises:
         UsageError: an argument is unknown.

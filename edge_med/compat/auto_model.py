@@ -16,7 +16,7 @@ from edge_med.compat.generate_arguments import Generation, read_arguments
 from edge_med.compat.generation_config import OF_A_MODEL, GenerationConfig
 from edge_med.compat.inputs import PromptIds, as_prompt, only_row
 from edge_med.compat.stopping import say_so
-from edge_med.compat.streamers import told_of_failure
+from edge_med.compat.streamers import failure_reported
 from edge_med.compat.template_input import blind
 from edge_med.compat.tensors import as_tensors, torch
 from edge_med.compat.tokens import SOFT, open_texts
@@ -37,7 +37,7 @@ class AutoModelForCausalLM:
         """Load a model.
 
         Args:
-            name: of it.
+            name: the name of the model.
             options: `context`, `kv`, `threads`, `memory` and `adapters` of `MedGemma.load`, where
                 each adapter is applied with the scale 1; and transformers', without effect.
 
@@ -58,7 +58,7 @@ class AutoModelForImageTextToText:
         """Load a model, as `AutoModelForCausalLM` does.
 
         Raises:
-            ImageError: it has no projector.
+            ImageError: the model has no projector.
         """
         local = hub.find(name)
         if not local.sees:
@@ -84,7 +84,7 @@ class Model(Few):
     Its `generation_config` is its own: what is changed there changes nobody else's answers.
 
     Attributes:
-        adapters: that it answers with, by name, with their scales, which can be changed.
+        adapters: scales of the adapters that it answers with, by name; they can be changed.
     """
 
     called = "A model"
@@ -127,13 +127,13 @@ class Model(Few):
 
         Args:
             peft_model_id: the adapter's GGUF file.
-            adapter_name: how it is called; by default as the file without `.gguf`.
-            ignored: how PEFT would load it.
+            adapter_name: the name of the adapter; by default that of the file without `.gguf`.
+            ignored: arguments about how PEFT would load it.
 
         Raises:
             UsageError: the model has one already, or there is no such file here.
-            ArtifactError: it is no adapter that can be applied.
-            PairingError: it is made for a model of another shape.
+            ArtifactError: the file is no adapter that can be applied.
+            PairingError: the adapter is for a model of another shape.
         """
         loras.take_loading("load_adapter", ignored)
         if self.adapters:
@@ -198,10 +198,10 @@ class Model(Few):
                 the model's.
             ImageError: the values aren't those of pixels.
             UsageError: an argument is unknown, or can't be had.
-            ContextOverflowError: it doesn't fit the context.
+            ContextOverflowError: the prompt doesn't fit the context.
             EngineError: llama.cpp failed.
         """
-        with told_of_failure(arguments.get("streamer")):
+        with failure_reported(arguments.get("streamer")):
             ids = only_row("input_ids", inputs if input_ids is None else input_ids)
             self.texts.check(ids)
             self._check_mask("attention_mask", attention_mask, [1] * len(ids))

@@ -94,7 +94,7 @@ class Processor(Few):
         """A conversation as the model's prompt.
 
         Raises:
-            PromptError: it is no conversation.
+            PromptError: the argument is no conversation.
             ImageError: an image can't be read, or the model can't see.
             UsageError: an argument is unknown.
         """

@@ -82,7 +82,7 @@ class Tokenizer(Few):
         """The ids and the mask of a text; without `return_tensors`, of lists.
 
         Raises:
-            PromptError: it isn't one text.
+            PromptError: the argument isn't one text.
             UsageError: an argument is unknown.
         """
         take_without_effect("The tokenizer", ignored)
@@ -97,7 +97,7 @@ class Tokenizer(Few):
         """The ids of a text; control tokens that it spells out count.
 
         Raises:
-            PromptError: it isn't one text.
+            PromptError: the argument isn't one text.
         """
         if not isinstance(text, str):
             raise PromptError("The tokenizer takes one text.", "Give several one by one.")
@@ -121,7 +121,7 @@ class Tokenizer(Few):
         """A conversation as the model's prompt.
 
         Raises:
-            PromptError: it is no conversation, or has images.
+            PromptError: the argument is no conversation, or has images.
             UsageError: an argument is unknown.
         """
         take_without_effect("apply_chat_template", ignored)

@@ -15,7 +15,7 @@ from edge_med.compat.generation_config import (
     WITHOUT_EFFECT,
     present,
     refuse_impossible,
-    said,
+    settings_of,
 )
 from edge_med.compat.stopping import StoppingCriteriaList, as_criteria
 from edge_med.compat.tensors import as_lists
@@ -35,9 +35,9 @@ class Generation:
     """How a prompt is continued.
 
     Attributes:
-        options: of the engine; greedy unless `do_sample` is asked for.
+        options: options of the answer; greedy unless `do_sample` is true.
         stop_strings: texts that end it, and are part of it.
-        criteria: that end it.
+        criteria: the stopping criteria.
         streamer: gets the prompt's ids, each token, and the end.
     """
 
@@ -53,32 +53,32 @@ def read_arguments(given: Mapping[str, Any], prompt: int, config: Any) -> Genera
     Args:
         given: the arguments; None is as good as none.
         prompt: its length in tokens.
-        config: what isn't given, neither as an argument nor in its `generation_config`.
+        config: the source of what neither the arguments nor their `generation_config` has.
 
     Raises:
         UsageError: one is unknown, or can't be had.
     """
     refuse_unknown("generate", given, KNOWN)
-    asked = {**said(given.get("generation_config")), **present(given)}
+    asked = {**settings_of(given.get("generation_config")), **present(given)}
     refuse_impossible(asked)
     say(WITHOUT_EFFECT & asked.keys(), "the engine keeps its own cache, and nothing is padded")
-    told = {**said(config), **asked}
-    if not told.get("do_sample"):
+    settings = {**settings_of(config), **asked}
+    if not settings.get("do_sample"):
         idle = asked.keys() & {*SAMPLING, "seed"}
         say(idle, "without do_sample=True the most probable token is taken")
     options = Options(
-        max_new_tokens=_new_tokens(told, prompt),
-        stop_ids=_ends(told.get("eos_token_id")),
+        max_new_tokens=_new_tokens(settings, prompt),
+        stop_ids=_ends(settings.get("eos_token_id")),
         stop_loops=False,
         fit="stretch",
-        adapters=told.get("adapters", {}),
-        **(_sampling(told) if told.get("do_sample") else {}),
+        adapters=settings.get("adapters", {}),
+        **(_sampling(settings) if settings.get("do_sample") else {}),
     )
     return Generation(
         options,
-        _as_tuple(told.get("stop_strings")),
-        as_criteria(told.get("stopping_criteria")),
-        _streamer(told.get("streamer")),
+        _as_tuple(settings.get("stop_strings")),
+        as_criteria(settings.get("stopping_criteria")),
+        _streamer(settings.get("streamer")),
     )
 
 
@@ -113,10 +113,10 @@ def _streamer(given: Any) -> Any:
     return given
 
 
-def _sampling(told: Mapping[str, Any]) -> dict[str, Any]:
+def _sampling(settings: Mapping[str, Any]) -> dict[str, Any]:
     """How tokens are drawn; the seed too, if nobody says one."""
-    drawing = {**SAMPLED, **{name: told[name] for name in SAMPLING if name in told}}
-    return drawing | {"seed": told["seed"] if "seed" in told else seeds.drawn()}
+    drawing = {**SAMPLED, **{name: settings[name] for name in SAMPLING if name in settings}}
+    return drawing | {"seed": settings["seed"] if "seed" in settings else seeds.drawn()}
 
 
 def _as_tuple(value: Any) -> tuple[Any, ...]:

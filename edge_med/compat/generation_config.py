@@ -1,4 +1,4 @@
-"""What `generate` can be told: its settings, those that change nothing, and `GenerationConfig`."""
+"""The settings of `generate`: those that count, those that change nothing, `GenerationConfig`."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ CONFIGURABLE = SETTINGS | WITHOUT_EFFECT | NEUTRAL.keys()
 class GenerationConfig(Few):
     """What `generate` does where a call doesn't say: a model's `generation_config`, or one given.
 
-    Its attributes are the arguments of `generate` that are settings; None is as good as unsaid. A
+    Its attributes are the arguments of `generate` that are settings; None counts as absent. A
     value that can't be had is refused where it is set.
     """
 
@@ -121,8 +121,8 @@ class GenerationConfig(Few):
         return NEUTRAL[name][0] if name in NEUTRAL else None
 
     def __repr__(self) -> str:
-        said = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
-        return f"GenerationConfig({said})"
+        parts = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
+        return f"GenerationConfig({parts})"
 
 
 OF_A_MODEL = {"do_sample": False, "temperature": 1.0, "top_k": 64, "top_p": 0.95, "min_p": 0.0}
@@ -131,14 +131,14 @@ greedy."""
 
 
 _OF_THE_FILE = ("transformers_version", "_from_model_config")
-"""What transformers writes beside settings."""
+"""What transformers writes besides settings."""
 
 
-def said(config: Any) -> dict[str, Any]:
-    """What a `GenerationConfig` says, ours or transformers', which also tells its own version.
+def settings_of(config: Any) -> dict[str, Any]:
+    """What a `GenerationConfig` says, ours or transformers', which also has its own version.
 
     Raises:
-        UsageError: it is none, or says what can't be had.
+        UsageError: the value is none, or has a setting that can't be had.
     """
     if config is None:
         return {}
@@ -147,8 +147,8 @@ def said(config: Any) -> dict[str, Any]:
             f"A value of type {type(config).__name__} is no generation_config.",
             "Give a GenerationConfig(max_new_tokens=…).",
         )
-    told = present(getattr(config, "to_diff_dict", config.to_dict)())
-    settings = {name: value for name, value in told.items() if name not in _OF_THE_FILE}
+    written = present(getattr(config, "to_diff_dict", config.to_dict)())
+    settings = {name: value for name, value in written.items() if name not in _OF_THE_FILE}
     refuse_unknown("generation_config", settings, CONFIGURABLE)
     return settings
 

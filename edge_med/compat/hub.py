@@ -30,12 +30,12 @@ class Local:
     """A model on this machine.
 
     Attributes:
-        name: it was asked for by.
+        name: the name that it was asked for by.
         text: the text model's file.
         sees: whether it has a projector.
-        side: of its square of pixels.
-        image_tokens: that an image takes.
-        turns: what its chat template is; `none` of a base model.
+        side: side of its square, in pixels.
+        image_tokens: number of tokens that an image takes.
+        turns: the kind of its chat template; `none` of a base model.
     """
 
     name: str
@@ -74,7 +74,7 @@ def load(local: Local, adapters: Mapping[str, Path] | None = None, **options: An
     Args:
         local: the model.
         adapters: files of LoRA adapters by name.
-        options: of `MedGemma.load`.
+        options: options of `MedGemma.load`.
 
     Raises:
         UsageError: an option can't be had.

@@ -129,7 +129,7 @@ def only_row(name: str, values: Any) -> list[int]:
     """The ids, or the mask, of a batch of one.
 
     Raises:
-        PromptError: it is a batch of several, or none, or not of numbers.
+        PromptError: the ids are a batch of several, or none, or not of numbers.
     """
     rows = as_lists(values)
     rows = [as_lists(row) for row in rows] if isinstance(rows, Sequence) else rows

@@ -29,10 +29,10 @@ class PeftModel:
         """Load an adapter into a model, which is given back.
 
         Args:
-            model: of `AutoModelForCausalLM.from_pretrained` and the like.
+            model: a model of `AutoModelForCausalLM.from_pretrained` and the like.
             model_id: the adapter's GGUF file.
-            adapter_name: how it is called; by default as the file without `.gguf`.
-            ignored: how PEFT would load it.
+            adapter_name: the name of the adapter; by default that of the file without `.gguf`.
+            ignored: arguments about how PEFT would load it.
 
         Raises:
             EdgeMedError: as `Model.load_adapter`.

@@ -77,7 +77,7 @@ def _check_own(given: Any, model: Model) -> None:
     """Refuse another model's tokenizer or processor, or one of transformers'.
 
     Raises:
-        UsageError: it isn't the model's own.
+        UsageError: the tokenizer or processor isn't the model's own.
     """
     if given is None:
         return

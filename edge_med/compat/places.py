@@ -1,4 +1,4 @@
-"""Parts `{"type": "image"}` that name no image: places, for images that are given beside them."""
+"""Parts `{"type": "image"}` that name no image: places for images that come separately."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def count(conversation: Sequence[Any]) -> int:
     """How many places there are that nothing in the conversation fills.
 
     Raises:
-        PromptError: it has another form.
+        PromptError: a part has another form.
     """
     return sum(reader.read(message)[1].count(reader.ImagePlace()) for message in conversation)
 
@@ -37,7 +37,7 @@ def filled(conversation: Sequence[Any], images: Sequence[Any]) -> list[Any]:
 
 
 def _filled(message: Mapping[str, Any], images: Iterator[Any]) -> Mapping[str, Any]:
-    if not count([message]):  # images beside its content may stand in its places
+    if not count([message]):  # images next to its content may go to its places
         return message
     key = reader.content_key(message)
     parts = [message[key]] if isinstance(message[key], Mapping) else message[key]

@@ -19,7 +19,7 @@ def set_seed(seed: int, deterministic: bool = False) -> None:  # noqa: FBT001, F
     """Let what follows be drawn as it was after the same seed: here, by numpy and by `random`.
 
     Raises:
-        UsageError: it is no whole number from 0 to 2^32 - 1, which is what numpy takes.
+        UsageError: the seed is no whole number from 0 to 2^32 - 1, which is what numpy takes.
     """
     if not is_whole(seed) or not 0 <= seed < _SEEDS:
         raise UsageError(f"The seed is {seed!r}.", f"It is a whole number from 0 to {_SEEDS - 1}.")

@@ -49,7 +49,7 @@ def say_so(criteria: StoppingCriteriaList, ids: list[int]) -> bool:
     return bool(criteria) and criteria(as_tensors(np.array([ids], np.int64), "pt"), None)
 
 
-def _is_true(said: Any) -> bool:
+def _is_true(verdict: Any) -> bool:
     """One answer, or one for each prompt of a batch, which is always of one here."""
-    values = as_lists(said)
+    values = as_lists(verdict)
     return any(values) if isinstance(values, list) else bool(values)

@@ -111,8 +111,8 @@ class TextIteratorStreamer(TextStreamer):
 
 
 @contextmanager
-def told_of_failure(streamer: Any) -> Iterator[None]:
-    """Tell a streamer of ours what went wrong, since its reader waits in another thread."""
+def failure_reported(streamer: Any) -> Iterator[None]:
+    """Report an error to a streamer of ours, since its reader waits in another thread."""
     try:
         yield
     except BaseException as error:

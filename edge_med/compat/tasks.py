@@ -12,9 +12,9 @@ from edge_med.compat.arguments import Few, refuse_unknown, say
 from edge_med.compat.auto_model import Model
 from edge_med.compat.auto_processor import Processor
 from edge_med.compat.auto_tokenizer import Tokenizer
-from edge_med.compat.generation_config import KNOWN, LENGTHS, said
+from edge_med.compat.generation_config import KNOWN, LENGTHS, settings_of
 from edge_med.compat.inputs import Inputs
-from edge_med.compat.streamers import told_of_failure
+from edge_med.compat.streamers import failure_reported
 from edge_med.compat.template_input import blind, check_asked
 from edge_med.errors import PromptError
 from edge_med.message_forms import reader, written_out
@@ -67,7 +67,7 @@ class Pipeline(Few):
         return self.model.device
 
     def _each(self, given: Any, arguments: dict[str, Any], **beside: Any) -> list[Any]:
-        """The records of one prompt, with what is beside it, or of each prompt in a list."""
+        """The records of one prompt, with its images, or of each prompt in a list."""
         refuse_unknown("The pipeline", arguments, CALLS)
         arguments = {**self._calls, **arguments}
         idle = {name for name in CALL_WITHOUT_EFFECT if arguments.pop(name, None) is not None}
@@ -81,9 +81,9 @@ class Pipeline(Few):
             "Give messages: [{'role': 'user', 'content': …}, …].",
         )
 
-    def _telling(self, arguments: Mapping[str, Any]) -> AbstractContextManager[None]:
-        """Tells a streamer, which is read in another thread, of whatever goes wrong."""
-        return told_of_failure(arguments.get("streamer", self._calls.get("streamer")))
+    def _failure_reported(self, arguments: Mapping[str, Any]) -> AbstractContextManager[None]:
+        """Reports whatever goes wrong to the streamer, which is read in another thread."""
+        return failure_reported(arguments.get("streamer", self._calls.get("streamer")))
 
     def _asked(self, given: Any, **arguments: Any) -> dict[str, Any]:
         """The record of one prompt, if anything is asked."""
@@ -101,8 +101,12 @@ class Pipeline(Few):
         asked = {**ours, **(arguments.get("generate_kwargs") or {})}
         if arguments.get("stop_sequence") is not None:
             asked["stop_strings"] = arguments["stop_sequence"]
-        told = said(self.model.generation_config), said(asked.get("generation_config")), asked
-        if all(source.get(name) is None for source in told for name in LENGTHS):
+        sources = (
+            settings_of(self.model.generation_config),
+            settings_of(asked.get("generation_config")),
+            asked,
+        )
+        if all(source.get(name) is None for source in sources for name in LENGTHS):
             asked["max_new_tokens"] = NEW_TOKENS
         length = inputs["input_ids"].shape[-1]
         row = self.model.generate(**inputs, **asked)[0][length:]
@@ -121,19 +125,19 @@ class TextGeneration(Pipeline):
         Args:
             text_inputs: a text, messages, or a list of them.
             text: the same.
-            arguments: of `generate`, and return_full_text, continue_final_message, stop_sequence,
-                skip_special_tokens.
+            arguments: arguments of `generate`, and return_full_text, continue_final_message,
+                stop_sequence, skip_special_tokens.
 
         Returns:
             `[{"generated_text": messages and the answer}]`, for a list a list of these.
 
         Raises:
-            PromptError: it is no conversation.
+            PromptError: the prompt is no conversation.
             UsageError: an argument is unknown, or can't be had.
-            ContextOverflowError: it doesn't fit the context.
+            ContextOverflowError: the prompt doesn't fit the context.
             EngineError: llama.cpp failed.
         """
-        with self._telling(arguments):
+        with self._failure_reported(arguments):
             return self._each(text if text_inputs is None else text_inputs, arguments)
 
     def _record(self, given: Any, **arguments: Any) -> dict[str, Any]:
@@ -163,28 +167,28 @@ class ImageTextToText(Pipeline):
         self.processor = Processor(model.local)
 
     def __call__(self, images: Any = None, text: Any = None, **arguments: Any) -> list[Any]:
-        """Answer conversations with images in them, or a text beside images.
+        """Answer conversations with images in them, or a text with images.
 
         Args:
             images: one or several, for a text with as many `<start_of_image>`, or for messages
                 with as many parts `{"type": "image"}` that name none; or the messages alone.
             text: a text, messages, or a list of them.
-            arguments: as for `text-generation`.
+            arguments: the arguments of `text-generation`.
 
         Returns:
             `[{"input_text": messages, "generated_text": messages and the answer}]`, for a list a
             list of these.
 
         Raises:
-            PromptError: it is no conversation, or the images aren't as many as their places.
+            PromptError: the prompt is no conversation, or has more or fewer places than images.
             ImageError: an image can't be read.
             UsageError: an argument is unknown, or can't be had.
-            ContextOverflowError: it doesn't fit the context.
+            ContextOverflowError: the prompt doesn't fit the context.
             EngineError: llama.cpp failed.
         """
         if text is None and not isinstance(images, str):
             text, images = images, None
-        with self._telling(arguments):
+        with self._failure_reported(arguments):
             if images is None:
                 return self._each(text, arguments)
             if _is_chat(text):
@@ -193,7 +197,8 @@ class ImageTextToText(Pipeline):
             if isinstance(text, str):
                 return self._each(text, arguments, images=images)
             raise PromptError(
-                "Images stand beside one text, or one conversation.", "Put them into the messages."
+                "Images as an argument go with one text or one conversation.",
+                "Put them into the messages.",
             )
 
     def _record(self, given: Any, images: Any = None, **arguments: Any) -> dict[str, Any]:
@@ -215,7 +220,7 @@ class ImageTextToText(Pipeline):
 
 
 def _loaded(images: Any) -> Any:
-    """Images beside a text as transformers' pipeline loads them, in lists and lists of these."""
+    """Images of a text as transformers' pipeline loads them, in lists and lists of these."""
     several = isinstance(images, list | tuple)
     return [_loaded(image) for image in images] if several else imaging.loaded(images)
 

@@ -15,7 +15,7 @@ from edge_med.compat.arguments import PictureWarning, TemplateWarning, warn
 from edge_med.compat.hub import Local
 from edge_med.compat.tokens import END_OF_TURN, START_OF_TURN, Texts
 from edge_med.documents import is_blank
-from edge_med.engine.decode.notices import NO_IMAGE, unseen
+from edge_med.engine.decode.notices import NO_IMAGE, no_image_shown
 from edge_med.engine.prompt import written
 from edge_med.errors import ImageError, PromptError, UsageError
 from edge_med.imaging import Picture
@@ -28,7 +28,7 @@ def check_template(local: Local) -> None:
     """Refuse turns where transformers would, and warn where they may be wrong.
 
     Raises:
-        PromptError: it is a base model.
+        PromptError: the model is a base model.
     """
     if local.turns == "none":
         raise PromptError(
@@ -44,7 +44,7 @@ class Turns:
     """A conversation, and where its prompt ends.
 
     Attributes:
-        messages: with their pictures.
+        messages: the messages with their pictures.
         add_generation_prompt: whether the model's turn is opened at the end.
         continue_final_message: whether the last message stays open, to be continued, whoever's
             it is.
@@ -138,7 +138,7 @@ def read_messages(
         text_only: whether only their text is wanted; then an image's place needs no image.
 
     Raises:
-        PromptError: it has another form.
+        PromptError: the conversation has another form.
         ImageError: an image can't be read, as one that would have to be fetched, or the model can't
             see.
     """
@@ -168,7 +168,7 @@ def tell_unseen(asked: str | Sequence[Message], local: Local) -> None:
         _, turn, rest = asked.rpartition(f"{START_OF_TURN}user\n")
         asked = [Message("user", (TextPart(rest.partition(END_OF_TURN)[0]),))]
         check_named(asked if turn else ())
-    if local.sees and any(unseen(asked)):
+    if local.sees and any(no_image_shown(asked)):
         warn(NO_IMAGE.text, PictureWarning)
 
 

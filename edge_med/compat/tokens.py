@@ -85,7 +85,7 @@ class Texts:
         """The ids of a text, control tokens that it spells out included.
 
         Raises:
-            PromptError: it isn't Unicode.
+            PromptError: the text isn't Unicode.
         """
         with self._lock:
             return [token for part in _SPELLED.split(text) for token in self._part(part)]

@@ -20,8 +20,8 @@ class Driver:
         """Run a task to its end.
 
         Args:
-            task: what is done.
-            stop: asked before each step, and while several tokens are read; true cancels it.
+            task: the task to run.
+            stop: called before each step, and while several tokens are read; true cancels the task.
             emit: receives events of how far the prompt has been read.
 
         Raises:

@@ -10,7 +10,7 @@ from edge_med.artifacts.chat_template import WORDS
 from edge_med.artifacts.gguf import Header
 from edge_med.config import LoadOptions
 from edge_med.engine.cache.ledger import Ledger
-from edge_med.engine.llama import heap
+from edge_med.engine.llama.bindings import give_back_memory
 from edge_med.engine.llama.loader import open_model
 from edge_med.engine.llama.offload import with_projector
 from edge_med.engine.llama.sequence import Sequence as Cells
@@ -24,9 +24,9 @@ class Engine:
 
     Attributes:
         model: weights and vocabulary.
-        adapters: that were loaded with it.
+        adapters: the adapters that were loaded with it.
         context: llama.cpp's, which the slots share.
-        options: as they were decided in the end.
+        options: the load options that were used in the end.
         images: embeddings of images; its projector is opened with the first.
         slot: the one sequence that prompts are read into.
         notices_given: codes of notices that are given once.
@@ -48,12 +48,12 @@ class Engine:
         Args:
             text: the text model's file.
             projector: its projector's; None for a model that can't see.
-            options: of a model on the CPU alone.
+            options: the load options of a model on the CPU alone.
             adapters: files by name.
-            header: of the text model, if it has been read already.
-            placements: where it goes, and where if that fails; none for the CPU alone. Their
+            header: the header of the text model, if it has been read already.
+            placements: what goes where, and what if that fails; none for the CPU alone. Their
                 options are taken.
-            notices: what the user should know of it.
+            notices: notices about its files.
 
         Raises:
             ArtifactError: a file is damaged or of another kind.
@@ -73,31 +73,31 @@ class Engine:
         self.context.close()
         self.adapters.close()
         self.model.close()
-        heap.give_back()
+        give_back_memory()
 
     @property
-    def placed(self) -> tuple[DeviceUsage, ...]:
+    def usage(self) -> tuple[DeviceUsage, ...]:
         """What llama.cpp has put where; the projector once it was needed."""
-        placed = self._opened.placed
+        usage = self._opened.usage
         if self.images.encoder is None:
-            return placed
-        return with_projector(placed, self.images.memory, self.images.device)
+            return usage
+        return with_projector(usage, self.images.memory, self.images.device)
 
     @property
     def device(self) -> str:
         """What computes texts: `cpu` or a device's name, or several joined by `+`."""
-        return devices_of(self.placed)
+        return devices_of(self.usage)
 
     @property
     def vision_device(self) -> str:
-        """What encodes images, or shall."""
+        """The device that encodes images, or will."""
         return self.images.device
 
     @property
     def notices(self) -> list[Notice]:
         """What the user should know of it, by what has been opened so far."""
-        said = WORDS.get(self.model.turns)
-        of_turns = [Notice(*said)] if said else []
+        words = WORDS.get(self.model.turns)
+        of_turns = [Notice(*words)] if words else []
         return [*of_turns, *self._notices, *self._opened.notices, *self.images.notices]
 
     @property

@@ -1,4 +1,4 @@
-"""What goes where on this machine, decided before a model is loaded."""
+"""The load plan: what goes where on this machine, before a model is loaded."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from edge_med.planner.placement_types import CPU, ModelSpec, Placement
 LOGGER = logging.getLogger(__name__)
 
 ENDLESS = 1 << 60
-"""Bytes of memory where the system tells nothing of it: then the CPU's part always fits."""
+"""Bytes of memory where the system says nothing of it: then the CPU's part always fits."""
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class LoadPlan:
     """How a model is loaded.
 
     Attributes:
-        options: with everything decided that the user left open.
-        plan: of the memory.
-        cpu_code: how much of llama.cpp's code for the CPU is used (`engine.llama.cpu.levels`).
-        placements: where it goes, and where if that fails; none if the CPU computes everything.
-        notices: what had to give way, and why.
+        options: the load options, with a decision on everything that the user left open.
+        plan: the memory plan.
+        cpu_code: how much of llama.cpp's code for the CPU is used (`engine.llama.cpu.code_levels`).
+        placements: what goes where, and what if that fails; none if the CPU computes everything.
+        notices: notices about what had to give way, and why.
     """
 
     options: LoadOptions
@@ -45,21 +45,21 @@ class Decision:
     notices: tuple[Notice, ...] = ()
 
 
-def decide(
+def plan_load(
     subject: ModelSpec, options: LoadOptions, adapters: Sequence[GgufAdapter] = ()
-) -> Decision:
+) -> LoadPlan:
     """Decide where a model goes, and do what `options.memory` says if it doesn't fit.
 
     Args:
         subject: the model.
         options: the wanted ones; what isn't `auto` there is kept, but for the cache's type where
             a GPU is used and nothing else fits.
-        adapters: that are loaded with it.
+        adapters: the adapters that are loaded with it.
 
     Raises:
         UsageError: a GPU is asked for that isn't there.
         MemoryShortError: the rule is `plan`, and the memory doesn't suffice.
-        ArtifactError: a header doesn't tell enough.
+        ArtifactError: a header doesn't say enough.
         EngineError: llama-cpp-python is missing, of another version, or can't compute here.
     """
     code = verdict()
@@ -70,11 +70,11 @@ def decide(
     if not found:
         plan = memory_plan.plan(subject.text, options, subject.projector, adapters)
         memory_plan.check(plan, options.memory, _platform.available_memory())
-        return Decision(options, plan, code.level.name, notices=code.notices)
+        return LoadPlan(options, plan, code.level.name, notices=code.notices)
     machine = _machine(found, sum(adapter.size for adapter in adapters))
     taken = place(subject, machine, options)
     _check(taken, machine, options)
-    return Decision(
+    return LoadPlan(
         options=taken.options,
         plan=memory_plan.plan_of(taken, adapters),
         cpu_code=code.level.name,
@@ -91,11 +91,11 @@ def _cpu_alone(options: LoadOptions) -> bool:
     return no_layers and (eye == CPU or (eye == "auto" and options.device.lower() == CPU))
 
 
-def _machine(found: tuple[Device, ...], beside: int) -> Machine:
-    """This machine, with so many bytes held back wherever adapters may go with their layers."""
+def _machine(found: tuple[Device, ...], reserved: int) -> Machine:
+    """This machine, with so many bytes set aside wherever adapters may go with their layers."""
     machine = this_machine(found) or Machine("this machine", ENDLESS, ENDLESS, devices=found)
-    less = tuple(dataclasses.replace(one, free=max(0, one.free - beside)) for one in found)
-    free_memory = max(0, machine.free_memory - beside)
+    less = tuple(dataclasses.replace(one, free=max(0, one.free - reserved)) for one in found)
+    free_memory = max(0, machine.free_memory - reserved)
     return dataclasses.replace(machine, free_memory=free_memory, devices=less)
 
 
@@ -118,7 +118,7 @@ def _back_off(
 ) -> tuple[Placement, ...]:
     """Where the model goes if loading fails: as if each device had half of what it says.
 
-    What a driver tells as free may not be had in one piece, or be taken meanwhile.
+    What a driver reports as free may not be had in one piece, or be taken meanwhile.
     """
     halved = [dataclasses.replace(one, free=one.free // 2) for one in machine.devices]
     less = dataclasses.replace(machine, devices=tuple(halved))

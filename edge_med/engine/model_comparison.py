@@ -50,13 +50,13 @@ class Comparison:
     """Two models along a text.
 
     Attributes:
-        tokens: of the text, its beginning included.
-        chunks: that were read; what is left after the last whole one isn't.
-        positions: that were counted.
-        base_perplexity: of the model that the other is compared with.
-        perplexity: of the other.
+        tokens: number of the text's tokens, its beginning included.
+        chunks: number of chunks that were read; what is left after the last whole one isn't.
+        positions: number of positions that were counted.
+        base_perplexity: the perplexity of the model that the other is compared with.
+        perplexity: the perplexity of the other.
         log_ratio: natural logarithm of the other's perplexity divided by the base's.
-        divergence: of the other from the base.
+        divergence: the divergence of the other from the base.
         stored_divergence: its mean as llama-perplexity has it, which rounds the base to 16 bits.
         same_top: share of positions where both find the same token most probable.
     """
@@ -132,9 +132,9 @@ class ModelPair:
         """Read a text with both.
 
         Args:
-            ids: from `tokenize`.
+            ids: the ids that `tokenize` gave.
             advance: called with 1 after each chunk.
-            stop: asked often; true ends it.
+            stop: called often; true ends the comparison.
 
         Raises:
             CancelledError: `stop` became true.

@@ -40,12 +40,12 @@ def compose(
     A model without turns, that is a base model, gets the plain text of one message to continue.
 
     Args:
-        model: whose vocabulary is used.
+        model: the model with the vocabulary.
         messages: a system text, if any, and turns. One of the assistant's may come first, as a
             greeting does; then the system text stands in the first question, where llama.cpp's own
             template for Gemma has it (`LLM_CHAT_TEMPLATE_GEMMA` in llama-chat.cpp), since Hugging
             Face's takes no such conversation. An assistant's last message is continued.
-        image_tokens: positions that an image takes.
+        image_tokens: number of tokens that an image takes.
 
     Raises:
         PromptError: the messages make no conversation.

@@ -23,8 +23,8 @@ class Slot:
 
     Attributes:
         cells: the sequence in llama.cpp's cache.
-        ledger: what it holds.
-        stats: of the last prefill, also of one that was stopped on the way.
+        ledger: the ledger of the sequence.
+        stats: figures of the last prefill, also of one that was stopped on the way.
     """
 
     def __init__(
@@ -62,8 +62,8 @@ class Slot:
 
         Args:
             items: a whole prompt.
-            pictures: by their keys; every image that isn't cached must be among them.
-            stop: asked often; true ends it, and what was read so far stays.
+            pictures: the pictures by their keys; every image that isn't cached must be among them.
+            stop: called often; true ends the prefill, and what was read so far stays.
             emit: receives progress.
             adapters: under which the items are read, by name, with scales; none if None.
 

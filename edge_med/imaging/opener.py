@@ -17,11 +17,12 @@ from edge_med.config import Fit
 from edge_med.errors import ImageError, UsageError
 from edge_med.imaging.file_limits import check_bytes
 from edge_med.imaging.files import addresses, bundle, image_files
-from edge_med.imaging.files.sniff import HEAD, is_dicom, is_zip
+from edge_med.imaging.files.sniff import HEAD, is_zip
 from edge_med.imaging.fit import FITS
 from edge_med.imaging.hu_windows import DEFAULT, windows
 from edge_med.imaging.photo.photo import Photo, from_array, from_pillow, load_image
 from edge_med.imaging.picture import Picture, fitted
+from edge_med.imaging.readers.reader_table import reader_for
 from edge_med.imaging.sandbox.pool import POOL, Reply
 from edge_med.imaging.volume import study
 from edge_med.imaging.volume.contents import Contents
@@ -119,9 +120,9 @@ def open(
     entries, chosen = _entries(source), None if series is None else str(series)
     wanted = as_text("auto" if slices is None and several else slices)
     single = len(entries) == 1 and chosen in (None, "1")
-    if single and (wanted is None or frame is not None or not _is_dicom(entries[0])):
+    if single and (wanted is None or frame is not None or not reader_for(entries[0]).slices):
         return _decoded(entries[0], frame or 1, job)
-    if chosen is not None and len(entries) == 1 and not _is_dicom(entries[0]):
+    if chosen is not None and len(entries) == 1 and not reader_for(entries[0]).slices:
         raise no_series(chosen)
     if wanted is None or frame is not None:
         raise _several()
@@ -278,11 +279,7 @@ def _decoded(entry: bundle.Entry, frame: int, job: dict[str, Any]) -> Picture:
 
 def _run(name: str, entry: bundle.Entry, frame: int, **job: Any) -> Reply:
     """Have a frame of a file decoded."""
-    return POOL.run(name, [entry], dicom=_is_dicom(entry), frames=[(0, frame - 1)], **job)
-
-
-def _is_dicom(entry: bundle.Entry) -> bool:
-    return is_dicom(entry[:HEAD] if isinstance(entry, bytes) else image_files.read(entry, HEAD))
+    return POOL.run(name, [entry], kind=reader_for(entry).name, frames=[(0, frame - 1)], **job)
 
 
 def _entries(source: str | os.PathLike[str] | Bytes) -> bundle.Entries:

@@ -42,6 +42,7 @@ HEAVY = (
     "rich",
     "prompt_toolkit",
     "yaml",
+    "tomlkit",
     "requests",
     "jinja2",
 )

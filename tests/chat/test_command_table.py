@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from edge_med.chat.commands.answer_settings import SET
+from edge_med.chat.commands.answer_settings import PRESETS, SET
 from edge_med.chat.commands.command_table import COMMANDS
 from edge_med.chat.image_options import ImageOptions
-from edge_med.chat.system_prompts import PRESETS
 from edge_med.errors import ImageError, UsageError
 from tests.chat.scripted import Held
 

@@ -52,7 +52,7 @@ def home(
     models: Path, loaded: list[MedGemma], sealed: None, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
     monkeypatch.setenv("EDGE_MED_HOME", str(models))
-    monkeypatch.setattr(arguments, "_said", set())
+    monkeypatch.setattr(arguments, "_named", set())
     return models
 
 

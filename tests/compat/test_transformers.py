@@ -12,7 +12,7 @@ import pytest
 from devtools.checkpoints.tiny import write_tiny
 from devtools.golden.compat import CHECKPOINTS, IMAGE_ID, QUESTION, about, picture
 from edge_med import compat
-from edge_med.compat.generation_config import CONFIGURABLE, said
+from edge_med.compat.generation_config import CONFIGURABLE, settings_of
 from edge_med.compat.quantization import SETTINGS
 from tests.compat.kit import PLACE
 
@@ -109,8 +109,8 @@ def test_a_generation_config_of_transformers_does_as_well() -> None:
     from transformers import GenerationConfig
 
     given = {"max_new_tokens": 5, "do_sample": True, "temperature": 0.5}
-    assert said(GenerationConfig(**given)) == given
-    assert said(compat.GenerationConfig(**given)) == given
+    assert settings_of(GenerationConfig(**given)) == given
+    assert settings_of(compat.GenerationConfig(**given)) == given
 
 
 def test_generation_config_settings_are_taken_or_refused_by_name() -> None:

@@ -13,7 +13,7 @@ from edge_med import _platform, native
 from edge_med.config import LoadOptions
 from edge_med.engine import load_plan
 from edge_med.engine.llama import devices
-from edge_med.engine.load_plan import Decision, decide
+from edge_med.engine.load_plan import LoadPlan, plan_load
 from edge_med.errors import MemoryShortError, UsageError
 from edge_med.library.registry import registry
 from edge_med.planner import memory_plan
@@ -28,14 +28,14 @@ BIG = spec_of(registry()["medgemma-27b-it"], "Q4_K_M")
 COPIES = ("CPU_REPACK",)
 """Of the CPU's weights, whatever this processor is."""
 
-Decide = Callable[..., Decision]
+Decide = Callable[..., LoadPlan]
 
 
 @pytest.fixture
 def on(monkeypatch: pytest.MonkeyPatch) -> Decide:
     """Decides for a model on a machine that is described."""
 
-    def decided(described: str, subject: Any = FOUR, **wanted: Any) -> Decision:
+    def decided(described: str, subject: Any = FOUR, **wanted: Any) -> LoadPlan:
         machine = parse_machine(described)
         monkeypatch.setattr(devices, "gpus", lambda: machine.devices)
         monkeypatch.setattr(devices, "backends", lambda: ("CPU",))
@@ -43,12 +43,12 @@ def on(monkeypatch: pytest.MonkeyPatch) -> Decide:
         monkeypatch.setattr(
             load_plan, "this_machine", lambda found: replace(machine, devices=found)
         )
-        return decide(subject, LoadOptions(copies=COPIES, **wanted))
+        return plan_load(subject, LoadOptions(copies=COPIES, **wanted))
 
     return decided
 
 
-def gpu_layers(decided: Decision) -> int:
+def gpu_layers(decided: LoadPlan) -> int:
     return decided.placements[0].gpu_layers if decided.placements else 0
 
 
@@ -187,7 +187,7 @@ def test_where_the_system_tells_no_memory_the_gpu_is_used_all_the_same(
 ) -> None:
     on("16GB,gpu=8GB")
     monkeypatch.setattr(load_plan, "this_machine", lambda _found: None)
-    decided = decide(FOUR, LoadOptions())
+    decided = plan_load(FOUR, LoadOptions())
     assert gpu_layers(decided) == 35
 
 

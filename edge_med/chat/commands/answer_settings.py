@@ -7,11 +7,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 
 from edge_med.chat.chat_state import ChatState
-from edge_med.chat.system_prompts import PRESETS
 from edge_med.config import LoadOptions
 from edge_med.errors import UsageError
 from edge_med.planner.memory_plan import MemoryPlan
 from edge_med.units import show_size
+
+PRESETS: Mapping[str, str] = {
+    "assistant": "You are a helpful medical assistant.",
+    "radiologist": "You are an expert radiologist.",
+    "dermatologist": "You are an expert dermatologist.",
+    "ophthalmologist": "You are an expert ophthalmologist.",
+    "pathologist": "You are an expert pathologist.",
+}
+"""System texts by name, worded as in Google's notebooks for MedGemma:
+`quick_start_with_hugging_face.ipynb` of google-health/medgemma has the first two and names the
+specialities; the model card of MedGemma has the second."""
 
 THINK = ("off", "auto", "on")
 

@@ -10,7 +10,6 @@ from typing import Literal
 from edge_med.chat.chat_state import ChatState
 from edge_med.chat.commands import answer_settings, history, images, locate, saving
 from edge_med.chat.input_lines import is_name
-from edge_med.chat.system_prompts import PRESETS
 from edge_med.errors import UsageError
 from edge_med.imaging.files.image_names import is_there
 from edge_med.imaging.files.mentions import looks_like_file
@@ -72,7 +71,7 @@ COMMANDS = (
         "[NAME|TEXT]",
         "Show or change the system text; none removes it.",
         answer_settings.system,
-        (*PRESETS, "none"),
+        (*answer_settings.PRESETS, "none"),
         text=True,
     ),
     ChatCommand(

@@ -39,7 +39,7 @@ def doctor(*, as_json: bool) -> None:
     if report.speeds:
         click.echo("\nEstimated speed on the CPU, in tokens of the answer a second")
         rows = [(s.model, s.quant, f"{s.tokens_per_second:.1f}") for s in report.speeds]
-        click.echo("\n".join(map(safe_line, columns(rows, left=2))))
+        click.echo("\n".join(map(safe_line, columns(rows, left=(0, 1)))))
     click.echo()
     for finding in report.findings:
         say(finding.problem, err=False, first=f"{styled('could be better:', 'yellow')} ")

@@ -110,9 +110,7 @@ def _here(here: tuple[StoredModel, ...]) -> Iterator[str]:
         quants = " ".join(quant for quant, _ in one.quants)
         text = one.problem or quants + (", reads images" if one.projector else "")
         rows.append((safe_line(one.name), gib(one.size), safe_line(text)))
-    widths = [max(len(row[n]) for row in rows) for n in range(2)]
-    for name, size, text in rows:
-        yield f"{name:<{widths[0]}}  {size:>{widths[1]}}  {text}"
+    yield from columns(rows, left=(0, 2))
 
 
 def _known(placements: Mapping[str, Mapping[str, Placement]], machine: Machine) -> Iterator[str]:

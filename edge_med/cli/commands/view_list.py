@@ -48,7 +48,7 @@ def print_list(path: Path | bytes, wanted: str | None, *, as_json: bool) -> None
     people = len(contents.identities(0)) > 1 or len(contents.identities(1)) > 1
     shown = [fact for fact in facts if _place(fact) <= _MOST]
     rows = [_HEAD + (("patient", "study") if people else ())]
-    lines = columns([*rows, *(_row(fact, taken, people=people) for fact in shown)], left=3)
+    lines = columns([*rows, *(_row(fact, taken, people=people) for fact in shown)], left=(0, 1, 2))
     width = max(map(len, lines))
     for line, more in zip(lines, ["", *map(_more, shown)], strict=True):
         click.echo(safe_line(f"{line:<{width}}  {more}".rstrip()))

@@ -1,24 +1,26 @@
-"""Rows of text under each other, the first column to the left and the others to the right."""
+"""Rows of text under each other, in columns as wide as a terminal shows them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 Row = Sequence[str]
 
 
-def columns(rows: Sequence[Row], left: int = 1) -> list[str]:
-    """Lines of a table.
+def columns(rows: Sequence[Row], left: Collection[int] = (0,)) -> list[str]:
+    """Lines of a table; rich's would be cut at a width, and a pipe has none.
 
     Args:
         rows: rows of the same length, with the heading.
-        left: number of columns that are aligned to the left.
+        left: numbers of the columns that are aligned to the left; the others are to the right.
     """
-    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
-    return [
-        "  ".join(
-            cell.ljust(width) if n < left else cell.rjust(width)
-            for n, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
+    from rich.cells import cell_len  # a Chinese character takes two places of a terminal
+
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+
+    def cells(row: Row) -> list[str]:
+        blanks = [" " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)]
+        pairs = enumerate(zip(row, blanks, strict=True))
+        return [cell + blank if n in left else blank + cell for n, (cell, blank) in pairs]
+
+    return ["  ".join(cells(row)).rstrip() for row in rows]

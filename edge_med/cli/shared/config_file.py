@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -16,9 +14,6 @@ from edge_med.errors import UsageError
 from edge_med.library import store
 
 NAME = "config.toml"
-
-_LINE = r"""(?m)^([ \t]*{key}[ \t]*=[ \t]*)("(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[^#\s]*)"""
-"""A setting up to its value; what follows is a comment, or nothing."""
 
 
 def path() -> Path:
@@ -44,10 +39,11 @@ def change(key: str, value: object) -> None:
     text = _read()
     settings = _raw(text)  # unchecked: what is wrong can be set right, or taken out
     if value is not None:
-        settings[key] = check_value(key, value)
-    elif settings.pop(key, None) is None:
+        value = check_value(key, value)
+    elif key not in settings:
         check_key(key)
-    changed = _edited(text, key, settings)
+        return
+    changed = _edited(text, key, value)
     file = path()
     file.parent.mkdir(parents=True, exist_ok=True)
     _platform.write_private(file, changed.encode("utf-8"))
@@ -117,25 +113,13 @@ def _damaged(reason: str) -> UsageError:
     return UsageError(f"{NAME} can't be read: {reason}", f"Correct or remove it: {path()}")
 
 
-def _edited(text: str, key: str, settings: dict[str, Any]) -> str:
-    """The text with one setting changed; rewritten if that can't be done by its line."""
-    line = re.compile(_LINE.format(key=re.escape(key)))
-    value = _toml(settings[key]) if key in settings else None
+def _edited(text: str, key: str, value: object) -> str:
+    """The text with one setting changed, or taken out if the value is None."""
+    import tomlkit  # only what changes the file needs it
+
+    document = tomlkit.parse(text)
     if value is None:
-        changed = re.sub(line.pattern + r".*\n?", "", text)
-    elif line.search(text):
-        changed = line.sub(lambda found: found[1] + value, text)
+        document.remove(key)
     else:
-        changed = f"{text.rstrip()}\n{key} = {value}\n".lstrip()
-    try:
-        if tomllib.loads(changed) == settings:
-            return changed
-    except tomllib.TOMLDecodeError:
-        pass
-    if not all(isinstance(setting, (str, int)) for setting in settings.values()):
-        raise _damaged("It holds more than settings, so edge-med can't change it.")
-    return "".join(f"{name} = {_toml(setting)}\n" for name, setting in settings.items())
-
-
-def _toml(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)  # printable text and numbers are the same in TOML
+        document[key] = value
+    return document.as_string()

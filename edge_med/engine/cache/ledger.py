@@ -22,7 +22,7 @@ class ImageBlock:
     Attributes:
         key: SHA-256 of the prepared pixels. An engine has one projector, and the fit is in the
             pixels, so this names the embeddings.
-        tokens: how many positions it takes.
+        tokens: number of positions that it takes.
     """
 
     key: str
@@ -43,9 +43,9 @@ class Reuse:
     """From where a prompt has to be read.
 
     Attributes:
-        items: that needn't be read.
-        position: that they take.
-        checkpoint: that has to be restored first; None if the cache is good as it is.
+        items: number of items that are in the cache already.
+        position: number of positions that they take.
+        checkpoint: the window checkpoint to restore first; None if the cache is good as it is.
     """
 
     items: int
@@ -107,7 +107,7 @@ class Ledger:
             self.checkpoints.remove(next(without, self.checkpoints[0]))
 
     def reuse(self, wanted: Sequence[Item], oldest: int) -> Reuse:
-        """How much of a prompt needn't be read, so that at least logits come out of it.
+        """How much of a prompt is in the cache already; the rest is read, so that there are logits.
 
         Args:
             wanted: the whole prompt.
@@ -134,6 +134,6 @@ class Ledger:
     def _common(self, wanted: Sequence[Item]) -> int:
         pairs = zip(self.items, wanted, strict=False)
         return next(
-            (index for index, (held, item) in enumerate(pairs) if held != item),
+            (index for index, (cached, item) in enumerate(pairs) if cached != item),
             min(len(self.items), len(wanted)),
         )

@@ -13,9 +13,9 @@ class WindowCheckpoint:
 
     Attributes:
         items: read until there.
-        position: that they take.
-        window: what the window layers held.
-        logits: of the token that follows; None where nobody asked for them.
+        position: number of positions that the items take.
+        window: the cells of the window layers.
+        logits: the logits of the token that follows; None where nobody asked for them.
     """
 
     items: int

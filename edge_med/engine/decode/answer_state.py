@@ -36,7 +36,7 @@ class AnswerState:
     """An answer while it is written.
 
     Attributes:
-        stats: of its prompt.
+        stats: figures of its prefill.
     """
 
     def __init__(
@@ -51,10 +51,10 @@ class AnswerState:
         """An answer without a word.
 
         Args:
-            vocabulary: of the model.
+            vocabulary: the model's vocabulary.
             context: tokens that prompt and answer may have together.
-            options: how it is written.
-            response_format: that it must have.
+            options: the options of the answer.
+            response_format: the form that it must have.
             emit: takes its pieces and notices.
             began: when it was asked for, by `time.perf_counter`.
         """
@@ -102,7 +102,7 @@ class AnswerState:
 
         Args:
             logits: [vocabulary], of its position.
-            tokens_left: how many tokens the context still takes.
+            tokens_left: number of tokens that the context still takes.
 
         Returns:
             What is to be read for the next one; None if the answer has ended.
@@ -121,7 +121,7 @@ class AnswerState:
         return self._count
 
     def finish(self, provenance: Provenance) -> Answer:
-        """Release what was held back, and sum everything up; the answer's value isn't read."""
+        """Emit the text that waited, and sum everything up; the answer's value isn't read."""
         reason = self._reason or "cancelled"
         for writer in (self._thinking, self._text):
             self._emit_piece(writer.finish())

@@ -26,7 +26,7 @@ class StreamingDetokenizer:
 
         Args:
             stop: texts that end it.
-            kind: of its pieces.
+            kind: the kind of its pieces.
             label: left out where the text begins with it.
         """
         self._kind = kind
@@ -48,7 +48,7 @@ class StreamingDetokenizer:
 
     @property
     def begun(self) -> bool:
-        """Whether there is any text yet, be it held back."""
+        """Whether there is any text yet, emitted or not."""
         return bool(self._held) or any(self._parts)
 
     def add(self, data: bytes, id: int) -> Piece | None:

@@ -15,7 +15,7 @@ def token_logprobs(vocabulary: LlamaVocabulary, token: int, logits: Floats, coun
         vocabulary: its texts.
         token: its id.
         logits: [vocabulary], of its position.
-        count: how many of the position's most probable tokens come with it; 0 for none.
+        count: number of the position's most probable tokens that come with it.
 
     Raises:
         EngineError: the best logit isn't finite.

@@ -29,11 +29,11 @@ TOY = Notice(
 )
 
 ALWAYS = frozenset({TOY.code})
-"""Codes of what is said with every answer: a script may look at any of them alone."""
+"""Codes of the notices of every answer: a script may look at any of them alone."""
 
 
 def beyond(tokens: int, trained: int | None) -> Iterator[Notice]:
-    """What is said of a prompt that is longer than those that the model was trained with."""
+    """The notice about a prompt that is longer than those that the model was trained with."""
     if trained is not None and tokens > trained:
         yield Notice(
             "beyond_context",
@@ -50,12 +50,12 @@ def thought_ended(tokens: int) -> Notice:
 def first_time(
     messages: Sequence[Message], of_model: Sequence[Notice], given: Collection[str]
 ) -> Iterator[Notice]:
-    """What is said once for each loaded model, with the first answer that it concerns.
+    """The notices that come once for each loaded model, with the first answer that they concern.
 
     Args:
         messages: the conversation.
-        of_model: of devices and the like, which come with any answer.
-        given: codes of those that needn't be said again; whoever says more adds theirs.
+        of_model: notices about devices and the like, which come with any answer.
+        given: codes of the notices that came before; whoever gives more adds their codes.
     """
     images = sum(len(message.pictures) for message in messages)
     turns = sum(message.role == "user" for message in messages)
@@ -65,8 +65,8 @@ def first_time(
             yield notice
 
 
-def unseen(messages: Sequence[Message]) -> Iterator[Notice]:
-    """What is said whenever a question speaks of an image, and the conversation has none.
+def no_image_shown(messages: Sequence[Message]) -> Iterator[Notice]:
+    """The notice where a question speaks of an image, and the conversation has none.
 
     A report above the question may speak of those that it is about.
     """

@@ -47,8 +47,8 @@ class Sampler:
     """Chooses tokens by a call's options.
 
     Attributes:
-        seed: of the choice; None if it is greedy.
-        chosen: tokens that were chosen under a grammar.
+        seed: the seed of the choice; None if it is greedy.
+        chosen: number of tokens that were chosen under a grammar.
         rejected: candidates that didn't fit it.
         masked: choices for which all tokens had to be tried.
     """
@@ -122,7 +122,7 @@ class Sampler:
         if masked.max() == -math.inf:
             raise SchemaError(
                 "The answer can't go on: no token fits its grammar.",
-                "Let the grammar take texts that the model's tokens can write.",
+                "Change the grammar: the model's tokens can't write what it asks for.",
             )
         if self._random is None:
             return _best_id(masked)
@@ -171,7 +171,7 @@ def best(logits: Floats, count: int) -> tuple[list[int], list[float]]:
 
     Args:
         logits: [vocabulary].
-        count: how many tokens; all, if there are no more.
+        count: number of tokens; all, if there are no more.
 
     Returns:
         Ids, the most probable first and equal ones by id, and natural log-probabilities.
@@ -282,7 +282,7 @@ def _kept(weights: Wide, top_p: float, min_p: float) -> Ids:
 
     Of equal weights at the edge the first stay; transformers leaves it to torch.sort, which isn't
     stable. What weighs less than the average of the share outside top-p could never fill that
-    share, so it needn't be sorted.
+    share, so there is no need to sort it.
     """
     total = weights.sum()
     heavy = np.flatnonzero(weights >= max(min_p, (1 - top_p) * total / weights.size))

@@ -50,7 +50,7 @@ class Thought:
         """Before the first token.
 
         Args:
-            vocabulary: of the model; one without the marks has no thoughts.
+            vocabulary: the model's vocabulary; one without the marks has no thoughts.
             options: whether thoughts may be opened, and how long they may get.
             context: tokens that prompt, thought and answer may have together.
         """

@@ -45,7 +45,7 @@ def parse(text: str, root: str = "root") -> Rules:
     """The rules of a grammar.
 
     Args:
-        text: of the grammar.
+        text: the text of the grammar.
         root: name of the rule that everything begins with.
 
     Raises:

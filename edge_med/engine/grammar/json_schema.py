@@ -57,8 +57,8 @@ class Schema:
 
     Attributes:
         text: the schema, as compact JSON.
-        grammar: what llguidance reads.
-        notices: what the user should know of it, before an answer is written.
+        grammar: the grammar that llguidance reads.
+        notices: notices about the schema, which come before an answer.
     """
 
     text: str
@@ -118,7 +118,7 @@ def _compiled(given: dict[str, Any]) -> Schema:
         warnings += _grammar(for_llguidance(found.schema, as_meant=False))[1]
     notices = (
         *schema_notices.of_envelope(way, unused),
-        *schema_notices.of_translation(found.told, found.ignored),
+        *schema_notices.of_translation(found.rewritten, found.ignored),
         *schema_notices.of_grammar(left_out(found.schema), warnings),
     )
     return Schema(schema_text.as_text(found.schema), grammar, notices)

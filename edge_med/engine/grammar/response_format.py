@@ -66,7 +66,7 @@ class ResponseFormat:
         """The value of a whole answer; None without a schema, or if the user stopped it.
 
         Args:
-            text: of the answer.
+            text: the answer's text.
             reason: why it ended; after a stop text the rest is missing.
             written: the form as far as it was written.
 

@@ -18,7 +18,7 @@ MAX_NAMES = 256
 
 _FORMS: Mapping[str, str] = {
     "type": f"Types are {', '.join(TYPES[:-1])} and {TYPES[-1]}, one or a list of them.",
-    "required": 'It is a list of names beside properties: "required": ["side"].',
+    "required": 'It is a list of names next to properties: "required": ["side"].',
     "properties": 'It has a schema for each name: "properties": {"side": {"type": "string"}}.',
     "enum": 'It is a list of values: "enum": ["left", "right"].',
 }

@@ -45,8 +45,8 @@ class Translation:
     """What was found on the way through a schema.
 
     Attributes:
-        schema: as draft 2020-12 has it.
-        told: what was read as something else.
+        schema: the schema in draft 2020-12.
+        rewritten: names of what was read as something else.
         ignored: keywords that mean nothing.
     """
 
@@ -57,7 +57,7 @@ class Translation:
             SchemaError: a keyword isn't one, and another was meant.
         """
         self._given = given
-        self.told: dict[str, None] = {}
+        self.rewritten: dict[str, None] = {}
         self.ignored: dict[str, None] = {}
         self._own = next(
             (given[key] for key in ("$id", "id") if isinstance(given.get(key), str)), ""
@@ -85,7 +85,7 @@ class Translation:
             else:
                 found[key] = self._any(value, sure=sure and known and key not in NOTES)
         for rule in _RULES:
-            found = rule(found, self._tell)
+            found = rule(found, self._report)
         reference = found.get("$ref")
         if self._own and isinstance(reference, str) and reference.startswith(f"{self._own}#"):
             found["$ref"] = reference.removeprefix(self._own)
@@ -99,7 +99,7 @@ class Translation:
             if value is None and key not in ("const", "default", "type"):
                 continue
             if name != key and name not in given:
-                self._tell(key)
+                self._report(key)
                 here[name] = value
             else:
                 here[key] = value
@@ -107,8 +107,8 @@ class Translation:
             del here["type"]  # as a library writes all that it hasn't got
         return here
 
-    def _tell(self, what: str) -> None:
-        self.told[what] = None
+    def _report(self, what: str) -> None:
+        self.rewritten[what] = None
 
     def _unknown(self, key: str, value: Any, here: Mapping[str, Any], *, whole: bool) -> None:
         names = {name.lower(): name for name in CONSTRAINING}
@@ -121,7 +121,7 @@ class Translation:
         if key in WAYS and (isinstance(value, dict) or str(value).lstrip().startswith("{")):
             if here.keys() & CONSTRAINING:
                 raise refused(
-                    f"has another under '{key}' beside keywords of its own",
+                    f"has another under '{key}' next to keywords of its own",
                     "Give one of them: the whole, or what is in it.",
                 )
             if not whole:
@@ -132,75 +132,75 @@ class Translation:
         self.ignored[key[:40]] = None
 
 
-Tell = Callable[[str], None]
-Rule = Callable[[dict[str, Any], Tell], dict[str, Any]]
+Report = Callable[[str], None]
+Rule = Callable[[dict[str, Any], Report], dict[str, Any]]
 
 
-def _small_types(schema: dict[str, Any], tell: Tell) -> dict[str, Any]:
+def _small_types(schema: dict[str, Any], report: Report) -> dict[str, Any]:
     kinds = schema.get("type")
     if kinds == "TYPE_UNSPECIFIED":
-        tell("type TYPE_UNSPECIFIED")
+        report("type TYPE_UNSPECIFIED")
         return {key: value for key, value in schema.items() if key != "type"}
     several = kinds if isinstance(kinds, list) else [kinds]
     small = [k.lower() if isinstance(k, str) and k.lower() in TYPES else k for k in several]
     if small == several:
         return schema
-    tell(f"type {shown(kinds).strip(chr(34))}")
+    report(f"type {shown(kinds).strip(chr(34))}")
     return {**schema, "type": small if isinstance(kinds, list) else small[0]}
 
 
-def _whole_counts(schema: dict[str, Any], tell: Tell) -> dict[str, Any]:
+def _whole_counts(schema: dict[str, Any], report: Report) -> dict[str, Any]:
     """Gemini's have the form of protobuf's JSON, whose whole numbers are texts."""
     texts = {
         k for k in schema.keys() & COUNTS if isinstance(schema[k], str) and schema[k].isdecimal()
     }
     for key in sorted(texts):
-        tell(f"{key} as a text")
+        report(f"{key} as a text")
     return {key: int(value) if key in texts else value for key, value in schema.items()}
 
 
-def _open_limits(schema: dict[str, Any], tell: Tell) -> dict[str, Any]:
+def _open_limits(schema: dict[str, Any], report: Report) -> dict[str, Any]:
     found = dict(schema)
     for key, limit in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
         if isinstance(is_open := schema.get(key), bool):
-            tell(f"{key} as true or false")
+            report(f"{key} as true or false")
             del found[key]
             if is_open and limit in found:
                 found[key] = found.pop(limit)
     return found
 
 
-def _lists_of_items(schema: dict[str, Any], tell: Tell) -> dict[str, Any]:
+def _lists_of_items(schema: dict[str, Any], report: Report) -> dict[str, Any]:
     found = dict(schema)
     rest = found.pop("additionalItems", None)
     if isinstance(schema.get("items"), list) and "prefixItems" not in schema:
-        tell("items as a list")
+        report("items as a list")
         found["prefixItems"] = found.pop("items")
         if rest is not None:
             found["items"] = rest
     return found
 
 
-def _dependencies(schema: dict[str, Any], tell: Tell) -> dict[str, Any]:
+def _dependencies(schema: dict[str, Any], report: Report) -> dict[str, Any]:
     found = dict(schema)
     given = found.pop("dependencies", None)
     if not isinstance(given, dict):
         return schema
-    tell("dependencies")
+    report("dependencies")
     for name, needs in given.items():
         key = "dependentRequired" if isinstance(needs, list) else "dependentSchemas"
         found[key] = {**found.get(key, {}), name: needs}
     return found
 
 
-def _nullable(schema: dict[str, Any], tell: Tell) -> dict[str, Any]:
+def _nullable(schema: dict[str, Any], report: Report) -> dict[str, Any]:
     if "nullable" not in schema:
         return schema
     given = schema["nullable"]
     can_be = _YES_NO.get(given.strip().lower()) if isinstance(given, str) else given
     if not isinstance(can_be, bool):
         raise refused(f"has 'nullable': {shown(given)}", "Write true or false.")
-    tell("nullable")
+    report("nullable")
     found = {key: value for key, value in schema.items() if key != "nullable"}
     kinds = found.get("type")
     together = found.keys() & _TOGETHER
@@ -219,7 +219,7 @@ _YES_NO = {"true": True, "false": False}
 """Texts that are written for what JSON has itself."""
 
 _TOGETHER = frozenset((*COMBINING, "$ref", "const", "not", "if"))
-"""Keywords that may refuse null, whatever type is beside them."""
+"""Keywords that may refuse null, whatever type stands next to them."""
 
 _DEFINITIONS = frozenset(("$defs", "definitions"))
 """Where references lead, so that it stays in its place."""

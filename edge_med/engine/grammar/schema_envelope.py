@@ -43,7 +43,7 @@ _MOST = 8
 
 
 def unwrapped(given: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]:
-    """A schema, the keys under which it was, and those beside them that aren't used.
+    """A schema, the keys under which it was, and the keys next to them, which aren't used.
 
     Raises:
         SchemaError: there are several schemas, or an envelope without one.
@@ -63,7 +63,7 @@ def unwrapped(given: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...], t
         ((key, inner),) = found.items()
         if fields := [one for one in here if one != key and _is_schema(here[one])]:
             raise refused(
-                f"has another beside the one under '{key}': '{fields[0][:SHOWN]}'",
+                f"has another besides the one under '{key}': '{fields[0][:SHOWN]}'",
                 'Put fields into "properties", or leave out the one that isn\'t meant.',
             )
         way.append(key)
@@ -90,7 +90,7 @@ def _is_of_envelope(kind: object) -> bool:
 
 
 def _is_schema(value: object) -> bool:
-    """Whether it is sure to be a schema: what stands beside one in envelopes may have a `type`."""
+    """Whether it is sure to be a schema: what stands next to one in envelopes may have a `type`."""
     if not isinstance(value, dict):
         return False
     return "properties" in value or "enum" in value or str(value.get("type")).lower() in TYPES

@@ -73,7 +73,7 @@ _WRITTEN = {
     "$ref": ("$recursiveRef",),
 }
 MEANT: Mapping[str, str] = {word: key for key, words in _WRITTEN.items() for word in words}
-"""What is written for keywords that there are; passed over, they would constrain nothing."""
+"""What is written for keywords that there are; ignored, they would constrain nothing."""
 
 SPELLED: Mapping[str, str] = {
     re.sub("([A-Z])", lambda found: f"_{found[0].lower()}", key): key

@@ -23,8 +23,8 @@ class SchemaMatcher:
         """Begin an answer.
 
         Args:
-            vocabulary: whose tokens are judged.
-            grammar: of llguidance, as `json_schema` makes it.
+            vocabulary: the vocabulary of the tokens that are judged.
+            grammar: llguidance's form of the grammar, as `json_schema` makes it.
 
         Raises:
             SchemaError: it is too large.
@@ -85,7 +85,7 @@ class SchemaMatcher:
         if self._matcher.is_error():
             reason = self._matcher.stop_reason()
             raise SchemaError(
-                f"The schema takes too long to keep ({reason}).",
+                f"The schema takes too long to apply ({reason}).",
                 "Ask for less: fewer choices, shorter lists, simpler patterns.",
             )
 
@@ -105,7 +105,7 @@ class _Words:
         self.bos_token_id = None
 
     def __call__(self, _text: object) -> NoReturn:
-        raise NotImplementedError  # texts needn't be tokenized to judge tokens
+        raise NotImplementedError  # nothing is tokenized where tokens are judged
 
 
 _TOKENIZERS: weakref.WeakKeyDictionary[LlamaVocabulary, LLTokenizer] = weakref.WeakKeyDictionary()

@@ -23,16 +23,16 @@ def of_envelope(way: Iterable[str], unused: Iterable[str]) -> Iterator[Notice]:
 
     Args:
         way: the keys under which the schema was.
-        unused: keys beside them.
+        unused: keys next to them.
     """
     if path := "/".join(way):
         rest = f" Not used of what is around it: {left}." if (left := _listed(unused)) else ""
         yield Notice("schema_unwrapped", f"The schema was taken from under {path}.{rest}")
 
 
-def of_translation(told: Iterable[str], ignored: Iterable[str]) -> Iterator[Notice]:
+def of_translation(rewritten: Iterable[str], ignored: Iterable[str]) -> Iterator[Notice]:
     """What was read as draft 2020-12 has it, and what means nothing there."""
-    if read := _listed(told):
+    if read := _listed(rewritten):
         yield Notice(
             "schema_translated", f"Read in the schema as another draft or service has it: {read}."
         )
@@ -48,7 +48,7 @@ def of_grammar(left_out: Iterable[str], warnings: Iterable[str]) -> Iterator[Not
 
     Args:
         left_out: keywords that llguidance isn't shown.
-        warnings: of llguidance.
+        warnings: llguidance's warnings.
     """
     late: dict[str, None] = dict.fromkeys(left_out)
     formats: dict[str, None] = {}

@@ -36,7 +36,7 @@ def check(pattern: str, *, of_names: bool = False) -> None:
     """Refuse a pattern that can't be checked, or not in time.
 
     Args:
-        pattern: of texts.
+        pattern: a regular expression of texts.
         of_names: whether it is one of properties' names, which jsonschema asks `re` about.
 
     Raises:
@@ -129,8 +129,8 @@ def _fits_by_llguidance(pattern: str, text: str) -> bool:
 def _grammar(pattern: str) -> str:
     from llguidance import LLMatcher
 
-    said = {"json_allow_general_unicode_escapes": True}  # as Python escapes what it must
-    schema = {"type": "string", "pattern": pattern, "x-guidance": said}
+    flags = {"json_allow_general_unicode_escapes": True}  # as Python escapes what it must
+    schema = {"type": "string", "pattern": pattern, "x-guidance": flags}
     grammar: str = LLMatcher.grammar_from_json_schema(schema)
     return grammar
 

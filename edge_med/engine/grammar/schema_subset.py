@@ -56,10 +56,10 @@ COUNTS = (*LOWER, *UPPER)
 
 
 def for_llguidance(schema: Mapping[str, Any], *, as_meant: bool = True) -> dict[str, Any]:
-    """A schema as llguidance shall read it.
+    """A schema in the form that llguidance reads rightly.
 
     Args:
-        schema: of draft 2020-12.
+        schema: a schema of draft 2020-12.
         as_meant: whether objects have no properties but those they name, and a type is what its
             keywords concern; else only what llguidance can't read is left out.
 

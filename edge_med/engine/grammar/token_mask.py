@@ -33,8 +33,8 @@ class Grammar:
         """Read a grammar in GBNF.
 
         Args:
-            vocabulary: whose tokens are judged.
-            text: of the grammar.
+            vocabulary: the vocabulary of the tokens that are judged.
+            text: the text of the grammar.
             root: its rule for the whole answer.
 
         Raises:
@@ -145,7 +145,7 @@ class _Pieces:
     """The tokens of a vocabulary as texts.
 
     Attributes:
-        texts: of tokens of whole characters, sorted.
+        texts: the texts of tokens of whole characters, sorted.
         tokens: their ids.
         odd: tokens that hold a part of a character.
         ends: tokens that end an answer.

@@ -132,9 +132,9 @@ class Context:
 
         Args:
             sequence: its number.
-            position: of the first item.
+            position: the position of the first item.
             outputs: the items whose logits are wanted, by their index in the batch.
-            stop: asked often; true ends it.
+            stop: called often; true ends the computing.
             ids: tokens, or
             rows: embeddings, F32 of shape (image tokens, width), which see each other.
 

@@ -22,7 +22,7 @@ _KINDS: tuple[Kind, ...] = ("cpu", "gpu", "igpu", "accel", "meta")
 
 @dataclass(frozen=True, slots=True)
 class Hardware:
-    """A device as ggml tells of it.
+    """A device as ggml describes it.
 
     Attributes:
         name: such as CPU, CUDA0 or Vulkan0.
@@ -52,12 +52,12 @@ def hardware() -> tuple[Hardware, ...]:
 
 
 def gpus() -> tuple[Device, ...]:
-    """Those that a model can be placed on, as llama.cpp chooses them; errors are of `hardware`."""
+    """Those that a model can go to, as llama.cpp chooses them; errors are of `hardware`."""
     return gpus_among(hardware())
 
 
 def gpus_among(hardware: Iterable[Hardware]) -> tuple[Device, ...]:
-    """The devices that a model can be placed on.
+    """The devices that a model can go to.
 
     Integrated ones are only used where there is no other (llama.cpp, llama_prepare_model_devices).
     """
@@ -145,8 +145,8 @@ def _libraries() -> tuple[Any, Any]:
         get = getattr(ggml, f"ggml_backend_{kind}_get")
         get.argtypes, get.restype = [ctypes.c_size_t], ctypes.c_void_p
     for name in ("dev_name", "dev_description", "reg_name"):
-        tell = getattr(base, f"ggml_backend_{name}")
-        tell.argtypes, tell.restype = [ctypes.c_void_p], ctypes.c_char_p
+        read = getattr(base, f"ggml_backend_{name}")
+        read.argtypes, read.restype = [ctypes.c_void_p], ctypes.c_char_p
     base.ggml_backend_dev_buffer_type.argtypes = [ctypes.c_void_p]
     base.ggml_backend_dev_buffer_type.restype = ctypes.c_void_p
     base.ggml_backend_dev_type.argtypes = [ctypes.c_void_p]

@@ -1,7 +1,7 @@
-"""What llama.cpp tells of itself and of this machine, asked in a child.
+"""What llama.cpp reports of itself and of this machine, in a child process.
 
-A driver or a build that ends the program ends the child alone, and what it has said until then is
-kept. It says each thing as soon as it is known.
+A driver or a build that ends the program ends the child alone, and what it has reported until then
+is used. It reports each thing as soon as it is known.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class Examination:
     """What was found out.
 
     Attributes:
-        version: of llama-cpp-python; None if it can't be loaded.
-        backends: that llama.cpp was built with.
-        devices: that it finds.
-        features: of the processor, that its code uses.
+        version: the version of llama-cpp-python; None if it can't be loaded.
+        backends: names of the backends that llama.cpp was built with.
+        devices: the devices that llama.cpp finds.
+        features: names of the processor's features that llama.cpp's code uses.
         rates: bytes of weights that the CPU goes through in a second, by type.
         verdict: which code for the CPU is sound; None if none is.
         faults: what went wrong, the worst first: what it was, and what to do.
@@ -53,22 +53,22 @@ def examine(*, measure: bool) -> Examination:
         verdict = probe.verdict(anew=True)
     except EngineError as error:
         faults.append(error)
-    said, fault = _asked(measure=measure and verdict is not None)
+    report, fault = _report_of_child(measure=measure and verdict is not None)
     if fault and not faults:  # else it is the same fault once more
         faults.append(fault)
     return Examination(
-        version=said.get("version"),
-        backends=tuple(said.get("backends", ())),
-        devices=tuple(Hardware(**one) for one in said.get("devices", ())),
-        features=frozenset(name for name, used in said.get("features", {}).items() if used),
-        rates=said.get("rates", {}),
+        version=report.get("version"),
+        backends=tuple(report.get("backends", ())),
+        devices=tuple(Hardware(**one) for one in report.get("devices", ())),
+        features=frozenset(name for name, used in report.get("features", {}).items() if used),
+        rates=report.get("rates", {}),
         verdict=verdict,
         faults=tuple(faults),
     )
 
 
-def _asked(*, measure: bool) -> tuple[dict[str, Any], EngineError | None]:
-    """What the child has said, and what ended it."""
+def _report_of_child(*, measure: bool) -> tuple[dict[str, Any], EngineError | None]:
+    """What the child has reported, and what ended it."""
     command = children.command(__name__, measure=measure)
     try:
         done = children.run(command, probe.ENVIRONMENT, SECONDS)
@@ -78,17 +78,17 @@ def _asked(*, measure: bool) -> tuple[dict[str, Any], EngineError | None]:
     except (OSError, subprocess.SubprocessError) as error:
         fault = f"No process can be started to examine llama.cpp: {type(error).__name__}."
         return {}, EngineError(fault, "Close other programs, and try again.")
-    said = children.reports(done.stdout)
-    if "error" in said:
-        return said, EngineError(*said["error"])
+    report = children.reports(done.stdout)
+    if "error" in report:
+        return report, EngineError(*report["error"])
     ended = children.fault(done.returncode) or (done.returncode and f"code {done.returncode}")
-    if not ended and "devices" in said:
-        return said, None
-    if "devices" in said:
+    if not ended and "devices" in report:
+        return report, None
+    if "devices" in report:
         what = f"llama.cpp ends with {ended} when this processor is measured."
-        return said, EngineError(what, f"Install it again: {native.rebuilt(native.NATIVE)}")
+        return report, EngineError(what, f"Install it again: {native.rebuilt(native.NATIVE)}")
     what = f"llama.cpp ends with {ended or 'no word'} when it looks for devices."
-    return said, EngineError(what, "If there is a graphics card, update its driver.")
+    return report, EngineError(what, "If there is a graphics card, update its driver.")
 
 
 def main(*, measure: bool) -> None:

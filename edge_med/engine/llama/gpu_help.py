@@ -41,7 +41,7 @@ def why_no_gpu(
     """Why no GPU is used, and the line that would change it; nothing where one is used or none is.
 
     Args:
-        backends: that llama.cpp was built with.
+        backends: names of the backends that llama.cpp was built with.
         found: devices that it finds.
         graphics: makers of the graphics that are built in.
     """
@@ -89,7 +89,7 @@ def require_gpus(options: LoadOptions) -> None:
     layers = options.gpu_layers not in ("auto", 0) or bool(options.tensor_split)
     if names[0] == CPU and (layers or any(name != CPU for name in sent)):
         raise UsageError(
-            "The CPU shall compute, and layers shall be on a GPU.",
+            "`device` is cpu, and `gpu_layers` asks for layers on a GPU.",
             "Leave out `device`, or `gpu_layers`, `tensor_split` and `tensor_overrides`.",
         )
     asked = next((name for name in names if name not in ("auto", CPU)), None)

@@ -41,7 +41,7 @@ class LlamaVocabulary:
         """Look at the vocabulary of llama.cpp's model `handle`.
 
         Args:
-            handle: of the model.
+            handle: llama.cpp's pointer to the model.
             ends: tokens that end an answer besides those that llama.cpp finds.
         """
         self._ends = frozenset(ends)
@@ -72,7 +72,7 @@ class LlamaVocabulary:
         """The id of a control token that the model must have.
 
         Raises:
-            EngineError: it hasn't got it.
+            EngineError: the vocabulary has no such token.
         """
         token = self.control(name)
         if token is None:
@@ -128,7 +128,7 @@ class LlamaVocabulary:
         """Refuse what is no token: llama.cpp would end the process (std::out_of_range).
 
         Raises:
-            PromptError: it isn't one of this vocabulary.
+            PromptError: an id isn't one of this vocabulary.
         """
         if not 0 <= _index(token) < self.size:
             raise PromptError(

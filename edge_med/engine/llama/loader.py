@@ -1,4 +1,4 @@
-"""A text model is opened where it was placed; if that fails on a device, once more with less."""
+"""A text model is loaded as it was planned; if that fails on a device, once more with less."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edge_med.engine.llama.bindings import verdict
 from edge_med.engine.llama.context import Context
 from edge_med.engine.llama.lora import Adapters
 from edge_med.engine.llama.memory_log import MemoryLog, capture_memory_log
-from edge_med.engine.llama.offload import placed, used
+from edge_med.engine.llama.offload import device_usage, used
 from edge_med.engine.llama.text_model import TextModel
 from edge_med.errors import LOOK, EngineError, MemoryShortError
 from edge_med.planner import memory_plan
@@ -26,19 +26,19 @@ class OpenedModel:
     """A text model with its context.
 
     Attributes:
-        model: to be closed after the others.
-        adapters: that were loaded with it.
+        model: the text model, which is closed after the others.
+        adapters: the adapters that were loaded with it.
         context: empty.
-        options: as they were decided in the end.
-        placed: what llama.cpp has put where.
-        fallback: why less is on devices than was placed there; None if it isn't so.
+        options: the load options that were used in the end.
+        usage: what llama.cpp has taken of each device.
+        fallback: why less is on devices than was planned; None if all of it is.
     """
 
     model: TextModel
     adapters: Adapters
     context: Context
     options: LoadOptions
-    placed: tuple[DeviceUsage, ...]
+    usage: tuple[DeviceUsage, ...]
     fallback: str | None = None
 
     @property
@@ -48,7 +48,7 @@ class OpenedModel:
 
     @property
     def vision_device(self) -> str:
-        """The device that the projector shall go to."""
+        """The device that the projector will go to."""
         wanted = self.options.projector_device
         return CPU if wanted == "auto" else wanted
 
@@ -64,10 +64,10 @@ def open_model(
 
     Args:
         text: the model's file.
-        header: of the file, if it has been read already.
+        header: the header of the file, if it has been read already.
         adapters: files by name.
-        options: of the context, if there is no placement.
-        placements: where it goes, and where if that fails; none for the CPU alone.
+        options: the load options, if there is no placement.
+        placements: what goes where, and what if that fails; none for the CPU alone.
 
     Raises:
         ArtifactError: a file is damaged or of another kind.
@@ -84,7 +84,7 @@ def open_model(
             raise
         if not rest:
             raise EngineError(
-                f"{error.message} It was to have {first.where}.",
+                f"{error.message} The plan was {first.where}.",
                 f'Use fewer `gpu_layers`, or `device="cpu"`. {LOOK}.',
             ) from error
     second = rest[0]
@@ -114,7 +114,7 @@ def _open(
             context = Context(model, options, placement)
         opened.pop_all()
     both = MemoryLog(log.buffers + more.buffers, log.layers)
-    where = placed(both, placement)
+    where = device_usage(both, placement)
     if placement and used(placement):
         memory_plan.compare_usage(placement, where)
     else:
@@ -132,6 +132,6 @@ def _watched() -> Iterator[MemoryLog]:
             if not log.refusals:
                 raise
             raise MemoryShortError(
-                f"{error.message} Memory was refused to it.",
+                f"{error.message} The system refused it memory.",
                 "Close other programs, or use a smaller model, quant or context.",
             ) from error

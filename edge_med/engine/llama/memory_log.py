@@ -1,4 +1,4 @@
-"""What llama.cpp logs of the memory that it takes; no function of its C interface tells it."""
+"""What llama.cpp logs of the memory that it takes; its C interface has no function for that."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _BUFFER = re.compile(r"(\S+) +(\w+) buffer size = *([0-9.]+) MiB")
 _LAYER = re.compile(r"layer +(\d+) assigned to device ([^,\s]+)")
 _PROJECTOR = re.compile(r"CLIP using (\S+) backend")
 _PROJECTOR_SIZE = re.compile(r"model size: +([0-9.]+) MiB")
-"""How llama.cpp tells of buffers and layers, and of the projector's device and then its weights
+"""How llama.cpp logs buffers and layers, and of the projector's device and then its weights
 (llama-model.cpp, llama-context.cpp, clip.cpp); no function of its C interface does."""
 
 
@@ -30,7 +30,7 @@ class Buffer:
     Attributes:
         name: its type's, such as CPU_Mapped or Vulkan0.
         kind: `model`, `KV`, `compute` or `output`; `projector` for its weights.
-        size: in bytes.
+        size: number of bytes.
     """
 
     name: str
@@ -40,13 +40,13 @@ class Buffer:
 
 @dataclass(frozen=True, slots=True)
 class MemoryLog:
-    """What llama.cpp has said of its memory.
+    """What llama.cpp has logged of its memory.
 
     Attributes:
-        buffers: that it made.
+        buffers: the buffers that llama.cpp made.
         layers: the device of each, by number.
         projectors: the devices of projectors.
-        refusals: lines that tell of memory that was refused.
+        refusals: lines about memory that was refused.
     """
 
     buffers: list[Buffer] = field(default_factory=list)
@@ -87,7 +87,7 @@ def is_captured() -> bool:
 
 
 def read(line: str) -> None:
-    """Take what a line of llama.cpp's log tells of memory."""
+    """Take what a line of llama.cpp's log says about memory."""
     for log in _CAPTURES.all:
         if REFUSED.search(line):
             log.refusals.append(line)

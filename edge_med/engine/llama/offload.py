@@ -28,7 +28,7 @@ _AUTO = -1  # LLAMA_FLASH_ATTN_TYPE_AUTO: wherever the layer's device has it
 
 
 def used(placement: Placement | None) -> list[DevicePlan]:
-    """The shares of the devices with layers or tensors; llama.cpp shall see no others."""
+    """The shares of the devices with layers or tensors; llama.cpp sees no others."""
     if placement is None:
         return []
     sent = {device for _, device in placement.options.overrides}
@@ -55,7 +55,7 @@ def offload(
     Args:
         api: the bindings.
         params: llama.cpp's parameters of a model; they are changed.
-        header: of the text model.
+        header: the header of the text model.
         placement: which layers go to which device; all of them to the CPU if None.
         copies: buffer types that the CPU's weights may be copied into; all if None.
 
@@ -109,19 +109,19 @@ def attention(header: Header, options: LoadOptions, placement: Placement | None)
     return _AUTO if used(placement) else int(flash_attention(header, options))
 
 
-def placed(log: MemoryLog, placement: Placement | None) -> tuple[DeviceUsage, ...]:
+def device_usage(log: MemoryLog, placement: Placement | None) -> tuple[DeviceUsage, ...]:
     """What was put where: the devices with layers in their order, then the CPU.
 
     Args:
-        log: what llama.cpp said while it opened the model and its context.
-        placement: that it was opened with.
+        log: what llama.cpp logged while it loaded the model and its context.
+        placement: the placement that the model was loaded with.
     """
     names = [share.device for share in used(placement)]
     return tuple(_on(device, log, names) for device in (*names, CPU))
 
 
 def with_projector(
-    placed: tuple[DeviceUsage, ...], log: MemoryLog, device: str
+    usage: tuple[DeviceUsage, ...], log: MemoryLog, device: str
 ) -> tuple[DeviceUsage, ...]:
     """What was put where, with a projector: what was heard while it was opened on a device.
 
@@ -129,10 +129,10 @@ def with_projector(
     """
     named = _CPU if device == CPU else device
     sizes = [b.size for b in log.buffers if b.kind == "projector" and b.name == named]
-    if all(one.device != device for one in placed):
-        placed = (*placed[:-1], DeviceUsage(device, 0, 0, 0, 0, 0), placed[-1])
+    if all(one.device != device for one in usage):
+        usage = (*usage[:-1], DeviceUsage(device, 0, 0, 0, 0, 0), usage[-1])
     size = sizes[-1] if sizes else 0
-    return tuple(replace(p, projector=size if p.device == device else 0) for p in placed)
+    return tuple(replace(p, projector=size if p.device == device else 0) for p in usage)
 
 
 def _on(device: str, log: MemoryLog, names: Sequence[str]) -> DeviceUsage:

@@ -28,7 +28,7 @@ class _KeyOverride(ctypes.Structure):
 
 
 def overrides(header: Header) -> ctypes.Array[_KeyOverride] | None:
-    """What llama.cpp is to be told instead, ended by an empty key; None if nothing."""
+    """The values that llama.cpp gets instead, ended by an empty key; None if there are none."""
     if header.metadata.get(SPACE_PREFIX) is False:
         return None
     listed = (_KeyOverride * 2)()

@@ -33,9 +33,9 @@ class Sequence:
 
         Args:
             ids: tokens, at most `options.batch`.
-            position: of the first; everything before it has been read.
-            stop: asked often while several are read; true ends it.
-            logits: whether `Context.logits` tells what follows the last; computing them reads the
+            position: the position of the first token; everything before it has been read.
+            stop: called often while several are read; true ends the reading.
+            logits: whether `Context.logits` has what follows the last; computing them reads the
                 whole output head, a fifth of the weights.
 
         Raises:
@@ -53,9 +53,9 @@ class Sequence:
 
         Args:
             rows: embeddings, F32 of shape (image tokens, width).
-            position: of the first.
-            stop: asked often; true ends it.
-            logits: whether `Context.logits` tells what follows it.
+            position: the position of the first row.
+            stop: called often; true ends the reading.
+            logits: whether `Context.logits` has what follows it.
 
         Raises:
             CancelledError: `stop` became true; nothing of the block was read.

@@ -44,8 +44,8 @@ class TextModel:
         """Open a model, or no more than its vocabulary, which takes no memory for weights.
 
         Args:
-            path: of the file.
-            header: of the file, if somebody has read it already.
+            path: the file.
+            header: the header of the file, if it has been read already.
             vocabulary_only: whether the weights stay where they are.
             placement: which layers go to which device; all of them to the CPU if None.
             copies: buffer types that the CPU's weights are copied into; if None those that were

@@ -105,7 +105,7 @@ def _forward(deliver: Any) -> Any:
     """Sends what our loggers are given to the parent's."""
     import logging
 
-    from edge_med.engine.service.protocol import Logged
+    from edge_med.engine.service.protocol import LineLogged
 
     class Forward(logging.Handler):
         def setLevel(self, level: int | str) -> None:  # noqa: N802 - logging's name
@@ -113,7 +113,7 @@ def _forward(deliver: Any) -> Any:
             logging.getLogger("edge_med").setLevel(level)
 
         def emit(self, record: logging.LogRecord) -> None:
-            deliver(Logged(record.name, record.levelno, record.getMessage()))
+            deliver(LineLogged(record.name, record.levelno, record.getMessage()))
 
     forward = Forward()
     logging.getLogger("edge_med").addHandler(forward)

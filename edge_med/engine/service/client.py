@@ -24,10 +24,10 @@ from edge_med.engine.service.protocol import (
     EngineOpened,
     EngineSpec,
     EngineStatus,
-    Failed,
     Leave,
     Reply,
     Request,
+    RequestFailed,
     Submit,
     TokenIds,
     TokenizeRequest,
@@ -50,7 +50,7 @@ class Client:
     """A loaded model, behind a transport; all methods may be called in any thread.
 
     Attributes:
-        watch: of the model's files, if somebody has set it; it begins with the first answer.
+        watch: the watch over the model's files, if there is one; it begins with the first answer.
         connection: the engine, and who waits for its replies.
     """
 
@@ -60,8 +60,8 @@ class Client:
         """Start the engine, and wait until everything is open.
 
         Args:
-            spec: what is opened, and how.
-            start: of the transport.
+            spec: what is loaded, and how.
+            start: starts the transport.
 
         Raises:
             EdgeMedError: a file is damaged, memory is short, or llama.cpp can't load it.
@@ -122,9 +122,9 @@ class Client:
         """Queue a request; returns its number, to be given to `forget`.
 
         Args:
-            request: what is wanted.
+            request: the request.
             sink: called with every reply, in a thread of the engine's.
-            call: that it belongs to.
+            call: the call that it belongs to.
 
         Raises:
             UsageError: the model was closed.
@@ -147,8 +147,8 @@ class Client:
         """Queue a request once the first event is wanted, and yield its events.
 
         Args:
-            request: what is wanted.
-            call: that it is a part of; else one of its own, which ends when the iteration is left.
+            request: the request.
+            call: the call that it is a part of; else one of its own, which ends with the iteration.
 
         Raises:
             EdgeMedError: the request failed.
@@ -164,7 +164,7 @@ class Client:
     ) -> Tokens | Score | TokenIds:
         """Queue a request that has one reply, and wait; arguments and errors are as in `events`."""
         reply = next(self._replies(request, call))
-        if isinstance(reply, Failed):
+        if isinstance(reply, RequestFailed):
             raise reply.error
         assert isinstance(reply, Tokens | Score | TokenIds)
         return reply
@@ -175,7 +175,7 @@ class Client:
         Leaving the iteration ends it.
         """
         for reply in self._replies(request, None):
-            if isinstance(reply, Failed):
+            if isinstance(reply, RequestFailed):
                 raise reply.error
             if not isinstance(reply, Chosen):
                 return
@@ -221,12 +221,16 @@ class Client:
 
 
 def _marking(watch: Watch, sink: Sink, reply: Reply) -> None:
-    """Pass a reply on; an answer with what is known of the files by now, which is told before.
+    """Pass a reply on; an answer with what is known of the files by now, after notices about that.
 
     A score has nothing before it.
     """
     notices: list[Notice] = []
-    if isinstance(reply, Failed) and isinstance(reply.error, SchemaError) and reply.error.answer:
+    if (
+        isinstance(reply, RequestFailed)
+        and isinstance(reply.error, SchemaError)
+        and reply.error.answer
+    ):
         reply.error.answer, notices = watch.marked(reply.error.answer)
     elif isinstance(reply, End):
         answer, notices = watch.marked(reply.answer)
@@ -244,7 +248,7 @@ def event_of(reply: Reply) -> Event:
     Raises:
         EdgeMedError: the request failed.
     """
-    if isinstance(reply, Failed):
+    if isinstance(reply, RequestFailed):
         raise reply.error
     assert not isinstance(reply, Tokens | Score | TokenIds | Chosen | Ended)
     return reply

@@ -16,18 +16,18 @@ from edge_med.engine.service.ending import fault_of
 from edge_med.engine.service.link import Link, Start
 from edge_med.engine.service.pending import LAST, PendingRequests, Sink
 from edge_med.engine.service.protocol import (
-    Answered,
-    Begun,
     Cancel,
     Close,
-    Closed,
+    EngineClosed,
     EngineOpened,
+    EngineRefused,
     EngineSpec,
     EngineStatus,
     FromEngine,
     Leave,
-    Logged,
-    Refused,
+    LineLogged,
+    RequestAnswered,
+    RequestBegun,
     Submit,
 )
 from edge_med.engine.service.sameness import Suspects, files_of
@@ -92,7 +92,7 @@ class Connection:
         """Start the engine, and wait until everything is open.
 
         Raises:
-            EdgeMedError: it can't be opened.
+            EdgeMedError: the model can't be loaded.
         """
         opening: Opening = queue.SimpleQueue()
         link = self._start(self._spec, partial(self._deliver, opening))
@@ -227,17 +227,17 @@ class Connection:
         match message:
             case EngineOpened():
                 opening.put(message)
-            case Refused(error):
+            case EngineRefused(error):
                 opening.put(error)
-            case Begun(number):
+            case RequestBegun(number):
                 self._pending.begin(number)
-            case Answered(number, reply, status):
+            case RequestAnswered(number, reply, status):
                 self.status = status or self.status  # first, for whoever looks there then
                 self._crashes = 0 if isinstance(reply, LAST) else self._crashes
                 self._pending.pass_on(number, reply)
-            case Logged():
+            case LineLogged():
                 pass
-            case Closed(error):
+            case EngineClosed(error):
                 opening.put(error or ended())
                 self._on_end(opening, error, suspect=message.by_itself)
 

@@ -12,7 +12,7 @@ from edge_med.engine.llama.memory_log import REFUSED
 from edge_med.errors import EdgeMedError, EngineError, MemoryShortError
 
 STALLED = 79
-"""The exit code of a process that has come to a standstill."""
+"""The exit code of a process that makes no step any more."""
 
 LOCKED = "SIGVTALRM"
 """What ends a process whose watch is kept from looking; see `pulse.LOCKED`."""
@@ -32,21 +32,21 @@ def died(code: int, complaints: Sequence[str]) -> EngineError | MemoryShortError
     """The error of the call that was running.
 
     Args:
-        code: of the process's exit.
+        code: the exit code of the process.
         complaints: the last lines of its stderr; none of them holds anything of a request.
     """
     name = _name(code)
     if code == STALLED or name == LOCKED:
         return EngineError(
-            "The engine has come to a standstill, and its process was ended.", _AGAIN
+            "The engine made no step for too long, and its process was ended.", _AGAIN
         )
     if any(REFUSED.search(line) for line in complaints):
         return MemoryShortError(
             f"The engine's process has ended ({name}), since memory was refused to it.",
             "Close other programs, or use a smaller model or context. " + _AGAIN,
         )
-    said = [found[0][:_LONGEST] for line in complaints if (found := _ASSERTION.search(line))]
-    what = f": {said[-1]}" if said else ""
+    assertions = [found[0][:_LONGEST] for line in complaints if (found := _ASSERTION.search(line))]
+    what = f": {assertions[-1]}" if assertions else ""
     hint = f"{_MEANINGS[name]}. {_AGAIN}" if name in _MEANINGS else _AGAIN
     return EngineError(f"llama.cpp's process has ended ({name}){what}.", hint)
 

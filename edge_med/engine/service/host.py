@@ -12,23 +12,23 @@ from edge_med.engine.driver import Driver
 from edge_med.engine.engine import Engine
 from edge_med.engine.grammar.response_format import ResponseFormat
 from edge_med.engine.llama.context import Stop
-from edge_med.engine.load_plan import Decision, decide
+from edge_med.engine.load_plan import LoadPlan, plan_load
 from edge_med.engine.prompt import compose
 from edge_med.engine.service.ending import fault_of
 from edge_med.engine.service.inbox import Inbox
 from edge_med.engine.service.protocol import (
-    Answered,
-    Begun,
-    Closed,
     CountRequest,
+    EngineClosed,
     EngineOpened,
+    EngineRefused,
     EngineSpec,
     EngineStatus,
-    Failed,
     FromEngine,
-    Refused,
     Reply,
     Request,
+    RequestAnswered,
+    RequestBegun,
+    RequestFailed,
     Submit,
     ToEngine,
     TokenIds,
@@ -55,36 +55,36 @@ def serve(
     """Decide where a model goes, open it, and answer until there is a `Close`.
 
     Args:
-        spec: what is opened.
+        spec: what is loaded.
         arrivals: requests, and what becomes of them.
-        deliver: takes `EngineOpened` or `Refused`, replies, and `Closed` at the end.
+        deliver: takes `EngineOpened` or `EngineRefused`, replies, and `EngineClosed` at the end.
         pulse: beats at every step.
     """
     try:
-        decided = decide(spec.subject, spec.options, [adapter.lora for adapter in spec.adapters])
-        engine = _engine(spec, decided)
+        planned = plan_load(spec.subject, spec.options, [adapter.lora for adapter in spec.adapters])
+        engine = _engine(spec, planned)
     except BaseException as error:  # noqa: BLE001 - it belongs to whoever called for the engine
-        deliver(Refused(error))
+        deliver(EngineRefused(error))
         return
     try:
         host = Host(engine, spec.identity, Inbox(arrivals), deliver, pulse or Pulse())
-        host.run(decided)
+        host.run(planned)
     finally:
         try:
-            deliver(Closed())
+            deliver(EngineClosed())
         finally:
             engine.close()
 
 
-def _engine(spec: EngineSpec, decided: Decision) -> Engine:
+def _engine(spec: EngineSpec, planned: LoadPlan) -> Engine:
     return Engine(
         spec.text,
         spec.projector,
-        decided.options,
+        planned.options,
         {adapter.name: adapter.path for adapter in spec.adapters},
         header=spec.subject.text,
-        placements=decided.placements,
-        notices=(*spec.notices, *decided.notices),
+        placements=planned.placements,
+        notices=(*spec.notices, *planned.notices),
     )
 
 
@@ -102,12 +102,12 @@ class Host:
         """For an engine that nobody else uses."""
         self._engine, self._identity, self._inbox = engine, identity, inbox
         self._deliver, self._driver, self._pulse = deliver, Driver(engine), pulse
-        self._status = EngineStatus(engine.options, engine.placed)
+        self._status = EngineStatus(engine.options, engine.usage)
 
-    def run(self, decided: Decision) -> None:
+    def run(self, planned: LoadPlan) -> None:
         """Answer what comes until the inbox is closed."""
         self._pulse.rest()
-        self._deliver(EngineOpened(self._status, decided.plan, decided.cpu_code))
+        self._deliver(EngineOpened(self._status, planned.plan, planned.cpu_code))
         while (submitted := self._inbox.take()) is not None:
             self._pulse.beat()
             self._answer(submitted)
@@ -117,19 +117,19 @@ class Host:
     def _answer(self, submitted: Submit) -> None:
         def emit(reply: Reply) -> None:
             self._pulse.beat()
-            self._deliver(Answered(submitted.number, reply, self._new_status()))
+            self._deliver(RequestAnswered(submitted.number, reply, self._new_status()))
 
         def stop() -> bool:
             self._pulse.beat()
             return self._inbox.is_cancelled(submitted.call)
 
-        self._deliver(Begun(submitted.number))
+        self._deliver(RequestBegun(submitted.number))
         try:
             self._work(submitted.request, emit, stop)
         except EdgeMedError as error:
-            emit(Failed(error))
+            emit(RequestFailed(error))
         except Exception as error:  # noqa: BLE001 - the engine must live on for the next request
-            emit(Failed(fault_of(error)))
+            emit(RequestFailed(fault_of(error)))
 
     def _work(self, request: Request, emit: Emit, stop: Stop) -> None:
         engine, identity = self._engine, self._identity
@@ -148,7 +148,7 @@ class Host:
     def _new_status(self) -> EngineStatus | None:
         """How things are, if that has changed since the last reply."""
         engine = self._engine
-        found = EngineStatus(engine.options, engine.placed)
+        found = EngineStatus(engine.options, engine.usage)
         if found == self._status:
             return None
         self._status = found

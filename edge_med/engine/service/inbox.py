@@ -1,4 +1,4 @@
-"""What has come for the engine: requests that wait, and calls that shall end.
+"""What has come for the engine: requests that wait, and calls to be ended.
 
 Only the engine's own thread looks in here. What arrives, arrives in a queue that a signal handler
 may write to as well.
@@ -35,7 +35,7 @@ class Inbox:
         return self._waiting.popleft()
 
     def is_cancelled(self, call: int) -> bool:
-        """Whether a call shall end, by what has arrived until now."""
+        """Whether a call is to be ended, by what has arrived until now."""
         self._look()
         return self._closed or call in self._cancelled
 

@@ -44,7 +44,7 @@ def connect(spec: EngineSpec, starter: process.Starter | None) -> Client:
     """Start an engine as its options say; in a thread, with a notice, where no process can be.
 
     Raises:
-        EdgeMedError: it can't be opened.
+        EdgeMedError: the model can't be loaded.
     """
     if starter is not None:
         return Client(spec, starter)

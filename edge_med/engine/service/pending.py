@@ -7,14 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edge_med.answers import End, Score, Tokens
-from edge_med.engine.service.protocol import Failed, Reply, Submit, TokenIds
+from edge_med.engine.service.protocol import Reply, RequestFailed, Submit, TokenIds
 from edge_med.engine.tasks.raw_generate import Ended
 from edge_med.errors import CancelledError, EdgeMedError
 
 TRIES = 3
 """Engines that a request is sent to which none has begun to work on."""
 
-LAST = (End, Tokens, Score, TokenIds, Ended, Failed)
+LAST = (End, Tokens, Score, TokenIds, Ended, RequestFailed)
 """Replies after which nothing follows."""
 
 Sink = Callable[[Reply], None]
@@ -36,7 +36,7 @@ class PendingRequests:
         """None yet.
 
         Args:
-            lock: of whoever sends requests; no sink is called under it.
+            lock: the lock of whoever sends requests; no sink is called under it.
             unwanted: called with a call that nobody listens to any more.
         """
         self._lock, self._unwanted = lock, unwanted
@@ -70,7 +70,7 @@ class PendingRequests:
                 pending.begun = True
 
     def cancel(self, call: int) -> None:
-        """A call shall end."""
+        """End a call."""
         for pending in self._all.values():
             pending.cancelled = pending.cancelled or pending.submit.call == call
 
@@ -95,7 +95,7 @@ class PendingRequests:
 
     def fail(self, number: int, error: EdgeMedError) -> None:
         """A request ends with an error."""
-        self.pass_on(number, Failed(error))
+        self.pass_on(number, RequestFailed(error))
 
     def fail_all(self, error: EdgeMedError) -> None:
         """All of them do."""
@@ -103,7 +103,7 @@ class PendingRequests:
             self.fail(number, error)
 
     def fail_hopeless(self, error: EdgeMedError) -> None:
-        """End those that no other engine shall be asked for: left, cancelled, or tried often."""
+        """End the requests that go to no other engine: left, cancelled, or tried often."""
         for number, one in list(self._all.items()):
             if one.cancelled or one.sink is None:
                 self.fail(number, CancelledError("Stopped before it was begun.", "Ask again."))

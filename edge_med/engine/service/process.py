@@ -19,11 +19,11 @@ from edge_med.engine.service.host import Deliver
 from edge_med.engine.service.link import Link
 from edge_med.engine.service.protocol import (
     Close,
-    Closed,
+    EngineClosed,
+    EngineRefused,
     EngineSpec,
+    LineLogged,
     Listen,
-    Logged,
-    Refused,
     Submit,
     ToEngine,
 )
@@ -112,7 +112,7 @@ class EngineProcess:
         self._complaints: deque[str] = deque(maxlen=KEPT_LINES)
         self._closing = False
         self._ending = threading.Lock()
-        self._ended: Closed | None = None
+        self._ended: EngineClosed | None = None
         self._level = _level()
         self._process = _started(command)
         self._threads = [
@@ -181,10 +181,10 @@ class EngineProcess:
         try:
             while True:
                 message = unpacker.unpack(*message_frames.receive(pipe))
-                refused = refused or isinstance(message, Refused)
-                if isinstance(message, Closed):
+                refused = refused or isinstance(message, EngineRefused)
+                if isinstance(message, EngineClosed):
                     continue  # its process is about to end
-                if isinstance(message, Logged):
+                if isinstance(message, LineLogged):
                     with suppress(BaseException):  # of a handler that somebody has put there
                         logging.getLogger(message.name).log(message.level, "%s", message.text)
                 else:
@@ -201,7 +201,7 @@ class EngineProcess:
                 self._ended = self._closed(refused=refused)
             self._deliver(self._ended)
 
-    def _closed(self, *, refused: bool) -> Closed:
+    def _closed(self, *, refused: bool) -> EngineClosed:
         """Why the process has ended, if it shouldn't."""
         try:
             code = self._process.wait(CLOSING)
@@ -210,8 +210,8 @@ class EngineProcess:
             code = self._process.wait()
         self._threads[1].join(CLOSING)
         if self._closing or refused:
-            return Closed()
-        return Closed(died(code, list(self._complaints)), by_itself(code))
+            return EngineClosed()
+        return EngineClosed(died(code, list(self._complaints)), by_itself(code))
 
     def _listen(self) -> None:
         """Keep what the process complains of, and give it to our logger."""

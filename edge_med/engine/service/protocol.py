@@ -27,9 +27,9 @@ class EngineSpec:
         projector: its projector's; None for a model that can't see.
         subject: their headers.
         identity: goes into answers.
-        options: that are wanted.
-        adapters: that are loaded with it.
-        notices: what the user should know, besides what comes of loading it.
+        options: the load options as the user wrote them.
+        adapters: the adapters that are loaded with it.
+        notices: notices about the files, besides those that come of loading them.
     """
 
     text: Path
@@ -63,14 +63,14 @@ class TokenIds:
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class RequestFailed:
     """A request has failed; nothing follows."""
 
     error: EdgeMedError
 
 
 Request = GenerateRequest | CountRequest | ScoreRequest | ContinueRequest | TokenizeRequest
-Reply = Event | Tokens | Score | TokenIds | Chosen | Ended | Failed
+Reply = Event | Tokens | Score | TokenIds | Chosen | Ended | RequestFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class EngineStatus:
     """How a model is loaded, and what llama.cpp has put where, as of the last reply."""
 
     options: LoadOptions
-    placed: tuple[DeviceUsage, ...] = ()
+    usage: tuple[DeviceUsage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +114,8 @@ class EngineOpened:
     """From the engine: everything is open.
 
     Attributes:
-        status: how.
-        plan: of the memory.
+        status: how the model is loaded.
+        plan: the memory plan.
         cpu_code: how much of llama.cpp's code for the CPU is used.
     """
 
@@ -125,21 +125,21 @@ class EngineOpened:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class EngineRefused:
     """From the engine: it can't be opened, and has ended."""
 
     error: BaseException
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class RequestBegun:
     """From the engine: it works on a request."""
 
     number: int
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class RequestAnswered:
     """From the engine: a reply to a request, and the status if that has changed."""
 
     number: int
@@ -148,11 +148,11 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class Closed:
+class EngineClosed:
     """From the engine: it has ended, and answers nothing more.
 
     Attributes:
-        error: what has ended it; None if it was closed.
+        error: what has ended the engine; None if it was closed.
         by_itself: whether a fault of its own has, and not somebody from outside.
     """
 
@@ -161,7 +161,7 @@ class Closed:
 
 
 @dataclass(frozen=True, slots=True)
-class Logged:
+class LineLogged:
     """From the engine: a line of its log, for the logger of that name."""
 
     name: str
@@ -177,4 +177,6 @@ class Listen:
 
 
 ToEngine = Submit | Cancel | Leave | Close
-FromEngine = EngineOpened | Refused | Begun | Answered | Closed | Logged
+FromEngine = (
+    EngineOpened | EngineRefused | RequestBegun | RequestAnswered | EngineClosed | LineLogged
+)

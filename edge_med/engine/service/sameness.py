@@ -13,7 +13,7 @@ from edge_med.engine.tasks.generate import GenerateRequest
 from edge_med.errors import EngineError
 
 DEADLY = 2
-"""Engines that have died of a request, after which it isn't asked again."""
+"""Engines that a request has ended, after which it isn't asked again."""
 
 
 def files_of(spec: EngineSpec) -> list[tuple[int, ...]]:
@@ -42,11 +42,11 @@ class Suspects:
         """Refuse a request that several have died of.
 
         Raises:
-            EngineError: it is one.
+            EngineError: the request is one of these.
         """
         if self._deaths and self._deaths.get(fingerprint(request), 0) >= DEADLY:
             raise EngineError(
-                "This question has ended llama.cpp's process twice, and isn't asked again.",
+                "This question has ended llama.cpp's process twice, and isn't sent again.",
                 "Change it, or load the model again; edge-med doctor tries llama.cpp's code.",
             )
 

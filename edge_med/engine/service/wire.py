@@ -117,9 +117,9 @@ class Packer:
         """A message's body and the pixels that go with it.
 
         Raises:
-            TypeError: it holds what can't cross.
+            TypeError: the message has a value that can't cross.
             ValueError: a text in it holds half a character, or it is too large.
-            RecursionError: it is too deep.
+            RecursionError: the message is too deep.
         """
         packing = _Packing(self._sent)
         body = msgspec.msgpack.encode(packing.value(message))
@@ -203,7 +203,7 @@ class Unpacker:
         """The message of a body and its pixels.
 
         Raises:
-            ValueError: it isn't one.
+            ValueError: these bytes are no message.
         """
         self._used, self._blobs = {}, iter(blobs)
         try:

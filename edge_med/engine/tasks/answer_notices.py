@@ -1,4 +1,4 @@
-"""What is told with an answer or a score: what the user should know, and what it came from."""
+"""What comes with an answer or a score: the notices, and the provenance."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edge_med import __version__
 from edge_med.answers import AppliedAdapter, Notice, Provenance
 from edge_med.config import Options
 from edge_med.engine.cache.ledger import length
-from edge_med.engine.decode.notices import ALWAYS, beyond, first_time, unseen
+from edge_med.engine.decode.notices import ALWAYS, beyond, first_time, no_image_shown
 from edge_med.engine.engine import Engine
 from edge_med.engine.llama.bindings import verdict
 from edge_med.engine.tasks.task import TaskPrompt
@@ -36,48 +36,48 @@ class ModelIdentity:
     model: str = ""
 
 
-class Telling:
-    """What is told of one question, whatever is done with it."""
+class AnswerNotices:
+    """The notices and the provenance of one question, whatever the task."""
 
     def __init__(
         self, engine: Engine, identity: ModelIdentity, question: Question, prompt: TaskPrompt
     ) -> None:
-        """Of a question that is about to be read.
+        """Begin with a question that is about to be read.
 
         Args:
-            engine: asked for facts; which notices were given is noted there.
-            identity: of its files.
+            engine: the source of facts; it remembers which notices were given.
+            identity: what is known of its files.
             question: what is asked.
-            prompt: what is read for it.
+            prompt: the ids and images that are read for it.
         """
         self._engine, self._identity = engine, identity
         self._question, self._prompt = question, prompt
-        self._said: set[str] = set()
+        self._given: set[str] = set()
 
-    def before(self) -> Sequence[Notice]:
-        """What is known before anything is read."""
+    def before_prefill(self) -> Sequence[Notice]:
+        """The notices that are known before anything is read."""
         engine, messages = self._engine, self._question.messages
         shown = [picture for message in messages for picture in message.pictures]
         return (
             *picture_notices.among(shown),
-            *self.meanwhile(),
+            *self.new(),
             *beyond(length(self._prompt.items), engine.model.trained_context),
-            *(unseen(messages) if engine.images.sees else ()),
+            *(no_image_shown(messages) if engine.images.sees else ()),
         )
 
-    def meanwhile(self) -> Sequence[Notice]:
-        """What has shown since: where the projector went shows with the first image."""
-        given = (self._engine.notices_given - ALWAYS) | self._said
+    def new(self) -> Sequence[Notice]:
+        """The notices that came up since; where the projector went is known with an image."""
+        given = (self._engine.notices_given - ALWAYS) | self._given
         found = tuple(first_time(self._question.messages, self._engine.notices, given))
-        self._said.update(notice.code for notice in found)
+        self._given.update(notice.code for notice in found)
         return found
 
-    def was_told(self) -> None:
-        """What comes once for a loaded model needn't come again."""
-        self._engine.notices_given.update(self._said)
+    def mark_given(self) -> None:
+        """Remember in the engine what was given: what comes once for a loaded model came."""
+        self._engine.notices_given.update(self._given)
 
     def provenance(self, seed: int | None = None) -> Provenance:
-        """What it came from; the seed is that of an answer's choice of tokens."""
+        """What the answer came from; the seed is that of its choice of tokens."""
         engine, identity, pictures = self._engine, self._identity, self._prompt.pictures
         fits = {picture.fit for picture in pictures.values()}
         return Provenance(

@@ -14,7 +14,7 @@ from edge_med.engine.grammar.response_format import ResponseFormat
 from edge_med.engine.llama.arrays import Floats
 from edge_med.engine.prefill import Emit, PrefillStats
 from edge_med.engine.prompt import compose, pictures_of
-from edge_med.engine.tasks.answer_notices import ModelIdentity, Telling
+from edge_med.engine.tasks.answer_notices import AnswerNotices, ModelIdentity
 from edge_med.engine.tasks.task import Step, TaskPrompt
 from edge_med.errors import CancelledError, SchemaError
 from edge_med.question import Question
@@ -42,8 +42,8 @@ class GenerateTask:
         """Compose the prompt; what the engine has read already isn't read again.
 
         Args:
-            engine: asked for facts; which notices were given is noted there.
-            identity: of its files.
+            engine: the source of facts; it remembers which notices were given.
+            identity: what is known of its files.
             asked: the question.
             emit: takes the events.
 
@@ -63,13 +63,13 @@ class GenerateTask:
         self.prompt, self._emit = TaskPrompt(items, pictures, options.adapters), emit
         context, vocabulary = engine.options.context, engine.model.vocabulary
         self._state = AnswerState(vocabulary, context, options, form, emit, began)
-        self._telling = Telling(engine, identity, question, self.prompt)
+        self._notes = AnswerNotices(engine, identity, question, self.prompt)
         self._state.say(form.notices)
-        self._state.say(self._telling.before())
+        self._state.say(self._notes.before_prefill())
 
     def prefilled(self) -> None:
-        """Say what has shown meanwhile."""
-        self._state.say(self._telling.meanwhile())
+        """Emit the notices that came up during prefill."""
+        self._state.say(self._notes.new())
 
     def step(self, rows: Iterator[Floats], tokens_left: int) -> Step:
         """Choose and write the next token.
@@ -97,9 +97,9 @@ class GenerateTask:
             SchemaError: the answer doesn't fit its form.
         """
         self._state.stats = stats
-        answer = self._state.finish(self._telling.provenance(self._state.seed))
+        answer = self._state.finish(self._notes.provenance(self._state.seed))
         answer = replace(answer, timings=replace(answer.timings, wait=self._wait))
-        self._telling.was_told()
+        self._notes.mark_given()
         try:
             parsed = self._state.parsed(answer)
         except SchemaError as error:

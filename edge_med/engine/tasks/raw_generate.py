@@ -40,8 +40,8 @@ class ContinueRequest:
 
     Attributes:
         items: the prompt.
-        pictures: of its images, by their keys.
-        options: how tokens are chosen, and how many; `stop_ids` end it, and nothing else does if
+        pictures: the pictures of its images, by their keys.
+        options: the options of sampling and length; `stop_ids` end it, and nothing else does if
             there are any.
     """
 
@@ -71,7 +71,7 @@ class RawGenerate:
         self._ending: Ending = "length"
 
     def prefilled(self) -> None:
-        """Nothing is said of it."""
+        """Nothing comes with it."""
 
     def step(self, rows: Iterator[Floats], tokens_left: int) -> Step:
         """Choose the next token."""

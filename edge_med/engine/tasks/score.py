@@ -12,7 +12,7 @@ from edge_med.engine.engine import Engine
 from edge_med.engine.llama.arrays import Floats
 from edge_med.engine.prefill import PrefillStats
 from edge_med.engine.prompt import compose, pictures_of
-from edge_med.engine.tasks.answer_notices import ModelIdentity, Telling
+from edge_med.engine.tasks.answer_notices import AnswerNotices, ModelIdentity
 from edge_med.engine.tasks.task import Step, TaskPrompt
 from edge_med.errors import CancelledError, PromptError, too_long
 from edge_med.question import Question
@@ -25,7 +25,7 @@ class ScoreRequest:
     Attributes:
         question: the prompt; of its options the adapters count.
         continuation: text; control tokens that are spelled out in it stay plain text.
-        top: how many of each position's most probable tokens the score has as well.
+        top: number of each position's most probable tokens that the score has as well.
     """
 
     question: Question
@@ -52,8 +52,8 @@ class ScoreTask:
         """Compose the prompt.
 
         Args:
-            engine: asked for facts; which notices were given is noted there.
-            identity: of its files.
+            engine: the source of facts; it remembers which notices were given.
+            identity: what is known of its files.
             asked: what is scored.
             emit: takes the score.
 
@@ -69,12 +69,12 @@ class ScoreTask:
         pictures = pictures_of(question.messages, items)
         self.prompt = TaskPrompt(items, pictures, question.options.adapters)
         self._tokens: list[Token] = []
-        self._telling = Telling(engine, identity, question, self.prompt)
-        self._notices = [*self._telling.before()]
+        self._notes = AnswerNotices(engine, identity, question, self.prompt)
+        self._notices = [*self._notes.before_prefill()]
 
     def prefilled(self) -> None:
-        """Note what has shown meanwhile."""
-        self._notices += self._telling.meanwhile()
+        """Take the notices that came up during prefill."""
+        self._notices += self._notes.new()
 
     def step(self, rows: Iterator[Floats], tokens_left: int) -> Step:
         """Note the tokens that the rows are of; the first row asks for all others at once."""
@@ -100,9 +100,9 @@ class ScoreTask:
             thought=0,
             answer=len(self._ids),
         )
-        told = tuple(self._notices), self._telling.provenance()
-        self._telling.was_told()
-        self._emit(Score(tuple(self._tokens), usage, *told))
+        about = tuple(self._notices), self._notes.provenance()
+        self._notes.mark_given()
+        self._emit(Score(tuple(self._tokens), usage, *about))
 
 
 def _check(items: Sequence[Item], ids: Sequence[int], context: int) -> None:

@@ -29,7 +29,7 @@ class SelfTest:
     """How a run went.
 
     Attributes:
-        device: that was compared with the CPU.
+        device: the device that was compared with the CPU.
         finite: whether all logits after a short text are numbers.
         logits_differ: whether these logits differ, so that one token is likelier than another.
         cosine: between the embeddings of the picture, of both devices; None without a projector.
@@ -55,12 +55,12 @@ def run(text: Path, projector: Path | None, side: int, device: str = CPU) -> Sel
     Args:
         text: the text model's file.
         projector: its projector's; None for a model that can't see.
-        side: of the projector's square, in pixels.
-        device: where the projector is tried; the CPU is compared with itself.
+        side: side of the projector's square, in pixels.
+        device: the device that the projector is tried on; the CPU is compared with itself.
 
     Raises:
         UsageError: the device isn't there.
-        EngineError: it doesn't even load.
+        EngineError: the model or the projector can't be loaded.
     """
     names = [CPU, *(one.name for one in devices.gpus())]
     if device not in names:

@@ -19,8 +19,8 @@ class TaskPrompt:
 
     Attributes:
         items: token ids and images.
-        pictures: of the images, by their keys.
-        adapters: that are applied, by name, with their scales.
+        pictures: the pictures of the images, by their keys.
+        adapters: scales of the adapters that are applied, by name.
     """
 
     items: Sequence[Item]
@@ -33,7 +33,7 @@ class Step:
     """What a task wants next.
 
     Attributes:
-        tokens: to be read, and a row of logits after each; none ends the task.
+        tokens: tokens to read, each with a row of logits after it; none ends the task.
         checkpoint: whether the place before them can be gone back to without computing.
     """
 
@@ -45,7 +45,7 @@ class Task(Protocol):
     """Something that is done with a prompt.
 
     Attributes:
-        prompt: that it begins with.
+        prompt: the prompt that the task begins with.
         prompt_checkpoint: whether the end of the prompt can be gone back to without computing,
             whatever becomes of the task.
         end_checkpoint: whether the place where it ends can be gone back to.
@@ -64,7 +64,7 @@ class Task(Protocol):
         Args:
             rows: logits [vocabulary] after the prompt, later after each token of the last step;
                 each is valid until the next.
-            tokens_left: how many tokens the context still takes.
+            tokens_left: number of tokens that the context still takes.
         """
 
     def cancelled(self, error: CancelledError) -> None:

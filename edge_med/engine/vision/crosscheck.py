@@ -33,7 +33,7 @@ COSINE = 0.999
 ERROR = 0.02
 """The largest difference between them, relative to the CPU's largest value."""
 
-Tell = Callable[[float], None]
+OnSecondsLeft = Callable[[float], None]
 """Receives often how many seconds a cross-check will still take."""
 
 
@@ -44,24 +44,24 @@ def open_verified(
     device: str,
     stop: Stop = NEVER,
     opener: OpenEncoder = MtmdEncoder,
-    tell: Tell = lambda _seconds: None,
+    on_seconds_left: OnSecondsLeft = lambda _seconds: None,
 ) -> tuple[VisionEncoder, str | None]:
     """Open a projector on a device if it sees there what it should, else the reference on the CPU.
 
     Every encoder but the reference on the CPU is compared with that one first.
 
     Args:
-        path: of the projector's file.
-        model: that it belongs to.
-        options: of the model.
-        device: that is wanted.
-        stop: asked often while the pictures are compared; true ends it.
-        opener: opens the encoder that is wanted; what `reference_of` gives of it is what it is
-            compared with, and what takes its place.
-        tell: how long it will still take.
+        path: the projector's file.
+        model: the text model that it belongs to.
+        options: the load options of the model.
+        device: the name of the device that is asked for.
+        stop: called often while the pictures are compared; true ends the comparison.
+        opener: opens the encoder that is asked for; `reference_of` says which encoder it is
+            compared with, and which takes its place.
+        on_seconds_left: called with the seconds that the comparison will still take.
 
     Returns:
-        The projector, and why it isn't where it was wanted; None if it is.
+        The projector, and why it isn't on the device that was asked for; None if it is.
 
     Raises:
         CancelledError: `stop` became true.
@@ -71,16 +71,16 @@ def open_verified(
     if device == CPU and opener is reference:
         return reference(path, model, options), None
     try:
-        wanted = opener(path, model, options, device)
+        candidate = opener(path, model, options, device)
     except EngineError:
         return reference(path, model, options), f"the projector can't be loaded on {device}"
     verified = VerifiedProjectors(path, device)
     if verified.remembered:
-        return wanted, None
-    why = _on_trial(wanted, lambda: reference(path, model, options), stop, tell)
+        return candidate, None
+    why = _why_unfit(candidate, lambda: reference(path, model, options), stop, on_seconds_left)
     if why is None:
         verified.remember()
-        return wanted, None
+        return candidate, None
     return reference(path, model, options), why
 
 
@@ -90,37 +90,44 @@ def reference_of(opener: OpenEncoder) -> OpenEncoder:
     return found
 
 
-def _on_trial(
-    wanted: VisionEncoder, on_cpu: Callable[[], VisionEncoder], stop: Stop, tell: Tell
+def _why_unfit(
+    candidate: VisionEncoder,
+    on_cpu: Callable[[], VisionEncoder],
+    stop: Stop,
+    on_seconds_left: OnSecondsLeft,
 ) -> str | None:
     """Why a projector isn't fit for use, which closes it; None if it is fit."""
     sound = False
     try:
-        shown = picture(wanted.side)
-        seen = _seen(wanted, shown, stop)
+        shown = picture(candidate.side)
+        seen = _seen(candidate, shown, stop)
         if seen is None:
-            return f"the projector fails on {wanted.device}"
+            return f"the projector fails on {candidate.device}"
         if why := fault(seen):
-            return f"the projector gives {why} on {wanted.device}"
+            return f"the projector gives {why} on {candidate.device}"
         reference = on_cpu()
         try:
-            expected = reference.encode(shown, stop, _seconds_left(wanted.steps, tell))
+            expected = reference.encode(
+                shown, stop, _seconds_left(candidate.steps, on_seconds_left)
+            )
         finally:
             reference.close()
         sound = alike(expected, seen)
-        return None if sound else f"the projector doesn't see on {wanted.device} what the CPU sees"
+        return (
+            None if sound else f"the projector doesn't see on {candidate.device} what the CPU sees"
+        )
     finally:
         if not sound:
-            wanted.close()
+            candidate.close()
 
 
-def _seconds_left(steps: int, tell: Tell) -> Advance:
+def _seconds_left(steps: int, on_seconds_left: OnSecondsLeft) -> Advance:
     """A callback that estimates how long an image of so many steps will still take."""
     began = time.perf_counter()
 
     def advance(done: int) -> None:
         if 0 < done <= steps:
-            tell((steps / done - 1) * (time.perf_counter() - began))
+            on_seconds_left((steps / done - 1) * (time.perf_counter() - began))
 
     return advance
 

@@ -1,4 +1,4 @@
-"""Embeddings of images: those that are kept, else from a projector that is opened when needed."""
+"""Embeddings of images: from the cache, else from a projector that is loaded when needed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edge_med.engine.llama.context import NEVER, Stop
 from edge_med.engine.llama.memory_log import MemoryLog, capture_memory_log
 from edge_med.engine.llama.text_model import TextModel
 from edge_med.engine.prefill import PrefillJob
-from edge_med.engine.vision.crosscheck import Tell, open_verified
+from edge_med.engine.vision.crosscheck import OnSecondsLeft, open_verified
 from edge_med.engine.vision.embedding_cache import EmbeddingCache
 from edge_med.engine.vision.encoder import OpenEncoder, VisionEncoder
 from edge_med.engine.vision.mtmd import MtmdEncoder
@@ -26,8 +26,8 @@ class ImageEmbedder:
     Attributes:
         cache: embeddings of images that were seen.
         encoder: None before the first image.
-        memory: what llama.cpp said of it while the encoder was opened.
-        fallback: why the encoder isn't where it was wanted; None if it is.
+        memory: what llama.cpp logged while the encoder was loaded.
+        fallback: why the encoder isn't on the device that was asked for; None if it is.
     """
 
     def __init__(
@@ -38,13 +38,13 @@ class ImageEmbedder:
         device: str,
         opener: OpenEncoder = MtmdEncoder,
     ) -> None:
-        """For a projector's file, which is opened on a device with the first image.
+        """Prepare for a projector's file, which is loaded with the first image.
 
         Args:
-            path: None for a model that can't see.
-            model: that the rows are for.
-            options: that the model was loaded with.
-            device: where the projector is wanted.
+            path: the projector's file; None for a model that can't see.
+            model: the text model that the rows are for.
+            options: the load options of the model.
+            device: the name of the device that is asked for.
             opener: opens the encoder.
         """
         self._path, self._model, self._options = path, model, options
@@ -66,7 +66,7 @@ class ImageEmbedder:
 
     @property
     def device(self) -> str:
-        """What encodes images, or shall."""
+        """The device that encodes images, or will."""
         return self.encoder.device if self.encoder else self._wanted
 
     @property
@@ -117,7 +117,9 @@ class ImageEmbedder:
         job.stats.encode += time.perf_counter() - began
         return rows
 
-    def opened(self, stop: Stop = NEVER, tell: Tell = lambda _seconds: None) -> VisionEncoder:
+    def opened(
+        self, stop: Stop = NEVER, on_seconds_left: OnSecondsLeft = lambda _seconds: None
+    ) -> VisionEncoder:
         """The encoder, opened and compared with the reference if that hasn't been done yet.
 
         Raises:
@@ -129,6 +131,12 @@ class ImageEmbedder:
             assert self._path is not None
             with capture_memory_log() as self.memory:
                 self.encoder, self.fallback = open_verified(
-                    self._path, self._model, self._options, self._wanted, stop, self._opener, tell
+                    self._path,
+                    self._model,
+                    self._options,
+                    self._wanted,
+                    stop,
+                    self._opener,
+                    on_seconds_left,
                 )
         return self.encoder

@@ -23,10 +23,10 @@ class VisionEncoder(Protocol):
     """An opened projector of an opened text model; close it before the model.
 
     Attributes:
-        device: that it computes on.
-        side: of the square that it sees, in pixels.
-        steps: of the last image; about the same for every image, and on every device that has the
-            same encoder.
+        device: the device that it computes on.
+        side: side of the square that it sees, in pixels.
+        steps: number of steps of the last image; about the same for every image, and on every
+            device that has the same encoder.
     """
 
     device: str
@@ -35,14 +35,14 @@ class VisionEncoder(Protocol):
 
     @property
     def tokens(self) -> int | None:
-        """Rows that each image becomes; None before the first, where the file doesn't tell."""
+        """Rows that each image becomes; None before the first, where the file doesn't say."""
 
     def encode(self, picture: Picture, stop: Stop = NEVER, advance: Advance = UNWATCHED) -> Floats:
         """The embeddings of a picture, F32 of shape (tokens, width of the text model).
 
         Args:
-            picture: of exactly the encoder's size.
-            stop: asked often; true ends it.
+            picture: a picture of exactly the encoder's size.
+            stop: called often; true ends the encoding.
             advance: called often, with the steps that are done.
 
         Raises:
@@ -64,5 +64,5 @@ class OpenEncoder(Protocol):
         """Open it.
 
         Raises:
-            EngineError: it can't be loaded, or the device isn't there.
+            EngineError: the projector can't be loaded, or the device isn't there.
         """

@@ -35,8 +35,8 @@ class MtmdEncoder:
     """An opened projector of an opened model; close it before the model.
 
     Attributes:
-        device: that it is on.
-        side: of the square that it sees, in pixels.
+        device: the device that it is on.
+        side: side of the square that it sees, in pixels.
         steps: nodes of llama.cpp's graph that the last picture has come to; for every picture and
             device the graph is about the same.
     """
@@ -89,12 +89,13 @@ class MtmdEncoder:
         """The embeddings of a picture, F32 of shape (image tokens, width).
 
         Args:
-            picture: of exactly the projector's size, so that llama.cpp copies its pixels unchanged.
-            stop: asked about twice in each layer; true ends it.
+            picture: a picture of exactly the projector's size, of which llama.cpp copies the pixels
+                as they are.
+            stop: called about twice in each layer; true ends the encoding.
             advance: called as often, with the number of nodes that are done.
 
         Raises:
-            ImageError: it has another size: llama.cpp would resize it by its own rule.
+            ImageError: the picture has another size: llama.cpp would resize it by its own rule.
             CancelledError: `stop` became true.
             EngineError: llama.cpp failed.
         """

@@ -107,8 +107,8 @@ def _of_origin(text: Header, projector: Header) -> Notice | None:
     sources = [header.text(SOURCE) for header in (text, projector)]
     names = [header.text("general.name") or "" for header in (text, projector)]
     plain = ["".join(filter(str.isalnum, name.lower())) for name in names]
-    told = sources if all(sources) else plain if all(plain) else []
-    if len(set(told)) < 2:
+    known = sources if all(sources) else plain if all(plain) else []
+    if len(set(known)) < 2:
         return None
     whose = f": '{names[0]}' and '{names[1]}'" if plain[0] != plain[1] else ""
     return Notice(

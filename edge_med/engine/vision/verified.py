@@ -1,6 +1,6 @@
-"""Which projectors have passed their trial on which device: hashes in a file of our state.
+"""Which projectors have passed the cross-check on which device: hashes in a file of our state.
 
-Only a pass is kept. Whatever failed is tried again in the next process: a new driver may see.
+Only success is remembered. What has failed is tried again in the next process, for a new driver.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ class VerifiedProjectors:
         return self._key in _HERE or self._key in _stored(self._path)
 
     def remember(self) -> None:
-        """Keep that it has passed."""
+        """Remember that the comparison has succeeded."""
         _HERE.add(self._key)
         known = [key for key in _stored(self._path) if key != self._key]
         state_files.write(self._path, [*known, self._key][-MOST:])
 
 
 def _key(projector: Path, device: str) -> str:
-    """A hash of what the outcome depends on: it tells nobody anything else."""
+    """A hash of what the outcome depends on, from which nothing else can be read."""
     file = projector.stat()
     names = [f"{one.name} {one.description}" for one in _hardware() if one.name == device]
     facts = [file.st_size, file.st_mtime_ns, native.LLAMA_CPP_PYTHON, *names, device]

@@ -18,7 +18,6 @@ from edge_med.imaging.dicom.elements import MAX_FRAMES, cut_off, too_many
 from edge_med.imaging.dicom.functional_groups import modality, value
 from edge_med.imaging.dicom.header_checks import SIZES, check_whole, frames
 from edge_med.imaging.files import image_files
-from edge_med.imaging.files.sniff import HEAD, is_dicom
 from edge_med.imaging.patient_identity import bare, figures, word
 from edge_med.imaging.picture_facts import kernel, sequence
 from edge_med.imaging.slice_geometry import VOLUMES, spans_plane
@@ -95,9 +94,6 @@ def describe(source: bytes | str, key: str = "") -> list[dict[str, Any]]:
         Exception: whatever a damaged file makes pydicom raise.
     """
     with image_files.opened(source) as file:
-        if not is_dicom(file.read(HEAD)):
-            return []
-        file.seek(0)
         try:
             found = dataset.read(file, _TAGS_READ)
         except dataset.DirectoryError:

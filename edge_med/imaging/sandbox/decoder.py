@@ -26,13 +26,20 @@ from edge_med._platform import children
 from edge_med._platform import parent as _parent
 from edge_med.errors import EdgeMedError, ImageError, UsageError
 from edge_med.imaging import time_limit
-from edge_med.imaging.file_limits import DAMAGED, check_bytes
+from edge_med.imaging.file_limits import DAMAGED
 from edge_med.imaging.files import image_files
-from edge_med.imaging.files.sniff import HEAD, is_dicom
+from edge_med.imaging.files.sniff import HEAD
 from edge_med.imaging.fit import FITS
-from edge_med.imaging.hu_windows import windows
-from edge_med.imaging.photo.photo import Photo, decode
+from edge_med.imaging.photo.photo import Photo
 from edge_med.imaging.picture_facts import About
+from edge_med.imaging.readers.reader_table import (
+    BY_NAME,
+    DecodedFrame,
+    OpenedFile,
+    Source,
+    reader_for,
+    reader_of,
+)
 from edge_med.imaging.sandbox import pipe
 
 MEMORY = 3 << 30
@@ -47,11 +54,6 @@ SECONDS = 20
 """Of computing, for one image."""
 
 Reply = tuple[dict[str, Any], Sequence[Any]]
-Source = bytes | str
-"""A file's bytes, or its path."""
-
-_Opened = tuple[Photo, About, Sequence[str] | None]
-"""A photo, what is known of it, and of which patient, study and day it is."""
 
 
 def prepare(sources: Sequence[Source], job: dict[str, Any]) -> Reply:
@@ -82,7 +84,7 @@ def _photo_reply(photo: Photo, about: About, identity: Sequence[str] | None) -> 
 
 
 def describe(sources: Sequence[Source], job: dict[str, Any]) -> Reply:
-    """What each file is in its series: a fact of each slice in it, none if it isn't DICOM.
+    """What each file is in its series: the facts of each slice in it, none if it has no slices.
 
     Of a file that can't be read the reason stands there.
     """
@@ -90,10 +92,8 @@ def describe(sources: Sequence[Source], job: dict[str, Any]) -> Reply:
 
 
 def _described(source: Source, key: str) -> list[dict[str, Any]] | tuple[str, str]:
-    from edge_med.imaging.dicom import slice_facts
-
     try:
-        return slice_facts.describe(source, key)
+        return reader_for(source).load().describe(source, key)
     except ImageError as error:
         return error.message, error.hint
     except MemoryError:
@@ -109,12 +109,8 @@ _DAMAGED = ("The image is damaged.", DAMAGED)
 
 def extent(sources: Sequence[Source], job: dict[str, Any]) -> Reply:
     """The least and the greatest value of some frames of a series; none if all is padding."""
-    from edge_med.imaging.dicom import dataset, recipes
-
-    found = []
-    for data, frame in _frames(sources, job, dataset.read):
-        if ends := recipes.extent(data, frame):
-            found.append(ends)
+    extents = (file.extent(frame) for file, frame in _frames(sources, job))
+    found = list(filter(None, extents))
     if not found:
         return {"ends": None}, ()
     return {"ends": [min(low for low, _ in found), max(high for _, high in found)]}, ()
@@ -128,47 +124,29 @@ JOBS: dict[str, Callable[[Sequence[Source], dict[str, Any]], Reply]] = {
 }
 
 
-def _photos(sources: Sequence[Source], job: dict[str, Any]) -> Iterator[_Opened]:
-    for opened, frame in _frames(sources, job, _opened):
-        yield opened(frame, job)
+def _photos(sources: Sequence[Source], job: dict[str, Any]) -> Iterator[DecodedFrame]:
+    for opened, frame in _frames(sources, job):
+        yield opened.decode(frame, job)
 
 
-def _frames(
-    sources: Sequence[Source], job: dict[str, Any], read: Callable[[BinaryIO], Any]
-) -> Iterator[tuple[Any, int]]:
-    """What is wanted, as pairs of a source that was read and a frame; each source is read once."""
+def _frames(sources: Sequence[Source], job: dict[str, Any]) -> Iterator[tuple[OpenedFile, int]]:
+    """What is wanted, as pairs of an opened file and a frame; each file is read once."""
     for number, pairs in itertools.groupby(job["frames"], lambda pair: pair[0]):
         with image_files.opened(sources[number]) as file:
-            found = read(file)
+            reader = reader_of(file.read(HEAD)).load()
+            file.seek(0)
+            found = reader.open_file(file)
             yield from ((found, frame) for _, frame in pairs)
         del found  # makes room for the next
 
 
-def _opened(file: BinaryIO) -> Callable[[int, dict[str, Any]], _Opened]:
-    """What makes a photo of a frame; a file that isn't DICOM has only one."""
-    head = file.read(HEAD)
-    file.seek(0)
-    if not is_dicom(head):
-        check_bytes(file.seek(0, os.SEEK_END))
-        data = image_files.contents(file)
-        return lambda _frame, job: (decode(data, job.get("fit", "pad")), About(), None)
-    from edge_med.imaging.dicom import dataset, recipes, slice_facts
-
-    elements = dataset.read(file)
-
-    def opened(frame: int, job: dict[str, Any]) -> _Opened:
-        made = recipes.prepare(elements, frame, windows(job["windows"]), job.get("ends"))
-        return (*made, slice_facts.identity(elements, job.get("key", "")))
-
-    return opened
-
-
-def main(*, parent: int, dicom: bool) -> None:
+def main(*, parent: int, kind: str) -> None:
     """Answer jobs until there are no more, or whoever gives them has ended.
 
     Args:
         parent: process id of the parent.
-        dicom: whether the modules for DICOM are loaded now; else with the first DICOM file.
+        kind: name of a reader: what it needs is loaded now. What others need is loaded with the
+            first file of their kind.
     """
     jobs, answers = os.fdopen(os.dup(0), "rb", 0), os.fdopen(os.dup(1), "wb")
     silent = os.open(os.devnull, os.O_RDWR)
@@ -179,8 +157,8 @@ def main(*, parent: int, dicom: bool) -> None:
     Image.MAX_IMAGE_PIXELS = None  # ours are checked before, and sizes that pass aren't warned of
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # each takes addresses from the limit of memory
     _platform.limit_process(memory=MEMORY, files=OPEN_FILES)
-    if dicom:
-        importlib.import_module("edge_med.imaging.dicom.recipes")
+    if prepared := BY_NAME[kind].prepared:
+        importlib.import_module(prepared)
     with suppress(EOFError):
         program = _parent.opened(parent)
         followed = _platform.go_on_in_children(program)

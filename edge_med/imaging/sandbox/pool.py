@@ -35,9 +35,9 @@ _ERRORS: dict[str, type[EdgeMedError]] = {"ImageError": ImageError, "UsageError"
 class Process:
     """One process that decodes."""
 
-    def __init__(self, *, dicom: bool) -> None:
+    def __init__(self, *, kind: str) -> None:
         self._process = subprocess.Popen(  # noqa: S603 - this very interpreter
-            children.command("edge_med.imaging.sandbox.decoder", parent=os.getpid(), dicom=dicom),
+            children.command("edge_med.imaging.sandbox.decoder", parent=os.getpid(), kind=kind),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -158,14 +158,15 @@ class Pool:
             process.leave()
 
     def run(
-        self, name: str, sources: Sequence[bytes | str], *, dicom: bool = True, **job: Any
+        self, name: str, sources: Sequence[bytes | str], *, kind: str = "dicom", **job: Any
     ) -> Reply:
         """Have one job done on some files, in one process.
 
         Args:
             name: name in `decoder.JOBS`.
             sources: bytes or paths of files.
-            dicom: whether they are likely to be DICOM, for which a new process is prepared.
+            kind: name of the reader that most likely reads them: a new process is made ready for
+                it.
             job: other arguments of the job; `frames` has a pair for each image: of which source,
                 and which frame of it.
 
@@ -176,7 +177,7 @@ class Pool:
         paths = [None if isinstance(source, bytes) else source for source in sources]
         images = max(1, len(job.get("frames", sources)))
         message = {"job": name, "paths": paths, "images": images, "key": KEY, **job}
-        with self._process(dicom=dicom) as process:
+        with self._process(kind=kind) as process:
             try:
                 reply, pixels = process.call(message, blobs, SECONDS * images)
             except (EOFError, TimeoutError) as error:
@@ -186,9 +187,9 @@ class Pool:
         return reply, pixels
 
     @contextmanager
-    def _process(self, *, dicom: bool) -> Iterator[Process | InProgram]:
+    def _process(self, *, kind: str) -> Iterator[Process | InProgram]:
         with self._free:
-            process = self._idle_process(dicom=dicom)
+            process = self._idle_process(kind=kind)
             try:
                 yield process
             finally:
@@ -202,12 +203,12 @@ class Pool:
         process.close()
         self._living.discard(process)
 
-    def _idle_process(self, *, dicom: bool) -> Process | InProgram:
+    def _idle_process(self, *, kind: str) -> Process | InProgram:
         while True:
             with self._lock:
                 process = self._idle.pop() if self._idle else None
             if process is None:
-                process = _started(dicom=dicom)
+                process = _started(kind=kind)
                 self._living.add(process)
                 return process
             if process.alive:
@@ -231,9 +232,9 @@ def _unanswered(error: Exception, seconds: float) -> ImageError:
     )
 
 
-def _started(*, dicom: bool) -> Process | InProgram:
+def _started(*, kind: str) -> Process | InProgram:
     try:
-        return Process(dicom=dicom)
+        return Process(kind=kind)
     except OSError as error:
         if error.errno is None:  # there is no interpreter
             return InProgram()

@@ -10,9 +10,9 @@ from typing import NamedTuple
 from edge_med.errors import ImageError
 from edge_med.imaging.files import image_files
 from edge_med.imaging.files.bundle import Entry
-from edge_med.imaging.files.sniff import is_dicom
 from edge_med.imaging.files.unread_formats import unknown
 from edge_med.imaging.photo.photo import FORMATS
+from edge_med.imaging.readers.reader_table import reader_of
 
 _MARK = 64
 """Bytes of a file that show its format."""
@@ -83,11 +83,8 @@ def no_image(entries: Sequence[Entry]) -> ImageError:
         return ImageError(
             "There is no DICOM image among the files.", "Give single pictures by their own paths."
         )
-    if any(map(is_dicom, heads)):
-        return ImageError(
-            "The DICOM files among these hold no image: they are reports, outlines or lists.",
-            "Give a folder with the images.",
-        )
+    if words := next(filter(None, (reader_of(head).imageless for head in heads)), None):
+        return ImageError(*words)
     reasons = Counter((error.message, error.hint) for error in map(unknown, heads))
     ((reason, hint), _count) = reasons.most_common(1)[0]
     one = re.sub("^The image(?:'s file)?", "One of them", reason)

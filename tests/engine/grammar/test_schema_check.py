@@ -69,7 +69,7 @@ def test_a_schema_that_says_a_little_is_used(given: Any) -> None:
         (
             {"properties": {"a": {"type": "string", "required": True}}},
             "properties/a/required is true",
-            "beside properties",
+            "next to properties",
         ),
         ({"type": "string", "enum": "left"}, 'enum is "left"', "list of values"),
         ({"type": "string", "maxLength": "long"}, 'maxLength is "long"', "draft 2020-12"),

@@ -93,7 +93,7 @@ def test_a_wish_for_any_json_is_one_for_an_object(given: Any) -> None:
         ({"parameters": FINDING, "input_schema": FINDING}, "several: input_schema, parameters"),
         ({"tools": [{"parameters": FINDING}, {"parameters": FINDING}]}, "one of 2 under 'tools'"),
         ({"type": "object", "schema": FINDING}, "another under 'schema'"),
-        ({"function": {"type": "string"}, "grade": {"type": "integer"}}, "beside .*'function'"),
+        ({"function": {"type": "string"}, "grade": {"type": "integer"}}, "besides .*'function'"),
     ],
 )
 def test_an_envelope_that_says_no_one_thing_is_refused(given: Any, message: str) -> None:

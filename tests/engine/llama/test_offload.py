@@ -20,8 +20,8 @@ from edge_med.engine.llama.memory_log import Buffer, MemoryLog
 from edge_med.engine.llama.offload import (
     attention,
     device_of,
+    device_usage,
     offload,
-    placed,
     used,
     with_projector,
 )
@@ -159,7 +159,7 @@ def test_what_llama_cpp_tells_is_summed_up_for_each_device(text: Path) -> None:
         ],
         {0: "CPU", 1: "GPU0", 2: "GPU0"},
     )
-    assert placed(heard, where) == (
+    assert device_usage(heard, where) == (
         DeviceUsage("GPU0", layers=2, weights=50, projector=0, kv=10, compute=5),
         DeviceUsage(CPU, layers=1, weights=100, projector=0, kv=20, compute=5),
     )
@@ -191,7 +191,7 @@ def test_a_projector_is_counted_where_it_stays() -> None:
 def test_a_model_tells_where_its_layers_are(text: Path) -> None:
     engine = Engine(text, None, OPTIONS)
     engine.close()
-    (cpu,) = engine.placed
+    (cpu,) = engine.usage
     header = read_header(text)
     assert cpu.device == engine.device == CPU
     assert cpu.layers == (header.integer("gemma3.block_count") or 0) + 1

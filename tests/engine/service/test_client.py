@@ -14,16 +14,16 @@ from edge_med.engine.service.client import Client
 from edge_med.engine.service.host import Deliver
 from edge_med.engine.service.link import Link
 from edge_med.engine.service.protocol import (
-    Answered,
     Cancel,
     Close,
-    Closed,
+    EngineClosed,
+    EngineRefused,
     EngineSpec,
     EngineStatus,
-    Failed,
     Leave,
-    Refused,
     Reply,
+    RequestAnswered,
+    RequestFailed,
     Submit,
 )
 from edge_med.errors import EngineError, UsageError
@@ -37,7 +37,7 @@ def test_a_request_has_its_reply_and_its_call_is_left(client: Client, transport:
 
 def test_the_status_is_as_the_engine_told_it_last(client: Client, transport: Transport) -> None:
     assert client.status.options.context == 77
-    transport.deliver(Answered(0, Tokens(1, 0), EngineStatus(LoadOptions(context=88))))
+    transport.deliver(RequestAnswered(0, Tokens(1, 0), EngineStatus(LoadOptions(context=88))))
     assert client.status.options.context == 88
 
 
@@ -64,7 +64,7 @@ def test_an_engine_that_ends_fails_all_that_wait_and_come(
     transport.answers = False
     with client.cancellable() as call:
         client.submit(COUNT, replies.append, call)
-        transport.deliver(Closed())
+        transport.deliver(EngineClosed())
         with pytest.raises(EngineError, match="has ended"):
             client.reply(COUNT)
     assert len(replies) == 1
@@ -73,7 +73,7 @@ def test_an_engine_that_ends_fails_all_that_wait_and_come(
 def test_an_engine_that_cannot_be_opened_says_why() -> None:
     class Refusing(Transport):
         def start(self, _spec: EngineSpec, deliver: Deliver) -> Link:
-            deliver(Refused(EngineError("It can't be loaded.", "Look.")))
+            deliver(EngineRefused(EngineError("It can't be loaded.", "Look.")))
             return Link(self.send, lambda: None, lambda: None)
 
     with pytest.raises(EngineError, match="can't be loaded"):
@@ -83,7 +83,7 @@ def test_an_engine_that_cannot_be_opened_says_why() -> None:
 def test_replies_that_nobody_waits_for_are_passed_over(
     client: Client, transport: Transport
 ) -> None:
-    transport.deliver(Answered(123, Tokens(1, 0)))
+    transport.deliver(RequestAnswered(123, Tokens(1, 0)))
     assert client.reply(COUNT) == Tokens(1, 0)
 
 
@@ -129,8 +129,8 @@ def test_a_sink_that_fails_costs_the_others_nothing(client: Client, transport: T
     with client.cancellable() as call:
         client.submit(COUNT, fail, call)
         client.submit(COUNT, replies.append, call)
-        transport.deliver(Closed())
-    assert [type(reply) for reply in replies] == [Failed]
+        transport.deliver(EngineClosed())
+    assert [type(reply) for reply in replies] == [RequestFailed]
 
 
 def test_a_sink_that_fails_ends_its_call(client: Client, transport: Transport) -> None:
@@ -145,7 +145,7 @@ def test_a_sink_that_fails_ends_its_call(client: Client, transport: Transport) -
 def test_an_engine_that_ends_before_it_was_open_is_an_error() -> None:
     class Dying(Transport):
         def start(self, _spec: EngineSpec, deliver: Deliver) -> Link:
-            deliver(Closed())
+            deliver(EngineClosed())
             return Link(self.send, lambda: None, lambda: None)
 
     with pytest.raises(EngineError, match="has ended"):
@@ -153,7 +153,7 @@ def test_an_engine_that_ends_before_it_was_open_is_an_error() -> None:
 
 
 def test_nothing_is_sent_to_an_engine_that_has_ended(client: Client, transport: Transport) -> None:
-    transport.deliver(Closed())
+    transport.deliver(EngineClosed())
     with pytest.raises(EngineError, match="has ended"):
         client.reply(COUNT)
     assert not [message for message in transport.sent if isinstance(message, Submit)]

@@ -15,12 +15,12 @@ from edge_med.engine.service.host import Deliver
 from edge_med.engine.service.link import Link
 from edge_med.engine.service.protocol import (
     Cancel,
-    Closed,
     CountRequest,
+    EngineClosed,
     EngineSpec,
-    Failed,
     Leave,
     Reply,
+    RequestFailed,
     Submit,
     TokenizeRequest,
 )
@@ -38,8 +38,8 @@ def test_a_crash_fails_what_was_running_and_the_next_call_starts_an_engine(
     replies: list[Reply] = []
     with client.cancellable() as call:
         client.submit(COUNT, replies.append, call)
-        transport.deliver(Closed(CRASH))
-    assert replies == [Failed(CRASH)]
+        transport.deliver(EngineClosed(CRASH))
+    assert replies == [RequestFailed(CRASH)]
     assert not client.alive
     transport.answers = True
     assert client.reply(COUNT) == Tokens(1, 0)
@@ -55,8 +55,8 @@ def test_what_had_waited_is_asked_of_the_next_engine(client: Client, transport: 
         transport.begins = False
         client.submit(COUNT, second.append, two)
         transport.answers = transport.begins = True
-        transport.deliver(Closed(CRASH))
-    assert (first, second) == ([Failed(CRASH)], [Tokens(1, 0)])
+        transport.deliver(EngineClosed(CRASH))
+    assert (first, second) == ([RequestFailed(CRASH)], [Tokens(1, 0)])
 
 
 def test_what_was_cancelled_while_it_waited_is_not_asked_again(
@@ -69,8 +69,10 @@ def test_what_was_cancelled_while_it_waited_is_not_asked_again(
         transport.begins = False
         client.submit(COUNT, replies.append, two)
         client.cancel()
-        transport.deliver(Closed(CRASH))
-    assert [type(reply.error) for reply in replies if isinstance(reply, Failed)] == [CancelledError]
+        transport.deliver(EngineClosed(CRASH))
+    assert [type(reply.error) for reply in replies if isinstance(reply, RequestFailed)] == [
+        CancelledError
+    ]
     assert len(transport.specs) == 1, "nobody waits, so nothing is started"
 
 
@@ -82,7 +84,7 @@ def test_a_question_that_has_crashed_twice_is_refused(client: Client, transport:
         transport.answers = False
         with client.cancellable() as call:
             client.submit(question(), lambda _reply: None, call)
-            transport.deliver(Closed(CRASH, by_itself=True))
+            transport.deliver(EngineClosed(CRASH, by_itself=True))
     transport.answers = True
     with pytest.raises(EngineError, match="twice"):
         next(client.events(question()))
@@ -97,7 +99,7 @@ def test_a_question_whose_engine_was_ended_from_outside_is_asked_again(
         transport.answers = False
         with client.cancellable() as call:
             client.submit(COUNT, lambda _reply: None, call)
-            transport.deliver(Closed(CRASH))
+            transport.deliver(EngineClosed(CRASH))
         client.connection.pause = lambda _seconds: None
     transport.answers = True
     assert client.reply(COUNT) == Tokens(1, 0)
@@ -107,7 +109,7 @@ def test_an_engine_that_ends_right_after_it_was_opened_is_an_error() -> None:
     class Short(Transport):
         def start(self, _spec: EngineSpec, deliver: Deliver) -> Link:
             deliver(OPENED)
-            deliver(Closed(CRASH))
+            deliver(EngineClosed(CRASH))
             return Link(self.send, lambda: None, lambda: None)
 
     with pytest.raises(EngineError, match="SIGSEGV"):
@@ -124,7 +126,7 @@ def test_crashes_in_a_row_are_followed_by_longer_pauses(
         with client.cancellable() as call:
             request = CountRequest(Question((), Options(max_new_tokens=number)))
             client.submit(request, lambda _reply: None, call)
-            transport.deliver(Closed(CRASH))
+            transport.deliver(EngineClosed(CRASH))
     assert paused == [0.0, 1.0, 5.0, 30.0]
 
 
@@ -138,8 +140,8 @@ def test_closing_while_an_engine_is_started_leaves_none(
         transport.begins = False
         client.submit(COUNT, replies.append, two)
         client.connection.pause = lambda _seconds: client.close()
-        transport.deliver(Closed(CRASH))
-    assert [type(reply) for reply in replies] == [Failed]
+        transport.deliver(EngineClosed(CRASH))
+    assert [type(reply) for reply in replies] == [RequestFailed]
     assert not client.alive
     with pytest.raises(UsageError, match="closed"):
         client.reply(COUNT)
@@ -166,7 +168,7 @@ def test_closing_while_an_engine_opens_ends_it_without_the_lock(
         return Link(transport.send, lambda: None, abort)
 
     lock = client.connection._lock
-    transport.deliver(Closed(CRASH))
+    transport.deliver(EngineClosed(CRASH))
     monkeypatch.setattr(client.connection, "_start", start)
     with pytest.raises(UsageError, match="closed"):
         client.reply(COUNT)
@@ -176,7 +178,7 @@ def test_closing_while_an_engine_opens_ends_it_without_the_lock(
 def test_cancel_in_the_pause_before_a_restart_ends_the_call(
     client: Client, transport: Transport
 ) -> None:
-    transport.deliver(Closed(CRASH))
+    transport.deliver(EngineClosed(CRASH))
     client.connection.pause = lambda _seconds: client.cancel()
     with client.cancellable() as call:
         client.submit(COUNT, lambda _reply: None, call)
@@ -192,7 +194,7 @@ def test_files_that_were_replaced_are_not_loaded_under_the_old_names(tmp_path: P
     other = tmp_path / "other"
     other.write_bytes(b"2")
     other.replace(file)
-    transport.deliver(Closed(CRASH))
+    transport.deliver(EngineClosed(CRASH))
     with pytest.raises(ArtifactError, match="replaced"):
         client.reply(COUNT)
 
@@ -218,15 +220,15 @@ def test_a_request_that_no_engine_lives_to_begin_fails_in_the_end(
     with client.cancellable() as call:
         client.submit(COUNT, replies.append, call)
         for _ in range(3):
-            transport.deliver(Closed(CRASH))
-    assert replies == [Failed(CRASH)]
+            transport.deliver(EngineClosed(CRASH))
+    assert replies == [RequestFailed(CRASH)]
     assert len(transport.specs) == 3
 
 
 def test_a_call_that_is_cancelled_before_an_engine_is_started_is_not_begun(
     client: Client, transport: Transport
 ) -> None:
-    transport.deliver(Closed(CRASH))
+    transport.deliver(EngineClosed(CRASH))
     with client.cancellable() as call:
         client.cancel()
         with pytest.raises(CancelledError):

@@ -17,7 +17,7 @@ from edge_med import imaging
 from edge_med.answers import Piece
 from edge_med.artifacts.gguf import Double
 from edge_med.config import LoadOptions, Options
-from edge_med.engine.service.protocol import CountRequest, Failed, Refused, Submit
+from edge_med.engine.service.protocol import CountRequest, EngineRefused, RequestFailed, Submit
 from edge_med.engine.service.wire import KINDS, EngineProcessError, Packer, Unpacker
 from edge_med.engine.tasks.generate import GenerateRequest
 from edge_med.errors import EngineError, MemoryShortError, SchemaError
@@ -118,7 +118,7 @@ def test_an_error_crosses_with_its_text_and_what_caused_it() -> None:
         raise ZeroDivisionError("x")
     except ZeroDivisionError as cause:
         error.__cause__ = cause
-    found = crossed(Failed(error)).error
+    found = crossed(RequestFailed(error)).error
     assert (type(found), found.message, found.hint, found.text) == (
         SchemaError,
         "It doesn't fit.",
@@ -133,7 +133,7 @@ def test_an_error_crosses_with_its_text_and_what_caused_it() -> None:
     ("error", "kind"), [(ValueError("x"), EngineError), (MemoryError(), MemoryShortError)]
 )
 def test_errors_of_python_cross_as_ours(error: Exception, kind: type) -> None:
-    assert type(crossed(Refused(error)).error) is kind
+    assert type(crossed(EngineRefused(error)).error) is kind
 
 
 @given(st.binary(max_size=200))
@@ -143,6 +143,6 @@ def test_bytes_that_are_no_message_are_an_error(body: bytes) -> None:
 
 
 def test_every_message_can_cross() -> None:
-    for kind in (Submit, Failed, Refused, CountRequest, Piece):
+    for kind in (Submit, RequestFailed, EngineRefused, CountRequest, Piece):
         assert KINDS[kind.__name__] is kind
     assert all(dataclasses.is_dataclass(kind) for kind in KINDS.values())

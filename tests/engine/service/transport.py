@@ -11,12 +11,12 @@ from edge_med.config import LoadOptions, Options
 from edge_med.engine.service.host import Deliver
 from edge_med.engine.service.link import Link
 from edge_med.engine.service.protocol import (
-    Answered,
-    Begun,
     CountRequest,
     EngineOpened,
     EngineSpec,
     EngineStatus,
+    RequestAnswered,
+    RequestBegun,
     Submit,
     ToEngine,
 )
@@ -52,6 +52,6 @@ class Transport:
         self.sent.append(message)
         if isinstance(message, Submit):
             if self.begins:
-                self.deliver(Begun(message.number))
+                self.deliver(RequestBegun(message.number))
             if self.answers:
-                self.deliver(Answered(message.number, Tokens(1, 0)))
+                self.deliver(RequestAnswered(message.number, Tokens(1, 0)))

@@ -155,7 +155,7 @@ def test_while_the_cpu_looks_it_is_told_how_long_that_takes(
 ) -> None:
     clock, model, told = itertools.count(0, 3.0), cast("Any", None), list[float]()
     monkeypatch.setattr("edge_med.engine.vision.crosscheck.time.perf_counter", lambda: next(clock))
-    open_verified(file, model, OPTIONS, "GPU0", opener=Opener(), tell=told.append)
+    open_verified(file, model, OPTIONS, "GPU0", opener=Opener(), on_seconds_left=told.append)
     assert told == [3 * 3.0, 1 * 6.0, pytest.approx(9.0 / 3), 0.0]
 
 
@@ -246,7 +246,7 @@ def test_an_engine_sees_by_the_cpu_if_the_gpu_cannot(engine: Engine, picture: Pi
     )
     assert engine.vision_device == CPU
     assert engine.fallbacks == ["the projector can't be loaded on GPU0"]
-    assert engine.placed[-1].projector > 0
+    assert engine.usage[-1].projector > 0
 
 
 def test_the_next_answer_says_so_once(engine: Engine, picture: Picture) -> None:

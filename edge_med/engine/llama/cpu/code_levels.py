@@ -18,11 +18,11 @@ class Level:
     """How much of the code is used.
 
     Attributes:
-        name: in words that stand in answers' provenance.
+        name: the level's name in the provenance of answers.
         amx: whether AMX's code is, where the build and the processor have it.
         copies: whether weights are copied at all, into an order that the processor reads faster.
         off: the code that isn't used at this level.
-        meaning: what that costs.
+        meaning: what the level costs.
     """
 
     name: LevelName

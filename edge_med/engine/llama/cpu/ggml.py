@@ -166,10 +166,10 @@ def allocated(context: int, buffer: int) -> Iterator[None]:
 def takes(device: int, buffer: int, kind: int, columns: int, rows: int) -> bool:
     """Whether weights of a type and shape are multiplied out of a buffer type, as ggml says."""
     ggml = functions()
-    with context() as held, context() as rest:
-        matrix = ggml.ggml_new_tensor_2d(held, kind, columns, rows)
+    with context() as weights_context, context() as rest:
+        matrix = ggml.ggml_new_tensor_2d(weights_context, kind, columns, rows)
         product = ggml.ggml_mul_mat(rest, matrix, ggml.ggml_new_tensor_2d(rest, 0, columns, 1))
-        with allocated(held, buffer):
+        with allocated(weights_context, buffer):
             return bool(ggml.ggml_backend_dev_supports_op(device, product))
 
 

@@ -57,7 +57,7 @@ def verdict(folder: Path | None = None, *, anew: bool = False) -> CodeVerdict:
     """Which code is used here, by an earlier trial if nothing has changed since, else by a new one.
 
     Args:
-        folder: where it is remembered; by default that of our state.
+        folder: the folder of remembered verdicts; by default that of our state.
         anew: whether there is a trial in any case.
 
     Raises:
@@ -73,7 +73,7 @@ def verdict(folder: Path | None = None, *, anew: bool = False) -> CodeVerdict:
 
 
 def remember(folder: Path | None, found: CodeVerdict) -> None:
-    """Keep a verdict for this build and processor, where they can be told from others."""
+    """Keep a verdict for this build and processor, where they can be distinguished from others."""
     path, key = _path(folder), _key()
     if key is not None:
         stored = state_files.read(path)
@@ -90,7 +90,7 @@ def judge(command: Command) -> CodeVerdict:
     """Try one level after the other until one is sound.
 
     Args:
-        command: what starts the child for a level.
+        command: makes the command line of a level's child.
 
     Raises:
         EngineError: no level is, or the libraries can't be loaded.
@@ -124,24 +124,24 @@ def _outcome(command: Callable[[], Sequence[str]]) -> Outcome:
         return Outcome(untried=f"the test took longer than {SECONDS} seconds")
     except OSError as error:
         return Outcome(untried=f"no process can be started ({type(error).__name__})")
-    said = children.reports(done.stdout)
-    if "unloadable" in said:
+    reply = children.reports(done.stdout)
+    if "unloadable" in reply:
         raise EngineError(
-            f"The libraries of llama-cpp-python can't be loaded: {said['unloadable']}.",
+            f"The libraries of llama-cpp-python can't be loaded: {reply['unloadable']}.",
             native.rebuilt(native.NATIVE),
         )
-    if "copies" not in said and children.fault(done.returncode) == "SIGBUS":
+    if "copies" not in reply and children.fault(done.returncode) == "SIGBUS":
         raise EngineError(  # it is mapped into memory, and ends before its own header says so
             "A library of llama-cpp-python is damaged or incomplete.",
             f"Install it again: {native.rebuilt(native.NATIVE)}",
         )
     if (ended := children.fault(done.returncode)) is not None:
         return Outcome(fault=f"it crashes ({ended})")
-    if "wrong" in said:
-        return Outcome(fault=f"it computes wrong products ({said['wrong']})")
-    if done.returncode or "sound" not in said:
+    if "wrong" in reply:
+        return Outcome(fault=f"it computes wrong products ({reply['wrong']})")
+    if done.returncode or "sound" not in reply:
         return Outcome(untried=f"the test was ended (exit code {done.returncode})")
-    return Outcome(sound=True, copies=tuple(said["copies"]))
+    return Outcome(sound=True, copies=tuple(reply["copies"]))
 
 
 def _unsound(fault: str) -> EngineError:
@@ -168,9 +168,9 @@ def sound_build(fault: str) -> str:
 
 
 def _key() -> str | None:
-    """A hash of what the outcome depends on: it tells nobody anything else.
+    """A hash of what the outcome depends on, from which nothing else can be read.
 
-    None where the system tells nothing of its processor: another one may share the home.
+    None where the system says nothing of its processor: another one may share the home.
 
     Raises:
         EngineError: llama-cpp-python is missing or of another version.

@@ -86,7 +86,7 @@ def largest_error(device: int, buffer: int, kind: TensorType) -> float:
     Args:
         device: ggml's CPU.
         buffer: type of the buffer that the weights are in; it must take them.
-        kind: of the weights.
+        kind: the type of the weights.
     """
     stored = np.empty(ROWS * kind.row_bytes(COLUMNS), np.uint8)
     _quantize(_noise(ROWS, 0), kind, stored)
@@ -127,11 +127,11 @@ def _product(
     """Weights times vectors by ggml, the weights in a buffer of a type."""
     api = ggml.functions()
     ordinary = api.ggml_backend_dev_buffer_type(device)
-    with ggml.context() as held, ggml.context(_GRAPH) as rest:
-        matrix = api.ggml_new_tensor_2d(held, kind.id, COLUMNS, ROWS)
+    with ggml.context() as weights_context, ggml.context(_GRAPH) as rest:
+        matrix = api.ggml_new_tensor_2d(weights_context, kind.id, COLUMNS, ROWS)
         given = api.ggml_new_tensor_2d(rest, BY_NAME["F32"].id, COLUMNS, len(vectors))
         made = api.ggml_mul_mat(rest, matrix, given)
-        with ggml.allocated(held, buffer), ggml.allocated(rest, ordinary):
+        with ggml.allocated(weights_context, buffer), ggml.allocated(rest, ordinary):
             api.ggml_backend_tensor_set(matrix, stored.ctypes.data, 0, stored.nbytes)
             api.ggml_backend_tensor_set(given, vectors.ctypes.data, 0, vectors.nbytes)
             _compute(device, rest, made)

@@ -22,8 +22,8 @@ def patterns(header: Header, layers: int, taken: Callable[[GgufTensor], bool]) -
     llama.cpp compiles each pattern once for each tensor, so there are few.
 
     Args:
-        header: of the text model.
-        layers: how many of its layers are on the CPU; the first ones.
+        header: the header of the text model.
+        layers: number of its layers on the CPU, which are the first ones.
         taken: whether the buffer type takes a tensor.
     """
     numbers: dict[str, list[str]] = {}

@@ -1,0 +1,1 @@
+"""The kinds of image files: how each is recognised, described and decoded."""
