@@ -108,9 +108,7 @@ def open(
     if isinstance(source, Picture) or (isinstance(source, Study) and several):
         return source
     if fit not in FITS or side < 1:
-        raise UsageError(
-            f"'{fit}' to {side} pixels isn't a fit.", f"Use pad or stretch, and {MEDGEMMA_SIDE}."
-        )
+        raise UsageError(f"'{fit}' to {side} pixels isn't a fit.", "Use pad or stretch, and 896.")
     check_windows(windows)
     check_order(order)
     job: dict[str, Any] = {"fit": fit, "side": side, "windows": windows}

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol, cast
 
+from edge_med.errors import ImageError
 from edge_med.imaging.files import image_files
 from edge_med.imaging.files.sniff import HEAD, is_dicom
 from edge_med.imaging.photo.photo import Photo
@@ -53,7 +54,7 @@ class Reader:
         slices: whether a file may hold slices of a volume.
         prepared: the dotted name of what a new process loads beforehand for this kind; None if the
             process has it already.
-        imageless: message and hint where files of this kind were found, and no image in them.
+        imageless: makes the error where files of this kind were found, and no image in them.
     """
 
     name: str
@@ -61,11 +62,18 @@ class Reader:
     module: str
     slices: bool = False
     prepared: str | None = None
-    imageless: tuple[str, str] | None = None
+    imageless: Callable[[], ImageError] | None = None
 
     def load(self) -> ReaderModule:
         """The module that reads this kind."""
         return cast(ReaderModule, importlib.import_module(self.module))
+
+
+def _no_dicom_image() -> ImageError:
+    return ImageError(
+        "The DICOM files among these hold no image: they are reports, outlines or lists.",
+        "Give a folder with the images.",
+    )
 
 
 READERS = (
@@ -75,10 +83,7 @@ READERS = (
         "edge_med.imaging.readers.dicom_reader",
         slices=True,
         prepared="edge_med.imaging.dicom.recipes",
-        imageless=(
-            "The DICOM files among these hold no image: they are reports, outlines or lists.",
-            "Give a folder with the images.",
-        ),
+        imageless=_no_dicom_image,
     ),
     # The last one takes whatever is left, and says of each other file what it is.
     Reader("photo", lambda _head: True, "edge_med.imaging.readers.photo_reader"),

@@ -83,8 +83,8 @@ def no_image(entries: Sequence[Entry]) -> ImageError:
         return ImageError(
             "There is no DICOM image among the files.", "Give single pictures by their own paths."
         )
-    if words := next(filter(None, (reader_of(head).imageless for head in heads)), None):
-        return ImageError(*words)
+    if error := next(filter(None, (reader_of(head).imageless for head in heads)), None):
+        return error()
     reasons = Counter((error.message, error.hint) for error in map(unknown, heads))
     ((reason, hint), _count) = reasons.most_common(1)[0]
     one = re.sub("^The image(?:'s file)?", "One of them", reason)
