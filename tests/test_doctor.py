@@ -238,7 +238,7 @@ def test_a_missing_engine_is_the_one_finding(monkeypatch: pytest.MonkeyPatch) ->
         raise EngineError("llama-cpp-python isn't installed.", "pip install it")
 
     monkeypatch.setattr(native, "native_library", missing)
-    monkeypatch.setattr(examination, "_asked", lambda **_: ({}, missing_again()))
+    monkeypatch.setattr(examination, "_report_of_child", lambda **_: ({}, missing_again()))
     report = examine()
     assert report.llama_cpp_python is None
     assert [f.problem for f in report.findings] == ["llama-cpp-python isn't installed."]

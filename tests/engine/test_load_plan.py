@@ -145,7 +145,7 @@ def test_a_gpu_that_is_missing_beside_others_is_an_error_that_names_those(on: De
 
 
 def test_layers_on_a_gpu_and_the_cpu_as_the_device_contradict_each_other(on: Decide) -> None:
-    with pytest.raises(UsageError, match="layers shall be on a GPU"):
+    with pytest.raises(UsageError, match="asks for layers on a GPU"):
         on("16GB,gpu=8GB", device="cpu", gpu_layers=3)
 
 
