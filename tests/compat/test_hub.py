@@ -91,7 +91,7 @@ def test_a_warning_points_at_the_line_that_is_to_be_changed(call: Any, torch: An
 
 
 def test_a_name_that_is_no_text_is_refused(torch: Any) -> None:
-    with pytest.raises(UsageError, match="isn't a text"):
+    with pytest.raises(UsageError, match="neither a text nor a path"):
         compat.AutoProcessor.from_pretrained(None)  # type: ignore[arg-type]
 
 
