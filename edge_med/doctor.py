@@ -170,8 +170,8 @@ def _circumstances(load: float | None) -> Iterator[Finding]:
     if not store.default_model() and not {*store.names()} - {default_model.MICRO}:
         yield Finding(
             "There is no MedGemma on this machine.",
-            'Convert it: README, "Convert MedGemma"; or give the path of a GGUF file: '
-            "edge-med chat --model FILE",
+            "How you get and convert it: docs/guide/first-answer.md. Or give the path of a GGUF "
+            "file: edge-med chat --model FILE",
         )
 
 

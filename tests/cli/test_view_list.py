@@ -84,11 +84,23 @@ def test_as_json_it_lists_the_same(edge_med: Command, disc: Path) -> None:
         "sequence": None,
         "description": "",
         "doubt": "",
-        "patient": 1,
-        "study": 1,
+        "patient": None,
+        "study": None,
     }
     assert told["chosen"] == "2"
     assert told["reason"].startswith("axial slices are preferred for a CT")
+
+
+def test_images_without_a_sign_of_a_patient_are_not_one_patient_in_the_list(
+    edge_med: Command, tmp_path: Path
+) -> None:
+    folder = written(
+        tmp_path / "some",
+        stack("a", [0.0, 1.0], **series(1)),
+        stack("b", [0.0, 1.0], PatientID=f"{CANARY}2", **series(2)),
+    )
+    found = json.loads(edge_med("view", folder, "--list", "--json").out)["series"]
+    assert sorted(str(one["patient"]) for one in found) == ["1", "None"]
 
 
 def test_of_several_patients_it_lists_whose_each_series_is_and_takes_none(
@@ -102,8 +114,8 @@ def test_of_several_patients_it_lists_whose_each_series_is_and_takes_none(
     run = edge_med("view", folder, "--list")
     assert [line.split()[-2:] for line in run.out.splitlines()] == [
         ["patient", "study"],
-        ["1", "1"],
-        ["2", "1"],
+        ["1", "-"],
+        ["2", "-"],
     ]
     assert run.err.startswith("The images come from 2 patients. Choose one")
     assert CANARY not in run.out + run.err

@@ -18,7 +18,8 @@ Next:
   edge-med chat --model {model}     talk to the toy about {picture}
   edge-med convert path/to/medgemma-4b-it --out models/medgemma --quant Q4_K_M
                                     the same with MedGemma itself, once you have its checkpoint:
-                                    https://huggingface.co/google/medgemma-4b-it"""
+                                    https://huggingface.co/google/medgemma-4b-it
+  docs/guide/tutorial.md            an X-ray, a CT, and a report that becomes JSON"""
 
 
 @click.command(short_help="Try it now without MedGemma: a toy model, no internet.")

@@ -55,6 +55,7 @@ def show(keep: Path | None, threads: int | None) -> None:
         checkpoint, models = folder / "checkpoint" / NAME, folder / "models"
         _write_checkpoint(folder, checkpoint)
         quants = [part for quant in QUANTS for part in ("--quant", quant)]
+        click.echo("   What follows is the converter's report; there is nothing to do.")
         convert(checkpoint, "--out", models, *quants, "--force")
         click.echo("\n   It is a base model: it continues a text and answers nothing.")
         click.echo(f"\n> {PROMPT} …")

@@ -102,7 +102,7 @@ def _placements(one: RegisteredModel, machine: Machine) -> dict[str, Placement]:
 
 def _here(here: tuple[StoredModel, ...]) -> Iterator[str]:
     if not here:
-        yield 'No model installed. See README, "Convert MedGemma".'
+        yield "No model installed. See docs/guide/first-answer.md."
         yield "To use a GGUF file that you have, give its path: edge-med chat --model FILE"
         return
     rows = [("here", "GiB", "quants")]

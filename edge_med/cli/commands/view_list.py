@@ -92,7 +92,7 @@ def _facts(there: Contents) -> Iterator[dict[str, Any]]:
     ranks = [{word: n for n, word in enumerate(_first_seen(there, which), 1)} for which in (0, 1)]
     for one in there.series:
         identity = one.slices[0].identity
-        known = {"patient": ranks[0][identity[0]], "study": ranks[1][identity[1]]}
+        known = {"patient": ranks[0].get(identity[0]), "study": ranks[1].get(identity[1])}
         stacks: tuple[Stack | None, ...] = one.stacks or (None,)
         for stack in stacks:
             slices = stack.slices if stack else one.slices
@@ -106,7 +106,9 @@ def _facts(there: Contents) -> Iterator[dict[str, Any]]:
 
 
 def _first_seen(there: Contents, which: int) -> list[str]:
-    return list(dict.fromkeys(p.identity[which] for one in there.series for p in one.slices))
+    """The patients or studies in their order; images without such a sign aren't one of them."""
+    signs = (p.identity[which] for one in there.series for p in one.slices)
+    return list(dict.fromkeys(sign for sign in signs if sign))
 
 
 def _of_slices(one: Series, slices: tuple[Slice, ...]) -> dict[str, Any]:
@@ -131,7 +133,7 @@ def _row(fact: dict[str, Any], taken: str | None, *, people: bool) -> tuple[str,
     kind = " ".join(filter(None, (fact["modality"] or "another modality", fact["plane"])))
     mm = "" if fact["thickness"] is None else f"{fact['thickness']:g}"
     size = f"{fact['columns']} x {fact['rows']}"
-    identity = (str(fact["patient"]), str(fact["study"])) if people else ()
+    identity = tuple(str(fact[sign] or "-") for sign in ("patient", "study")) if people else ()
     mark = "*" if fact["number"] == taken else ""
     return (mark, fact["number"], kind, str(fact["images"]), size, mm, *identity)
 

@@ -256,7 +256,11 @@ _ANSWERS: tuple[Decorator, ...] = (
 )
 
 _OUTPUT: tuple[Decorator, ...] = (
-    click.option("--quiet", is_flag=True, help="Print only the answer."),
+    click.option(
+        "--quiet",
+        is_flag=True,
+        help="Leave out notices, except that an answer is incomplete or means nothing.",
+    ),
     click.option("--verbose", is_flag=True, help="Show the model's thoughts and llama.cpp's log."),
 )
 
