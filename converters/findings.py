@@ -1,4 +1,4 @@
-"""Findings of a conversion for the user: shown on the screen, in JSON and in the manifest."""
+"""Lists in the messages of a conversion, cut after a few names."""
 
 from __future__ import annotations
 

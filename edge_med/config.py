@@ -33,6 +33,10 @@ MOST_PARALLEL = 256
 MOST_LAYERS = 10_000
 """As many as a tensor's name can count (hparams.py), and the output head."""
 
+ANSWER_SHARE = 4
+"""A quarter of the context is left for an answer, or its largest length if that's less, whatever a
+thought or the earlier turns of a chat take."""
+
 LARGEST_PART = 1e9
 """Of a split between devices: far beyond any use, and a number of bytes will do."""
 

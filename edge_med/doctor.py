@@ -17,7 +17,7 @@ from edge_med.engine.llama import examination
 from edge_med.engine.llama.cpu.code_levels import CodeVerdict
 from edge_med.engine.llama.devices import Hardware, gpus_among
 from edge_med.engine.llama.examination import Examination
-from edge_med.engine.llama.gpu_help import Finding, faulty_code, why_no_gpu
+from edge_med.engine.llama.gpu_help import Problem, faulty_code, why_no_gpu
 from edge_med.errors import EdgeMedError
 from edge_med.library import default_model, store
 from edge_med.library.inventory import stored
@@ -93,7 +93,7 @@ class MachineReport:
     rates: Mapping[str, float]
     speeds: tuple[Speed, ...]
     load: float | None
-    findings: tuple[Finding, ...]
+    findings: tuple[Problem, ...]
 
 
 def examine(*, measure: bool = True) -> MachineReport:
@@ -132,43 +132,43 @@ def _cpu_code(verdict: CodeVerdict | None) -> str | None:
     return verdict.level.name if verdict.tried else f"{verdict.level.name}, not tested"
 
 
-def _findings(found: Examination, features: frozenset[str]) -> Iterator[Finding]:
-    yield from (Finding(fault.message, fault.hint) for fault in found.faults)
+def _findings(found: Examination, features: frozenset[str]) -> Iterator[Problem]:
+    yield from (Problem(fault.message, fault.hint) for fault in found.faults)
     if found.version is None:
         return
     if found.verdict and (code := faulty_code(found.verdict)):
         yield code
     if beyond := _beyond(found.features, features):
-        yield Finding(
+        yield Problem(
             f"llama.cpp was built for a processor with {', '.join(sorted(beyond))}, which this one "
             "lacks: it may crash.",
             native.rebuilt(NATIVE),
         )
     yield from why_no_gpu(found.backends, found.devices, _platform.graphics())
     if unused := features - found.features:
-        yield Finding(
+        yield Problem(
             f"llama.cpp was built without {', '.join(sorted(unused))}, which this processor has.",
             native.rebuilt(NATIVE),
         )
     free = _free_disk()
     if free is not None and free < LEAST_DISK:
-        yield Finding(
+        yield Problem(
             f"Only {show_size(free)} are free on the disk of the models' folder.",
             "Free some space, or set EDGE_MED_HOME to a folder on another disk.",
         )
 
 
-def _circumstances(load: float | None) -> Iterator[Finding]:
+def _circumstances(load: float | None) -> Iterator[Problem]:
     """What isn't the installation's fault: nothing to run, or no peace to measure."""
     cores = _platform.performance_cores()
     if load is not None and load > BUSY * cores:
-        yield Finding(
+        yield Problem(
             f"Other programs were busy (load {load:.1f} on {_counted(cores)}): the speeds are too "
             "low.",
             "Run it again when the machine is idle.",
         )
     if not store.default_model() and not {*store.names()} - {default_model.MICRO}:
-        yield Finding(
+        yield Problem(
             "There is no MedGemma on this machine.",
             "How you get and convert it: docs/guide/first-answer.md. Or give the path of a GGUF "
             "file: edge-med chat --model FILE",

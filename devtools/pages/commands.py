@@ -13,6 +13,8 @@ from edge_med.cli import root
 
 def listed() -> str:
     """All commands as Markdown: a heading, the description, and a table of flags."""
+    if root.get_command(click.Context(root), "convert") is None:
+        raise SystemExit("Install edge-med first: its command `convert` isn't there.")
     return "\n".join(described(name, command) for name, command in commands(root, "edge-med"))
 
 

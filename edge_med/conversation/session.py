@@ -12,7 +12,7 @@ from typing import Any
 
 from edge_med.answer_hooks import Hook, answering
 from edge_med.answers import Answer, End, Event, Notice, Tokens, whole
-from edge_med.config import Options
+from edge_med.config import ANSWER_SHARE, Options
 from edge_med.conversation import export, transcript
 from edge_med.conversation.context_trim import Trimming
 from edge_med.conversation.turn_edits import edited, questions, without_image
@@ -24,9 +24,6 @@ from edge_med.messages import Message, TextPart, checked_text
 from edge_med.protocols import Fitting, Service
 from edge_med.provenance import IMAGE_DROPPED, Record, with_notice_from
 from edge_med.question import Question, check_asked
-
-ANSWER_SHARE = 4
-"""A chat reserves a quarter of the context for the answer, or its largest length if that's less."""
 
 
 class Conversation:

@@ -54,7 +54,7 @@ def test_that_a_file_is_damaged_is_told_even_if_quiet(
 def test_that_no_image_was_shown_is_told_even_if_quiet(edge_med: Command, model: Models) -> None:
     small = ("--model", model("multimodal", "F32"), "--max-new-tokens", 1, "--quiet")
     done = edge_med("ask", "Describe this X-ray", *small)
-    assert done.err == "No image was shown: this answer is about none.\n"
+    assert done.err == "No image was shown: the answer isn't based on one.\n"
 
 
 def test_an_empty_file_is_refused_by_its_name(

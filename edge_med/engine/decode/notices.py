@@ -20,12 +20,12 @@ LIMITS = Notice(
     "reliable.",
 )
 """Source: the model card, under limitations."""
-NO_IMAGE = Notice("no_image", "No image was shown: this answer is about none.")
+NO_IMAGE = Notice("no_image", "No image was shown: the answer isn't based on one.")
 
 TOY = Notice(
     "toy",
-    "A toy answers, which was trained on synthetic phantoms. It knows no medicine: nothing that it "
-    "says about a real picture or patient means anything.",
+    "This is a toy model, trained on drawings. It knows no medicine: its answers about real images "
+    "or patients are meaningless.",
 )
 
 ALWAYS = frozenset({TOY.code})

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edge_med.config import Options
+from edge_med.config import ANSWER_SHARE, Options
 from edge_med.engine.llama.llama_vocabulary import LlamaVocabulary
 from edge_med.messages import Message, TextPart
 
@@ -21,9 +21,6 @@ LABEL = "thought\n"
 
 INSTRUCTION = "SYSTEM INSTRUCTION: think silently if needed."
 """Of the same notebook; the role's own text follows after a space."""
-
-ANSWER_SHARE = 4
-"""A thought leaves to its answer all that it may have, or a quarter of the context if less."""
 
 
 def instructed(messages: Sequence[Message], options: Options) -> tuple[Message, ...]:

@@ -26,20 +26,18 @@ def of_envelope(way: Iterable[str], unused: Iterable[str]) -> Iterator[Notice]:
         unused: keys next to them.
     """
     if path := "/".join(way):
-        rest = f" Not used of what is around it: {left}." if (left := _listed(unused)) else ""
-        yield Notice("schema_unwrapped", f"The schema was taken from under {path}.{rest}")
+        rest = f" Ignored around it: {left}." if (left := _listed(unused)) else ""
+        yield Notice("schema_unwrapped", f"The schema was found under {path}.{rest}")
 
 
 def of_translation(rewritten: Iterable[str], ignored: Iterable[str]) -> Iterator[Notice]:
     """What was read as draft 2020-12 has it, and what means nothing there."""
     if read := _listed(rewritten):
-        yield Notice(
-            "schema_translated", f"Read in the schema as another draft or service has it: {read}."
-        )
+        yield Notice("schema_translated", f"Translated from another draft or service: {read}.")
     if unknown := _listed(ignored):
         yield Notice(
             "schema_ignored",
-            f"No keywords of JSON Schema, so that they rule nothing: {unknown}.",
+            f"Not keywords of JSON Schema, ignored: {unknown}.",
         )
 
 
@@ -63,14 +61,11 @@ def of_grammar(left_out: Iterable[str], warnings: Iterable[str]) -> Iterator[Not
     if rules := _listed(late):
         yield Notice(
             "schema_checked_at_last",
-            f"Of the schema no grammar holds {rules}: only the whole answer is checked for it. "
-            "Say it in the question too.",
+            f"Checked only when the answer is complete: {rules}. Say it in the question too.",
         )
     formats.pop("enum", None)  # Gemini's mark of a text that has an enum
     if names := _listed(formats):
-        yield Notice(
-            "schema_format", f"No formats that are known, so that nobody checks them: {names}."
-        )
+        yield Notice("schema_format", f"Unknown formats, not checked: {names}.")
 
 
 def _listed(words: Iterable[str]) -> str:

@@ -15,7 +15,7 @@ SHOWN = 40
 """Characters of a value that an error shows."""
 
 NO_SCHEMA = "Leave out what can't be used; it must be a JSON schema of draft 2020-12."
-_BROKEN = "Names and texts stand in double quotes, nothing follows a last comma; mend it there."
+_BROKEN = "Names and texts stand in double quotes, nothing follows a last comma; correct it there."
 
 
 def refused(what: str, hint: str = NO_SCHEMA) -> SchemaError:

@@ -240,7 +240,7 @@ def _params(
     params.n_threads = params.n_threads_batch = threads(options)
     params.type_k = params.type_v = _KV_TYPES[options.kv]
     params.flash_attn_type = attention(model.header, options, placement)
-    params.offload_kqv = params.op_offload = True  # as is planned: models/placement.py
+    params.offload_kqv = params.op_offload = True  # as is planned: planner/placement.py
     params.swa_full = False
     params.kv_unified = True
     params.no_perf = True

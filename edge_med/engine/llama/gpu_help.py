@@ -28,7 +28,7 @@ _MAKERS = {"cuda": "nvidia", "mtl": "apple", "metal": "apple", "vulkan": "amd"}
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Problem:
     """Something that could be better, and the line or sentence that makes it so."""
 
     problem: str
@@ -37,7 +37,7 @@ class Finding:
 
 def why_no_gpu(
     backends: tuple[str, ...], found: tuple[Hardware, ...], graphics: tuple[str, ...]
-) -> Iterator[Finding]:
+) -> Iterator[Problem]:
     """Why no GPU is used, and the line that would change it; nothing where one is used or none is.
 
     Args:
@@ -52,29 +52,29 @@ def why_no_gpu(
         return
     backend, flags, needed = BUILDS[maker]
     if backend.lower() in (name.lower() for name in backends):
-        yield Finding(
-            f"llama.cpp was built with {backend}, and finds no device of {maker}'s.",
+        yield Problem(
+            f"llama.cpp was built with {backend}, but finds no device of {maker}.",
             f"Install or update what it needs: {needed.partition(',')[0]}.",
         )
         return
-    yield Finding(
-        f"There are graphics of {maker}'s, and llama.cpp was built without {backend}. "
+    yield Problem(
+        f"This machine has a GPU of {maker}, but llama.cpp was built without {backend}. "
         f"Building it needs {needed} and a C++ compiler.",
         native.built_with(flags),
     )
 
 
-def faulty_code(verdict: CodeVerdict) -> Finding | None:
+def faulty_code(verdict: CodeVerdict) -> Problem | None:
     """That the code for the CPU isn't used as it was built, and the line that builds it sound."""
     if verdict.fault is None:
         return None
     if not verdict.tried:
         what = f"llama.cpp couldn't be tested here: {verdict.fault}. So AMX is switched off."
-        return Finding(what, "Run edge-med doctor again when the machine is idle.")
+        return Problem(what, "Run edge-med doctor again when the machine is idle.")
     cure = sound_build(verdict.fault)
     if verdict.level is WITHOUT_AMX and _platform.SYSTEM == "linux":
         cure = native.rebuilt(native.NATIVE)
-    return Finding(f"{verdict.words} Building it needs a C++ compiler and some minutes.", cure)
+    return Problem(f"{verdict.words} Building it needs a C++ compiler and some minutes.", cure)
 
 
 def require_gpus(options: LoadOptions) -> None:

@@ -108,7 +108,7 @@ def _decoded(data: DicomHeader, source: bytes) -> npt.NDArray[Any]:
         "extended_offsets": None,
         "pixel_keyword": "PixelData",
         "pixel_vr": "OB",  # what was in words is turned round already
-        "correct_unused_bits": False,  # `levels.stored` does, by the high bit
+        "correct_unused_bits": False,  # `grayscale.stored_values` does, by the high bit
     }
     if frame and uid != PLAIN:
         source, options["decoding_plugin"] = encapsulate([source], has_bot=False), PLUGIN

@@ -18,7 +18,7 @@ from edge_med.imaging.dicom.luts import lut
 from edge_med.imaging.grey_levels import Extent, Patterns, Values, in_eight_bits, spread
 from edge_med.imaging.hu_windows import Windows
 
-_RESCALING = ("RescaleSlope", "RescaleIntercept")
+RESCALING = ("RescaleSlope", "RescaleIntercept")
 
 Flags = npt.NDArray[np.bool_]
 
@@ -86,7 +86,7 @@ def modality_values(
         return np.asarray(table.of(numbers), np.float64)
     factor, offset = (float(1 if slope is None else slope), float(intercept or 0))
     if not (np.isfinite([factor, offset]).all() and factor and abs(factor) < 1e9):
-        raise contradicts(source, *(name for name in _RESCALING if source.get(name) is not None))
+        raise contradicts(source, *(name for name in RESCALING if source.get(name) is not None))
     found = np.asarray(numbers, np.float64) * factor + offset
     if ct:
         np.rint(found, out=found)

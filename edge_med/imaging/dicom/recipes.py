@@ -13,7 +13,7 @@ from edge_med.imaging.dicom import grayscale, palettes
 from edge_med.imaging.dicom.dataset import DicomHeader
 from edge_med.imaging.dicom.frames import decode
 from edge_med.imaging.dicom.functional_groups import modality, of_frame, value
-from edge_med.imaging.dicom.grayscale import Flags
+from edge_med.imaging.dicom.grayscale import RESCALING, Flags
 from edge_med.imaging.dicom.header_checks import (
     COLOUR,
     PALETTE,
@@ -251,7 +251,7 @@ def _ct_table(
 ) -> tuple[npt.NDArray[np.uint8], bool]:
     """RGB for each pattern of a CT, and whether some are padding."""
     rescaling = of_frame(data, index, "PixelValueTransformationSequence") or data
-    parameters = [data.get(name) for name in _STORED] + [rescaling.get(name) for name in _RESCALING]
+    parameters = [data.get(name) for name in _STORED] + [rescaling.get(name) for name in RESCALING]
     key = repr((pixels.dtype.itemsize, windows, inverted, parameters))
     found = _LAST.get(key)
     if found is None:
@@ -267,8 +267,7 @@ _STORED = (
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
     *("PixelPaddingValue", "PixelPaddingRangeLimit"),
 )
-_RESCALING = ("RescaleSlope", "RescaleIntercept")
-"""All that `levels.stored`, `levels.padding` and `levels.meant` read of a CT."""
+"""All that `stored_values`, `padding` and `modality_values` of `grayscale` read of a CT."""
 
 
 def _colours(

@@ -165,7 +165,7 @@ def _too_many(count: int, room: SliceBudget, image: str) -> ContextOverflowError
     most, slices = free // each, f"{count} {image}s are" if count > 1 else f"One {image} is"
     return ContextOverflowError(
         f"{slices} {count * each:,} tokens, but only {free:,} are free.",
-        (f"Show at most {most} with `slices`, or r" if most else "R") + "aise `context`.",
+        f"Show at most {most} with `slices`, or raise `context`." if most else "Raise `context`.",
     )
 
 

@@ -41,7 +41,7 @@ def told(schema: Any) -> dict[str, str]:
     ids=str,
 )
 def test_a_rule_that_is_only_checked_at_last_is_told_by_its_name(schema: Any, keyword: str) -> None:
-    assert f" {keyword}:" in told(schema)["schema_checked_at_last"]
+    assert f" {keyword}." in told(schema)["schema_checked_at_last"]
 
 
 @pytest.mark.parametrize(

@@ -154,7 +154,7 @@ def broken(errors: Iterable[ValidationError]) -> Iterator[str]:
 
 def told(schema: Schema) -> set[str]:
     texts = [notice.text for notice in schema.notices if notice.code == "schema_checked_at_last"]
-    return {word.strip(",:") for text in texts for word in text.split()}
+    return {word.strip(",:.") for text in texts for word in text.split()}
 
 
 def is_finite(value: Any) -> bool:

@@ -81,7 +81,7 @@ class CodeVerdict:
             return (Notice("cpu_code", text),)
         if self.fault is None:
             return ()
-        return (Notice("cpu_code", f"{self.words} To mend it: edge-med doctor"),)
+        return (Notice("cpu_code", f"{self.words} To repair it: edge-med doctor"),)
 
     @property
     def words(self) -> str:
