@@ -1,4 +1,4 @@
-"""A conversion into which an adapter is merged, beside a plain one of as many weights."""
+"""A conversion into which an adapter is merged, against a plain one of as many weights."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _results(rounds: list[dict[str, Cost]], lines: dict[str, str]) -> list[Resul
         for name, peer in PEERS.items()
     ] + [
         result(
-            "peak memory with all of it, GiB, beside 1 GiB",
+            "peak memory with all of it, GiB, against 1 GiB",
             peaks,
             [1.0] * len(peaks),
             1.0,

@@ -1,4 +1,4 @@
-"""What AMX brings: a model as llama.cpp was built, beside the same without AMX."""
+"""What AMX brings: a model as llama.cpp was built, against the same without AMX."""
 
 from __future__ import annotations
 

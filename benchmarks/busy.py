@@ -1,4 +1,4 @@
-"""Running a model beside another program that computes, as on a laptop that is used meanwhile."""
+"""Running a model against another program that computes, as on a laptop that is used meanwhile."""
 
 from __future__ import annotations
 

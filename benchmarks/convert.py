@@ -1,4 +1,4 @@
-"""Conversion beside llama.cpp's own two tools, on a checkpoint of MedGemma 4B's shape."""
+"""Conversion against llama.cpp's own two tools, on a checkpoint of MedGemma 4B's shape."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def _results(rounds: Sequence[Round], lines: dict[str, str]) -> list[Result]:
         *(_three_at_once(rounds, lines) if SEVERAL[-1] in lines else []),
         result("peak memory, GiB", memory, their_memory, 1 / median(their_memory)),
         result(
-            "disk beside the result, GB",
+            "disk besides the result, GB",
             [_extra_disk(costs["ours Q4_K_M"]) for costs in rounds],
             [costs["convert to BF16"].disk / 1e9 for costs in rounds],
             0.0,
@@ -182,7 +182,7 @@ def _three_at_once(rounds: Sequence[Round], lines: dict[str, str]) -> list[Resul
     sums = _seconds(rounds, separate)
     return [
         result(
-            "three types at once, s, beside one after another less two reads",
+            "three types at once, s, against one after another less two reads",
             _seconds(rounds, ["ours, three at once"]),
             [total - 2 * read for total, read in zip(sums, reads, strict=True)],
             1.05,

@@ -26,7 +26,7 @@ NAME = f"{FRAMES} frames of {SIDE} x {SIDE} in one file"
 
 
 def run(work: Path, runs: int) -> list[Result]:
-    """One frame beside what it may take, and all places beside pydicom."""
+    """One frame against what it may take, and all places against pydicom."""
     path = made(work / "enhanced.dcm")
     imaging.open(path, frame=1)  # a process has started, and has loaded what it needs
     before = _peak()
@@ -38,9 +38,9 @@ def run(work: Path, runs: int) -> list[Result]:
     ]
     ours, theirs = zip(*rounds[1:], strict=True)
     return [
-        result(f"{NAME}: one of them, s, beside 0.2 s", frames, [FRAME] * runs, 1),
-        result(f"{NAME}: one of them, MB more, beside 60 MB", [more], [MEMORY], 1),
-        result(f"{NAME}: where they lie, s, beside pydicom", ours, theirs, 2),
+        result(f"{NAME}: one of them, s, against 0.2 s", frames, [FRAME] * runs, 1),
+        result(f"{NAME}: one of them, MB more, against 60 MB", [more], [MEMORY], 1),
+        result(f"{NAME}: where they lie, s, against pydicom", ours, theirs, 2),
     ]
 
 

@@ -1,4 +1,4 @@
-"""A second question about the same image, beside llama-server: seconds until its first token."""
+"""A second question about the same image, against llama-server: seconds until its first token."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def run(folder: Path, work: Path, runs: int) -> list[Result]:
         for question in QUESTIONS[: runs + 1]:
             a = _ask_ours(mine, image, question)
             b = _ask_server(image, question)
-            print(f"{question}: {a:.2f} s beside {b:.2f} s", flush=True)
+            print(f"{question}: {a:.2f} s against {b:.2f} s", flush=True)
             rounds.append((a, b))
     counted = rounds[1:]
     return [

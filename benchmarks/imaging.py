@@ -1,4 +1,4 @@
-"""Medical images beside pydicom alone: a CT's folder to slices, and an X-ray to the model's square.
+"""Medical images against pydicom alone: a CT's folder to slices, an X-ray to the model's square.
 
 The rival reads every file's pixels in one process, as a program does that knows nothing of series.
 Files are written anew for each run, uncompressed, with noise in them.
@@ -28,7 +28,7 @@ WARM, FIRST = 0.150, 0.6
 
 
 def run(work: Path, runs: int) -> list[Result]:
-    """A CT beside pydicom; an X-ray, and the first image, beside the time they may take."""
+    """A CT against pydicom; an X-ray, and the first image, against the time they may take."""
     work.mkdir(parents=True, exist_ok=True)
     folder, xray = _ct(work / "ct"), _xray(work / "xray.dcm")
     rounds = [
@@ -45,7 +45,7 @@ def run(work: Path, runs: int) -> list[Result]:
     first = [_first(xray) - once for once in warm]
     return [
         result(
-            f"{name} opened, windowed and planned, s, beside pydicom's pixels",
+            f"{name} opened, windowed and planned, s, against pydicom's pixels",
             planned,
             alone,
             1.5,
@@ -53,10 +53,10 @@ def run(work: Path, runs: int) -> list[Result]:
         ),
         result(f"{name}, 85 of them fitted to 896 as well, s", fitted, alone, 99),
         result(
-            "X-ray of 12 megapixels in a warm process, s, beside 0.15 s", warm, [WARM] * runs, 1
+            "X-ray of 12 megapixels in a warm process, s, against 0.15 s", warm, [WARM] * runs, 1
         ),
-        result("X-ray of 12 megapixels, s, beside pydicom's pixels alone", warm, reading, 99),
-        result("the first image, s more, beside 0.6 s", first, [FIRST] * runs, 1),
+        result("X-ray of 12 megapixels, s, against pydicom's pixels alone", warm, reading, 99),
+        result("the first image, s more, against 0.6 s", first, [FIRST] * runs, 1),
         *enhanced.run(work, runs),
     ]
 

@@ -117,7 +117,7 @@ def _loading(model: Path, work: Path, runs: int) -> Result:
             more.append(seconds["process"] - seconds["thread"])
             theirs.append(measure(imports, work).seconds)
     return result(
-        f"{model.stem}: loading in a process, s more than in a thread, beside the imports",
+        f"{model.stem}: loading in a process, s more than in a thread, against the imports",
         more,
         theirs,
         LOADING,
@@ -161,7 +161,7 @@ def growth(model: Path, _work: Path, _runs: int) -> list[Result]:
     print(f"{grown / 1e6:.2f} MB of {sizes[0] / 1e6:.1f} MB")
     return [
         result(
-            f"{model.name}: growth over {LAST - FIRST} calls, MB, beside what is allowed",
+            f"{model.name}: growth over {LAST - FIRST} calls, MB, against what is allowed",
             [max(0.0, grown) / 1e6],
             [least / 1e6],
             1.0,

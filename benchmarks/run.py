@@ -1,4 +1,4 @@
-"""Running a model beside llama.cpp's own programs: reading, writing, starting, following up."""
+"""Running a model against llama.cpp's own programs: reading, writing, starting, following up."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ CASES: tuple[MemoryCase, ...] = ((8192, "f16"), (8192, "q8_0"), (131_072, "f16")
 
 
 def memory(models: Sequence[Path], _work: Path, _runs: int) -> list[Result]:
-    """The largest resident set at several contexts, beside that of llama.cpp's own program."""
+    """The largest resident set at several contexts, against that of llama.cpp's own program."""
     require_tools()
     return [_peak(model, context, kv) for model in models for context, kv in CASES]
 

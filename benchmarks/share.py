@@ -22,7 +22,7 @@ NEW = 48
 
 
 def run(models: Sequence[Path], _work: Path, runs: int) -> list[Result]:
-    """Reading and writing of each model, beside the time inside of llama.cpp."""
+    """Reading and writing of each model, against the time inside of llama.cpp."""
     return [found for model in models for found in _share(model, runs)]
 
 
@@ -47,7 +47,7 @@ def _share(path: Path, runs: int) -> list[Result]:
             rounds["decode"].append((answer.timings.decode, clock.seconds))
     return [
         result(
-            f"{path.stem}: {what}, s, beside llama.cpp's part of it",
+            f"{path.stem}: {what}, s, against llama.cpp's part of it",
             [ours for ours, _ in pairs],
             [inside for _, inside in pairs],
             BAR,

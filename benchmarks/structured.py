@@ -1,4 +1,4 @@
-"""An answer by a schema beside a free one: milliseconds a token, with all candidates rejected."""
+"""An answer by a schema against a free one: milliseconds a token, with all candidates rejected."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _schema(engine: Engine, model: str, name: str, runs: int) -> Result:
         free, _ = _written(
             engine, items, Sampler(Options(), engine.model.vocabulary.size), None, count
         )
-        print(f"{name}: {bound:.2f} ms beside {free:.2f} ms, {count} tokens", flush=True)
+        print(f"{name}: {bound:.2f} ms against {free:.2f} ms, {count} tokens", flush=True)
         rounds.append((bound, free))
     tried = sampler.chosen + sampler.rejected
     print(

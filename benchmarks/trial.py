@@ -1,4 +1,4 @@
-"""What the trial of the CPU's code costs the first start, beside importing numpy and llama_cpp."""
+"""What the trial of the CPU's code costs the first start, against importing numpy and llama_cpp."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def run(work: Path, runs: int) -> list[Result]:
     ][1:]
     return [
         result(
-            "trial of the CPU's code, s, beside importing numpy and llama_cpp",
+            "trial of the CPU's code, s, against importing numpy and llama_cpp",
             [a for a, _ in rounds],
             [b for _, b in rounds],
             BAR,

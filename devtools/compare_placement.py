@@ -8,7 +8,7 @@ layers as fit. It prints a table in Markdown, and ends with 1 if a difference is
 bar. The CPU's part is held against llama.cpp by devtools/compare_plan.py.
 
 A device may refuse a matrix as large as the output head, which llama.cpp then leaves on the CPU
-beside the embedding: Mesa's software device takes none above 128 MiB (maxStorageBufferRange). What
+next to the embedding: Mesa's software device takes none above 128 MiB (maxStorageBufferRange). What
 was planned is told without the head there.
 """
 

@@ -33,7 +33,7 @@ Again = tuple[tuple[Path, SourceTensor], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Merged:
+class MergePlan:
     """A model with its adapters: its settings, and the tensors of its two files.
 
     Attributes:
@@ -56,7 +56,7 @@ def merge(
     text: list[Entry],
     projector: list[Entry],
     adapters: Sequence[OpenedAdapter],
-) -> Merged:
+) -> MergePlan:
     """Give each tensor what the adapters make of it, one after the other.
 
     Raises:
@@ -81,11 +81,11 @@ def merge(
             check(part, entries.get(name), own_base(adapters))
     _refuse_idle(checkpoint, adapters, entries)
     text, projector = (_with(checkpoint, part, changes) for part in (text, projector))
-    return Merged(params, text, projector, again, applied, params.text.vocabulary - known)
+    return MergePlan(params, text, projector, again, applied, params.text.vocabulary - known)
 
 
 def with_adapters(
-    checkpoint: Checkpoint, merged: Merged, base: str
+    checkpoint: Checkpoint, merged: MergePlan, base: str
 ) -> tuple[Checkpoint, tuple[Finding, ...]]:
     """The checkpoint with the files of the adapters, and findings about them.
 

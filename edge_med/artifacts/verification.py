@@ -23,7 +23,7 @@ Advance = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class FileVerdict:
     """The verdict on one file.
 
     Attributes:
@@ -43,7 +43,7 @@ class Checked:
 class Verdict:
     """The verdict on a folder or a file: sound if no file and no pair has a problem."""
 
-    files: tuple[Checked, ...]
+    files: tuple[FileVerdict, ...]
     problems: tuple[str, ...]
 
     @property
@@ -133,21 +133,21 @@ def _model_files(folder: Path) -> set[str]:
     return {path.name for path in folder.glob("*.gguf") if is_model_file(path.name)}
 
 
-def _check(path: Path, manifest: Manifest | None, advance: Advance) -> Checked:
+def _check(path: Path, manifest: Manifest | None, advance: Advance) -> FileVerdict:
     entry = manifest.entry(path.name) if manifest else None
     listed = entry is not None
     if not path.is_file():
-        return Checked(path.name, listed, 0, ("the file is missing",))
+        return FileVerdict(path.name, listed, 0, ("the file is missing",))
     size = path.stat().st_size
     try:
         header = read_header(path)
     except ArtifactError as error:
-        return Checked(
+        return FileVerdict(
             path.name, listed, size, (error.message, *_hash_problems(path, entry, advance))
         )
     problems = _header_problems(header, entry) if entry else []
     problems += _hash_problems(path, entry, advance)
-    return Checked(path.name, listed, size, tuple(problems), _notes(header))
+    return FileVerdict(path.name, listed, size, tuple(problems), _notes(header))
 
 
 _WINDOW = (

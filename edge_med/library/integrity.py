@@ -18,7 +18,7 @@ from typing import Literal, TypeVar
 from edge_med import _platform
 from edge_med.answers import Answer, Integrity, Notice, Score
 from edge_med.errors import ArtifactError
-from edge_med.library.known_hashes import Facts, Seen, SeenFiles, facts_of
+from edge_med.library.known_hashes import Facts, KnownHash, SeenFiles, facts_of
 
 SMALL = 64 << 20
 """Bytes of a file that is read before it is loaded: that takes a fifth of a second at most."""
@@ -193,7 +193,7 @@ def _damage(file: HashedFile) -> str:
     return f"{file.path.name} is damaged: its bytes don't match the hash in its manifest."
 
 
-def _changed(path: Path, before: Seen) -> Notice:
+def _changed(path: Path, before: KnownHash) -> Notice:
     return Notice(
         "changed",
         f"{path.name} is another file than on {before.day}, when edge-med read it first, and no "

@@ -25,7 +25,7 @@ Facts = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class KnownHash:
     """A file as it was when it was read: its hash in hexadecimal, and the day."""
 
     sha256: str
@@ -57,13 +57,13 @@ class SeenFiles:
             return None
         return str(entry["sha256"])
 
-    def first(self, path: Path) -> Seen | None:
+    def first(self, path: Path) -> KnownHash | None:
         """What lay in this place when it was read the first time; None if it never was."""
         entry = self._entry(path)
         if entry is None:
             return None
         first = entry.get("first", entry)
-        return Seen(first["sha256"], first["day"])
+        return KnownHash(first["sha256"], first["day"])
 
     def note(self, path: Path, facts: Facts, sha256: str) -> None:
         """Remember a file that was read, and what lay in its place first if that was another."""

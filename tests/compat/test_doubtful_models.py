@@ -17,5 +17,5 @@ def test_a_toy_is_warned_of(checkpoint: Checkpoints, tmp_path: Path) -> None:
     source = shutil.copytree(checkpoint("text"), tmp_path / "tiny")
     (source / "README.md").write_text("---\ntags: [toy]\n---\n")
     convert(ConversionRequest(source=source, folder=tmp_path / "files", quants=("Q8_0",)))
-    with pytest.warns(ModelWarning, match="A toy answers"):
+    with pytest.warns(ModelWarning, match="This is a toy model"):
         AutoModelForCausalLM.from_pretrained(tmp_path / "files", context=256, threads=1)

@@ -33,7 +33,7 @@ from edge_med.engine.service.protocol import (
     TokenizeRequest,
 )
 from edge_med.engine.tasks.generate import GenerateRequest
-from edge_med.engine.tasks.raw_generate import Chosen, ContinueRequest, Ended
+from edge_med.engine.tasks.raw_generate import ContinueRequest, RawEnd, RawToken
 from edge_med.engine.tasks.score import ScoreRequest
 from edge_med.errors import SchemaError, UsageError
 from edge_med.library.integrity import Watch
@@ -177,7 +177,7 @@ class Client:
         for reply in self._replies(request, None):
             if isinstance(reply, RequestFailed):
                 raise reply.error
-            if not isinstance(reply, Chosen):
+            if not isinstance(reply, RawToken):
                 return
             yield reply.id
 
@@ -250,7 +250,7 @@ def event_of(reply: Reply) -> Event:
     """
     if isinstance(reply, RequestFailed):
         raise reply.error
-    assert not isinstance(reply, Tokens | Score | TokenIds | Chosen | Ended)
+    assert not isinstance(reply, Tokens | Score | TokenIds | RawToken | RawEnd)
     return reply
 
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from edge_med.answers import End, Score, Tokens
 from edge_med.engine.service.protocol import Reply, RequestFailed, Submit, TokenIds
-from edge_med.engine.tasks.raw_generate import Ended
+from edge_med.engine.tasks.raw_generate import RawEnd
 from edge_med.errors import CancelledError, EdgeMedError
 
 TRIES = 3
 """Engines that a request is sent to which none has begun to work on."""
 
-LAST = (End, Tokens, Score, TokenIds, Ended, RequestFailed)
+LAST = (End, Tokens, Score, TokenIds, RawEnd, RequestFailed)
 """Replies after which nothing follows."""
 
 Sink = Callable[[Reply], None]

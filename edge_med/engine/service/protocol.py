@@ -9,7 +9,7 @@ from edge_med.answers import Event, Notice, Score, Tokens
 from edge_med.config import LoadOptions
 from edge_med.engine.tasks.answer_notices import ModelIdentity
 from edge_med.engine.tasks.generate import GenerateRequest
-from edge_med.engine.tasks.raw_generate import Chosen, ContinueRequest, Ended
+from edge_med.engine.tasks.raw_generate import ContinueRequest, RawEnd, RawToken
 from edge_med.engine.tasks.score import ScoreRequest
 from edge_med.errors import EdgeMedError
 from edge_med.library.loaded_adapters import FoundAdapter
@@ -70,7 +70,7 @@ class RequestFailed:
 
 
 Request = GenerateRequest | CountRequest | ScoreRequest | ContinueRequest | TokenizeRequest
-Reply = Event | Tokens | Score | TokenIds | Chosen | Ended | RequestFailed
+Reply = Event | Tokens | Score | TokenIds | RawToken | RawEnd | RequestFailed
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from edge_med.engine.service import protocol
 from edge_med.engine.service.ending import fault_of
 from edge_med.engine.tasks.answer_notices import ModelIdentity
 from edge_med.engine.tasks.generate import GenerateRequest
-from edge_med.engine.tasks.raw_generate import Chosen, ContinueRequest, Ended
+from edge_med.engine.tasks.raw_generate import ContinueRequest, RawEnd, RawToken
 from edge_med.engine.tasks.score import ScoreRequest
 from edge_med.errors import EdgeMedError
 from edge_med.imaging import Picture
@@ -46,9 +46,9 @@ _OTHERS = (
         About,
         GgufAdapter,
         SeriesOrigin,
-        Chosen,
+        RawToken,
         ContinueRequest,
-        Ended,
+        RawEnd,
         FoundAdapter,
         GenerateRequest,
     ),

@@ -21,14 +21,14 @@ from edge_med.imaging import Picture
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class RawToken:
     """The next token; one that ends the text comes too."""
 
     id: int
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class RawEnd:
     """No token follows."""
 
     reason: Ending
@@ -36,7 +36,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class ContinueRequest:
-    """Continue a prompt: replies are `Chosen`, up to `Ended`.
+    """Continue a prompt: replies are `RawToken`, up to `RawEnd`.
 
     Attributes:
         items: the prompt.
@@ -59,7 +59,7 @@ class RawGenerate:
         self,
         vocabulary: LlamaVocabulary,
         asked: ContinueRequest,
-        emit: Callable[[Chosen | Ended], None],
+        emit: Callable[[RawToken | RawEnd], None],
     ) -> None:
         """A continuation that hasn't begun; `emit` takes its tokens and its end."""
         options = asked.options
@@ -76,7 +76,7 @@ class RawGenerate:
     def step(self, rows: Iterator[Floats], tokens_left: int) -> Step:
         """Choose the next token."""
         token = self._sampler.choose(next(rows))
-        self._emit(Chosen(token))
+        self._emit(RawToken(token))
         self._count += 1
         if self._ends(token):
             self._ending = "stop"
@@ -92,4 +92,4 @@ class RawGenerate:
 
     def finish(self, stats: PrefillStats) -> None:
         """Tell why it ended."""
-        self._emit(Ended(self._ending))
+        self._emit(RawEnd(self._ending))

@@ -24,7 +24,7 @@ Upright = tuple[Mapping[str, Any], bytearray]
 """A decoder's reply about an upright image (`size`, `mode`, `steps`, `about`), and its pixels."""
 
 
-class Fitted(Sequence[Picture]):
+class FittedPictures(Sequence[Picture]):
     """Pictures of upright images. They are made once, by all cores, whoever asks first.
 
     Attributes:

@@ -18,7 +18,7 @@ from edge_med.imaging.slice_geometry import Slice, direction
 from edge_med.imaging.volume import left_out, series_choice, slice_decoding
 from edge_med.imaging.volume import slice_selection as slices
 from edge_med.imaging.volume.contents import Contents, contents
-from edge_med.imaging.volume.lazy_fit import Fitted, Upright
+from edge_med.imaging.volume.lazy_fit import FittedPictures, Upright
 from edge_med.imaging.volume.series_choice import SeriesChoice
 from edge_med.imaging.volume.slice_budget import SliceBudget
 from edge_med.imaging.volume.slice_order import Order
@@ -85,7 +85,9 @@ class Study:
     @property
     def about(self) -> About:
         """What is known of its first slice."""
-        return (self.pictures if isinstance(self.pictures, Fitted) else self.pictures[0]).about
+        return (
+            self.pictures if isinstance(self.pictures, FittedPictures) else self.pictures[0]
+        ).about
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -267,7 +269,7 @@ def read(
     study = Study((), plan, notices, origins, *facts)
     uprights = [*_with(_more(study), images.values())]
     if small:
-        return replace(study, pictures=Fitted(uprights, fit, side))
+        return replace(study, pictures=FittedPictures(uprights, fit, side))
     pictures = (Picture.from_reply(facts, pixels, fit, side) for facts, pixels in uprights)
     return replace(study, pictures=tuple(pictures))
 
