@@ -13,13 +13,17 @@ import subprocess
 import sys
 import time
 
+SEED = 20261130
+"""Order of the tests here: what a change breaks shows itself again. `pytest` alone, and the nightly
+run, take another order each time."""
+
 CHECKS = {
     "lint": ["ruff", "check", "."],
     "format": ["ruff", "format", "--check", "."],
     "types": ["mypy"],
     "imports": ["lint-imports", "--no-cache"],
     "workflows": ["zizmor", "--offline", "--quiet", ".github"],
-    "tests": ["pytest", "--durations=5"],
+    "tests": ["pytest", "--durations=5", f"--randomly-seed={SEED}"],
     "timing": ["pytest", "-m", "timing"],
     "docs": [sys.executable, "-m", "scripts.check_docs"],
     "wheel": [sys.executable, "-m", "scripts.check_wheel"],
