@@ -80,16 +80,10 @@ def test_asking_is_joining_the_stream(tiny: MedGemma) -> None:
 def test_an_image_is_seen_from_a_path_bytes_pillow_an_array_and_a_picture(
     tiny: MedGemma, photo: Path
 ) -> None:
-    own = photo.with_name("own.png")  # no other test has had it encoded
-    Image.open(photo).rotate(180).save(own)
-    forms = [
-        own,
-        str(own),
-        own.read_bytes(),
-        Image.open(own),
-        np.asarray(Image.open(own)),
-        imaging.open(own, side=56),
-    ]
+    own = photo.with_name("own.png")
+    Image.open(photo).rotate(180).save(own)  # no other test has had it encoded
+    files = [own, str(own), own.read_bytes()]
+    forms = [*files, Image.open(own), np.asarray(Image.open(own)), imaging.open(own, side=56)]
     answers = [tiny.ask("what is it", image=form, options=SHORT) for form in forms]
     assert {answer.text for answer in answers} == {answers[0].text}
     assert all(answer.usage.image == 4 for answer in answers)
